@@ -1,0 +1,170 @@
+"""Settings of the worker and of its command line, as frozen dataclasses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from worker.contract.settings import ROOT, Secret, build, pick, raw_settings
+
+FUNCTIONS_ONLY = frozenset({"api", "webhooks"})
+"""Top-level tables of settings.toml that only the functions read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemporalConfig:
+    """How to reach the Temporal server."""
+
+    address: str
+    namespace: str
+    tls: bool
+    api_key: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseConfig:
+    """How to reach MySQL. `url` is `mysql+pymysql://user:password@host:port/name?charset=utf8mb4`."""
+
+    url: Secret
+    pool_size: int
+    connect_timeout_seconds: int
+    read_timeout_seconds: int
+    write_timeout_seconds: int
+    lock_wait_seconds: int
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessConfig:
+    """What this worker process polls and how it stops."""
+
+    queues: tuple[str, ...]
+    activity_threads: int
+    max_cached_workflows: int
+    grace_seconds: int
+    sticky_timeout_seconds: int
+    health_host: str
+    health_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersConfig:
+    """Time-outs of the order process that mean something to the business, in seconds."""
+
+    payment_window_seconds: int
+    fulfilment_sla_seconds: int
+    event_patience_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsersConfig:
+    """The registration process."""
+
+    confirmation_window_seconds: int
+    reminder_seconds: tuple[int, ...]
+    token_key: Secret
+    confirm_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderConfig:
+    """The payment provider's API."""
+
+    name: str
+    api_base: str
+    api_key: Secret
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopConfig:
+    """The shop's API."""
+
+    name: str
+    api_base: str
+    access_token: Secret
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarehouseConfig:
+    """The warehouse's API; `secret` signs our requests, `token` reads its lists."""
+
+    api_base: str
+    secret: Secret
+    token: Secret
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailConfig:
+    """The mail relay."""
+
+    host: str
+    port: int
+    sender: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreConfig:
+    """The object store. A relative path is below the project's root."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconciliationConfig:
+    """Grace per side and how far back a run looks, in seconds."""
+
+    payment_grace_seconds: int
+    shipment_grace_seconds: int
+    order_grace_seconds: int
+    lookback_seconds: int
+    repair: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingConfig:
+    """How logs are written."""
+
+    level: str
+    json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleConfig:
+    """One declared reconciliation schedule; see settings.toml for the reason of each value."""
+
+    id: str
+    shop: str
+    provider: str
+    interval_seconds: int
+    offset_seconds: int
+    overlap: str
+    catchup_seconds: int
+    jitter_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerConfig:
+    """Everything the worker reads from settings.toml."""
+
+    temporal: TemporalConfig
+    database: DatabaseConfig
+    worker: ProcessConfig
+    orders: OrdersConfig
+    users: UsersConfig
+    provider: ProviderConfig
+    shop: ShopConfig
+    warehouse: WarehouseConfig
+    mail: MailConfig
+    store: StoreConfig
+    reconciliation: ReconciliationConfig
+    logging: LoggingConfig
+    schedules: dict[str, ScheduleConfig]
+
+
+def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerConfig:
+    """Load the worker's settings. Raises ConfigurationError with every problem at once."""
+    values: dict[str, Any] = pick(raw_settings(environ, root), WorkerConfig, FUNCTIONS_ONLY)
+    return build(WorkerConfig, values)

@@ -1,0 +1,99 @@
+"""Messages of the order process. Amounts are integer minor units; times are ISO 8601 in UTC."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PaymentMode(StrEnum):
+    """Who takes the customer's money."""
+
+    CHARGE = "charge"
+    """We charge `payment_method` through the payment provider."""
+    COLLECTED_BY_SHOP = "collected_by_shop"
+    """The shop's own checkout collects; the order waits for the shop's or the provider's payment event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLine:
+    """One position of an order. `unit_price_minor` includes tax."""
+
+    sku: str
+    quantity: int
+    unit_price_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceOrder:
+    """Input of OrderWorkflow: the order as the shop or the API client stated it."""
+
+    shop: str
+    order_id: str
+    currency: str
+    total_minor: int
+    lines: tuple[OrderLine, ...]
+    customer_id: str
+    payment_mode: PaymentMode
+    placed_at: str
+    payment_method: str | None = None
+    """Token of the provider (for example `pm_card_visa`); never a card number. Only with CHARGE."""
+    shipping_minor: int = 0
+    discount_minor: int = 0
+    origin: str = "api"
+    """What brought the order in: `api`, `webhook` or `repair`."""
+
+
+class OrderEventKind(StrEnum):
+    """What an outside event means to an order, whoever sent it."""
+
+    PAYMENT_CAPTURED = "payment_captured"
+    PAYMENT_FAILED = "payment_failed"
+    REFUNDED = "refunded"
+    SHIPPED = "shipped"
+    SHIPMENT_FAILED = "shipment_failed"
+    SHOP_CANCELLED = "shop_cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEvent:
+    """One outside event, translated; delivered to OrderWorkflow once (the update id is `event_id`)."""
+
+    event_id: str
+    kind: OrderEventKind
+    occurred_at: str
+    reference: str = ""
+    """The sender's id of what happened: payment intent, refund, shipment."""
+    amount_minor: int | None = None
+    currency: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder:
+    """Ask an order to stop. Before capture the payment is voided, after capture it is refunded."""
+
+    request_id: str
+    requested_by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderAnswer:
+    """What an update of OrderWorkflow answers: whether it changed anything, and the state after it."""
+
+    outcome: str
+    """`applied`, `duplicate` or `ignored`."""
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderStatus:
+    """Answer of the `status` query and result of OrderWorkflow."""
+
+    shop: str
+    order_id: str
+    state: str
+    currency: str
+    total_minor: int
+    captured_minor: int
+    refunded_minor: int
+    reason: str = ""

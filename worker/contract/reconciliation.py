@@ -1,0 +1,47 @@
+"""Messages of the reconciliation process. A window is half-open, [start, end), ISO 8601 in UTC."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A half-open span of time, ISO 8601 UTC to the second."""
+
+    start: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconcile:
+    """Input of ReconciliationWorkflow.
+
+    Without `window` the run derives it from the schedule's nominal time and `interval_seconds`, and extends
+    it back to the watermark, so that no window is lost because a run was.
+    """
+
+    shop: str
+    provider: str
+    interval_seconds: int = 3600
+    window: Window | None = None
+    statement_sha256: str | None = None
+    """Compare the books with this imported statement file instead of the provider's API."""
+    repair: bool = True
+    requested_by: str = "schedule"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconciliationResult:
+    """Result of ReconciliationWorkflow: counts only; the rest lives in MySQL and in the report."""
+
+    run_id: str
+    verdict: str
+    window: Window
+    matched: int = 0
+    pending: int = 0
+    breaks_open: int = 0
+    breaks_new: int = 0
+    breaks_resolved: int = 0
+    repairs_requested: int = 0
+    report: str = ""
+    """Where the HTML report was written (path below the object store)."""
+    incomplete_because: tuple[str, ...] = field(default=())

@@ -1,0 +1,112 @@
+"""The error tree. Every error has a stable `code`, says whether trying again can help, and what to do.
+
+    OrdersError
+      InvalidInput            the caller's data is wrong; sending it again changes nothing
+        InvalidOrder          an order breaks a rule of the shop
+        InvalidStatement      a statement file cannot be read as the format it claims
+      Conflict                the thing exists in another shape, or its state forbids the step
+      NotFound                the thing is not (yet) there
+      PaymentDeclined         the provider said no for good
+      PaymentNeedsCustomer    the provider wants the customer to act first
+      ProviderRejected        an outside system refused the request; it will refuse it again
+      ProviderUnavailable     an outside system did not answer, or not sensibly; try again
+      DatabaseUnavailable     MySQL did not answer, or rolled the work back; try again
+      SchemaMismatch          the database is older or newer than this code
+      SourceUnreadable        a reconciliation source could not be read to its end
+
+Activities hand `code` to Temporal as the failure's type; functions map it to an HTTP status, the CLI to an
+exit code. Messages hold ids and amounts, never personal data or secrets.
+"""
+
+from typing import ClassVar
+
+
+class OrdersError(Exception):
+    """Base of every error this project raises on purpose."""
+
+    code: ClassVar[str] = "orders_error"
+    retryable: ClassVar[bool] = False
+
+
+class InvalidInput(OrdersError):
+    """The caller's data is wrong."""
+
+    code = "invalid_input"
+
+
+class InvalidOrder(InvalidInput):
+    """An order breaks a rule; `reasons` lists all of them."""
+
+    code = "invalid_order"
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = reasons
+
+
+class InvalidStatement(InvalidInput):
+    """A statement file cannot be read as the format it claims."""
+
+    code = "invalid_statement"
+
+
+class Conflict(OrdersError):
+    """The thing exists in another shape, or its state forbids the step."""
+
+    code = "conflict"
+
+
+class NotFound(OrdersError):
+    """The thing is not there; retryable, since an event may overtake the order it belongs to."""
+
+    code = "not_found"
+    retryable = True
+
+
+class PaymentDeclined(OrdersError):
+    """The provider declined for good; `reason` is the provider's decline code."""
+
+    code = "payment_declined"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the payment provider declined: {reason}")
+        self.reason = reason
+
+
+class PaymentNeedsCustomer(OrdersError):
+    """The provider wants the customer to act (for example 3-D Secure) before money can move."""
+
+    code = "payment_needs_customer"
+
+
+class ProviderRejected(OrdersError):
+    """An outside system refused the request; the same request will be refused again."""
+
+    code = "provider_rejected"
+
+
+class ProviderUnavailable(OrdersError):
+    """An outside system did not answer, or not sensibly; the effect may or may not have happened."""
+
+    code = "provider_unavailable"
+    retryable = True
+
+
+class DatabaseUnavailable(OrdersError):
+    """MySQL did not answer, or rolled the work back."""
+
+    code = "database_unavailable"
+    retryable = True
+
+
+class SchemaMismatch(OrdersError):
+    """The database is older or newer than this code; `orders db migrate` brings it up to date."""
+
+    code = "schema_mismatch"
+
+
+class SourceUnreadable(OrdersError):
+    """A reconciliation source could not be read to its end: the run is incomplete, never green."""
+
+    code = "source_unreadable"
+    retryable = True

@@ -1,0 +1,97 @@
+"""The outside books, normalised: what a provider, a shop or a warehouse says happened.
+
+Everything here is in minor units, UTC, and signed from the shop's view (money in is positive).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class LineKind(StrEnum):
+    """Kind of a provider's ledger line. Follows Stripe's reporting categories, which other formats map onto."""
+
+    CHARGE = "charge"
+    REFUND = "refund"
+    PARTIAL_CAPTURE_REVERSAL = "partial_capture_reversal"
+    """The uncaptured rest of an authorisation: not a refund to the customer."""
+    REFUND_FAILURE = "refund_failure"
+    DISPUTE = "dispute"
+    DISPUTE_REVERSAL = "dispute_reversal"
+    FEE = "fee"
+    PAYOUT = "payout"
+    ADJUSTMENT = "adjustment"
+    TRANSFER = "transfer"
+    """Balance carried between batches; nets to zero over them."""
+    UNCLASSIFIED = "unclassified"
+    """A type we do not know: counted and shown, never dropped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerLine:
+    """One line of the provider's ledger or statement. net = gross - fee is checked by who reads it."""
+
+    line_id: str
+    provider: str
+    kind: LineKind
+    currency: str
+    gross_minor: int
+    fee_minor: int
+    net_minor: int
+    created_at: datetime
+    payment_reference: str = ""
+    order_id: str = ""
+    """The order's own id where the provider carries it (payment metadata, merchant reference)."""
+    source_id: str = ""
+    """The provider's id of the object behind the line: charge, refund, dispute, payout."""
+    payout_id: str = ""
+    type_text: str = ""
+    """The provider's own word for the type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopOrder:
+    """An order as the shop's own API states it."""
+
+    order_id: str
+    total_minor: int
+    currency: str
+    paid: bool
+    cancelled: bool
+    created_at: datetime
+
+
+class ShipmentState(StrEnum):
+    """Where a parcel stands."""
+
+    REQUESTED = "requested"
+    SHIPPED = "shipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """A parcel, in our books or in the warehouse's."""
+
+    shipment_id: str
+    order_id: str
+    state: ShipmentState
+    requested_at: datetime
+    shipped_at: datetime | None = None
+    tracking: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOrder:
+    """An order as our books hold it, with the sums that the other legs are compared to."""
+
+    order_id: str
+    state: str
+    total_minor: int
+    currency: str
+    payment_mode: str
+    captured_minor: int
+    refunded_minor: int
+    placed_at: datetime
+    updated_at: datetime
+    shipped_at: datetime | None = None

@@ -1,0 +1,154 @@
+"""An order: its facts, its states and which state may follow which.
+
+    received -> paying -> authorised -> paid -> fulfilling -> shipped -> completed*
+    received -> awaiting_payment -> paid | expired* | cancelled*
+    received -> rejected*                      a rule of the shop is broken
+    paying   -> declined* | awaiting_payment   the provider says no, or wants the customer to act
+    authorised -> cancelled*                   voided before capture
+    paid | fulfilling -> refunding -> cancelled* | refunded*
+    refunding -> needs_attention*              the provider refuses the refund: a person decides
+States marked * are terminal. Money is consistent in each: either captured for a shipped order, or captured
+minus refunded is zero, except in needs_attention, which reconciliation reports until it is resolved.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from worker.domain.errors import Conflict
+
+
+class OrderState(StrEnum):
+    """Where an order stands."""
+
+    RECEIVED = "received"
+    AWAITING_PAYMENT = "awaiting_payment"
+    PAYING = "paying"
+    AUTHORISED = "authorised"
+    PAID = "paid"
+    FULFILLING = "fulfilling"
+    SHIPPED = "shipped"
+    COMPLETED = "completed"
+    REFUNDING = "refunding"
+    REJECTED = "rejected"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+    NEEDS_ATTENTION = "needs_attention"
+
+
+S = OrderState
+TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
+    S.RECEIVED: frozenset({S.AWAITING_PAYMENT, S.PAYING, S.REJECTED, S.CANCELLED}),
+    S.AWAITING_PAYMENT: frozenset({S.PAID, S.DECLINED, S.EXPIRED, S.CANCELLED, S.REFUNDING}),
+    S.PAYING: frozenset({S.AUTHORISED, S.AWAITING_PAYMENT, S.DECLINED, S.CANCELLED, S.REFUNDING}),
+    S.AUTHORISED: frozenset({S.PAID, S.CANCELLED, S.DECLINED, S.REFUNDING}),
+    S.PAID: frozenset({S.FULFILLING, S.REFUNDING}),
+    S.FULFILLING: frozenset({S.SHIPPED, S.REFUNDING}),
+    S.SHIPPED: frozenset({S.COMPLETED}),
+    S.REFUNDING: frozenset({S.CANCELLED, S.REFUNDED, S.NEEDS_ATTENTION}),
+    S.COMPLETED: frozenset(),
+    S.REJECTED: frozenset(),
+    S.DECLINED: frozenset(),
+    S.EXPIRED: frozenset(),
+    S.CANCELLED: frozenset(),
+    S.REFUNDED: frozenset(),
+    S.NEEDS_ATTENTION: frozenset(),
+}
+del S
+
+TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One position; `unit_price_minor` includes tax."""
+
+    sku: str
+    quantity: int
+    unit_price_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order as our books hold it. `captured_minor` and `refunded_minor` are sums of book entries."""
+
+    shop: str
+    order_id: str
+    currency: str
+    total_minor: int
+    lines: tuple[Line, ...]
+    customer_id: str
+    payment_mode: str
+    placed_at: datetime
+    origin: str
+    shipping_minor: int = 0
+    discount_minor: int = 0
+    payment_method: str | None = None
+    state: OrderState = OrderState.RECEIVED
+    state_reason: str = ""
+    updated_at: datetime | None = None
+    captured_minor: int = 0
+    refunded_minor: int = 0
+
+    def moved(self, to: OrderState, reason: str = "") -> "Order":
+        """Return the order in state `to`. Raises Conflict when the table does not allow it."""
+        if to not in TRANSITIONS[self.state]:
+            raise Conflict(f"order {self.shop}/{self.order_id} is {self.state} and cannot become {to}")
+        return replace(self, state=to, state_reason=reason)
+
+    @property
+    def financial_status(self) -> str:
+        """Derived from amounts, never stored: unpaid, partially_paid, paid, overcharged, partially_refunded, refunded."""
+        if self.captured_minor == 0:
+            return "unpaid"
+        if self.refunded_minor >= self.captured_minor:
+            return "refunded"
+        if self.captured_minor > self.total_minor:
+            return "overcharged"
+        if self.refunded_minor > 0:
+            return "partially_refunded"
+        return "paid" if self.captured_minor == self.total_minor else "partially_paid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One line of an order's audit trail; append-only."""
+
+    from_state: str
+    to_state: str
+    at: datetime
+    actor: str
+    reason: str = ""
+
+
+MAX_LINES = 500
+MAX_MINOR = 10**12
+"""A trillion minor units: far above any order, far below what a 64-bit column holds."""
+
+
+def broken_rules(order: Order) -> tuple[str, ...]:
+    """Return every rule the order breaks, in words a shop can act on; empty when it is sound."""
+    reasons: list[str] = []
+    if not order.lines:
+        reasons.append("an order needs at least one line")
+    if len(order.lines) > MAX_LINES:
+        reasons.append(f"an order may have at most {MAX_LINES} lines")
+    for number, line in enumerate(order.lines, start=1):
+        if line.quantity < 1:
+            reasons.append(f"line {number}: quantity must be at least 1")
+        if line.unit_price_minor < 0:
+            reasons.append(f"line {number}: unit price must not be negative")
+    if order.shipping_minor < 0 or order.discount_minor < 0:
+        reasons.append("shipping and discount must not be negative")
+    expected = (
+        sum(line.quantity * line.unit_price_minor for line in order.lines) + order.shipping_minor - order.discount_minor
+    )
+    if order.total_minor != expected:
+        reasons.append(f"total is {order.total_minor} but lines, shipping and discount make {expected}")
+    if not 0 < order.total_minor <= MAX_MINOR:
+        reasons.append("total must be more than 0 and at most 10^12 minor units")
+    if order.payment_mode == "charge" and not order.payment_method:
+        reasons.append("payment_method is needed when we charge")
+    return tuple(reasons)

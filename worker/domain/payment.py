@@ -1,0 +1,66 @@
+"""A payment at the provider, and our book entries about it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class PaymentState(StrEnum):
+    """What the provider last said of a payment intent."""
+
+    REQUIRES_ACTION = "requires_action"
+    AUTHORISED = "authorised"
+    CAPTURED = "captured"
+    CANCELLED = "cancelled"
+    DECLINED = "declined"
+    PROCESSING = "processing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One payment intent. `captured_minor`/`refunded_minor` are the provider's cumulative amounts."""
+
+    provider: str
+    reference: str
+    amount_minor: int
+    currency: str
+    state: PaymentState
+    captured_minor: int = 0
+    refunded_minor: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """One refund the provider accepted; `amount_minor` is positive."""
+
+    reference: str
+    payment_reference: str
+    amount_minor: int
+    currency: str
+
+
+class EntryKind(StrEnum):
+    """Kind of a book entry."""
+
+    CAPTURE = "capture"
+    REFUND = "refund"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookEntry:
+    """One movement of money in our books; append-only, unique by (provider, kind, reference).
+
+    `amount_minor` is signed from the shop's view: captures are positive, refunds negative.
+    `reference` is the provider's id of the movement (capture: the payment intent; refund: the refund).
+    """
+
+    shop: str
+    order_id: str
+    provider: str
+    kind: EntryKind
+    reference: str
+    payment_reference: str
+    amount_minor: int
+    currency: str
+    occurred_at: datetime
