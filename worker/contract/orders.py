@@ -15,7 +15,7 @@ class PaymentMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLine:
-    """One position of an order. `unit_price_minor` includes tax."""
+    """One position of an order."""
 
     sku: str
     quantity: int
@@ -38,6 +38,8 @@ class PlaceOrder:
     """Token of the provider (for example `pm_card_visa`); never a card number. Only with CHARGE."""
     shipping_minor: int = 0
     discount_minor: int = 0
+    tax_minor: int = 0
+    """Tax on top of the unit prices; 0 where they include it."""
     origin: str = "api"
     """What brought the order in: `api`, `webhook` or `repair`."""
 

@@ -110,7 +110,7 @@ class Finding:
 
 def break_id(shop: str, provider: str, leg: Leg, key: str, currency: str) -> str:
     """Return the stable id of the break a finding belongs to: 16 hex digits, independent of its class."""
-    return hashlib.sha256("\n".join((shop, provider, leg, key, currency)).encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{shop}\n{provider}\n{leg}\n{key}\n{currency}".encode()).hexdigest()[:16]
 
 
 class BreakStatus(StrEnum):

@@ -63,7 +63,7 @@ TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not fo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One position; `unit_price_minor` includes tax."""
+    """One position."""
 
     sku: str
     quantity: int
@@ -85,6 +85,7 @@ class Order:
     origin: str
     shipping_minor: int = 0
     discount_minor: int = 0
+    tax_minor: int = 0
     payment_method: str | None = None
     state: OrderState = OrderState.RECEIVED
     state_reason: str = ""
@@ -140,13 +141,12 @@ def broken_rules(order: Order) -> tuple[str, ...]:
             reasons.append(f"line {number}: quantity must be at least 1")
         if line.unit_price_minor < 0:
             reasons.append(f"line {number}: unit price must not be negative")
-    if order.shipping_minor < 0 or order.discount_minor < 0:
-        reasons.append("shipping and discount must not be negative")
-    expected = (
-        sum(line.quantity * line.unit_price_minor for line in order.lines) + order.shipping_minor - order.discount_minor
-    )
+    if min(order.shipping_minor, order.discount_minor, order.tax_minor) < 0:
+        reasons.append("shipping, discount and tax must not be negative")
+    goods = sum(line.quantity * line.unit_price_minor for line in order.lines)
+    expected = goods + order.shipping_minor + order.tax_minor - order.discount_minor
     if order.total_minor != expected:
-        reasons.append(f"total is {order.total_minor} but lines, shipping and discount make {expected}")
+        reasons.append(f"total is {order.total_minor} but lines, shipping, tax and discount make {expected}")
     if not 0 < order.total_minor <= MAX_MINOR:
         reasons.append("total must be more than 0 and at most 10^12 minor units")
     if order.payment_mode == "charge" and not order.payment_method:

@@ -311,29 +311,54 @@ class Transaction(Protocol):
     """The stores, bound to one transaction."""
 
     @property
-    def orders(self) -> OrderStore: ...
+    def orders(self) -> OrderStore:
+        """The orders store."""
+        ...
+
     @property
-    def payments(self) -> PaymentStore: ...
+    def payments(self) -> PaymentStore:
+        """The payments store."""
+        ...
+
     @property
-    def shipments(self) -> ShipmentStore: ...
+    def shipments(self) -> ShipmentStore:
+        """The shipments store."""
+        ...
+
     @property
-    def inbox(self) -> InboxStore: ...
+    def inbox(self) -> InboxStore:
+        """The inbox store."""
+        ...
+
     @property
-    def users(self) -> UserStore: ...
+    def users(self) -> UserStore:
+        """The users store."""
+        ...
+
     @property
-    def runs(self) -> RunStore: ...
+    def runs(self) -> RunStore:
+        """The runs store."""
+        ...
+
     @property
-    def breaks(self) -> BreakStore: ...
+    def breaks(self) -> BreakStore:
+        """The breaks store."""
+        ...
+
     @property
-    def statements(self) -> StatementStore: ...
+    def statements(self) -> StatementStore:
+        """The statements store."""
+        ...
 
 
 class Database(Protocol):
     """MySQL, one transaction at a time."""
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in one transaction and commit. `work` may run again after a deadlock (1213) or a
-        lock wait (1205), so it must have no effect but on its stores. Raises DatabaseUnavailable."""
+        """Run `work` in one transaction and commit. Raises DatabaseUnavailable.
+
+        `work` may run again after a deadlock (1213) or a lock wait (1205): no effect but on its stores.
+        """
         ...
 
 
@@ -368,9 +393,27 @@ class PaymentGateway(Protocol):
         """Return the payments the provider holds for an order (by metadata), oldest first."""
         ...
 
+    def refunds(self, reference: str) -> list[Refund]:
+        """Return every refund the provider made on a payment, oldest first, failed ones left out."""
+        ...
+
+    def payment_document(self, reference: str) -> str:
+        """Return the event JSON the provider would send for a captured payment. Raises NotFound."""
+        ...
+
     def ledger(self, start: datetime, end: datetime) -> Iterator[LedgerLine]:
         """Stream the ledger lines of [start, end). Raises SourceUnreadable when it breaks off."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopPayment:
+    """Money the shop collected for an order; `reference` is the payment provider's (payment intent)."""
+
+    reference: str
+    amount_minor: int
+    currency: str
+    at: datetime
 
 
 class ShopGateway(Protocol):
@@ -378,6 +421,10 @@ class ShopGateway(Protocol):
 
     def orders(self, start: datetime, end: datetime) -> Iterator[ShopOrder]:
         """Stream the orders created or updated in [start, end). Raises SourceUnreadable."""
+        ...
+
+    def payments(self, order_id: str) -> list[ShopPayment]:
+        """Return what the shop collected for an order (successful sales and captures), oldest first."""
         ...
 
     def order_document(self, order_id: str) -> str:
@@ -431,6 +478,7 @@ class ReportWriter(Protocol):
     def write(
         self,
         run: Run,
+        *,
         statements: Sequence[Statement],
         findings: Sequence[Finding],
         breaks: Sequence[Break],
