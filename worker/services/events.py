@@ -1,0 +1,79 @@
+"""Event use cases: write every outside event into the inbox once, translate it, file what became of it."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from worker.contract.events import ProviderEvent
+from worker.contract.ids import is_valid_part
+from worker.contract.orders import OrderEvent
+from worker.domain.errors import InvalidInput, NotFound
+from worker.services.bookkeeping import Bookkeeping
+from worker.services.ports import Clock, Database, InboxEntry
+from worker.services.translation import shopify, stripe, warehouse
+from worker.services.translation.route import Route
+
+Translator = Callable[[str, str, str, Any, str], Route]
+
+DIALECTS: dict[str, Translator] = {
+    "shopify": shopify.translate,
+    "stripe": stripe.translate,
+    "warehouse": warehouse.translate,
+}
+
+
+class EventService:
+    """The inbox and the translation of outside events."""
+
+    def __init__(self, database: Database, bookkeeping: Bookkeeping, clock: Clock) -> None:
+        self._database = database
+        self._books = bookkeeping
+        self._clock = clock
+
+    def receive(self, event: ProviderEvent, workflow_id: str) -> Route | None:
+        """Open the inbox row and translate. None means: handled before, under another workflow's run.
+
+        The row outlives Temporal's retention, so an event that its sender repeats after months is still
+        one event. Raises InvalidInput when the body cannot be read.
+        """
+        entry = InboxEntry(
+            source=event.source,
+            event_id=event.event_id,
+            topic=event.topic,
+            origin=event.origin,
+            body_sha256=hashlib.sha256(event.body.encode()).hexdigest(),
+            received_at=datetime.fromisoformat(event.received_at),
+            workflow_id=workflow_id,
+        )
+        stored = self._database.transact(lambda tx: tx.inbox.open(entry))
+        if stored.workflow_id != workflow_id:
+            return None
+        return self.translate(event)
+
+    def translate(self, event: ProviderEvent) -> Route:
+        """Translate the body by its dialect. Raises InvalidInput."""
+        translator = DIALECTS.get(event.dialect)
+        if translator is None:
+            raise InvalidInput(f"dialect {event.dialect!r} is not known; use one of {', '.join(DIALECTS)}")
+        try:
+            body = json.loads(event.body)
+        except (ValueError, RecursionError):
+            raise InvalidInput("the body is not JSON") from None
+        route = translator(event.shop, event.topic, event.event_id, body, event.origin)
+        if route.order_id and not is_valid_part(route.order_id):
+            raise InvalidInput("the order id is not usable as an id")
+        return route
+
+    def close(self, source: str, event_id: str, outcome: str, detail: str) -> None:
+        """File what became of the event."""
+        now = self._clock.now()
+        self._database.transact(lambda tx: tx.inbox.close(source, event_id, outcome, detail[:500], now))
+
+    def late(self, shop: str, order_id: str, event: OrderEvent) -> bool:
+        """Book the money of an event whose order is over; False when there is nothing (or no order) to book."""
+        try:
+            return self._books.late(shop, order_id, event)
+        except NotFound:
+            return False

@@ -1,0 +1,302 @@
+"""Order use cases: record, authorise, capture, ship, apply outside events.
+
+Each is idempotent: it looks at where the order stands, does what is missing and says where it stands now.
+Provider calls happen outside transactions; what they did is recorded afterwards in one transaction, and a
+crash in between is healed by calling again with the same idempotency key.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PaymentMode, PlaceOrder
+from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
+from worker.domain.ledger import Shipment, ShipmentState
+from worker.domain.order import Line, Order, OrderState, broken_rules
+from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState
+from worker.services.bookkeeping import Bookkeeping
+from worker.services.ports import Clock, Database, PaymentGateway, Transaction, WarehouseGateway
+
+ACTOR = "order workflow"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Outcome of an outside event: the answer for its sender, and where the order stands."""
+
+    answer: OrderAnswer
+    status: OrderStatus
+
+
+class OrderService:
+    """The order process over its ports. Thread-safe: all state is in the database."""
+
+    def __init__(
+        self,
+        database: Database,
+        payments: PaymentGateway,
+        warehouse: WarehouseGateway,
+        bookkeeping: Bookkeeping,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._payments = payments
+        self._warehouse = warehouse
+        self._books = bookkeeping
+        self._clock = clock
+
+    def record(self, place: PlaceOrder) -> OrderStatus:
+        """Write the order down and check its rules; a broken rule ends in `rejected`, with all reasons."""
+
+        def work(tx: Transaction) -> Order:
+            tx.orders.add(order_of(place), self._clock.now(), ACTOR)
+            order = tx.orders.lock(place.shop, place.order_id)
+            if order.state is not OrderState.RECEIVED:
+                return order
+            reasons = broken_rules(order)
+            if reasons:
+                return self._move(tx, order, OrderState.REJECTED, "; ".join(reasons))
+            charged_by_us = order.payment_mode == PaymentMode.CHARGE
+            return self._move(tx, order, OrderState.PAYING if charged_by_us else OrderState.AWAITING_PAYMENT)
+
+        return status_of(self._database.transact(work))
+
+    def authorise(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
+        """Authorise the order's total. A refusal ends in `declined`; a wish to see the customer in `awaiting_payment`."""
+        order = self._order(shop, order_id)
+        if order.state is not OrderState.PAYING:
+            return status_of(order)
+        try:
+            payment = self._payments.authorise(
+                shop=shop,
+                order_id=order_id,
+                amount_minor=order.total_minor,
+                currency=order.currency,
+                method=order.payment_method or "",
+                idempotency_key=idempotency_key,
+            )
+        except (PaymentDeclined, ProviderRejected) as refusal:
+            reason = refusal.reason if isinstance(refusal, PaymentDeclined) else f"refused: {refusal}"
+            return self._from(order, OrderState.PAYING, OrderState.DECLINED, reason)
+        following = {
+            PaymentState.AUTHORISED: OrderState.AUTHORISED,
+            PaymentState.CAPTURED: OrderState.AUTHORISED,
+            PaymentState.DECLINED: OrderState.DECLINED,
+            PaymentState.CANCELLED: OrderState.DECLINED,
+        }.get(payment.state, OrderState.AWAITING_PAYMENT)
+        return self._from(order, OrderState.PAYING, following, payment.detail, payment)
+
+    def capture(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
+        """Capture the authorised payment and book it. A void or lapsed authorisation ends in `declined`."""
+        order = self._order(shop, order_id)
+        if order.state is not OrderState.AUTHORISED:
+            return status_of(order)
+        held = self._database.transact(lambda tx: tx.payments.of_order(shop, order_id))[-1]
+        try:
+            payment = self._payments.capture(held.reference, idempotency_key=idempotency_key)
+        except ProviderRejected:
+            payment = self._payments.retrieve(held.reference)
+        if payment.state is not PaymentState.CAPTURED:
+            reason = f"not captured: the payment is {payment.state}"
+            return self._from(order, OrderState.AUTHORISED, OrderState.DECLINED, reason, payment)
+
+        def work(tx: Transaction) -> Order:
+            current = tx.orders.lock(shop, order_id)
+            now = self._clock.now()
+            tx.payments.save(shop, order_id, payment, now)
+            tx.payments.post(capture_entry(current, payment, now))
+            if current.state is OrderState.AUTHORISED:
+                current = self._move(tx, current, OrderState.PAID)
+            return tx.orders.get(shop, order_id) or current
+
+        return status_of(self._database.transact(work))
+
+    def request_fulfilment(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
+        """Ask the warehouse for the parcel. Raises ProviderRejected when it refuses for good."""
+        order = self._order(shop, order_id)
+        if order.state is not OrderState.PAID:
+            return status_of(order)
+        shipment = self._warehouse.request(
+            shop=shop,
+            order_id=order_id,
+            lines=[(line.sku, line.quantity) for line in order.lines],
+            idempotency_key=idempotency_key,
+        )
+
+        def work(tx: Transaction) -> Order:
+            current = tx.orders.lock(shop, order_id)
+            known = {parcel.shipment_id: parcel for parcel in tx.shipments.of_order(shop, order_id)}
+            if shipment.shipment_id not in known:
+                tx.shipments.save(shop, shipment)
+            return self._move(tx, current, OrderState.FULFILLING) if current.state is OrderState.PAID else current
+
+        return status_of(self._database.transact(work))
+
+    def stop_fulfilment(self, shop: str, order_id: str) -> OrderStatus:
+        """Stop the parcel if it has not left. One that has left completes the order instead."""
+        order = self._order(shop, order_id)
+        if order.state is not OrderState.FULFILLING:
+            return status_of(order)
+        for parcel in self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id)):
+            if self._warehouse.cancel(parcel.shipment_id) is ShipmentState.SHIPPED:
+                shipped = OrderEvent(
+                    event_id=f"stop:{parcel.shipment_id}",
+                    kind=OrderEventKind.SHIPPED,
+                    occurred_at=self._clock.now().isoformat(),
+                    reference=parcel.shipment_id,
+                    detail="had left before it could be stopped",
+                )
+                return self.apply(shop, order_id, shipped).status
+        return status_of(order)
+
+    def expire(self, shop: str, order_id: str) -> OrderStatus:
+        """End an order whose payment window passed without a payment."""
+        order = self._order(shop, order_id)
+        return self._from(order, OrderState.AWAITING_PAYMENT, OrderState.EXPIRED, "nobody paid within the window")
+
+    def apply(self, shop: str, order_id: str, event: OrderEvent) -> Applied:
+        """Apply an outside event: book the money it speaks of, then move the order if the event allows.
+
+        Money is booked in every state, also for an order that is over: the books follow the money. A failed
+        payment changes nothing: the customer may try again until the payment window closes.
+        """
+        handlers: dict[OrderEventKind, Callable[[str, str, OrderEvent], bool]] = {
+            OrderEventKind.PAYMENT_CAPTURED: self._payment_captured,
+            OrderEventKind.REFUNDED: self._refunded,
+            OrderEventKind.SHIPPED: self._shipped,
+            OrderEventKind.SHIPMENT_FAILED: self._shipment_failed,
+        }
+        handler = handlers.get(event.kind)
+        changed = handler(shop, order_id, event) if handler else False
+        order = self._order(shop, order_id)
+        outcome = "applied" if changed else "ignored"
+        return Applied(OrderAnswer(outcome=outcome, state=order.state), status_of(order))
+
+    def status(self, shop: str, order_id: str) -> OrderStatus:
+        """Return where the order stands. Raises NotFound."""
+        return status_of(self._order(shop, order_id))
+
+    def _payment_captured(self, shop: str, order_id: str, event: OrderEvent) -> bool:
+        booked = self._books.captures(shop, order_id, event)
+
+        def work(tx: Transaction) -> bool:
+            order = tx.orders.lock(shop, order_id)
+            waiting = order.state in {OrderState.AWAITING_PAYMENT, OrderState.AUTHORISED}
+            if waiting and order.captured_minor >= order.total_minor:
+                self._move(tx, order, OrderState.PAID, event.detail)
+                return True
+            return booked
+
+        return self._database.transact(work)
+
+    def _refunded(self, shop: str, order_id: str, event: OrderEvent) -> bool:
+        return self._books.refunds(shop, order_id, event.reference)
+
+    def _shipped(self, shop: str, order_id: str, event: OrderEvent) -> bool:
+        def work(tx: Transaction) -> bool:
+            order = tx.orders.lock(shop, order_id)
+            self._save_parcel(tx, order, event, ShipmentState.SHIPPED)
+            if order.state is OrderState.PAID:  # the warehouse was quicker than our own record of its acceptance
+                order = self._move(tx, order, OrderState.FULFILLING)
+            if order.state is not OrderState.FULFILLING:
+                return False
+            shipped = self._move(tx, order, OrderState.SHIPPED, event.detail)
+            self._move(tx, shipped, OrderState.COMPLETED)
+            return True
+
+        return self._database.transact(work)
+
+    def _shipment_failed(self, shop: str, order_id: str, event: OrderEvent) -> bool:
+        def work(tx: Transaction) -> bool:
+            order = tx.orders.lock(shop, order_id)
+            self._save_parcel(tx, order, event, ShipmentState.FAILED)
+            return order.state in {OrderState.PAID, OrderState.FULFILLING}
+
+        return self._database.transact(work)
+
+    def _save_parcel(self, tx: Transaction, order: Order, event: OrderEvent, state: ShipmentState) -> None:
+        at = datetime.fromisoformat(event.occurred_at)
+        known = {parcel.shipment_id: parcel for parcel in tx.shipments.of_order(order.shop, order.order_id)}
+        before = known.get(event.reference)
+        if before is not None and before.state is ShipmentState.SHIPPED:
+            return
+        parcel = Shipment(
+            shipment_id=event.reference,
+            order_id=order.order_id,
+            state=state,
+            requested_at=before.requested_at if before else at,
+            shipped_at=at if state is ShipmentState.SHIPPED else None,
+        )
+        tx.shipments.save(order.shop, parcel)
+
+    def _order(self, shop: str, order_id: str) -> Order:
+        order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
+        if order is None:
+            raise NotFound(f"order {shop}/{order_id} is not in our books")
+        return order
+
+    def _from(
+        self, order: Order, expected: OrderState, to: OrderState, reason: str, payment: Payment | None = None
+    ) -> OrderStatus:
+        """Move the order to `to` if it still stands in `expected`; record the payment either way."""
+
+        def work(tx: Transaction) -> Order:
+            current = tx.orders.lock(order.shop, order.order_id)
+            if payment is not None:
+                tx.payments.save(order.shop, order.order_id, payment, self._clock.now())
+            return self._move(tx, current, to, reason) if current.state is expected else current
+
+        return status_of(self._database.transact(work))
+
+    def _move(self, tx: Transaction, order: Order, to: OrderState, reason: str = "") -> Order:
+        return tx.orders.move(order, to, at=self._clock.now(), actor=ACTOR, reason=reason)
+
+
+def order_of(place: PlaceOrder) -> Order:
+    """Translate the published message into the domain's order."""
+    return Order(
+        shop=place.shop,
+        order_id=place.order_id,
+        currency=place.currency,
+        total_minor=place.total_minor,
+        lines=tuple(
+            Line(sku=line.sku, quantity=line.quantity, unit_price_minor=line.unit_price_minor) for line in place.lines
+        ),
+        customer_id=place.customer_id,
+        payment_mode=place.payment_mode,
+        placed_at=datetime.fromisoformat(place.placed_at),
+        origin=place.origin,
+        shipping_minor=place.shipping_minor,
+        discount_minor=place.discount_minor,
+        tax_minor=place.tax_minor,
+        payment_method=place.payment_method,
+    )
+
+
+def status_of(order: Order) -> OrderStatus:
+    """Translate the domain's order into the published status."""
+    return OrderStatus(
+        shop=order.shop,
+        order_id=order.order_id,
+        state=order.state,
+        currency=order.currency,
+        total_minor=order.total_minor,
+        captured_minor=order.captured_minor,
+        refunded_minor=order.refunded_minor,
+        reason=order.state_reason,
+    )
+
+
+def capture_entry(order: Order, payment: Payment, at: datetime) -> BookEntry:
+    """Return the book entry of a captured payment; its reference is the payment's own, so it is booked once."""
+    return BookEntry(
+        shop=order.shop,
+        order_id=order.order_id,
+        provider=payment.provider,
+        kind=EntryKind.CAPTURE,
+        reference=payment.reference,
+        payment_reference=payment.reference,
+        amount_minor=payment.captured_minor,
+        currency=payment.currency,
+        occurred_at=at,
+    )

@@ -1,0 +1,19 @@
+"""What a translated webhook asks for: an order to start, an event to deliver, or nothing."""
+
+from dataclasses import dataclass
+
+from worker.contract.orders import OrderEvent, PlaceOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where an outside event goes. Without `place` and `event` it is of no concern to orders."""
+
+    shop: str = ""
+    order_id: str = ""
+    place: PlaceOrder | None = None
+    """Start this order first, unless it has been started before."""
+    event: OrderEvent | None = None
+    """Then deliver this to the order."""
+    reason: str = ""
+    """Why nothing is to be done."""

@@ -1,0 +1,54 @@
+"""Stripe's events. Amounts are integer minor units; the order's id travels in the payment's metadata.
+
+Source: Stripe API, Event, PaymentIntent and Charge objects.
+"""
+
+from typing import Any
+
+from worker.contract.orders import OrderEvent, OrderEventKind
+from worker.services.translation.document import Document
+from worker.services.translation.route import Route
+
+
+def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> Route:  # noqa: ARG001  one signature for all dialects
+    """Translate an event. Payments without our metadata are somebody else's: nothing to do."""
+    envelope = Document(body)
+    found = envelope.child("data").child("object")
+    metadata = found.child("metadata")
+    order_id = metadata.text("order_id", "")
+    if not order_id:
+        return Route(reason="the payment carries no order id")
+    if metadata.text("shop", shop) != shop:
+        return Route(reason="the payment belongs to another shop")
+    at = envelope.epoch("created")
+    currency = found.text("currency").upper()
+    if topic == "payment_intent.succeeded":
+        event = OrderEvent(
+            event_id=event_id,
+            kind=OrderEventKind.PAYMENT_CAPTURED,
+            occurred_at=at,
+            reference=found.text("id"),
+            amount_minor=found.integer("amount_received", found.integer("amount")),
+            currency=currency,
+            detail="the provider says captured",
+        )
+    elif topic == "payment_intent.payment_failed":
+        event = OrderEvent(
+            event_id=event_id,
+            kind=OrderEventKind.PAYMENT_FAILED,
+            occurred_at=at,
+            reference=found.text("id"),
+            detail=found.child("last_payment_error").text("code", "failed"),
+        )
+    elif topic == "charge.refunded":
+        event = OrderEvent(
+            event_id=event_id,
+            kind=OrderEventKind.REFUNDED,
+            occurred_at=at,
+            reference=found.text("payment_intent"),
+            amount_minor=found.integer("amount_refunded"),
+            currency=currency,
+        )
+    else:
+        return Route(reason=f"type {topic[:60]} is of no concern to orders")
+    return Route(shop=shop, order_id=order_id, event=event)
