@@ -1,0 +1,71 @@
+"""The simulator's web application: shared objects, routes of every part, background work, control API."""
+
+import asyncio
+import contextlib
+import importlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from infra.local.simulator import control, keys
+from infra.local.simulator.clock import Clock
+from infra.local.simulator.faults import Faults
+from infra.local.simulator.provider import routes as provider_routes
+from infra.local.simulator.provider.provider import Provider
+from infra.local.simulator.store import Store
+from infra.local.simulator.webhooks import Webhooks
+
+DATABASE = "simulator.sqlite3"
+_BODY_LIMIT = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line decides."""
+
+    data: Path
+    smtp_port: int
+    warehouse_secret: str | None = None
+
+
+def build(options: Options) -> web.Application:
+    """Make the application over the state in `options.data` (made when absent). Call it inside a running loop."""
+    options.data.mkdir(parents=True, exist_ok=True)
+    store = Store(options.data / DATABASE)
+    clock = Clock(store)
+    webhooks = Webhooks(store, clock)
+    faults = Faults(store)
+    app = web.Application(middlewares=[faults.middleware()], client_max_size=_BODY_LIMIT)
+    app[keys.STORE] = store
+    app[keys.CLOCK] = clock
+    app[keys.WEBHOOKS] = webhooks
+    app[keys.FAULTS] = faults
+    app[keys.PROVIDER] = Provider(store, clock, webhooks)
+    app[keys.WAREHOUSE_SECRET] = options.warehouse_secret
+    control.setup(app)
+    provider_routes.setup(app)
+    _mount_others(app, options)
+    app.cleanup_ctx.append(_background)
+    return app
+
+
+async def _background(app: web.Application) -> AsyncIterator[None]:
+    """Run the clock and the webhook sender while the application serves; close the store last."""
+    tasks = [asyncio.create_task(app[keys.CLOCK].run()), asyncio.create_task(app[keys.WEBHOOKS].run())]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    app[keys.STORE].close()
+
+
+def _mount_others(app: web.Application, options: Options) -> None:
+    """Mount what is being written in parallel (temporary)."""
+    base = "infra.local.simulator"
+    for name in ("shop.routes", "warehouse.routes"):
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(f"{base}.{name}").setup(app)
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module(f"{base}.mail").setup(app, options.smtp_port)

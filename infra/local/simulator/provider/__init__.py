@@ -1,0 +1,1 @@
+"""The simulated payment provider: Stripe-shaped API, books, payouts and webhooks."""
