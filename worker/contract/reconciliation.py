@@ -22,6 +22,8 @@ class Reconcile:
     shop: str
     provider: str
     interval_seconds: int = 3600
+    offset_seconds: int = 0
+    """How long after the end of a slot the schedule fires, so that late movements are in."""
     window: Window | None = None
     statement_sha256: str | None = None
     """Compare the books with this imported statement file instead of the provider's API."""

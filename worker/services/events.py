@@ -32,8 +32,8 @@ class EventService:
         self._books = bookkeeping
         self._clock = clock
 
-    def receive(self, event: ProviderEvent, workflow_id: str) -> Route | None:
-        """Open the inbox row and translate. None means: handled before, under another workflow's run.
+    def receive(self, event: ProviderEvent, workflow_id: str, run_id: str) -> Route | None:
+        """Open the inbox row and translate. None means: handled before, by an earlier run.
 
         The row outlives Temporal's retention, so an event that its sender repeats after months is still
         one event. Raises InvalidInput when the body cannot be read.
@@ -46,9 +46,10 @@ class EventService:
             body_sha256=hashlib.sha256(event.body.encode()).hexdigest(),
             received_at=datetime.fromisoformat(event.received_at),
             workflow_id=workflow_id,
+            run_id=run_id,
         )
         stored = self._database.transact(lambda tx: tx.inbox.open(entry))
-        if stored.workflow_id != workflow_id:
+        if stored.run_id != run_id:
             return None
         return self.translate(event)
 

@@ -118,6 +118,8 @@ class InboxEntry:
     body_sha256: str
     received_at: datetime
     workflow_id: str
+    run_id: str
+    """First run of the event's workflow: after retention the id may be started again, but not this run."""
     outcome: str = "received"
     detail: str = ""
 
@@ -126,7 +128,7 @@ class InboxStore(Protocol):
     """Events received; unique by (source, event_id)."""
 
     def open(self, entry: InboxEntry) -> InboxEntry:
-        """Insert the entry, or return the one already there (its workflow id tells whose it is)."""
+        """Insert the entry, or return the one already there (its run id tells whose it is)."""
         ...
 
     def close(self, source: str, event_id: str, outcome: str, detail: str, at: datetime) -> None:
