@@ -9,33 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from worker.contract.currencies import EXPONENTS
 from worker.domain.errors import InvalidInput
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
-
-_ZERO_DECIMAL = frozenset(
-    [
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "UYI",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ]
-)
-_THREE_DECIMAL = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
-_FOUR_DECIMAL = frozenset(["CLF", "UYW"])
 
 EXPONENTS_BY_PROVIDER: dict[str, dict[str, int]] = {
     # Stripe keeps ISK at two decimals in its API (amounts must end in 00) and lists MGA as zero-decimal.
@@ -50,11 +27,7 @@ def exponent(currency: str, provider: str = "iso") -> int:
     own = EXPONENTS_BY_PROVIDER.get(provider, {})
     if currency in own:
         return own[currency]
-    if currency in _ZERO_DECIMAL:
-        return 0
-    if currency in _THREE_DECIMAL:
-        return 3
-    return 4 if currency in _FOUR_DECIMAL else 2
+    return EXPONENTS.get(currency, 2)
 
 
 @dataclass(frozen=True, slots=True, order=False)

@@ -1,0 +1,73 @@
+"""One log line per request, and the request id that ties it to the answer the caller saw.
+
+The outermost WSGI layer, so that shed and broken requests are logged like all others. A line holds the route's
+template instead of the path, no query, no address, no header and no body: nothing of it is personal.
+"""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask import request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+REQUEST_ID = "orders.request_id"
+_NOTES = "orders.notes"
+_log = logging.getLogger("functions.access")
+_GIVEN_ID = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
+
+
+class AccessLog:
+    """WSGI middleware: gives every request an id, answers it as X-Request-Id, writes the line."""
+
+    def __init__(self, wsgi_app: "WSGIApplication") -> None:
+        self._app = wsgi_app
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Serve one request."""
+        started = time.perf_counter()
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+        environ[REQUEST_ID] = request_id
+        environ[_NOTES] = {}
+        statuses: list[str] = []
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            statuses.append(status)
+            return start_response(status, [*headers, ("X-Request-Id", request_id)], exc_info)
+
+        try:
+            return self._app(environ, start)
+        finally:
+            _log.info(
+                "request",
+                extra={
+                    "fields": {
+                        "request_id": request_id,
+                        "method": environ["REQUEST_METHOD"],
+                        "status": int(statuses[-1][:3]) if statuses else None,
+                        "ms": round((time.perf_counter() - started) * 1000, 1),
+                        **environ[_NOTES],
+                    }
+                },
+            )
+
+
+def note(**fields: object) -> None:
+    """Add fields to the line of the request being served. Nothing personal, nothing secret."""
+    note_in(request.environ, **fields)
+
+
+def note_in(environ: "WSGIEnvironment", **fields: object) -> None:
+    """Add fields to the line of the request with this WSGI environment (outside of Flask)."""
+    environ.get(_NOTES, {}).update(fields)
+
+
+def request_id_of(environ: "WSGIEnvironment") -> str:
+    """Return the id of the request with this WSGI environment."""
+    return str(environ.get(REQUEST_ID, ""))

@@ -1,0 +1,46 @@
+"""Admission: how many requests may be under way in this process; the rest is told to come back at once.
+
+Without the bound, a Temporal server that hangs fills every thread with waiting requests and the health checks
+starve behind them. The server must have more threads than the bound (gunicorn.conf.py sees to it), so that
+there is always one free to say no, and for the health checks, which are not counted.
+"""
+
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from functions.access_log import note_in, request_id_of
+from functions.problems import CONTENT_TYPE, Overloaded
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+UNCOUNTED_PREFIX = "/health/"
+
+
+class Admission:
+    """WSGI middleware with a bounded count of requests under way."""
+
+    def __init__(self, wsgi_app: "WSGIApplication", limit: int) -> None:
+        self._app = wsgi_app
+        self._places = threading.BoundedSemaphore(limit)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Serve one request, or answer 503 within microseconds when no place is free."""
+        if environ.get("PATH_INFO", "").startswith(UNCOUNTED_PREFIX):
+            return self._app(environ, start_response)
+        if not self._places.acquire(blocking=False):
+            return _shed(environ, start_response)
+        try:
+            return self._app(environ, start_response)
+        finally:
+            self._places.release()
+
+
+def _shed(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    problem = Overloaded("too many requests are under way; try again")
+    note_in(environ, problem=problem.code)
+    body = problem.document(request_id_of(environ))
+    headers = [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(body))), *problem.headers.items()]
+    start_response("503 Service Unavailable", headers)
+    return [body]

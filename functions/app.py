@@ -1,0 +1,111 @@
+"""The Flask application: the one place that puts routes, limits, errors and the Temporal bridge together.
+
+Routes come from routes.json; each function is a blueprint; whoever may call a route is enforced here from the
+table, so that a view cannot forget it. Every error leaves as a problem document, and never as a redirect, as 410
+or as a 5xx other than 503.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+
+from flask import Blueprint, Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from functions import logs, problems
+from functions.access_log import AccessLog, note, request_id_of
+from functions.admission import Admission
+from functions.auth import BearerKeys
+from functions.config import FunctionsConfig, load
+from functions.health import Health
+from functions.orders import Orders
+from functions.reconciliations import Reconciliations
+from functions.routes import Auth, Route, table
+from functions.temporal import Temporal
+from functions.users import Users
+from functions.webhooks import Webhooks
+
+_log = logging.getLogger(__name__)
+
+View = Callable[..., Response]
+
+_BY_STATUS: dict[int, tuple[type[problems.Problem], str]] = {
+    404: (problems.NotFound, "there is no such thing"),
+    405: (problems.MethodNotAllowed, "this method is not offered here"),
+    413: (problems.TooLarge, "the body is too large"),
+    415: (problems.UnsupportedMedia, "the body must be application/json in UTF-8"),
+}
+"""The framework's own refusals in our words; a redirect counts as 404, anything else as malformed."""
+
+
+def create_app(config: FunctionsConfig | None = None) -> Flask:
+    """Build the application. Connects to nothing. Raises ConfigurationError when settings are wrong."""
+    config = config or load()
+    logs.configure(config.logging)
+    temporal = Temporal(config.temporal, config.api.deadline_ms)
+    limit = config.api.max_body_bytes
+    operations: dict[str, dict[str, View]] = {
+        "orders": Orders(temporal, shop=config.api.shop, max_body_bytes=limit).operations,
+        "users": Users(temporal, max_body_bytes=limit).operations,
+        "reconciliations": Reconciliations(temporal, shop=config.api.shop, max_body_bytes=limit).operations,
+        "webhooks": Webhooks(temporal, config.webhooks, max_body_bytes=limit).operations,
+        "health": Health(temporal).operations,
+    }
+    app = Flask("functions", static_folder=None)
+    # A redirect is a failed delivery to every sender of webhooks.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    keys = BearerKeys(config.api.keys)
+    blueprints = {name: Blueprint(name, __name__) for name in operations}
+    for route in table():
+        view = _guarded(operations[route.function][route.operation], route, keys)
+        blueprints[route.function].add_url_rule(route.rule, route.operation, view, methods=[route.method])
+    for blueprint in blueprints.values():
+        app.register_blueprint(blueprint)
+    app.register_error_handler(problems.Problem, _problem)
+    app.register_error_handler(HTTPException, _framework_refusal)
+    app.register_error_handler(Exception, _defect)
+    app.wsgi_app = AccessLog(Admission(app.wsgi_app, config.api.max_in_flight))  # type: ignore[method-assign]
+    app.extensions["temporal"] = temporal
+    return app
+
+
+def _guarded(view: View, route: Route, keys: BearerKeys) -> View:
+    @wraps(view)
+    def guarded(**parameters: str) -> Response:
+        note(route=route.path)
+        if route.auth is Auth.BEARER:
+            g.holder = keys.holder(request.headers.get("Authorization"))
+            note(holder=g.holder)
+        return view(**parameters)
+
+    return guarded
+
+
+def _problem(problem: problems.Problem) -> Response:
+    note(problem=problem.code)
+    body = problem.document(request_id_of(request.environ))
+    return Response(body, problem.status, problem.headers, content_type=problems.CONTENT_TYPE)
+
+
+def _framework_refusal(error: HTTPException) -> Response:
+    code = error.code or 400
+    if code >= 500:
+        return _defect(error)
+    problem, detail = _BY_STATUS.get(404 if code < 400 else code, (problems.Malformed, "the request cannot be read"))
+    allowed = {name: value for name, value in error.get_headers() if name == "Allow"}
+    return _problem(problem(detail, headers=allowed))
+
+
+def _defect(error: Exception) -> Response:
+    _log.error(
+        "a defect was hit",
+        extra={
+            "fields": {
+                "request_id": request_id_of(request.environ),
+                "error": type(error).__name__,
+                "places": logs.places(error.__traceback__),
+            }
+        },
+    )
+    return _problem(problems.InternalError("something is wrong on our side; send it again"))

@@ -1,0 +1,137 @@
+"""Settings of the functions, as frozen dataclasses. They hold no database password and no provider key."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from functions.signatures import SCHEMES
+from worker.contract.settings import ROOT, ConfigurationError, Secret, build, pick, raw_settings
+
+WORKER_ONLY = frozenset(
+    {
+        "database",
+        "mail",
+        "orders",
+        "provider",
+        "reconciliation",
+        "schedules",
+        "shop",
+        "store",
+        "users",
+        "warehouse",
+        "worker",
+    }
+)
+"""Top-level tables of settings.toml that only the worker reads."""
+
+_SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemporalConfig:
+    """How to reach the Temporal server."""
+
+    address: str
+    namespace: str
+    tls: bool
+    api_key: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiConfig:
+    """Limits of the edge and who may call the API.
+
+    `keys` holds the SHA-256 (hex) of each accepted bearer key by its holder's name.
+    """
+
+    deadline_ms: int
+    max_in_flight: int
+    max_body_bytes: int
+    keys: dict[str, Secret]
+    shop: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """One webhook source; `secrets` are all accepted ones, the current one first."""
+
+    scheme: str
+    dialect: str
+    shop: str
+    secrets: tuple[Secret, ...]
+    tolerance_seconds: int
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingConfig:
+    """How logs are written."""
+
+    level: str
+    json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionsConfig:
+    """Everything the functions read from settings.toml."""
+
+    temporal: TemporalConfig
+    api: ApiConfig
+    webhooks: dict[str, SourceConfig]
+    logging: LoggingConfig
+
+
+def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> FunctionsConfig:
+    """Load the functions' settings.
+
+    Raises ConfigurationError with every problem at once. A webhook source without a secret is one: an
+    endpoint that cannot verify must not exist.
+    """
+    config = build(FunctionsConfig, pick(raw_settings(environ, root), FunctionsConfig, WORKER_ONLY))
+    problems = check(config)
+    if problems:
+        raise ConfigurationError(problems)
+    return config
+
+
+def check(config: FunctionsConfig) -> list[str]:
+    """Return what types alone cannot tell is wrong with `config`; empty when it is sound. Shows no secret."""
+    problems = [
+        f"api.{name}: must be at least {least}"
+        for name, value, least in (
+            ("deadline_ms", config.api.deadline_ms, 100),
+            ("max_in_flight", config.api.max_in_flight, 1),
+            ("max_body_bytes", config.api.max_body_bytes, 1024),
+        )
+        if value < least
+    ]
+    problems.extend(
+        f"api.keys.{holder}: must be the SHA-256 of the key, 64 lower-case hex digits"
+        for holder, digest in config.api.keys.items()
+        if not _SHA256.fullmatch(digest.reveal())
+    )
+    for name, source in config.webhooks.items():
+        problems.extend(f"webhooks.{name}{problem}" for problem in _source_problems(name, source))
+    return sorted(problems)
+
+
+def _source_problems(name: str, source: SourceConfig) -> list[str]:
+    problems: list[str] = []
+    if not _SOURCE_NAME.fullmatch(name):
+        problems.append(": the name of a source is lower-case letters, digits and underscores")
+    if source.tolerance_seconds < 1:
+        problems.append(".tolerance_seconds: must be at least 1")
+    scheme = SCHEMES.get(source.scheme)
+    if scheme is None:
+        return [*problems, f".scheme: unknown, use one of {', '.join(sorted(SCHEMES))}"]
+    if not source.secrets:
+        variable = f"ORDERS_WEBHOOKS__{name.upper()}__SECRETS"
+        problems.append(f".secrets: a source needs at least one secret (set {variable} to a JSON list)")
+    for index, secret in enumerate(source.secrets):
+        try:
+            scheme.key(secret.reveal())
+        except ValueError as error:
+            problems.append(f".secrets[{index}]: {error}")
+    return problems

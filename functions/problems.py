@@ -1,0 +1,143 @@
+"""Problem documents (RFC 9457): the one shape of every error the functions answer.
+
+`code` is stable and made for programs, `detail` for people; neither repeats anything the caller sent. The
+only 5xx is 503, which asks the sender to try again: senders count other 5xx, and 410 makes some of them
+disable the endpoint for good, so both are never answered.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import ClassVar
+
+CONTENT_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """What is wrong with one field of a request: `path` like `lines[0].quantity`, empty for the whole."""
+
+    path: str
+    problem: str
+
+
+class Problem(Exception):
+    """An answer other than success. Subclasses fix status and code."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "malformed"
+
+    def __init__(
+        self, detail: str, *, fields: Sequence[FieldProblem] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fields = tuple(fields)
+        self.headers = dict(headers or {})
+
+    def document(self, request_id: str) -> bytes:
+        """Return the JSON text of the problem."""
+        return document(self.status, self.code, self.detail, request_id, self.fields)
+
+
+class Malformed(Problem):
+    """The bytes are not a request we can read."""
+
+
+class Unauthorized(Problem):
+    """No accepted key or signature."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class SignatureInvalid(Unauthorized):
+    """A webhook whose signature was not believed; the reason stands in the log only."""
+
+    code = "signature_invalid"
+
+
+class NotFound(Problem):
+    """There is no such thing."""
+
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowed(Problem):
+    """The route exists, with other methods."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class Conflict(Problem):
+    """The thing exists in another shape, or its state forbids the step."""
+
+    status = 409
+    code = "conflict"
+
+
+class TooLarge(Problem):
+    """The body is larger than this API takes."""
+
+    status = 413
+    code = "too_large"
+
+
+class UnsupportedMedia(Problem):
+    """The body is not plain JSON."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class Unprocessable(Problem):
+    """The JSON can be read but breaks the schema; `fields` lists every problem."""
+
+    status = 422
+    code = "invalid"
+
+
+class Unavailable(Problem):
+    """Not now: nothing is known to have been recorded, send it again."""
+
+    status = 503
+    code = "unavailable"
+
+    def __init__(self, detail: str, *, retry_after_seconds: int = 1) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+class Overloaded(Unavailable):
+    """More requests are under way than this process takes."""
+
+    code = "overloaded"
+
+
+class TemporalUnavailable(Unavailable):
+    """The Temporal server did not record the request within the deadline."""
+
+    code = "temporal_unavailable"
+
+
+class InternalError(Unavailable):
+    """A defect of ours. Told as 503, so that the sender tries again and nothing is lost."""
+
+    code = "internal"
+
+
+def document(status: int, code: str, detail: str, request_id: str, fields: Sequence[FieldProblem] = ()) -> bytes:
+    """Return a problem document as JSON bytes."""
+    body: dict[str, object] = {
+        "type": f"urn:orders:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "request_id": request_id,
+    }
+    if fields:
+        body["errors"] = [{"path": field.path, "problem": field.problem} for field in fields]
+    return json.dumps(body).encode()

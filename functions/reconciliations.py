@@ -1,0 +1,81 @@
+"""Reconciliations on request: one closed window of one provider. The regular ones run on schedules."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from flask import Response, g, request
+
+from functions.body import json_object, raw_body, request_fingerprint
+from functions.fields import Fields
+from functions.replies import started_reply
+from functions.temporal import Start, Temporal
+from worker.contract.ids import reconciliation_workflow_id
+from worker.contract.names import Queue, WorkflowType
+from worker.contract.reconciliation import Reconcile, Window
+
+LONGEST = timedelta(days=31)
+_PROVIDER = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
+
+
+class Reconciliations:
+    """The function `reconciliations`."""
+
+    def __init__(self, temporal: Temporal, *, shop: str, max_body_bytes: int) -> None:
+        self._temporal = temporal
+        self._shop = shop
+        self._max_body_bytes = max_body_bytes
+
+    def start(self) -> Response:
+        """POST /reconciliations: reconcile a window. The same window again is a duplicate."""
+        body = json_object(request, raw_body(request, self._max_body_bytes))
+        asked = read_reconcile(Fields(body), self._shop, g.holder, datetime.now(UTC))
+        workflow_id = reconciliation_workflow_id(asked.shop, asked.provider, window_name(asked.window))
+        print_of_request = request_fingerprint(body)
+        started = self._temporal.start(
+            Start(
+                workflow=WorkflowType.RECONCILIATION,
+                workflow_id=workflow_id,
+                queue=Queue.RECONCILIATION,
+                argument=asked,
+                fingerprint=print_of_request,
+                summary=f"{asked.shop} and {asked.provider}, {window_name(asked.window)}",
+            )
+        )
+        return started_reply(started, print_of_request, workflow_id=workflow_id)
+
+    @property
+    def operations(self) -> dict[str, Callable[..., Response]]:
+        """The views by their name in the route table."""
+        return {"start": self.start}
+
+
+def read_reconcile(fields: Fields, shop: str, holder: str, now: datetime) -> Reconcile:
+    """Read a request for a run over a window that has ended. Raises Unprocessable with every problem."""
+    window = fields.part("window")
+    start, end = window.instant("start"), window.instant("end")
+    window.close()
+    if not window.problems:
+        if end <= start:
+            window.refuse("end", "must be after start")
+        if end - start > LONGEST:
+            window.refuse("end", f"must be at most {LONGEST.days} days after start")
+        if end > now:
+            window.refuse("end", "must not be in the future")
+    asked = Reconcile(
+        shop=shop,
+        provider=fields.matching("provider", _PROVIDER, "the name of a provider, in lower case"),
+        window=Window(start=start.isoformat(), end=end.isoformat()),
+        repair=fields.flag("repair", default=True),
+        requested_by=holder,
+    )
+    fields.finish()
+    return asked
+
+
+def window_name(window: Window | None) -> str:
+    """Return `{start}..{end}` in compact UTC (`20261122T080000Z`), which may stand in a workflow id."""
+    if window is None:
+        raise ValueError("a run on request needs a window")
+    start, end = (datetime.fromisoformat(text).astimezone(UTC) for text in (window.start, window.end))
+    return f"{start:%Y%m%dT%H%M%SZ}..{end:%Y%m%dT%H%M%SZ}"

@@ -1,0 +1,58 @@
+"""What a signature check answers: a typed verdict for every byte string, never an exception."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Rejection(StrEnum):
+    """Why a delivery is not believed. For our logs; the sender is only told "invalid signature"."""
+
+    MISSING = "missing"
+    """A header the scheme needs is not there."""
+    MALFORMED = "malformed"
+    """A header is there, but no signature can be read from it."""
+    TOO_OLD = "too_old"
+    TOO_NEW = "too_new"
+    MISMATCH = "mismatch"
+    """Signatures were readable; none was made with a secret we accept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The delivery was signed with our secret number `secret_index` (0 first).
+
+    An old secret may be retired when no delivery names its index any more.
+    """
+
+    secret_index: int
+
+
+Verdict = Verified | Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The moment of the check and how far a signed time may be away from it, both sides, in seconds."""
+
+    now: int
+    tolerance_seconds: int
+
+    def judge(self, timestamp: int) -> Rejection | None:
+        """Return why `timestamp` (seconds since 1970, UTC) is out of tolerance, or None when it is within."""
+        if timestamp < self.now - self.tolerance_seconds:
+            return Rejection.TOO_OLD
+        if timestamp > self.now + self.tolerance_seconds:
+            return Rejection.TOO_NEW
+        return None
+
+
+class Scheme(Protocol):
+    """One way of signing. Implementations are modules' functions wrapped in `SCHEMES`."""
+
+    def key(self, secret: str) -> bytes:
+        """Return the HMAC key that `secret` stands for. Raises ValueError when the scheme cannot use it."""
+
+    def verify(self, headers: Mapping[str, str], body: bytes, keys: Sequence[bytes], clock: Clock) -> Verdict:
+        """Judge one delivery. `headers` has lower-case names; `body` is the raw bytes. Never raises."""

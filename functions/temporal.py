@@ -1,0 +1,199 @@
+"""The bridge to Temporal: start a workflow or send an update, from synchronous code, within one deadline.
+
+A start answers only after the server recorded it durably, and names a fact, not a request: the workflow id is
+the idempotency key. It is refused when the id was ever used (REJECT_DUPLICATE for closed runs, FAIL for a
+running one, so that "already there" is one exception and never a guess), and the fingerprint in the memo of
+what exists tells whether it was the same request.
+
+Every way of not reaching the server (not connected, hung, refused, slow) becomes TemporalUnavailable: 503, the
+sender tries again, and the workflow id makes that safe.
+"""
+
+import logging
+import os
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio.client import Client, RPCError, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.service import RetryConfig, RPCStatusCode
+
+from functions.config import TemporalConfig
+from functions.event_loop import LoopThread
+from functions.problems import Conflict, NotFound, Problem, TemporalUnavailable, Unprocessable
+from worker.contract.names import FINGERPRINT_MEMO, Queue, WorkflowType
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_PROBE_SECONDS = 1.0
+
+_REFUSALS: Mapping[str, tuple[type[Problem], str]] = {
+    "conflict": (Conflict, "its present state does not allow this"),
+    # The server's own type, for an update whose workflow ended before it was answered.
+    "AcceptedUpdateCompletedWorkflow": (Conflict, "it ended before this was done"),
+    "not_found": (NotFound, "there is no such thing"),
+}
+"""What a refused update is to the caller, by the failure's type (the worker's error codes); others are 422."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """One workflow to start. `fingerprint` identifies the request; `argument` is the workflow's input."""
+
+    workflow: WorkflowType
+    workflow_id: str
+    queue: Queue
+    argument: Any
+    fingerprint: str
+    summary: str
+    search_attributes: TypedSearchAttributes = TypedSearchAttributes.empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What a start found: a new run, or (`duplicate`) a workflow with this id, running or closed.
+
+    `existing_fingerprint` is the other request's; None for a new run, or when the existing one has none
+    because something else than these functions started it.
+    """
+
+    duplicate: bool
+    existing_fingerprint: str | None = None
+
+
+class Temporal:
+    """The bridge. One instance serves all threads of a process; it connects with the first call."""
+
+    def __init__(self, config: TemporalConfig, deadline_ms: int) -> None:
+        self._config = config
+        self._deadline_ms = deadline_ms
+        self._loop: LoopThread[Client] = LoopThread()
+
+    def start(self, start: Start) -> Started:
+        """Start a workflow, or find the one that has its id. Raises TemporalUnavailable."""
+
+        async def work() -> Started:
+            client = await self._client()
+            try:
+                await client.start_workflow(
+                    str(start.workflow),
+                    start.argument,
+                    id=start.workflow_id,
+                    task_queue=str(start.queue),
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                    memo={FINGERPRINT_MEMO: start.fingerprint},
+                    search_attributes=start.search_attributes,
+                    static_summary=start.summary,
+                    rpc_timeout=self._rpc_timeout,
+                )
+            except WorkflowAlreadyStartedError:
+                description = await client.get_workflow_handle(start.workflow_id).describe(
+                    rpc_timeout=self._rpc_timeout
+                )
+                existing = (await description.memo()).get(FINGERPRINT_MEMO)
+                return Started(duplicate=True, existing_fingerprint=existing if isinstance(existing, str) else None)
+            return Started(duplicate=False)
+
+        return self._call(work())
+
+    def update(self, workflow_id: str, update: str, argument: Any, *, update_id: str, answer: type[T]) -> T:
+        """Send an update and return its answer; the same `update_id` again returns the first answer.
+
+        Raises NotFound (no such workflow), Conflict (it has ended, or its state forbids it), Unprocessable
+        (the workflow refused the argument), TemporalUnavailable (also when no worker answered in time).
+        """
+
+        async def work() -> T:
+            client = await self._client()
+            handle: Any = client.get_workflow_handle(workflow_id)
+            try:
+                result: T = await handle.execute_update(
+                    update, argument, id=update_id, result_type=answer, rpc_timeout=self._rpc_timeout
+                )
+            except WorkflowUpdateFailedError as error:
+                raise _refused(error) from None
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+                raise await self._gone(handle) from None
+            return result
+
+        return self._call(work())
+
+    def reachable(self) -> bool:
+        """Tell whether the server answers a health check within a second."""
+
+        async def work() -> bool:
+            client = await self._client()
+            return await client.service_client.check_health(timeout=timedelta(seconds=_PROBE_SECONDS))
+
+        try:
+            return self._loop.run(work(), _PROBE_SECONDS)
+        except (RPCError, RuntimeError, TimeoutError):
+            return False
+
+    def close(self) -> None:
+        """Forget the connection and end its thread."""
+        self._loop.stop()
+
+    @property
+    def _rpc_timeout(self) -> timedelta:
+        return timedelta(milliseconds=self._deadline_ms)
+
+    async def _client(self) -> Client:
+        if self._loop.held is None:
+            # Lazy: a server that is away now must not stop this process from starting. The runtime is our own,
+            # because the default one does not survive a fork of the process that first used it.
+            self._loop.held = await Client.connect(
+                self._config.address,
+                namespace=self._config.namespace,
+                tls=self._config.tls,
+                api_key=self._config.api_key.reveal() if self._config.api_key else None,
+                identity=f"functions@{os.getpid()}",
+                lazy=True,
+                connect_timeout=self._rpc_timeout,
+                retry_config=RetryConfig(
+                    initial_interval_millis=50,
+                    max_interval_millis=500,
+                    max_elapsed_time_millis=int(self._deadline_ms * 0.8),
+                    max_retries=10,
+                ),
+                runtime=Runtime(telemetry=TelemetryConfig()),
+            )
+        return self._loop.held
+
+    async def _gone(self, handle: Any) -> Problem:
+        """Return which it is: the server says NOT_FOUND for an unknown workflow and for one that has ended."""
+        try:
+            await handle.describe(rpc_timeout=self._rpc_timeout)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return NotFound("there is no such thing")
+            raise
+        return Conflict("it has ended and cannot be changed any more")
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run `work` within the deadline; what goes wrong on the way to the server is TemporalUnavailable."""
+        try:
+            return self._loop.run(work, self._deadline_ms / 1000)
+        except RPCError as error:
+            reason = error.status.name
+        except (TimeoutError, RPCTimeoutOrCancelledError):
+            reason = "DEADLINE"
+        except RuntimeError:
+            reason = "NOT_CONNECTED"
+        _log.warning("temporal did not answer", extra={"fields": {"reason": reason}})
+        raise TemporalUnavailable("the request could not be recorded now; send it again")
+
+
+def _refused(error: WorkflowUpdateFailedError) -> Problem:
+    kind = error.cause.type if isinstance(error.cause, ApplicationError) else None
+    problem, detail = _REFUSALS.get(kind or "", (Unprocessable, "it was refused"))
+    return problem(detail)
