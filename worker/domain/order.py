@@ -58,6 +58,12 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
 }
 del S
 
+
+def may_follow(earlier: OrderState, later: OrderState) -> bool:
+    """Tell whether `later` can be reached from `earlier` (or is the same): the table has no way back."""
+    return earlier is later or any(may_follow(step, later) for step in TRANSITIONS[earlier])
+
+
 TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
 
 

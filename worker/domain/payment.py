@@ -16,6 +16,10 @@ class PaymentState(StrEnum):
     PROCESSING = "processing"
 
 
+IN_FLIGHT = frozenset({PaymentState.AUTHORISED, PaymentState.REQUIRES_ACTION, PaymentState.PROCESSING})
+"""States in which money may still be captured; voiding ends them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """One payment intent. `captured_minor`/`refunded_minor` are the provider's cumulative amounts."""

@@ -13,7 +13,7 @@ from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, Orde
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
 from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.order import Line, Order, OrderState, broken_rules
-from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState
+from worker.domain.payment import IN_FLIGHT, BookEntry, EntryKind, Payment, PaymentState
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction, WarehouseGateway
 
@@ -152,6 +152,12 @@ class OrderService:
     def expire(self, shop: str, order_id: str) -> OrderStatus:
         """End an order whose payment window passed without a payment."""
         order = self._order(shop, order_id)
+        for payment in self._database.transact(lambda tx: tx.payments.of_order(shop, order_id)):
+            if payment.state in IN_FLIGHT:
+                key = f"expire:{shop}:{order_id}:{payment.reference}"
+                now_held = self._payments.cancel(payment.reference, idempotency_key=key)
+                if now_held.state is PaymentState.CAPTURED:  # paid at the last moment: the money decides
+                    return self._captured_late(order, now_held)
         return self._from(order, OrderState.AWAITING_PAYMENT, OrderState.EXPIRED, "nobody paid within the window")
 
     def apply(self, shop: str, order_id: str, event: OrderEvent) -> Applied:
@@ -188,6 +194,16 @@ class OrderService:
             return booked
 
         return self._database.transact(work)
+
+    def _captured_late(self, order: Order, payment: Payment) -> OrderStatus:
+        event = OrderEvent(
+            event_id=f"expire:{payment.reference}",
+            kind=OrderEventKind.PAYMENT_CAPTURED,
+            occurred_at=self._clock.now().isoformat(),
+            reference=payment.reference,
+            detail="paid at the last moment",
+        )
+        return self.apply(order.shop, order.order_id, event).status
 
     def _refunded(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         return self._books.refunds(shop, order_id, event.reference)

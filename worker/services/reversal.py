@@ -7,12 +7,10 @@ authorised, refunds what is captured, and ends the order in a terminal state. Ca
 from worker.contract.orders import OrderStatus
 from worker.domain.errors import ProviderRejected
 from worker.domain.order import TERMINAL, Order, OrderState
-from worker.domain.payment import Payment, PaymentState
+from worker.domain.payment import IN_FLIGHT, Payment, PaymentState
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.orders import ACTOR, capture_entry, status_of
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
-
-_IN_FLIGHT = frozenset({PaymentState.AUTHORISED, PaymentState.REQUIRES_ACTION, PaymentState.PROCESSING})
 
 
 class Reversal:
@@ -51,7 +49,7 @@ class Reversal:
         return [self._payments.retrieve(reference) for reference in references]
 
     def _give_back(self, order: Order, payment: Payment, key: str) -> None:
-        if payment.state in _IN_FLIGHT:
+        if payment.state in IN_FLIGHT:
             payment = self._payments.cancel(payment.reference, idempotency_key=f"{key}:void:{payment.reference}")
         refunds = self._payments.refunds(payment.reference) if payment.state is PaymentState.CAPTURED else []
         rest = payment.captured_minor - sum(refund.amount_minor for refund in refunds)

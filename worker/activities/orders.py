@@ -1,0 +1,106 @@
+"""Activities of the order process."""
+
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from worker.contract.orders import OrderEvent, OrderStatus, PlaceOrder
+from worker.domain.order import OrderState
+from worker.services.orders import Applied, OrderService
+from worker.services.reversal import Reversal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """The order as recorded, and how long it may wait (settings of the worker, fixed in the history here)."""
+
+    status: OrderStatus
+    payment_window_seconds: int
+    fulfilment_sla_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of one order; `key` is the idempotency key of its effect outside."""
+
+    shop: str
+    order_id: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One event for one order."""
+
+    shop: str
+    order_id: str
+    event: OrderEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reverse:
+    """Give back what the order holds and end it in state `to`."""
+
+    shop: str
+    order_id: str
+    to: str
+    reason: str
+    key: str
+
+
+class OrderActivities:
+    """Steps of OrderWorkflow; every one may be repeated."""
+
+    def __init__(
+        self, orders: OrderService, reversal: Reversal, *, payment_window_seconds: int, fulfilment_sla_seconds: int
+    ) -> None:
+        self._orders = orders
+        self._reversal = reversal
+        self._payment_window_seconds = payment_window_seconds
+        self._fulfilment_sla_seconds = fulfilment_sla_seconds
+
+    @activity.defn
+    def record_order(self, place: PlaceOrder) -> Recorded:
+        """Write the order down and check its rules."""
+        return Recorded(
+            status=self._orders.record(place),
+            payment_window_seconds=self._payment_window_seconds,
+            fulfilment_sla_seconds=self._fulfilment_sla_seconds,
+        )
+
+    @activity.defn
+    def authorise_payment(self, step: Step) -> OrderStatus:
+        """Authorise the order's total at the provider."""
+        return self._orders.authorise(step.shop, step.order_id, step.key)
+
+    @activity.defn
+    def capture_payment(self, step: Step) -> OrderStatus:
+        """Capture the authorised payment and book it."""
+        return self._orders.capture(step.shop, step.order_id, step.key)
+
+    @activity.defn
+    def request_fulfilment(self, step: Step) -> OrderStatus:
+        """Ask the warehouse for the parcel."""
+        return self._orders.request_fulfilment(step.shop, step.order_id, step.key)
+
+    @activity.defn
+    def stop_fulfilment(self, step: Step) -> OrderStatus:
+        """Stop the parcel if it has not left."""
+        return self._orders.stop_fulfilment(step.shop, step.order_id)
+
+    @activity.defn
+    def apply_event(self, delivery: Delivery) -> Applied:
+        """Apply an outside event."""
+        return self._orders.apply(delivery.shop, delivery.order_id, delivery.event)
+
+    @activity.defn
+    def expire_order(self, step: Step) -> OrderStatus:
+        """End an order nobody paid."""
+        return self._orders.expire(step.shop, step.order_id)
+
+    @activity.defn
+    def reverse_payment(self, reverse: Reverse) -> OrderStatus | None:
+        """Void or refund everything the order took, and end it."""
+        return self._reversal.reverse(
+            reverse.shop, reverse.order_id, to=OrderState(reverse.to), reason=reverse.reason, key=reverse.key
+        )

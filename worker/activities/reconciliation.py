@@ -1,0 +1,108 @@
+"""Activities of the reconciliation process. Rows stay here: only counts go into the history."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from temporalio import activity
+
+from worker.contract.reconciliation import Reconcile, Window
+from worker.domain.window import Span
+from worker.services.ports import Processes
+from worker.services.reconciliation import ReconciliationService
+from worker.services.repair import RepairService
+from worker.services.reporting import ReportingService
+
+TRIES_PER_SOURCE = 4
+"""How often a source that cannot be read is asked again before the run is stored as incomplete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to plan a window for; `nominal` is the schedule's time, ISO 8601 UTC."""
+
+    request: Reconcile
+    nominal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOrder:
+    """One run to do."""
+
+    request: Reconcile
+    window: Window
+    run_id: str
+    workflow_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAnswer:
+    """What a run answered."""
+
+    verdict: str
+    counts: dict[str, int]
+    incomplete_because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairOrder:
+    """Repair what a run found."""
+
+    shop: str
+    provider: str
+    run_id: str
+
+
+class ReconciliationActivities:
+    """Steps of ReconciliationWorkflow."""
+
+    def __init__(
+        self,
+        reconciliation: ReconciliationService,
+        repair: RepairService,
+        reporting: ReportingService,
+        processes: Processes,
+    ) -> None:
+        self._reconciliation = reconciliation
+        self._repair = repair
+        self._reporting = reporting
+        self._processes = processes
+
+    @activity.defn
+    def plan_window(self, plan: Plan) -> Window:
+        """Return the window to run, back to the watermark."""
+        span = self._reconciliation.window(plan.request, datetime.fromisoformat(plan.nominal))
+        return Window(start=span.start.isoformat(), end=span.end.isoformat())
+
+    @activity.defn
+    def compare_books(self, order: RunOrder) -> RunAnswer:
+        """Read all sides, compare, follow the breaks, store the answer."""
+        span = Span(datetime.fromisoformat(order.window.start), datetime.fromisoformat(order.window.end))
+        run = self._reconciliation.run(
+            order.request,
+            span,
+            run_id=order.run_id,
+            workflow_id=order.workflow_id,
+            give_up=activity.info().attempt >= TRIES_PER_SOURCE,
+            progress=activity.heartbeat,
+        )
+        return RunAnswer(verdict=run.verdict, counts=dict(run.counts or {}), incomplete_because=run.incomplete_because)
+
+    @activity.defn
+    async def repair_breaks(self, order: RepairOrder) -> int:
+        """Start an event for each break that may be repaired; return how many."""
+        started = 0
+        for item in await asyncio.to_thread(self._repair.repairable, order.shop, order.provider):
+            activity.heartbeat(started)
+            event = await asyncio.to_thread(self._repair.event, item, order.run_id)
+            if event is None:
+                continue
+            await self._processes.start_event(event)
+            await asyncio.to_thread(self._repair.requested, item, order.run_id)
+            started += 1
+        return started
+
+    @activity.defn
+    def write_report(self, run_id: str) -> str:
+        """Render the report; return where it is."""
+        return self._reporting.write(run_id)

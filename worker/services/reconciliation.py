@@ -1,0 +1,305 @@
+"""Reconciliation: read the three books, compare, follow the breaks, store the answer.
+
+A source that cannot be read to its end makes the run `incomplete`; it never looks green. Storing happens in
+one transaction under a lock per shop and provider, so overlapping runs cannot count a break twice, and a
+run that died is simply done again under the same run id.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from worker.contract.reconciliation import Reconcile
+from worker.domain.errors import NotFound, SourceUnreadable
+from worker.domain.finding import OPEN_STATUSES, Break, Finding, Leg, Outcome, Statement, break_id
+from worker.domain.ledger import LedgerLine, OwnOrder, Shipment, ShopOrder
+from worker.domain.matching.bridge import statements
+from worker.domain.matching.lifecycle import LifecycleStep, advance
+from worker.domain.matching.orders import match_orders
+from worker.domain.matching.payments import match_payments
+from worker.domain.matching.scope import Scope
+from worker.domain.matching.shipments import match_shipments
+from worker.domain.matching.verdict import verdict
+from worker.domain.payment import BookEntry
+from worker.domain.window import Span, scheduled_window
+from worker.services.ports import (
+    BreakAction,
+    Clock,
+    Database,
+    PaymentGateway,
+    Run,
+    ShopGateway,
+    Transaction,
+    WarehouseGateway,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graces:
+    """How long each side may be silent, and how far back a run looks."""
+
+    payment: timedelta
+    shipment: timedelta
+    order: timedelta
+    lookback: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """Everything one comparison reads."""
+
+    entries: tuple[BookEntry, ...]
+    own_orders: tuple[OwnOrder, ...]
+    lines: tuple[LedgerLine, ...]
+    shop_orders: tuple[ShopOrder, ...]
+    parcels: tuple[Shipment, ...]
+    order_of_payment: dict[str, str]
+    legs_read: frozenset[Leg]
+    incomplete_because: tuple[str, ...]
+
+
+class ReconciliationService:
+    """Runs one reconciliation over the ports."""
+
+    def __init__(
+        self,
+        database: Database,
+        payments: PaymentGateway,
+        shop: ShopGateway,
+        warehouse: WarehouseGateway,
+        clock: Clock,
+        graces: Graces,
+    ) -> None:
+        self._database = database
+        self._payments = payments
+        self._shop = shop
+        self._warehouse = warehouse
+        self._clock = clock
+        self._graces = graces
+
+    def window(self, request: Reconcile, nominal: datetime) -> Span:
+        """Return the window to run: the asked-for one, the statement file's, or the schedule's."""
+        if request.window is not None:
+            return Span(datetime.fromisoformat(request.window.start), datetime.fromisoformat(request.window.end))
+        if request.statement_sha256 is not None:
+            return self._statement_span(request.statement_sha256)
+        watermark = self._database.transact(lambda tx: tx.runs.watermark(request.shop, request.provider))
+        return scheduled_window(
+            nominal,
+            interval=timedelta(seconds=request.interval_seconds),
+            offset=timedelta(seconds=request.offset_seconds),
+            watermark=watermark,
+        )
+
+    def run(
+        self,
+        request: Reconcile,
+        span: Span,
+        *,
+        run_id: str,
+        workflow_id: str,
+        give_up: bool,
+        progress: Callable[[str], None],
+    ) -> Run:
+        """Do the whole run and return it as stored.
+
+        Raises SourceUnreadable while trying again may help; with `give_up` the run is stored as incomplete
+        instead. `progress` is called before each step (it keeps the activity's heartbeat).
+        """
+        run = Run(
+            run_id=run_id,
+            shop=request.shop,
+            provider=request.provider,
+            window_start=span.start,
+            window_end=span.end,
+            source=f"statement:{request.statement_sha256}" if request.statement_sha256 else "api",
+            requested_by=request.requested_by,
+            workflow_id=workflow_id,
+            started_at=self._clock.now(),
+        )
+        stored = self._database.transact(lambda tx: tx.runs.get(run_id))
+        if stored is not None and stored.finished_at is not None:
+            return stored
+        self._database.transact(lambda tx: tx.runs.begin(run))
+        open_breaks = self._database.transact(lambda tx: tx.breaks.open(request.shop, request.provider))
+        scope = self._scope(span, open_breaks)
+        books = self._read(request, scope, open_breaks, give_up=give_up, progress=progress)
+        progress("comparing")
+        findings = self._compare(books, scope)
+        bridges = statements(books.entries, books.lines, _of(findings, Leg.PAYMENTS), books.order_of_payment, scope)
+        progress("storing")
+        return self._database.transact(lambda tx: self._store(tx, run, scope, books, findings, bridges))
+
+    def _scope(self, span: Span, open_breaks: Sequence[Break]) -> Scope:
+        horizon = min([span.start - self._graces.lookback, *(item.first_movement_at for item in open_breaks)])
+        return Scope(
+            window_start=span.start,
+            window_end=span.end,
+            horizon_start=horizon,
+            payment_grace=self._graces.payment,
+            shipment_grace=self._graces.shipment,
+            order_grace=self._graces.order,
+        )
+
+    def _read(
+        self,
+        request: Reconcile,
+        scope: Scope,
+        open_breaks: Sequence[Break],
+        *,
+        give_up: bool,
+        progress: Callable[[str], None],
+    ) -> Books:
+        start, end = scope.horizon_start, scope.window_end
+        unread: list[str] = []
+        legs = set(Leg)
+
+        def outside(name: str, leg: Leg, read: Callable[[], Iterable[T]]) -> tuple[T, ...]:
+            progress(f"reading {name}")
+            try:
+                return tuple(read())
+            except SourceUnreadable as problem:
+                if not give_up:
+                    raise
+                unread.append(f"{name} could not be read: {problem}")
+                legs.discard(leg)
+                return ()
+
+        if request.statement_sha256 is not None:
+            digest = request.statement_sha256
+            lines = self._database.transact(lambda tx: tuple(tx.statements.lines(digest)))
+            # A provider's file says nothing of orders or parcels: only the payments leg is compared.
+            shop_orders: tuple[ShopOrder, ...] = ()
+            parcels: tuple[Shipment, ...] = ()
+            legs = {Leg.PAYMENTS}
+        else:
+            lines = outside("the provider's ledger", Leg.PAYMENTS, lambda: self._payments.ledger(start, end))
+            shop_orders = outside("the shop's orders", Leg.ORDERS, lambda: self._shop.orders(start, end))
+            parcels = outside(
+                "the warehouse's parcels", Leg.SHIPMENTS, lambda: self._warehouse.shipments(request.shop, start, end)
+            )
+        progress("reading our books")
+        named = sorted(
+            {o.order_id for o in shop_orders}
+            | {p.order_id for p in parcels}
+            | {b.finding.order_id for b in open_breaks if b.finding.order_id}
+        )
+
+        def ours(tx: Transaction) -> tuple[tuple[BookEntry, ...], tuple[OwnOrder, ...], dict[str, str]]:
+            entries = tuple(tx.payments.entries(request.shop, request.provider, start, end))
+            own = tuple(tx.orders.for_reconciliation(request.shop, start, end, named))
+            references = sorted({line.payment_reference for line in lines if line.payment_reference})
+            return entries, own, tx.payments.order_of_payment(request.shop, request.provider, references)
+
+        entries, own_orders, order_of_payment = self._database.transact(ours)
+        return Books(
+            entries=entries,
+            own_orders=own_orders,
+            lines=tuple(line for line in lines if line.created_at < end),
+            shop_orders=shop_orders,
+            parcels=parcels,
+            order_of_payment=order_of_payment,
+            legs_read=frozenset(legs),
+            incomplete_because=tuple(unread),
+        )
+
+    def _compare(self, books: Books, scope: Scope) -> tuple[Finding, ...]:
+        findings: list[Finding] = []
+        if Leg.PAYMENTS in books.legs_read:
+            findings += match_payments(books.entries, books.lines, books.order_of_payment, scope)
+        if Leg.ORDERS in books.legs_read:
+            findings += match_orders(books.shop_orders, books.own_orders, scope)
+        if Leg.SHIPMENTS in books.legs_read:
+            findings += match_shipments(books.own_orders, books.parcels, scope)
+        return tuple(findings)
+
+    def _store(
+        self,
+        tx: Transaction,
+        run: Run,
+        scope: Scope,
+        books: Books,
+        findings: tuple[Finding, ...],
+        bridges: tuple[Statement, ...],
+    ) -> Run:
+        tx.runs.lock(run.shop, run.provider)
+        already = tx.runs.get(run.run_id)
+        if already is not None and already.finished_at is not None:
+            return already
+        known = {item.break_id: item for item in tx.breaks.open(run.shop, run.provider)}
+        concerned = [
+            break_id(run.shop, run.provider, finding.leg, finding.key, finding.currency)
+            for finding in findings
+            if finding.outcome is Outcome.BREAK
+        ]
+        known |= tx.breaks.by_ids([item for item in concerned if item not in known])
+        now = self._clock.now()
+        step = advance(
+            known,
+            findings,
+            shop=run.shop,
+            provider=run.provider,
+            now=now,
+            scope=scope,
+            incomplete=bool(books.incomplete_because),
+            legs_read=books.legs_read,
+        )
+        for item in step.upserts:
+            tx.breaks.save(item, _action(item, known.get(item.break_id), now, run.run_id))
+        decided = verdict(findings, bridges, books.incomplete_because)
+        finished = replace(
+            run,
+            finished_at=now,
+            verdict=decided,
+            counts=_counts(findings, step, known),
+            incomplete_because=books.incomplete_because,
+        )
+        tx.runs.finish(finished, bridges, [finding for finding in findings if finding.outcome is not Outcome.MATCHED])
+        if not books.incomplete_because and run.source == "api":
+            tx.runs.advance_watermark(run.shop, run.provider, run.window_start, run.window_end)
+        return finished
+
+    def _statement_span(self, sha256: str) -> Span:
+        file = self._database.transact(lambda tx: tx.statements.get(sha256))
+        if file is None or file.first_at is None or file.last_at is None:
+            raise NotFound(f"no imported statement file with lines has the SHA-256 {sha256[:12]}...")
+        last = file.last_at.replace(microsecond=0) + timedelta(seconds=1)
+        return Span(file.first_at.replace(microsecond=0), last)
+
+
+def _of(findings: Iterable[Finding], leg: Leg) -> tuple[Finding, ...]:
+    return tuple(finding for finding in findings if finding.leg is leg)
+
+
+def _counts(findings: Iterable[Finding], step: LifecycleStep, known: dict[str, Break]) -> dict[str, int]:
+    outcomes = Counter(finding.outcome for finding in findings)
+    after = known | {item.break_id: item for item in step.upserts}
+    return {
+        "matched": outcomes[Outcome.MATCHED],
+        "pending": outcomes[Outcome.PENDING],
+        "warnings": outcomes[Outcome.WARNING],
+        "breaks": outcomes[Outcome.BREAK],
+        "breaks_open": sum(1 for item in after.values() if item.status in OPEN_STATUSES),
+        "breaks_new": step.new,
+        "breaks_persisting": step.persisting,
+        "breaks_reopened": step.reopened,
+        "breaks_resolved": step.resolved,
+    }
+
+
+def _action(item: Break, before: Break | None, at: datetime, run_id: str) -> BreakAction | None:
+    """Return the line for the break's history; None when the run only saw it again, unchanged."""
+    if before is None:
+        return BreakAction(at=at, actor="reconciliation", action="found", run_id=run_id, detail=item.finding.kind)
+    if before.status in OPEN_STATUSES and item.status not in OPEN_STATUSES:
+        return BreakAction(at=at, actor="reconciliation", action="resolved", run_id=run_id, detail=item.resolution)
+    if before.status not in OPEN_STATUSES and item.status in OPEN_STATUSES:
+        return BreakAction(at=at, actor="reconciliation", action="reopened", run_id=run_id, detail=item.finding.kind)
+    if before.finding.kind is not item.finding.kind:
+        change = f"{before.finding.kind} -> {item.finding.kind}"
+        return BreakAction(at=at, actor="reconciliation", action="class_changed", run_id=run_id, detail=change)
+    return None

@@ -1,0 +1,229 @@
+"""One order, from the first word of it to its last state.
+
+    record -> authorise -> capture -> request fulfilment -> wait for the parcel -> completed
+                (or wait for the shop's payment event)
+Cancelled before capture: voided. After capture: refunded. A failed parcel: refunded. Any other exit
+(cancellation, failure) gives the money back first. The state lives in MySQL; this class keeps the last
+answer of it and never a second truth.
+"""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+
+with workflow.unsafe.imports_passed_through():
+    from worker.activities.orders import Delivery, OrderActivities, Reverse, Step
+    from worker.contract.names import OrderMessage, SearchAttribute, WorkflowType
+    from worker.contract.orders import (
+        CancelOrder,
+        OrderAnswer,
+        OrderEvent,
+        OrderEventKind,
+        OrderStatus,
+        PlaceOrder,
+    )
+    from worker.domain.errors import Conflict, ProviderRejected
+    from worker.domain.money import Money
+    from worker.domain.order import TERMINAL, OrderState, may_follow
+    from worker.workflows.policies import DATABASE, OUTSIDE, REVERSAL
+
+STATE = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_STATE)
+TOO_LATE_TO_CANCEL = TERMINAL | {OrderState.SHIPPED, OrderState.REFUNDING}
+
+
+@workflow.defn(name=WorkflowType.ORDER)
+class OrderWorkflow:
+    """Runs one order; see the module's text for the path."""
+
+    @workflow.init
+    def __init__(self, place: PlaceOrder) -> None:
+        self._place = place
+        self._status: OrderStatus | None = None
+        self._cancel: str | None = None
+        self._parcel_failed: str | None = None
+        self._seen: set[str] = set()
+        self._story: list[str] = []
+
+    @workflow.run
+    async def run(self, place: PlaceOrder) -> OrderStatus:
+        """Run the order to a terminal state and return it."""
+        try:
+            await self._process(place)
+        except BaseException as problem:
+            # Other exceptions are bugs: they fail the workflow task, not the order, and a fixed worker goes on.
+            if not isinstance(problem, asyncio.CancelledError | FailureError):
+                raise
+            await self._shielded_reversal(f"ended early: {type(problem).__name__}")
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            raise
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._now()
+
+    @workflow.query(name=OrderMessage.STATUS)
+    def status(self) -> OrderStatus | None:
+        """Return where the order stands; None before it is recorded."""
+        return self._status
+
+    @workflow.update(name=OrderMessage.DELIVER_EVENT)
+    async def deliver_event(self, event: OrderEvent) -> OrderAnswer:
+        """Take in an outside event, once per event id."""
+        await workflow.wait_condition(lambda: self._status is not None)
+        if event.event_id in self._seen:
+            return OrderAnswer(outcome="duplicate", state=self._now().state)
+        self._seen.add(event.event_id)
+        if event.kind is OrderEventKind.SHOP_CANCELLED:
+            return self._take_cancellation(event.detail)
+        applied = await workflow.execute_activity_method(
+            OrderActivities.apply_event,
+            Delivery(shop=self._place.shop, order_id=self._place.order_id, event=event),
+            summary=f"{event.kind} {event.reference}",
+            **OUTSIDE,
+        )
+        self._stand(applied.status)
+        if event.kind is OrderEventKind.SHIPMENT_FAILED and applied.answer.outcome == "applied":
+            self._parcel_failed = event.detail or "the warehouse could not ship"
+        return applied.answer
+
+    @workflow.update(name=OrderMessage.CANCEL)
+    async def cancel(self, request: CancelOrder) -> OrderAnswer:
+        """Ask the order to stop; the answer says whether it will."""
+        await workflow.wait_condition(lambda: self._status is not None)
+        return self._take_cancellation(request.reason or f"cancelled by {request.requested_by}")
+
+    @cancel.validator
+    def _may_cancel(self, request: CancelOrder) -> None:  # noqa: ARG002  the SDK wants the same signature
+        if self._status is not None and OrderState(self._status.state) in TOO_LATE_TO_CANCEL:
+            raise ApplicationError(f"the order is {self._status.state}: too late to cancel", type=Conflict.code)
+
+    async def _process(self, place: PlaceOrder) -> None:
+        recorded = await workflow.execute_local_activity_method(
+            OrderActivities.record_order, place, summary="record and validate", **DATABASE
+        )
+        self._stand(recorded.status)
+        if self._state is OrderState.PAYING and not self._cancel:
+            self._stand(
+                await workflow.execute_activity_method(
+                    OrderActivities.authorise_payment, self._step("authorise"), summary=self._amount(), **OUTSIDE
+                )
+            )
+        if self._state is OrderState.AWAITING_PAYMENT:
+            await self._wait_for_payment(timedelta(seconds=recorded.payment_window_seconds))
+        if self._state is OrderState.AUTHORISED and not self._cancel:
+            self._stand(
+                await workflow.execute_activity_method(
+                    OrderActivities.capture_payment, self._step("capture"), summary=self._amount(), **OUTSIDE
+                )
+            )
+        if self._state is OrderState.PAID and not self._cancel:
+            await self._fulfil(timedelta(seconds=recorded.fulfilment_sla_seconds))
+        if self._cancel and self._state not in TERMINAL:
+            await self._reverse(OrderState.CANCELLED, self._cancel)
+
+    async def _wait_for_payment(self, window: timedelta) -> None:
+        try:
+            await workflow.wait_condition(
+                lambda: self._state is not OrderState.AWAITING_PAYMENT or self._cancel is not None,
+                timeout=window,
+                timeout_summary="payment window",
+            )
+        except TimeoutError:
+            self._stand(
+                await workflow.execute_activity_method(
+                    OrderActivities.expire_order, self._step("expire"), summary="payment window passed", **OUTSIDE
+                )
+            )
+
+    async def _fulfil(self, sla: timedelta) -> None:
+        try:
+            self._stand(
+                await workflow.execute_activity_method(
+                    OrderActivities.request_fulfilment, self._step("fulfil"), summary="ask for the parcel", **OUTSIDE
+                )
+            )
+        except ActivityError as problem:
+            if not (isinstance(problem.cause, ApplicationError) and problem.cause.type == ProviderRejected.code):
+                raise
+            await self._reverse(OrderState.REFUNDED, "the warehouse refused the parcel")
+            return
+        try:
+            await workflow.wait_condition(
+                lambda: self._state in TERMINAL or self._cancel is not None or self._parcel_failed is not None,
+                timeout=sla,
+                timeout_summary="fulfilment SLA",
+            )
+        except TimeoutError:
+            self._parcel_failed = "nothing was shipped within the fulfilment SLA"
+        if self._state in TERMINAL:
+            return
+        self._stand(
+            await workflow.execute_activity_method(
+                OrderActivities.stop_fulfilment, self._step("stop"), summary="stop the parcel", **OUTSIDE
+            )
+        )
+        if self._state not in TERMINAL:
+            to = OrderState.CANCELLED if self._cancel else OrderState.REFUNDED
+            await self._reverse(to, self._cancel or self._parcel_failed or "")
+
+    async def _reverse(self, to: OrderState, reason: str) -> None:
+        status = await workflow.execute_activity_method(
+            OrderActivities.reverse_payment,
+            Reverse(
+                shop=self._place.shop,
+                order_id=self._place.order_id,
+                to=to,
+                reason=reason[:300],
+                key=f"{workflow.info().workflow_id}:reverse",
+            ),
+            summary=f"void or refund: {reason}"[:180],
+            **REVERSAL,
+        )
+        if status is not None:
+            self._stand(status)
+
+    async def _shielded_reversal(self, reason: str) -> None:
+        """Compensate whatever happens: a second cancellation must not stop the refund half-way."""
+        task = asyncio.ensure_future(self._reverse(OrderState.CANCELLED, reason))
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                if task.cancelled():
+                    raise
+        task.result()
+
+    def _take_cancellation(self, reason: str) -> OrderAnswer:
+        if self._state in TOO_LATE_TO_CANCEL or self._cancel is not None:
+            return OrderAnswer(outcome="ignored", state=self._state)
+        self._cancel = reason or "cancelled"
+        return OrderAnswer(outcome="applied", state=self._state)
+
+    def _stand(self, status: OrderStatus) -> None:
+        """Take over a newer status. An answer that was overtaken by a later state is dropped."""
+        before = self._status
+        if before is not None and not may_follow(OrderState(before.state), OrderState(status.state)):
+            return
+        self._status = status
+        if before is None or before.state != status.state:
+            workflow.upsert_search_attributes([STATE.value_set(status.state)])
+            why = f": {status.reason}" if status.reason else ""
+            self._story.append(f"- {workflow.now():%Y-%m-%d %H:%M:%S} UTC **{status.state}**{why}")
+            workflow.set_current_details("\n".join(self._story))
+
+    def _step(self, name: str) -> Step:
+        key = f"{workflow.info().workflow_id}:{name}"
+        return Step(shop=self._place.shop, order_id=self._place.order_id, key=key)
+
+    def _amount(self) -> str:
+        return str(Money(self._place.total_minor, self._place.currency))
+
+    def _now(self) -> OrderStatus:
+        if self._status is None:
+            raise ApplicationError("the order is not recorded yet", type=Conflict.code)
+        return self._status
+
+    @property
+    def _state(self) -> OrderState:
+        return OrderState(self._now().state)

@@ -1,0 +1,77 @@
+"""Named time-outs and retries: the only place with numbers.
+
+What must not be retried is said by the error itself (`retryable` in the error tree, translated by the activity
+interceptor), not guessed here.
+"""
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+
+
+class Local(TypedDict):
+    """Options of a local activity."""
+
+    start_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+class Remote(TypedDict, total=False):
+    """Options of an activity."""
+
+    start_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+DATABASE: Local = {
+    # One short transaction; tried until MySQL is back, since an accepted order is never given up.
+    "start_to_close_timeout": timedelta(seconds=15),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=10)
+    ),
+}
+
+OUTSIDE: Remote = {
+    # A call to a provider (5 s) and its record. A worker that died is noticed after the start-to-close
+    # time-out, so it is as short as an honest call allows; the idempotency key makes the repeat safe.
+    "start_to_close_timeout": timedelta(seconds=10),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=500), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
+    ),
+}
+
+REVERSAL: Remote = {
+    # Several calls in a row.
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
+    ),
+}
+
+COMPARISON: Remote = {
+    # Reads three books; heartbeats between steps, so a dead worker is noticed long before the hour is over.
+    "start_to_close_timeout": timedelta(hours=1),
+    "heartbeat_timeout": timedelta(minutes=2),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=3, maximum_interval=timedelta(minutes=1)
+    ),
+}
+
+REPORT: Remote = {
+    "start_to_close_timeout": timedelta(minutes=2),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)),
+}
+
+
+def delivery(patience_seconds: int) -> Remote:
+    """Deliver an event; an order that is not there yet is waited for, up to `patience_seconds`."""
+    return {
+        "start_to_close_timeout": timedelta(seconds=30),
+        "schedule_to_close_timeout": timedelta(seconds=patience_seconds),
+        "retry_policy": RetryPolicy(
+            initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
+        ),
+    }

@@ -1,0 +1,89 @@
+"""One user's registration: mail a token, wait with reminders, end active or expired."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from worker.activities.users import Confirmation, Mailing, UserActivities
+    from worker.contract.names import UserMessage, WorkflowType
+    from worker.contract.users import ConfirmUser, RegisterUser, UserStatus
+    from worker.domain.errors import Conflict, InvalidInput
+    from worker.domain.user import UserState
+    from worker.workflows.policies import DATABASE, OUTSIDE
+
+
+@workflow.defn(name=WorkflowType.USER)
+class UserWorkflow:
+    """Runs one registration."""
+
+    @workflow.init
+    def __init__(self, request: RegisterUser) -> None:
+        self._user_id = request.user_id
+        self._state: UserState | None = None
+        self._mails = 0
+
+    @workflow.run
+    async def run(self, request: RegisterUser) -> UserStatus:
+        """Return where the registration ended."""
+        registered = await workflow.execute_local_activity_method(
+            UserActivities.register_user, request, summary="register", **DATABASE
+        )
+        self._state = UserState(registered.state)
+        waited = 0
+        for until in [*sorted(registered.reminder_seconds), registered.confirmation_window_seconds]:
+            if self._state is not UserState.PENDING:
+                break
+            await self._mail()
+            wait = min(until, registered.confirmation_window_seconds) - waited
+            waited += max(wait, 0)
+            try:
+                await workflow.wait_condition(
+                    lambda: self._state is not UserState.PENDING,
+                    timeout=timedelta(seconds=max(wait, 0)),
+                    timeout_summary="wait for the confirmation",
+                )
+            except TimeoutError:
+                continue
+        if self._state is UserState.PENDING:
+            state = await workflow.execute_local_activity_method(
+                UserActivities.expire_user, self._user_id, summary="expire", **DATABASE
+            )
+            self._state = UserState(state)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self.status()
+
+    @workflow.query(name=UserMessage.STATUS)
+    def status(self) -> UserStatus:
+        """Return where the registration stands."""
+        return UserStatus(user_id=self._user_id, state=self._state or UserState.PENDING, mails_sent=self._mails)
+
+    @workflow.update(name=UserMessage.CONFIRM)
+    async def confirm(self, request: ConfirmUser) -> UserStatus:
+        """Confirm with a token; a wrong one is refused and changes nothing."""
+        await workflow.wait_condition(lambda: self._state is not None)
+        right = await workflow.execute_activity_method(
+            UserActivities.confirm_user,
+            Confirmation(user_id=self._user_id, token_sha256=request.token_sha256),
+            summary="check the token",
+            **OUTSIDE,
+        )
+        if not right:
+            raise ApplicationError("the token is not this user's", type=InvalidInput.code, non_retryable=True)
+        self._state = UserState.ACTIVE
+        return self.status()
+
+    @confirm.validator
+    def _may_confirm(self, request: ConfirmUser) -> None:  # noqa: ARG002  the SDK wants the same signature
+        if self._state is UserState.EXPIRED:
+            raise ApplicationError("the registration has expired; register again", type=Conflict.code)
+
+    async def _mail(self) -> None:
+        self._mails += 1
+        await workflow.execute_activity_method(
+            UserActivities.mail_confirmation,
+            Mailing(user_id=self._user_id, number=self._mails),
+            summary="confirmation" if self._mails == 1 else f"reminder {self._mails - 1}",
+            **OUTSIDE,
+        )
