@@ -1,0 +1,120 @@
+"""The worker's own figures, for Prometheus: what the business asks ("what broke, how old, how much waits").
+
+One `Metrics` per process, with its own registry, so that tests may have many. Labels are bounded sets: activity
+names, queues, error codes, currencies, never ids. Amounts are minor units, times are seconds.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBreaks:
+    """The open breaks of one shop, provider and currency. `at_risk_minor` is a sum of absolute differences."""
+
+    shop: str
+    provider: str
+    currency: str
+    count: int
+    at_risk_minor: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What waits in one task queue, of one kind (`workflow` or `activity`)."""
+
+    queue: str
+    kind: str
+    tasks: int
+    oldest_seconds: float
+    pollers: int
+
+
+class Metrics:
+    """All figures of one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.activities = Counter(
+            "orders_activities",
+            "Activity attempts by outcome: completed, cancelled or the error's code.",
+            ["queue", "activity", "outcome"],
+            registry=self.registry,
+        )
+        self.activity_seconds = Histogram(
+            "orders_activity_seconds",
+            "Duration of activity attempts.",
+            ["queue", "activity"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.last_activity = Gauge(
+            "orders_last_activity_timestamp_seconds", "When an activity last ended here.", registry=self.registry
+        )
+        self.upkeep = Counter(
+            "orders_upkeep", "Housekeeping jobs by outcome.", ["job", "outcome"], registry=self.registry
+        )
+        self.schedule_drift = Gauge(
+            "orders_schedule_drift",
+            "Declared schedules by what the last plan found.",
+            ["action"],
+            registry=self.registry,
+        )
+        self._breaks = Gauge(
+            "orders_open_breaks", "Open breaks.", ["shop", "provider", "currency"], registry=self.registry
+        )
+        self._at_risk = Gauge(
+            "orders_open_breaks_amount_minor",
+            "Absolute difference of the open breaks, in minor units.",
+            ["shop", "provider", "currency"],
+            registry=self.registry,
+        )
+        self._oldest = Gauge(
+            "orders_open_breaks_oldest_seconds",
+            "Age of the oldest open break.",
+            ["shop", "provider", "currency"],
+            registry=self.registry,
+        )
+        self._waiting = Gauge(
+            "orders_queue_backlog", "Tasks waiting in a task queue.", ["queue", "kind"], registry=self.registry
+        )
+        self._waiting_seconds = Gauge(
+            "orders_queue_backlog_oldest_seconds",
+            "Age of the oldest task waiting.",
+            ["queue", "kind"],
+            registry=self.registry,
+        )
+        self._pollers = Gauge(
+            "orders_queue_pollers", "Workers that poll a task queue.", ["queue", "kind"], registry=self.registry
+        )
+
+    def show_breaks(self, breaks: Iterable[OpenBreaks]) -> None:
+        """Replace the break gauges: what is not named any more is gone, not stale."""
+        for gauge in (self._breaks, self._at_risk, self._oldest):
+            gauge.clear()
+        for item in breaks:
+            labels = (item.shop, item.provider, item.currency)
+            self._breaks.labels(*labels).set(item.count)
+            self._at_risk.labels(*labels).set(item.at_risk_minor)
+            self._oldest.labels(*labels).set(item.oldest_seconds)
+
+    def show_backlog(self, backlog: Iterable[Backlog]) -> None:
+        """Set the backlog gauges of the queues named."""
+        for item in backlog:
+            self._waiting.labels(item.queue, item.kind).set(item.tasks)
+            self._waiting_seconds.labels(item.queue, item.kind).set(item.oldest_seconds)
+            self._pollers.labels(item.queue, item.kind).set(item.pollers)
+
+    def show_drift(self, counts: Mapping[str, int]) -> None:
+        """Set the drift gauges from a plan's counts by action."""
+        for action, count in counts.items():
+            self.schedule_drift.labels(action).set(count)
+
+    def exposition(self) -> bytes:
+        """Return everything in the Prometheus text format."""
+        return generate_latest(self.registry)

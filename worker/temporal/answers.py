@@ -1,0 +1,54 @@
+"""What the server's answers mean: RPC errors and refused updates as errors of this project.
+
+The server says NOT_FOUND for an unknown id and for a closed one; callers tell them apart by describing.
+"""
+
+from typing import NoReturn
+
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from worker.domain.errors import Conflict, InvalidInput, NotFound, OrdersError, ProviderRejected, ProviderUnavailable
+
+_TRY_AGAIN = frozenset(
+    {
+        RPCStatusCode.CANCELLED,  # the SDK's own time-out arrives as this
+        RPCStatusCode.UNKNOWN,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.ABORTED,
+        RPCStatusCode.INTERNAL,
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.DATA_LOSS,
+    }
+)
+
+_REFUSALS: dict[str, type[OrdersError]] = {
+    "conflict": Conflict,
+    "not_found": NotFound,
+    "invalid_input": InvalidInput,
+    "invalid_order": InvalidInput,
+    # The server's own type: the workflow ended between accepting the update and answering it.
+    "AcceptedUpdateCompletedWorkflow": Conflict,
+}
+
+
+def raise_for(error: RPCError, what: str) -> NoReturn:
+    """Raise the project's error for a failed call: NotFound, ProviderUnavailable (try again) or ProviderRejected.
+
+    `what` names the thing asked for and stands in the message; it must hold ids only.
+    """
+    if error.status is RPCStatusCode.NOT_FOUND:
+        raise NotFound(f"Temporal does not know {what}") from error
+    if error.status in _TRY_AGAIN:
+        raise ProviderUnavailable(f"Temporal did not answer for {what}: {error.status.name}") from error
+    raise ProviderRejected(f"Temporal refused {what}: {error.status.name}") from error
+
+
+def refusal(error: WorkflowUpdateFailedError, what: str) -> OrdersError:
+    """Return the error a refused update stands for, by the failure's type; an unknown type is a Conflict."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return _REFUSALS.get(cause.type or "", Conflict)(f"{what}: {cause.message}")
+    return Conflict(f"{what} was refused")

@@ -1,0 +1,72 @@
+"""Around every activity: errors leave in the shape Temporal understands, and every attempt is counted.
+
+An OrdersError becomes an ApplicationError whose type is the error's code and which is retried exactly if the
+error says that trying again can help. Anything else stays retryable under its class's name. Messages are bounded
+and redacted, and causes are cut off (`from None`): failures are stored in histories, where a driver's statement
+with its parameters has no place. The traceback (code only, no values) is kept.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, CancelledError, FailureError
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from worker.domain.errors import OrdersError
+from worker.observability.metrics import Metrics
+from worker.observability.redaction import redact
+
+
+class ActivityInterceptor(Interceptor):
+    """Translates and counts; give one to every worker of a process."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name
+        """Wrap the next interceptor."""
+        return _Inbound(next, self._metrics)
+
+
+class _Inbound(ActivityInboundInterceptor):
+    def __init__(self, following: ActivityInboundInterceptor, metrics: Metrics) -> None:
+        super().__init__(following)
+        self._metrics = metrics
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
+        info = activity.info()
+        began = time.monotonic()
+        outcome = "cancelled"
+        try:
+            result = await super().execute_activity(input)
+            outcome = "completed"
+        except (CancelledError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            failure = translated(error)
+            outcome = failure.type if isinstance(failure, ApplicationError) and failure.type else type(failure).__name__
+            if failure is error:
+                raise
+            raise failure.with_traceback(error.__traceback__) from None
+        finally:
+            self._metrics.activities.labels(info.task_queue, info.activity_type, outcome).inc()
+            self._metrics.activity_seconds.labels(info.task_queue, info.activity_type).observe(time.monotonic() - began)
+            self._metrics.last_activity.set_to_current_time()
+        return result
+
+
+def translated(error: Exception) -> Exception:
+    """Return the failure an activity's error leaves as; Temporal's own failures stay as they are.
+
+    The detail of a translated error is its `reason` (a decline code, for example), when it has one.
+    """
+    if isinstance(error, FailureError):
+        return error
+    message = redact(str(error)) or type(error).__name__
+    if isinstance(error, OrdersError):
+        reason = getattr(error, "reason", None)
+        details = (redact(reason),) if isinstance(reason, str) else ()
+        return ApplicationError(message, *details, type=error.code, non_retryable=not error.retryable)
+    return ApplicationError(message, type=type(error).__name__)

@@ -1,0 +1,109 @@
+"""Workers of one process: one per task queue, from explicit lists of workflows and activities.
+
+Workflows run in the SDK's sandbox; our own pure packages are passed through (imported once, shared), since they
+hold no state and do no I/O. Fixed slots, sized to the process: the resource-based tuner misreads containers.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Interceptor, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from worker.config import ProcessConfig
+from worker.contract.names import Queue
+from worker.domain.errors import InvalidInput, OrdersError
+from worker.temporal.client import default_identity
+
+PASSED_THROUGH = ("worker.contract", "worker.domain", "worker.services", "worker.activities")
+"""Packages the sandbox shares with workflows instead of importing them anew for each."""
+
+BULK_QUEUES = frozenset({Queue.RECONCILIATION})
+"""Queues whose activities run long: together they may hold a third of the threads, so that orders never starve."""
+
+# A heartbeat's answer is how an activity learns that it was cancelled: not later than every five seconds.
+_HEARTBEAT_THROTTLE = timedelta(seconds=5)
+
+
+Duties = tuple[Sequence[type[Any]], Sequence[Callable[..., Any]]]
+"""What the worker of one queue can do: its workflow classes, its activities."""
+
+
+def activity_executor(config: ProcessConfig) -> ThreadPoolExecutor:
+    """Return the threads for the process's synchronous activities; shut it down after the workers."""
+    return ThreadPoolExecutor(max_workers=config.activity_threads, thread_name_prefix="activity")
+
+
+def build_workers(
+    client: Client,
+    config: ProcessConfig,
+    plan: Mapping[Queue, Duties],
+    executor: ThreadPoolExecutor,
+    *,
+    interceptors: Sequence[Interceptor] = (),
+) -> list[Worker]:
+    """Return a worker for each queue of `config.queues`, not yet running.
+
+    `plan` says what each queue's worker can do; queues that the settings do not name are left to other processes.
+    Raises InvalidInput for a queue that is unknown, named twice or has no duties.
+    """
+    queues = _queues(config, plan)
+    cached = max(1, config.max_cached_workflows // len(queues))
+    grace = timedelta(seconds=config.grace_seconds)
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return [
+        Worker(
+            client,
+            task_queue=str(queue),
+            workflows=list(plan[queue][0]),
+            activities=list(plan[queue][1]),
+            activity_executor=executor,
+            max_concurrent_activities=_slots(queue, queues, config.activity_threads),
+            workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+            interceptors=list(interceptors),
+            identity=f"{default_identity()}/{queue}",
+            max_cached_workflows=cached,
+            # After a crash, the tasks of cached workflows wait this long for the dead process.
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=config.sticky_timeout_seconds),
+            graceful_shutdown_timeout=grace,
+            max_heartbeat_throttle_interval=_HEARTBEAT_THROTTLE,
+            default_heartbeat_throttle_interval=_HEARTBEAT_THROTTLE,
+            # Without this a domain error would fail the workflow task, which is retried for ever.
+            workflow_failure_exception_types=[OrdersError],
+        )
+        for queue in queues
+    ]
+
+
+def _queues(config: ProcessConfig, plan: Mapping[Queue, Duties]) -> list[Queue]:
+    problems = []
+    queues: list[Queue] = []
+    for name in config.queues:
+        if name not in list(Queue):
+            problems.append(f"{name!r} is not a task queue; use {', '.join(Queue)}")
+        elif Queue(name) in queues:
+            problems.append(f"{name!r} is named twice")
+        elif Queue(name) not in plan:
+            problems.append(f"{name!r} has neither workflows nor activities")
+        else:
+            queues.append(Queue(name))
+    if not queues and not problems:
+        problems.append("no task queue is named")
+    if problems:
+        raise InvalidInput("worker.queues: " + "; ".join(problems))
+    return queues
+
+
+def _slots(queue: Queue, queues: Sequence[Queue], threads: int) -> int:
+    """Return how many activities a queue may run at once.
+
+    All threads for the quick queues (they share; a moment's wait is bounded by the bulk share), a third for bulk
+    work unless it has the process to itself.
+    """
+    if queue in BULK_QUEUES and set(queues) - BULK_QUEUES:
+        return max(1, math.ceil(threads / 3))
+    return threads
