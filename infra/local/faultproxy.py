@@ -7,6 +7,7 @@ by being closed.
 
 import asyncio
 import contextlib
+import functools
 import socket
 import struct
 import time
@@ -135,7 +136,12 @@ class FaultProxy:
         writers: list[asyncio.StreamWriter] = []
         link = self._loop.create_task(self._link(accepted, writers))
         self._links[link] = writers
-        link.add_done_callback(lambda done: self._links.pop(done, None))
+        link.add_done_callback(functools.partial(self._unlink, accepted))
+
+    def _unlink(self, accepted: socket.socket, link: asyncio.Task[None]) -> None:
+        # A link that was cut before its first step never took the socket over.
+        if not self._links.pop(link):
+            accepted.close()
 
     async def _link(self, accepted: socket.socket, writers: list[asyncio.StreamWriter]) -> None:
         # A connection that breaks is this program's daily bread: it ends the link and nothing else.

@@ -62,6 +62,7 @@ def command(data: Path, port: int, init_file: Path) -> list[str]:
         # Durable at every commit, as a production server for money must be: a weaker setting would hide our mistakes.
         "--innodb-flush-log-at-trx-commit=1",
         "--max-connections=200",
+        "--table-open-cache=400",
         "--character-set-server=utf8mb4",
         "--collation-server=utf8mb4_unicode_ci",
         "--default-time-zone=+00:00",
@@ -106,7 +107,7 @@ def _template(cache: Path) -> Path:
 
 def _initialise(program: Path, data: Path) -> None:
     """Make an empty data directory whose only account is root, by its socket."""
-    data.mkdir()
+    data.mkdir(mode=0o700)
     share = _share(program)
     scripts = [
         script

@@ -177,6 +177,10 @@ class Stack:
 
     async def _end(self) -> None:
         self._ending = True
+        # A watcher that is starting its member again would keep the member's lock.
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
         # Shielded: a second Ctrl-C must not leave half of the members running.
         ending = asyncio.ensure_future(self._stop_all())
         while not ending.done():
@@ -184,9 +188,6 @@ class Stack:
                 await asyncio.shield(ending)
         for proxy in self._proxies.values():
             proxy.close()
-        for watcher in self._watchers:
-            watcher.cancel()
-        await asyncio.gather(*self._watchers, return_exceptions=True)
         if self._claimed is not None:
             await asyncio.to_thread(outerdatabase.drop, self._claimed)
             self._claimed = None

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -87,17 +88,28 @@ def is_running(directory: Path) -> bool:
 def take(directory: Path) -> TextIO:
     """Own `directory` until the returned file is closed. Raises StackRunningError when somebody else does."""
     file = (directory / LOCK).open("a+", encoding="utf-8")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    # Somebody who only looks (`is_running`) holds the lock for an instant; an owner holds it for long.
+    deadline = time.monotonic() + 0.3
+    while not _locked(file) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if not _locked(file):
         file.seek(0)
         owner = file.read().strip() or "unknown"
         file.close()
-        raise StackRunningError(directory, owner) from None
+        raise StackRunningError(directory, owner)
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
     return file
+
+
+def _locked(file: TextIO) -> bool:
+    """Try to lock `file`; taking a lock twice through one file is one lock."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def end_orphans(directory: Path) -> set[int]:

@@ -14,7 +14,13 @@ from infra.local.process import ChildProcess, log_tail
 from infra.local.readiness import NotReadyError, wait_until_ready
 
 _STOLEN = ("address already in use", "connection in use", "bind on tcp/ip port")
+_PORT_PATIENCE = 3.0
+"""Seconds that a killed predecessor's last sockets may take to close."""
 _ATTEMPTS = 3
+
+
+class _PortTakenError(NotReadyError):
+    """Another program listens where the member was going to."""
 
 
 class State(StrEnum):
@@ -78,19 +84,21 @@ class Supervised:
         for attempt in range(1, _ATTEMPTS + 1):
             written = self.log.stat().st_size if self.log.exists() else 0
             try:
-                await self._start_once()
+                # At the first start nobody has been told the ports yet: a taken one is not waited for.
+                await self._start_once(port_patience=0 if redraw_ports else _PORT_PATIENCE)
                 return
             except NotReadyError as error:
                 await self.end(State.CRASHED)
-                if attempt < _ATTEMPTS and redraw_ports and self._port_was_stolen(written):
+                if attempt < _ATTEMPTS and redraw_ports and self._port_was_stolen(written, error):
                     ports = self._layout.ports
                     ports.update({name: freeports.free_port(frozenset(ports.values())) for name in self.member.ports})
                     continue
                 raise self.failure(str(error)) from error
 
-    async def _start_once(self) -> None:
+    async def _start_once(self, *, port_patience: float) -> None:
         member, layout = self.member, self._layout
         self.enter(State.STARTING)
+        await self._ports_are_free(port_patience)
         await asyncio.to_thread(member.prepare, layout)
         self.started_at = began = time.monotonic()
         try:
@@ -116,6 +124,15 @@ class Supervised:
         self.ready_after = time.monotonic() - began
         self.enter(State.DONE if member.once else State.READY)
 
+    async def _ports_are_free(self, patience: float) -> None:
+        """Make sure that nobody else answers the probe in the member's stead. Raises _PortTakenError."""
+        deadline = time.monotonic() + patience
+        for name in self.member.ports:
+            while not freeports.is_free(port := self._layout.ports[name]):
+                if time.monotonic() > deadline:
+                    raise _PortTakenError(f"found its port {port} taken by another program")
+                await asyncio.sleep(0.05)
+
     async def _run_to_the_end(self, process: ChildProcess) -> None:
         try:
             async with asyncio.timeout(self.member.start_within):
@@ -140,7 +157,9 @@ class Supervised:
         self.enter(state)
         return in_time
 
-    def _port_was_stolen(self, written_before: int) -> bool:
+    def _port_was_stolen(self, written_before: int, error: NotReadyError) -> bool:
+        if isinstance(error, _PortTakenError):
+            return True
         try:
             with self.log.open("rb") as file:
                 file.seek(written_before)
