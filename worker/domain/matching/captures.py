@@ -1,0 +1,151 @@
+"""Captures of one key: what we booked against what was charged, payment by payment.
+
+Invariant: the differences of the issues add up to theirs minus ours, so nothing can differ without an issue.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.domain.finding import FindingKind, Repair
+from worker.domain.matching.issue import Issue
+from worker.domain.matching.movements import Account, payment_of
+from worker.domain.matching.scope import Scope
+from worker.domain.money import format_minor
+
+
+@dataclass(frozen=True, slots=True)
+class _Paid:
+    """One payment as one side sees it: what was captured in all, and when."""
+
+    reference: str
+    minor: int
+    first_at: datetime
+    last_at: datetime
+
+
+def capture_issues(account: Account, scope: Scope) -> list[Issue]:
+    """Return what is wrong with the captures of an account that is free of repeats."""
+    ours = _payments((e.payment_reference, e.amount_minor, e.occurred_at) for e in account.captures)
+    theirs = _payments((payment_of(line), line.gross_minor, line.created_at) for line in account.charged)
+    total = sum(line.gross_minor for line in account.charged) - sum(e.amount_minor for e in account.captures)
+    if theirs and not ours:
+        issues = [_missing_internal(account, theirs, scope)]
+    elif ours and not theirs:
+        issues = [_missing_external(account, ours, scope)]
+    else:
+        issues = _surplus_outside(account, ours, theirs) + _surplus_inside(account, ours, theirs, scope)
+    rest = total - sum(issue.difference_minor for issue in issues)
+    if rest:
+        side = "less" if rest < 0 else "more"
+        issues.append(
+            Issue(
+                kind=FindingKind.AMOUNT_UNDER if rest < 0 else FindingKind.AMOUNT_OVER,
+                difference_minor=rest,
+                at_risk_minor=abs(rest),
+                cause=f"the provider captured {_text(account, abs(rest))} {side} than we booked",
+            )
+        )
+    return issues
+
+
+def _missing_internal(account: Account, theirs: list[_Paid], scope: Scope) -> Issue:
+    minor = sum(paid.minor for paid in theirs)
+    return Issue(
+        kind=FindingKind.MISSING_INTERNAL,
+        difference_minor=minor,
+        at_risk_minor=minor,
+        cause=f"the provider charged {_text(account, minor)} in {_count(theirs)} that our books do not hold: "
+        + ("the message about it was probably lost" if account.order_id else "no order of ours is known for it"),
+        break_on=max(paid.last_at for paid in theirs) + scope.payment_grace,
+        repair=Repair.DELIVER_PAYMENT if account.order_id else Repair.NONE,
+        repair_reference=account.order_id,
+    )
+
+
+def _missing_external(account: Account, missing: list[_Paid], scope: Scope) -> Issue:
+    minor = sum(paid.minor for paid in missing)
+    return Issue(
+        kind=FindingKind.MISSING_EXTERNAL,
+        difference_minor=-minor,
+        at_risk_minor=minor,
+        cause=f"our books hold {_text(account, minor)} in {_count(missing)} that the provider's ledger does not show",
+        break_on=max(paid.last_at for paid in missing) + scope.payment_grace,
+    )
+
+
+def _surplus_outside(account: Account, ours: list[_Paid], theirs: list[_Paid]) -> list[Issue]:
+    _, surplus = _pair(theirs, ours)
+    if not surplus:
+        return []
+    minor = sum(paid.minor for paid in surplus)
+    return [
+        Issue(
+            kind=FindingKind.DUPLICATE_EXTERNAL,
+            difference_minor=minor,
+            at_risk_minor=minor,
+            cause=f"the provider charged {_count(theirs)} where we hold {len(ours)}: "
+            f"{_text(account, minor)} too much, {_names(surplus)}",
+        )
+    ]
+
+
+def _surplus_inside(account: Account, ours: list[_Paid], theirs: list[_Paid], scope: Scope) -> list[Issue]:
+    kept, surplus = _pair(ours, theirs)
+    amounts = {paid.minor for paid in kept}
+    double = [paid for paid in surplus if paid.minor in amounts]
+    missing = [paid for paid in surplus if paid.minor not in amounts]
+    issues: list[Issue] = []
+    if double:
+        minor = sum(paid.minor for paid in double)
+        issues.append(
+            Issue(
+                kind=FindingKind.DUPLICATE_INTERNAL,
+                difference_minor=-minor,
+                at_risk_minor=minor,
+                cause=f"we booked {_count(ours)} where the provider charged {len(theirs)}: "
+                f"{_text(account, minor)} too much, {_names(double)}",
+            )
+        )
+    if missing:
+        # A payment of another amount is a second payment on its way, not the first one booked again.
+        issues.append(_missing_external(account, missing, scope))
+    return issues
+
+
+def _pair(many: list[_Paid], few: list[_Paid]) -> tuple[list[_Paid], list[_Paid]]:
+    """Keep as many payments as the other side has, those it knows by reference, then by amount, then the oldest."""
+    references = {paid.reference for paid in few}
+    amounts = {paid.minor for paid in few}
+    ranked = sorted(
+        many,
+        key=lambda paid: (
+            paid.reference not in references,
+            paid.minor not in amounts,
+            paid.first_at,
+            paid.reference,
+        ),
+    )
+    return ranked[: len(few)], ranked[len(few) :]
+
+
+def _payments(movements: Iterable[tuple[str, int, datetime]]) -> list[_Paid]:
+    """Sum captures by payment; a payment captured to nothing (voided) is none."""
+    found: dict[str, _Paid] = {}
+    for reference, minor, at in movements:
+        known = found.get(reference, _Paid(reference, 0, at, at))
+        found[reference] = _Paid(reference, known.minor + minor, min(known.first_at, at), max(known.last_at, at))
+    return [paid for paid in found.values() if paid.minor > 0]
+
+
+def _text(account: Account, minor: int) -> str:
+    return f"{account.currency} {format_minor(minor, account.currency)}"
+
+
+def _count(payments: list[_Paid]) -> str:
+    return "one payment" if len(payments) == 1 else f"{len(payments)} payments"
+
+
+def _names(payments: list[_Paid]) -> str:
+    shown = sorted(paid.reference for paid in payments)
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")

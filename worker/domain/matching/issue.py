@@ -1,0 +1,81 @@
+"""From what is wrong with one key to its finding.
+
+A key may have several things wrong at once: the worst names the finding, the rest is said in its cause, and the
+amounts at risk add up. Mature issues outweigh pending ones, so a grace never hides a break.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from worker.domain.finding import Fact, Finding, FindingKind, Outcome, Repair
+
+MAX_FACTS = 20
+"""Evidence kept per side, oldest first; the cause says when there is more."""
+
+_WEIGHT = {Outcome.BREAK: 0, Outcome.WARNING: 1, Outcome.PENDING: 2, Outcome.MATCHED: 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """One thing wrong with a key."""
+
+    kind: FindingKind
+    cause: str
+    difference_minor: int = 0
+    """The part of theirs minus ours that this issue explains."""
+    at_risk_minor: int = 0
+    break_on: datetime | None = None
+    """When silence becomes a break; None = it is one at once."""
+    warning: bool = False
+    repair: Repair = Repair.NONE
+    repair_reference: str = ""
+
+    def outcome(self, cut: datetime) -> Outcome:
+        """Return what the issue weighs at the cut."""
+        if self.break_on is not None and self.break_on > cut:
+            return Outcome.PENDING
+        return Outcome.WARNING if self.warning else Outcome.BREAK
+
+
+def conclude(key: Finding, issues: Iterable[Issue], severity: Sequence[FindingKind], cut: datetime) -> Finding:
+    """Return the finding of a key: `key` holds its amounts and all its evidence, `issues` what is wrong with it.
+
+    `severity` ranks the kinds, worst first. Only a break carries a repair: what is pending may still arrive by
+    itself. Without issues the key is matched (and keeps the cause it came with).
+    """
+    ranked = sorted(issues, key=lambda issue: (_WEIGHT[issue.outcome(cut)], severity.index(issue.kind), issue.cause))
+    cut_off = "; ".join(_cut_off("our", key.ours) + _cut_off("their", key.theirs))
+    ours, theirs = tuple(_oldest(key.ours)), tuple(_oldest(key.theirs))
+    if not ranked:
+        cause = "; ".join(filter(None, (key.cause, cut_off)))
+        return replace(key, kind=FindingKind.MATCHED, outcome=Outcome.MATCHED, ours=ours, theirs=theirs, cause=cause)
+    worst = ranked[0]
+    outcome = worst.outcome(cut)
+    waiting = [issue.break_on for issue in ranked if issue.break_on is not None and issue.break_on > cut]
+    repairs = [issue for issue in ranked if issue.repair is not Repair.NONE and issue.outcome(cut) is Outcome.BREAK]
+    repair = repairs[0] if repairs else None
+    late = " (still within its grace)" if outcome is not Outcome.PENDING else ""
+    causes = [issue.cause + (late if issue.outcome(cut) is Outcome.PENDING else "") for issue in ranked]
+    return replace(
+        key,
+        kind=worst.kind,
+        outcome=outcome,
+        at_risk_minor=sum(issue.at_risk_minor for issue in ranked),
+        break_on=min(waiting) if outcome is Outcome.PENDING else None,
+        cause="; ".join(filter(None, (*causes, key.cause, cut_off))),
+        ours=ours,
+        theirs=theirs,
+        repair=repair.repair if repair else Repair.NONE,
+        repair_reference=repair.repair_reference if repair else "",
+    )
+
+
+def _oldest(facts: Sequence[Fact]) -> list[Fact]:
+    return sorted(facts, key=lambda fact: (fact.at, fact.record, fact.reference, fact.amount_minor or 0, fact.status))[
+        :MAX_FACTS
+    ]
+
+
+def _cut_off(side: str, facts: Sequence[Fact]) -> list[str]:
+    return [f"the oldest {MAX_FACTS} of {side} {len(facts)} records are shown"] if len(facts) > MAX_FACTS else []

@@ -1,0 +1,163 @@
+"""Breaks over runs: which are new, persist, come back, or are resolved. Nothing is ever deleted.
+
+Invariants:
+- a leg that was not read to its end neither opens nor resolves a break: silence there is no evidence;
+- a break resolves when its key was compared and agrees; or when its key is gone although the run looked back as far
+  as the break's first movement and was complete;
+- what a person resolved stays resolved until the evidence changes;
+- the same run applied twice (same `now`) changes nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from worker.domain.errors import Conflict
+from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, Finding, Leg, Outcome, Repair, break_id
+from worker.domain.matching.scope import Scope
+
+REPAIRED = "repaired"
+AGREES_AGAIN = "agrees again"
+AUTOMATIC_RESOLUTIONS = frozenset({REPAIRED, AGREES_AGAIN})
+"""Any other resolution is a person's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleStep:
+    """What one run does to the breaks: those to store, sorted by id, and how many of each kind."""
+
+    upserts: tuple[Break, ...]
+    new: int = 0
+    persisting: int = 0
+    reopened: int = 0
+    resolved: int = 0
+
+
+def advance(
+    open_and_past: Mapping[str, Break],
+    findings: Iterable[Finding],
+    *,
+    shop: str,
+    provider: str,
+    now: datetime,
+    scope: Scope,
+    incomplete: bool,
+    legs_read: frozenset[Leg],
+) -> LifecycleStep:
+    """Return the next state of the breaks of one shop and provider.
+
+    `open_and_past` holds, by id, at least every open break and every break a finding may belong to. A break whose
+    finding fell back to pending stays open with the evidence it had. Raises Conflict when two findings claim one id.
+    """
+    examined: dict[str, Finding] = {}
+    for finding in findings:
+        if finding.leg not in legs_read:
+            continue
+        name = break_id(shop, provider, finding.leg, finding.key, finding.currency)
+        if name in examined:
+            raise Conflict(f"two findings for {finding.leg} {finding.key} {finding.currency}")
+        examined[name] = finding
+    past = {name: item for name, item in open_and_past.items() if (item.shop, item.provider) == (shop, provider)}
+    upserts: dict[str, Break] = {}
+    for name in sorted(examined.keys() | past.keys()):
+        item, examined_as = past.get(name), examined.get(name)
+        if examined_as is not None and examined_as.outcome is Outcome.BREAK:
+            following = _seen(name, item, examined_as, shop, provider, now, scope)
+        elif item is None or item.status not in OPEN_STATUSES:
+            following = None
+        elif examined_as is not None:
+            following = _waiting(item, now) if examined_as.outcome is Outcome.PENDING else _resolved(item, now)
+        elif item.finding.leg in legs_read and not incomplete and scope.horizon_start <= item.first_movement_at:
+            following = _resolved(item, now)
+        else:
+            following = None
+        if following is not None:
+            upserts[name] = following
+    counts = [item.status for item in upserts.values()]
+    return LifecycleStep(
+        upserts=tuple(upserts.values()),
+        new=counts.count(BreakStatus.NEW),
+        persisting=counts.count(BreakStatus.PERSISTING),
+        reopened=counts.count(BreakStatus.REOPENED),
+        resolved=counts.count(BreakStatus.RESOLVED),
+    )
+
+
+def acknowledged(
+    findings: Iterable[Finding], past: Mapping[str, Break], *, shop: str, provider: str
+) -> tuple[Finding, ...]:
+    """Return the findings with those that a person has settled weighed as warnings, their reason in the cause.
+
+    A settled difference is still shown and still part of the bridge; it only stops counting as a break. It counts
+    again as soon as its class or an amount changes.
+    """
+    weighed = []
+    for finding in findings:
+        item = past.get(break_id(shop, provider, finding.leg, finding.key, finding.currency))
+        if item is not None and finding.outcome is Outcome.BREAK and _settled(item, finding):
+            cause = f"{finding.cause}; settled by a person: {item.resolution}"
+            weighed.append(replace(finding, outcome=Outcome.WARNING, cause=cause, repair=Repair.NONE))
+        else:
+            weighed.append(finding)
+    return tuple(weighed)
+
+
+def _settled(item: Break, finding: Finding) -> bool:
+    """Tell whether a person resolved this break and the finding shows nothing new since."""
+    known = item.finding
+    return (
+        item.status is BreakStatus.RESOLVED
+        and item.resolution not in AUTOMATIC_RESOLUTIONS
+        and (known.kind, known.ours_minor, known.theirs_minor, known.at_risk_minor)
+        == (finding.kind, finding.ours_minor, finding.theirs_minor, finding.at_risk_minor)
+    )
+
+
+def _seen(
+    name: str, item: Break | None, finding: Finding, shop: str, provider: str, now: datetime, scope: Scope
+) -> Break | None:
+    first_movement = min((fact.at for fact in (*finding.ours, *finding.theirs)), default=scope.window_start)
+    if item is None:
+        return Break(
+            break_id=name,
+            shop=shop,
+            provider=provider,
+            finding=finding,
+            status=BreakStatus.NEW,
+            first_seen_at=now,
+            last_seen_at=now,
+            first_movement_at=first_movement,
+        )
+    first_movement = min(first_movement, item.first_movement_at)
+    if item.status in OPEN_STATUSES:
+        return replace(_waiting(item, now), finding=finding, first_movement_at=first_movement)
+    if _settled(item, finding):
+        return None
+    return replace(
+        item,
+        finding=finding,
+        status=BreakStatus.REOPENED,
+        last_seen_at=now,
+        first_movement_at=first_movement,
+        runs_seen=item.runs_seen + 1,
+        repair_state="none",
+        resolved_at=None,
+        resolution="",
+    )
+
+
+def _waiting(item: Break, now: datetime) -> Break:
+    if item.last_seen_at == now:
+        return item
+    return replace(item, status=BreakStatus.PERSISTING, last_seen_at=now, runs_seen=item.runs_seen + 1)
+
+
+def _resolved(item: Break, now: datetime) -> Break:
+    repaired = item.repair_state == "requested"
+    return replace(
+        item,
+        status=BreakStatus.RESOLVED,
+        resolved_at=now,
+        resolution=REPAIRED if repaired else AGREES_AGAIN,
+        repair_state="done" if repaired else item.repair_state,
+    )

@@ -1,0 +1,148 @@
+"""Movements of money of both sides, brought together under one key and currency.
+
+A key is `order/{id}` where an order is known (by our payment reference first, by the order id the provider
+carries second), else `payment/{reference}`. Every movement that counts lands in exactly one account, so sums over
+accounts are sums over movements.
+
+Which movements count: those before the cut and from the horizon on; and those in the margin before the horizon
+whose class (captures, refunds, disputes of that key) also moved from the horizon on, since a pair must not be torn
+apart. Anything older is left out on both sides alike, however much the caller read.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from worker.domain.finding import Fact
+from worker.domain.ledger import LedgerLine, LineKind
+from worker.domain.matching.scope import Scope
+from worker.domain.payment import BookEntry, EntryKind
+
+CHARGE_KINDS = frozenset({LineKind.CHARGE, LineKind.PARTIAL_CAPTURE_REVERSAL})
+"""A charge for the whole authorisation and the reversal of its uncaptured rest are one capture (Stripe's
+reporting categories)."""
+REFUND_KINDS = frozenset({LineKind.REFUND, LineKind.REFUND_FAILURE})
+DISPUTE_KINDS = frozenset({LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL})
+ORDER_KINDS = CHARGE_KINDS | REFUND_KINDS | DISPUTE_KINDS
+LOOSE_KINDS = frozenset({LineKind.ADJUSTMENT, LineKind.UNCLASSIFIED})
+"""Money that moved for a reason no order explains: shown, never dropped."""
+MONEY_KINDS = ORDER_KINDS | LOOSE_KINDS
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """Both sides of one key in one currency, each list ordered by time and id."""
+
+    key: str
+    currency: str
+    captures: list[BookEntry] = field(default_factory=list)
+    refunds: list[BookEntry] = field(default_factory=list)
+    charged: list[LedgerLine] = field(default_factory=list)
+    refunded: list[LedgerLine] = field(default_factory=list)
+    disputed: list[LedgerLine] = field(default_factory=list)
+
+    @property
+    def entries(self) -> list[BookEntry]:
+        """Everything we booked."""
+        return [*self.captures, *self.refunds]
+
+    @property
+    def lines(self) -> list[LedgerLine]:
+        """Everything the provider shows."""
+        return [*self.charged, *self.refunded, *self.disputed]
+
+    @property
+    def order_id(self) -> str:
+        """The order behind the key; empty when none is known."""
+        return self.key.removeprefix("order/") if self.key.startswith("order/") else ""
+
+
+def payment_of(line: LedgerLine) -> str:
+    """Return the payment a line belongs to, as well as the line says it."""
+    return line.payment_reference or line.source_id or line.line_id
+
+
+def key_of(line: LedgerLine, order_of_payment: Mapping[str, str]) -> str:
+    """Return the key of a line of order money."""
+    order_id = order_of_payment.get(line.payment_reference) or line.order_id
+    return f"order/{order_id}" if order_id else f"payment/{payment_of(line)}"
+
+
+def loose_lines(lines: Iterable[LedgerLine], scope: Scope) -> list[LedgerLine]:
+    """Return the lines of money that no order explains, from the horizon to the cut."""
+    return [line for line in lines if line.kind in LOOSE_KINDS and scope.judged(line.created_at)]
+
+
+def accounts(
+    entries: Iterable[BookEntry], lines: Iterable[LedgerLine], order_of_payment: Mapping[str, str], scope: Scope
+) -> list[Account]:
+    """Return the accounts of all order money that counts, sorted by key and currency; empty ones are left out."""
+    found: dict[tuple[str, str], Account] = {}
+
+    def account(key: str, currency: str) -> Account:
+        known = found.get((key, currency))
+        if known is None:
+            known = found[key, currency] = Account(key=key, currency=currency)
+        return known
+
+    for entry in entries:
+        side = account(f"order/{entry.order_id}", entry.currency)
+        (side.captures if entry.kind is EntryKind.CAPTURE else side.refunds).append(entry)
+    for line in lines:
+        if line.kind not in ORDER_KINDS:
+            continue
+        side = account(key_of(line, order_of_payment), line.currency)
+        if line.kind in CHARGE_KINDS:
+            side.charged.append(line)
+        else:
+            (side.refunded if line.kind in REFUND_KINDS else side.disputed).append(line)
+    for side in found.values():
+        side.captures, side.charged = _counting(side.captures, side.charged, scope)
+        side.refunds, side.refunded = _counting(side.refunds, side.refunded, scope)
+        _, side.disputed = _counting([], side.disputed, scope)
+    return [found[name] for name in sorted(found) if found[name].entries or found[name].lines]
+
+
+def entry_fact(entry: BookEntry) -> Fact:
+    """Return an entry of ours as evidence."""
+    return Fact(
+        record=entry.kind,
+        reference=entry.reference,
+        amount_minor=entry.amount_minor,
+        currency=entry.currency,
+        at=entry.occurred_at,
+        status=entry.payment_reference,
+    )
+
+
+def line_fact(line: LedgerLine) -> Fact:
+    """Return a line of theirs as evidence: named by its row in the ledger, with the payment as its status."""
+    return Fact(
+        record=line.kind,
+        reference=line.line_id,
+        amount_minor=line.gross_minor,
+        currency=line.currency,
+        at=line.created_at,
+        status=line.payment_reference or line.source_id,
+    )
+
+
+def _counting(
+    entries: list[BookEntry], lines: list[LedgerLine], scope: Scope
+) -> tuple[list[BookEntry], list[LedgerLine]]:
+    times = [entry.occurred_at for entry in entries] + [line.created_at for line in lines]
+    if not any(scope.judged(at) for at in times):
+        return [], []
+    return (
+        sorted((entry for entry in entries if scope.read_from <= entry.occurred_at < scope.cut), key=_entry_order),
+        sorted((line for line in lines if scope.read_from <= line.created_at < scope.cut), key=_line_order),
+    )
+
+
+def _entry_order(entry: BookEntry) -> tuple[datetime, str, int, str]:
+    return entry.occurred_at, entry.reference, entry.amount_minor, entry.payment_reference
+
+
+def _line_order(line: LedgerLine) -> tuple[datetime, str, str, int, str, str]:
+    """Order lines completely, so that no result depends on the order they were read in."""
+    return line.created_at, line.line_id, line.kind, line.gross_minor, line.source_id, line.payment_reference

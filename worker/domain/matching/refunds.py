@@ -1,0 +1,89 @@
+"""Refunds and disputes of one key.
+
+Refunds are compared as sums, since a provider may give back in other portions than we booked; which refund the
+other side lacks only decides how long to wait. A refund that failed afterwards counts as not made.
+"""
+
+from datetime import datetime
+
+from worker.domain.finding import FindingKind
+from worker.domain.ledger import LineKind
+from worker.domain.matching.issue import Issue
+from worker.domain.matching.movements import Account
+from worker.domain.matching.scope import Scope
+from worker.domain.money import format_minor
+
+
+def refund_issues(account: Account, scope: Scope) -> list[Issue]:
+    """Return what is wrong with the refunds of an account that is free of repeats."""
+    difference = sum(line.gross_minor for line in account.refunded) - sum(e.amount_minor for e in account.refunds)
+    if not difference:
+        return []
+    amount = f"{account.currency} {format_minor(abs(difference), account.currency)}"
+    if difference > 0:
+        failed = any(line.kind is LineKind.REFUND_FAILURE for line in account.refunded)
+        reason = "; a refund failed at the provider" if failed else ""
+        return [
+            Issue(
+                kind=FindingKind.REFUND_MISSING,
+                difference_minor=difference,
+                at_risk_minor=difference,
+                cause=f"we booked refunds of {amount} that the provider did not make{reason}",
+                break_on=_last(_ours_alone(account)) + scope.payment_grace,
+            )
+        ]
+    return [
+        Issue(
+            kind=FindingKind.REFUND_EXCEEDS,
+            difference_minor=difference,
+            at_risk_minor=-difference,
+            cause=f"the provider gave back {amount} more than our books hold",
+            break_on=_last(_theirs_alone(account)) + scope.payment_grace,
+        )
+    ]
+
+
+def dispute_issues(account: Account) -> list[Issue]:
+    """Return the balance of the disputes of an account, if there is one."""
+    balance = sum(line.gross_minor for line in account.disputed)
+    if not balance:
+        return []
+    amount = f"{account.currency} {format_minor(abs(balance), account.currency)}"
+    if balance < 0:
+        return [
+            Issue(
+                kind=FindingKind.DISPUTED,
+                difference_minor=balance,
+                at_risk_minor=-balance,
+                cause=f"the customer disputes {amount}: it is withdrawn unless the dispute is won",
+            )
+        ]
+    return [
+        Issue(
+            kind=FindingKind.DISPUTED,
+            difference_minor=balance,
+            warning=True,
+            cause=f"{amount} came back from a dispute that was opened before the time looked at",
+        )
+    ]
+
+
+def _ours_alone(account: Account) -> list[datetime]:
+    theirs = {line.source_id for line in account.refunded}
+    failures = [line.created_at for line in account.refunded if line.kind is LineKind.REFUND_FAILURE]
+    alone = [entry.occurred_at for entry in account.refunds if entry.reference not in theirs]
+    return [*alone, *failures] or [entry.occurred_at for entry in account.refunds] or _all(account)
+
+
+def _theirs_alone(account: Account) -> list[datetime]:
+    ours = {entry.reference for entry in account.refunds}
+    alone = [line.created_at for line in account.refunded if line.source_id not in ours]
+    return alone or [line.created_at for line in account.refunded] or _all(account)
+
+
+def _all(account: Account) -> list[datetime]:
+    return [e.occurred_at for e in account.refunds] + [line.created_at for line in account.refunded]
+
+
+def _last(times: list[datetime]) -> datetime:
+    return max(times)

@@ -1,0 +1,244 @@
+"""Shipments leg: our orders against the warehouse's parcels.
+
+What must hold: no goods leave without money, no money is kept without goods, one order leaves once, and what the
+warehouse shipped is shipped in our books too. A finding's amounts are the value of the goods that each side says
+has left; that value is what we kept of the order's money, or its total where we kept none.
+
+Two graces: a message about a parcel may be under way for `order_grace`, a paid order may wait for its parcel for
+`shipment_grace`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+
+from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair
+from worker.domain.ledger import OwnOrder, Shipment, ShipmentState
+from worker.domain.matching.issue import Issue, conclude
+from worker.domain.matching.scope import Scope
+from worker.domain.order import OrderState
+
+NO_CURRENCY = "XXX"
+"""ISO 4217's code for no currency: a parcel of an order that we do not know."""
+
+WAITING_STATES = frozenset({OrderState.PAID, OrderState.FULFILLING})
+SENT_STATES = frozenset({OrderState.SHIPPED, OrderState.COMPLETED})
+
+SEVERITY = (
+    FindingKind.SHIPPED_UNPAID,
+    FindingKind.DUPLICATE_EXTERNAL,
+    FindingKind.MISSING_INTERNAL,
+    FindingKind.MISSING_EXTERNAL,
+    FindingKind.STATUS_MISMATCH,
+    FindingKind.PAID_UNSHIPPED,
+)
+"""Which class names a finding when several apply, worst first."""
+
+
+def match_shipments(own: Iterable[OwnOrder], outside: Iterable[Shipment], scope: Scope) -> tuple[Finding, ...]:
+    """Compare our orders with the parcels of the warehouse; one finding per order, sorted by key.
+
+    Orders that neither have money nor goods under way have no finding. A parcel shipped at or after the cut counts
+    as not shipped yet.
+    """
+    orders: dict[str, OwnOrder] = {}
+    for order in sorted(own, key=lambda o: (o.updated_at, o.state, o.total_minor)):
+        if order.placed_at < scope.cut:
+            orders[order.order_id] = order
+    parcels: defaultdict[str, list[Shipment]] = defaultdict(list)
+    for parcel in sorted(outside, key=lambda p: (_left_at(p), p.shipment_id, p.state)):
+        if parcel.requested_at < scope.cut:
+            parcels[parcel.order_id].append(parcel)
+    findings = (
+        _judge_known(orders[order_id], parcels.get(order_id, []), scope)
+        if order_id in orders
+        else _judge_unknown(order_id, parcels[order_id], scope)
+        for order_id in sorted(orders.keys() | parcels.keys())
+    )
+    return tuple(finding for finding in findings if finding is not None)
+
+
+def _judge_known(order: OwnOrder, listed: list[Shipment], scope: Scope) -> Finding | None:
+    sent = order.state in SENT_STATES
+    if not (sent or listed or order.captured_minor):
+        return None
+    kept = order.captured_minor - order.refunded_minor
+    value = kept if kept > 0 else order.total_minor
+    left = _left(listed, scope)
+    if left:
+        issues = _left_issues(order, left, value, scope) + _double(left, value)
+    elif sent:
+        issues = _nothing_left(order, listed, value, scope)
+    else:
+        issues = _still_waiting(order, listed, value, scope)
+    issues += _repeated(listed)
+    base = Finding(
+        leg=Leg.SHIPMENTS,
+        key=f"order/{order.order_id}",
+        kind=FindingKind.MATCHED,
+        outcome=Outcome.MATCHED,
+        currency=order.currency,
+        ours_minor=value if sent else 0,
+        theirs_minor=value * len(left),
+        order_id=order.order_id,
+        ours=(_order_fact(order),),
+        theirs=tuple(_parcel_fact(parcel, order.currency) for parcel in listed),
+    )
+    return conclude(base, issues, SEVERITY, scope.cut)
+
+
+def _judge_unknown(order_id: str, listed: list[Shipment], scope: Scope) -> Finding | None:
+    live = [parcel for parcel in listed if parcel.state is not ShipmentState.FAILED]
+    issues = _repeated(listed)
+    if live and not any(scope.judged(_left_at(parcel)) or scope.judged(parcel.requested_at) for parcel in live):
+        # Our orders of that age were not read: nothing can be said about it here.
+        return None
+    if live:
+        issues.append(
+            Issue(
+                kind=FindingKind.MISSING_INTERNAL,
+                cause="the warehouse handles a parcel of an order that we do not know",
+                break_on=max(parcel.requested_at for parcel in live) + scope.order_grace,
+            )
+        )
+    base = Finding(
+        leg=Leg.SHIPMENTS,
+        key=f"order/{order_id}",
+        kind=FindingKind.MATCHED,
+        outcome=Outcome.MATCHED,
+        currency=NO_CURRENCY,
+        ours_minor=0,
+        theirs_minor=0,
+        order_id=order_id,
+        theirs=tuple(_parcel_fact(parcel, NO_CURRENCY) for parcel in listed),
+    )
+    return conclude(base, issues, SEVERITY, scope.cut)
+
+
+def _left_issues(order: OwnOrder, left: list[Shipment], value: int, scope: Scope) -> list[Issue]:
+    first = left[0]
+    break_on = _left_at(first) + scope.order_grace
+    if order.captured_minor == 0:
+        return [
+            Issue(
+                kind=FindingKind.SHIPPED_UNPAID,
+                at_risk_minor=value,
+                cause=f"the goods left although the order ({order.state}) holds no money",
+                break_on=break_on,
+            )
+        ]
+    if order.state in SENT_STATES:
+        return []
+    if order.refunded_minor >= order.captured_minor:
+        return [
+            Issue(
+                kind=FindingKind.STATUS_MISMATCH,
+                at_risk_minor=value,
+                cause=f"shipped after the refund: the order is {order.state} and all its money was given back",
+                break_on=break_on,
+            )
+        ]
+    waiting = order.state in WAITING_STATES
+    return [
+        Issue(
+            kind=FindingKind.STATUS_MISMATCH,
+            at_risk_minor=value,
+            cause=f"the warehouse shipped while ours is {order.state}"
+            + (": the message about the parcel was probably lost" if waiting else ""),
+            break_on=break_on,
+            repair=Repair.DELIVER_SHIPMENT if waiting else Repair.NONE,
+            repair_reference=first.shipment_id if waiting else "",
+        )
+    ]
+
+
+def _double(left: list[Shipment], value: int) -> list[Issue]:
+    if len(left) < 2:
+        return []
+    return [
+        Issue(
+            kind=FindingKind.DUPLICATE_EXTERNAL,
+            at_risk_minor=value * (len(left) - 1),
+            cause=f"the warehouse shipped {len(left)} parcels for one order",
+        )
+    ]
+
+
+def _nothing_left(order: OwnOrder, listed: list[Shipment], value: int, scope: Scope) -> list[Issue]:
+    at = order.shipped_at or order.updated_at
+    if not scope.judged(at):
+        return []
+    return [
+        Issue(
+            kind=FindingKind.MISSING_EXTERNAL,
+            at_risk_minor=value,
+            cause=f"ours is {order.state}, but the warehouse shipped nothing" + _states(listed),
+            break_on=at + scope.order_grace,
+        )
+    ]
+
+
+def _still_waiting(order: OwnOrder, listed: list[Shipment], value: int, scope: Scope) -> list[Issue]:
+    if order.state not in WAITING_STATES or order.captured_minor <= order.refunded_minor:
+        return []
+    return [
+        Issue(
+            kind=FindingKind.PAID_UNSHIPPED,
+            at_risk_minor=value,
+            cause="paid, but no parcel has left" + _states(listed),
+            break_on=order.updated_at + scope.shipment_grace,
+        )
+    ]
+
+
+def _repeated(listed: list[Shipment]) -> list[Issue]:
+    repeats = len(listed) - len({parcel.shipment_id for parcel in listed})
+    if not repeats:
+        return []
+    return [
+        Issue(
+            kind=FindingKind.DUPLICATE_EXTERNAL,
+            cause=f"the warehouse lists a parcel of this order {repeats + 1} times",
+            warning=True,
+        )
+    ]
+
+
+def _left(listed: list[Shipment], scope: Scope) -> list[Shipment]:
+    """Return the parcels that left before the cut, each once, oldest first."""
+    found: dict[str, Shipment] = {}
+    for parcel in listed:
+        if parcel.state is ShipmentState.SHIPPED and _left_at(parcel) < scope.cut:
+            found.setdefault(parcel.shipment_id, parcel)
+    return list(found.values())
+
+
+def _left_at(parcel: Shipment) -> datetime:
+    return parcel.shipped_at or parcel.requested_at
+
+
+def _states(listed: list[Shipment]) -> str:
+    states = sorted({str(parcel.state) for parcel in listed})
+    return f" (its parcel is {', '.join(states)})" if states else ""
+
+
+def _order_fact(order: OwnOrder) -> Fact:
+    return Fact(
+        record="order",
+        reference=order.order_id,
+        amount_minor=order.captured_minor - order.refunded_minor,
+        currency=order.currency,
+        at=order.shipped_at or order.updated_at,
+        status=order.state,
+    )
+
+
+def _parcel_fact(parcel: Shipment, currency: str) -> Fact:
+    return Fact(
+        record="shipment",
+        reference=parcel.shipment_id,
+        amount_minor=None,
+        currency=currency,
+        at=_left_at(parcel),
+        status=parcel.state,
+    )

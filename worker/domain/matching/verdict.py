@@ -1,0 +1,21 @@
+"""The answer of a run in one word, from everything it found. Only `reconciled` is green."""
+
+from collections.abc import Iterable, Sequence
+
+from worker.domain.finding import Finding, Outcome, Statement, Verdict
+
+
+def verdict(findings: Iterable[Finding], statements: Iterable[Statement], incomplete_because: Sequence[str]) -> Verdict:
+    """Return the worst that applies: incomplete > breaks > warnings > pending > reconciled.
+
+    Incomplete is a run that could not read a source to its end, or whose bridge leaves a residual: a net
+    difference of 0 proves nothing then, and neither do its breaks.
+    """
+    if incomplete_because or any(statement.residual_minor for statement in statements):
+        return Verdict.INCOMPLETE
+    outcomes = {finding.outcome for finding in findings}
+    if Outcome.BREAK in outcomes:
+        return Verdict.BREAKS
+    if Outcome.WARNING in outcomes:
+        return Verdict.WARNINGS
+    return Verdict.PENDING if Outcome.PENDING in outcomes else Verdict.RECONCILED
