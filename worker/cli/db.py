@@ -1,0 +1,35 @@
+"""`orders db`: bring the database to the code's schema, or say how far it is off."""
+
+import click
+
+from worker.app import engine_of
+from worker.config import load
+from worker.repositories.migrate import check as check_schema
+from worker.repositories.migrate import upgrade
+
+
+@click.group()
+def command() -> None:
+    """The database."""
+
+
+@command.command()
+def migrate() -> None:
+    """Apply the migrations that are missing, under a lock; safe to run twice or at once."""
+    engine = engine_of(load().database)
+    try:
+        before, after = upgrade(engine)
+    finally:
+        engine.dispose()
+    click.echo(f"schema is at {after}" if before == after else f"schema moved from {before or 'nothing'} to {after}")
+
+
+@command.command()
+def check() -> None:
+    """Exit 0 when the schema is the code's, 5 when it is older or newer."""
+    engine = engine_of(load().database)
+    try:
+        check_schema(engine)
+    finally:
+        engine.dispose()
+    click.echo("schema fits the code")

@@ -1,0 +1,85 @@
+"""`orders dev`: find the local stack that runs in this checkout, through the state file it keeps."""
+
+import json
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from worker.cli.output import as_json, print_json, print_table
+from worker.contract.settings import ROOT
+
+STATE_FILE = Path(".local") / "dev" / "state.json"
+
+
+@click.group()
+def command() -> None:
+    """The local stack."""
+
+
+directory_option = click.option(
+    "--directory", type=click.Path(path_type=Path), help="The stack's directory (default: .local/dev)."
+)
+
+
+@command.command()
+@directory_option
+@as_json
+def status(directory: Path | None, *, as_json: bool) -> None:
+    """Show the processes of a running stack. Exits 4 when none runs or one of them is gone."""
+    state = _state(directory)
+    members: list[dict[str, Any]] = [member | {"alive": _alive(member["pid"])} for member in state["members"]]
+    ports: dict[str, int] = state["ports"]
+    if as_json:
+        print_json({"members": members, "ports": ports, "urls": state["urls"]})
+    else:
+        print_table(
+            "local stack",
+            ["process", "state", "pid", "port", "restarts", "log"],
+            [
+                (
+                    member["name"],
+                    member["state"] if member["alive"] else f"{member['state']} (gone)",
+                    str(member["pid"] or "-"),
+                    str(ports.get(member["name"], "-")),
+                    str(member["restarts"]),
+                    member["log"],
+                )
+                for member in members
+            ],
+        )
+        print_table("where", ["what", "url"], [(name, str(url)) for name, url in state["urls"].items()])
+    if not all(member["alive"] for member in members):
+        raise click.exceptions.Exit(4)
+
+
+@command.command()
+@directory_option
+def env(directory: Path | None) -> None:
+    """Print the stack's settings as exports, for `eval "$(orders dev env)"`. They hold its throw-away secrets."""
+    for key, value in sorted(_state(directory)["env"].items()):
+        click.echo(f"export {key}={shlex.quote(value)}")
+
+
+def _state(directory: Path | None) -> dict[str, Any]:
+    path = directory / "state.json" if directory else ROOT / STATE_FILE
+    try:
+        state: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        click.echo("no stack runs here; `make dev` starts one", err=True)
+        raise click.exceptions.Exit(4) from None
+    return state
+
+
+def _alive(pid: int | None) -> bool:
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

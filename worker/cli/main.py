@@ -1,0 +1,86 @@
+"""The `orders` command: one noun a module, loaded only when used, so that --help stays quick.
+
+Data goes to stdout, talk to stderr. Exit codes are stable: 0 fine, 1 open breaks, 2 usage, 3 settings,
+4 a dependency does not answer, 5 refused, 70 a bug of ours.
+"""
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from worker.contract.settings import ConfigurationError
+from worker.domain.errors import DatabaseUnavailable, OrdersError, ProviderUnavailable, SourceUnreadable
+
+EXIT_BREAKS = 1
+EXIT_DEPENDENCY = 4
+EXIT_REFUSED = 5
+EXIT_BUG = 70
+
+COMMANDS = {
+    "breaks": "Differences between the books: list, show.",
+    "db": "The database: migrate, check.",
+    "dev": "The local stack: status.",
+    "events": "Received webhooks: list.",
+    "order": "Orders: list, show, cancel.",
+    "reconcile": "Reconciliation: run, list, show, report.",
+    "schedules": "Schedules as code: plan, apply, list, pause, resume, trigger, backfill.",
+    "statements": "Statement files: preview, import, list.",
+    "worker": "The worker process: run.",
+}
+
+
+class LazyGroup(click.Group):
+    """Loads `worker.cli.<name>` when its command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Name all commands without importing any."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
+        """Import the module of the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"worker.cli.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's signature
+        """Write the list from the table, so that help imports nothing heavy."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="orders")
+def cli() -> None:
+    """Orders that run once and books that agree to the cent."""
+
+
+def run() -> NoReturn:
+    """Run the command line and exit with a stable code."""
+    try:
+        cli(standalone_mode=False)
+        sys.exit(0)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
+    except ConfigurationError as problem:
+        _complain("settings", str(problem))
+        sys.exit(problem.exit_code)
+    except (DatabaseUnavailable, ProviderUnavailable, SourceUnreadable) as problem:
+        _complain(problem.code, str(problem))
+        sys.exit(EXIT_DEPENDENCY)
+    except OrdersError as problem:
+        _complain(problem.code, str(problem))
+        sys.exit(EXIT_REFUSED)
+
+
+def _complain(code: str, message: str) -> None:
+    click.echo(f"orders: {code}: {message}", err=True)

@@ -1,0 +1,147 @@
+"""`orders reconcile`: run a reconciliation, and read what runs answered."""
+
+import asyncio
+from datetime import datetime
+
+import click
+from rich.console import Console
+
+from worker.app import reading, store_path
+from worker.cli.output import as_json, print_json, print_table, when
+from worker.config import WorkerConfig, load
+from worker.contract.ids import reconciliation_workflow_id
+from worker.contract.reconciliation import Reconcile, ReconciliationResult, Window
+from worker.domain.errors import NotFound
+from worker.domain.finding import Verdict
+from worker.domain.window import Span
+from worker.reports.terminal import run_summary
+from worker.temporal.client import connect
+from worker.temporal.operations import run_reconciliation
+
+
+@click.group()
+def command() -> None:
+    """Reconciliation."""
+
+
+@command.command()
+@click.option("--shop", help="Default: the shop of the settings.")
+@click.option("--provider", help="Default: the provider of the settings.")
+@click.option("--from", "start", required=True, help="Start of the window, ISO 8601 with zone (inclusive).")
+@click.option("--to", "end", required=True, help="End of the window, ISO 8601 with zone (exclusive).")
+@click.option("--repair/--no-repair", default=False, show_default=True, help="Deliver lost messages again.")
+@as_json
+def run(shop: str | None, provider: str | None, start: str, end: str, *, repair: bool, as_json: bool) -> None:
+    """Reconcile a window now and wait for the answer. Exits 1 when breaks are open, 4 when incomplete."""
+    config = load()
+    span = Span(_time(start), _time(end))
+    request = Reconcile(
+        shop=shop or config.shop.name,
+        provider=provider or config.provider.name,
+        window=Window(start=span.start.isoformat(), end=span.end.isoformat()),
+        repair=repair,
+        requested_by="cli",
+    )
+    # The asking is part of the id: an operator who runs a window again wants it to run again.
+    asked = f"{span}-{datetime.now().astimezone():%Y%m%dT%H%M%S}"
+    result = asyncio.run(reconcile(config, request, asked))
+    answer(config, result, as_json=as_json)
+
+
+@command.command("list")
+@click.option("--limit", default=20, show_default=True)
+@as_json
+def list_runs(limit: int, *, as_json: bool) -> None:
+    """List the newest runs."""
+    config = load()
+    with reading(config) as database:
+        runs = database.transact(lambda tx: tx.runs.recent(config.shop.name, limit))
+    if as_json:
+        print_json(runs)
+        return
+    print_table(
+        f"reconciliations of {config.shop.name}",
+        ["run", "provider", "from (UTC)", "to (UTC)", "verdict", "matched", "pending", "open breaks", "source"],
+        [
+            (
+                item.run_id,
+                item.provider,
+                when(item.window_start),
+                when(item.window_end),
+                item.verdict or "running",
+                *(str((item.counts or {}).get(key, "-")) for key in ("matched", "pending", "breaks_open")),
+                item.source,
+            )
+            for item in runs
+        ],
+    )
+
+
+@command.command()
+@click.argument("run_id")
+@as_json
+def show(run_id: str, *, as_json: bool) -> None:
+    """Show what a run answered: statements per currency and open breaks. Exits as `run` does."""
+    config = load()
+    show_run(config, run_id, as_json=as_json)
+
+
+@command.command()
+@click.argument("run_id")
+def report(run_id: str) -> None:
+    """Print where the HTML report of a run is."""
+    config = load()
+    with reading(config) as database:
+        found = database.transact(lambda tx: tx.runs.get(run_id))
+    if found is None or not found.report:
+        raise NotFound(f"run {run_id} has no report; `orders reconcile list` shows the runs")
+    click.echo(store_path(config) / found.report)
+
+
+async def reconcile(config: WorkerConfig, request: Reconcile, window: str) -> ReconciliationResult:
+    """Start a reconciliation through Temporal and wait for its result."""
+    client = await connect(config.temporal)
+    workflow_id = reconciliation_workflow_id(request.shop, request.provider, window)
+    return await run_reconciliation(client, request, workflow_id)
+
+
+def answer(config: WorkerConfig, result: ReconciliationResult, *, as_json: bool) -> None:
+    """Print the result of a run and exit by its verdict."""
+    if as_json:
+        print_json(result)
+        _leave(result.verdict)
+    show_run(config, result.run_id, as_json=False)
+
+
+def show_run(config: WorkerConfig, run_id: str, *, as_json: bool) -> None:
+    """Print a stored run and exit by its verdict."""
+    with reading(config) as database:
+        found = database.transact(lambda tx: tx.runs.get(run_id))
+        if found is None:
+            raise NotFound(f"no run {run_id}; `orders reconcile list` shows them")
+        statements = database.transact(lambda tx: tx.runs.statements(run_id))
+        breaks = database.transact(lambda tx: tx.breaks.open(found.shop, found.provider))
+    if as_json:
+        print_json({"run": found, "statements": statements, "breaks": breaks})
+    else:
+        Console().print(run_summary(found, statements, breaks))
+        if found.report:
+            click.echo(f"report: {store_path(config) / found.report}")
+    _leave(found.verdict)
+
+
+def _leave(verdict: str) -> None:
+    if verdict == Verdict.INCOMPLETE:
+        raise click.exceptions.Exit(4)
+    if verdict == Verdict.BREAKS:
+        raise click.exceptions.Exit(1)
+
+
+def _time(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not an ISO 8601 time, for example 2026-11-22T00:00:00Z") from None
+    if at.tzinfo is None:
+        raise click.BadParameter(f"{text!r} has no zone; add Z for UTC")
+    return at

@@ -1,0 +1,45 @@
+"""The object store as a folder: objects appear whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from worker.domain.errors import InvalidInput, NotFound
+
+
+class FolderStore:
+    """Implements `ObjectStore` below one folder; paths that would leave it are refused."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    def put(self, path: str, content: bytes) -> str:
+        """Write the object by rename; return its path as given."""
+        target = self._inside(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o640)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return path
+
+    def get(self, path: str) -> bytes:
+        """Read the object. Raises NotFound."""
+        try:
+            return self._inside(path).read_bytes()
+        except (FileNotFoundError, IsADirectoryError):
+            raise NotFound(f"no object {path!r} in the store") from None
+
+    def _inside(self, path: str) -> Path:
+        target = (self._root / path).resolve()
+        if not target.is_relative_to(self._root) or target == self._root:
+            raise InvalidInput(f"object path leaves the store: {path[:120]!r}")
+        return target

@@ -1,0 +1,54 @@
+"""JSON over HTTP with one outside system: time-outs, and answers turned into errors of this project.
+
+Nothing is retried here (Temporal retries), and no error carries a body: bodies hold personal data.
+"""
+
+from typing import Any
+
+import httpx2
+
+from worker.domain.errors import Conflict, NotFound, ProviderRejected, ProviderUnavailable
+
+
+class JsonClient:
+    """A pooled, thread-safe client of one base address. `name` is how errors call the system."""
+
+    def __init__(self, name: str, base: str, *, headers: dict[str, str], timeout_seconds: int) -> None:
+        self._name = name
+        self._base = base.rstrip("/")
+        self._client = httpx2.Client(headers=headers, timeout=timeout_seconds)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> httpx2.Response:
+        """Return a 2xx answer.
+
+        Raises ProviderUnavailable (no answer, 429, 5xx), NotFound (404), Conflict (409), ProviderRejected (other).
+        """
+        url = path if path.startswith(("http://", "https://")) else f"{self._base}{path}"
+        try:
+            answer = self._client.request(method, url, params=params, content=content, headers=headers)
+        except httpx2.HTTPError as problem:
+            raise ProviderUnavailable(f"{self._name} did not answer: {type(problem).__name__}") from None
+        code = answer.status_code
+        if code < 300:
+            return answer
+        what = f"{self._name} answered {code} to {method} {path.partition('?')[0]}"
+        if code == 429 or code >= 500:
+            raise ProviderUnavailable(what)
+        if code == 404:
+            raise NotFound(what)
+        raise Conflict(what) if code == 409 else ProviderRejected(what)
+
+    def document(self, answer: httpx2.Response) -> Any:
+        """Read the answer's JSON. Raises ProviderUnavailable when it is none (a proxy's page, a cut-off body)."""
+        try:
+            return answer.json()
+        except ValueError:
+            raise ProviderUnavailable(f"{self._name} answered something that is not JSON") from None

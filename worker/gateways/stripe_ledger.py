@@ -1,0 +1,56 @@
+"""A Stripe balance transaction as a ledger line.
+
+Lines are told apart by `reporting_category`, not by `type` (an adjustment may be a dispute or its reversal), as
+Stripe's own reports do. Amounts are signed from the account's view and in minor units; net = amount - fee.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from worker.domain.ledger import LedgerLine, LineKind
+
+CATEGORIES = {
+    "charge": LineKind.CHARGE,
+    "payment": LineKind.CHARGE,
+    "refund": LineKind.REFUND,
+    "partial_capture_reversal": LineKind.PARTIAL_CAPTURE_REVERSAL,
+    "refund_failure": LineKind.REFUND_FAILURE,
+    "dispute": LineKind.DISPUTE,
+    "dispute_reversal": LineKind.DISPUTE_REVERSAL,
+    "fee": LineKind.FEE,
+    "payout": LineKind.PAYOUT,
+    "payout_reversal": LineKind.PAYOUT,
+    "transfer": LineKind.TRANSFER,
+    "other_adjustment": LineKind.ADJUSTMENT,
+}
+
+
+def ledger_line(provider: str, item: Mapping[str, Any], charges: Mapping[str, Mapping[str, Any]]) -> LedgerLine:
+    """Translate one balance transaction whose `source` was expanded; `charges` resolves refunds and disputes."""
+    found = item["source"]
+    source: Mapping[str, Any] = found if isinstance(found, dict) else {"id": found or ""}
+    charge = source if source.get("object") == "charge" else charges.get(_id(source.get("charge")), {})
+    metadata = {**(charge.get("metadata") or {}), **(source.get("metadata") or {})}
+    return LedgerLine(
+        line_id=item["id"],
+        provider=provider,
+        kind=CATEGORIES.get(item["reporting_category"], LineKind.UNCLASSIFIED),
+        currency=item["currency"].upper(),
+        gross_minor=item["amount"],
+        fee_minor=item["fee"],
+        net_minor=item["net"],
+        created_at=datetime.fromtimestamp(item["created"], UTC),
+        payment_reference=_id(source.get("payment_intent") or charge.get("payment_intent")),
+        order_id=str(metadata.get("order_id", "")),
+        source_id=str(source.get("id", "")),
+        payout_id=_id(item.get("payout")),
+        type_text=item["reporting_category"],
+    )
+
+
+def _id(value: Any) -> str:
+    """Return the id of a reference that may be expanded, a text or null."""
+    if isinstance(value, dict):
+        return str(value.get("id", ""))
+    return str(value or "")

@@ -1,0 +1,198 @@
+"""The payment provider: Stripe, through its official library. Amounts are integer minor units throughout.
+
+The library must not retry (Temporal does) and every call that moves money carries our idempotency key.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import stripe
+
+from worker.domain.errors import OrdersError, ProviderRejected, SourceUnreadable
+from worker.domain.ledger import LedgerLine
+from worker.domain.payment import Payment, PaymentState, Refund
+from worker.gateways.stripe_errors import translated
+from worker.gateways.stripe_ledger import ledger_line
+
+PAGE = 100
+_STATES = {
+    "requires_action": PaymentState.REQUIRES_ACTION,
+    "requires_confirmation": PaymentState.REQUIRES_ACTION,
+    "requires_capture": PaymentState.AUTHORISED,
+    "succeeded": PaymentState.CAPTURED,
+    "canceled": PaymentState.CANCELLED,
+    "requires_payment_method": PaymentState.DECLINED,
+    "processing": PaymentState.PROCESSING,
+}
+
+
+class StripePayments:
+    """Implements `PaymentGateway`."""
+
+    def __init__(self, *, api_base: str, api_key: str, timeout_seconds: int, name: str = "stripe") -> None:
+        self.name = name
+        # Telemetry would send timings of one request with the next, to no use here.
+        stripe.enable_telemetry = False
+        self._client = stripe.StripeClient(
+            api_key,
+            base_addresses={"api": api_base},
+            max_network_retries=0,
+            http_client=stripe.RequestsClient(timeout=timeout_seconds),
+        ).v1
+
+    def authorise(
+        self, *, shop: str, order_id: str, amount_minor: int, currency: str, method: str, idempotency_key: str
+    ) -> Payment:
+        """Authorise without capturing; a wish to see the customer first is a state, not an error."""
+        with translated(f"authorise {shop}/{order_id}"):
+            intent = self._client.payment_intents.create(
+                params={
+                    "amount": amount_minor,
+                    "currency": currency.lower(),
+                    "payment_method": method,
+                    # No redirects: nobody sits at a browser here; such methods ask for the customer instead.
+                    "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+                    "capture_method": "manual",
+                    "confirm": True,
+                    "metadata": {"shop": shop, "order_id": order_id},
+                },
+                options={"idempotency_key": idempotency_key},
+            )
+        return self._payment(intent)
+
+    def capture(self, reference: str, *, idempotency_key: str) -> Payment:
+        """Capture the whole authorisation; capturing a captured payment returns it as it is."""
+        with translated(f"capture {reference}"):
+            try:
+                intent = self._client.payment_intents.capture(reference, options={"idempotency_key": idempotency_key})
+            except stripe.InvalidRequestError as problem:
+                return self._if_now(reference, PaymentState.CAPTURED, problem)
+        return self._payment(intent)
+
+    def cancel(self, reference: str, *, idempotency_key: str) -> Payment:
+        """Void the authorisation; a payment that is over already is returned as it is."""
+        with translated(f"cancel {reference}"):
+            try:
+                intent = self._client.payment_intents.cancel(reference, options={"idempotency_key": idempotency_key})
+            except stripe.InvalidRequestError:
+                return self.retrieve(reference)
+        return self._payment(intent)
+
+    def refund(self, reference: str, amount_minor: int, *, idempotency_key: str) -> Refund:
+        """Refund part or all of a captured payment. Raises ProviderRejected when it refuses."""
+        with translated(f"refund {reference}"):
+            made = self._client.refunds.create(
+                params={"payment_intent": reference, "amount": amount_minor},
+                options={"idempotency_key": idempotency_key},
+            )
+        if made.status in {"failed", "canceled"}:
+            raise ProviderRejected(f"refund {made.id} of {reference} is {made.status}")
+        return _refund(made, reference)
+
+    def retrieve(self, reference: str) -> Payment:
+        """Return what the provider says now."""
+        with translated(f"read {reference}"):
+            intent = self._client.payment_intents.retrieve(reference)
+        return self._payment(intent)
+
+    def find(self, *, shop: str, order_id: str, since: datetime) -> list[Payment]:
+        """Return the payments that carry the order in their metadata, oldest first."""
+        with translated(f"look for payments of {shop}/{order_id}"):
+            listed = self._client.payment_intents.list(
+                params={"created": {"gte": int(since.timestamp())}, "limit": PAGE}
+            )
+            found = [
+                intent
+                for intent in listed.auto_paging_iter()
+                if _metadata(intent, "order_id") == order_id and _metadata(intent, "shop") == shop
+            ]
+        return [self._payment(intent) for intent in reversed(found)]
+
+    def refunds(self, reference: str) -> list[Refund]:
+        """Return every refund the provider made on a payment, oldest first, failed ones left out."""
+        with translated(f"read refunds of {reference}"):
+            listed = self._client.refunds.list(params={"payment_intent": reference, "limit": PAGE})
+            found = [item for item in listed.auto_paging_iter() if item.status not in {"failed", "canceled"}]
+        return [_refund(item, reference) for item in reversed(found)]
+
+    def payment_document(self, reference: str) -> str:
+        """Return the event JSON the provider would send for a captured payment. Raises NotFound."""
+        with translated(f"read {reference}"):
+            intent = self._client.payment_intents.retrieve(reference)
+        event = {
+            "id": f"evt_for_{intent.id}",
+            "object": "event",
+            "type": "payment_intent.succeeded",
+            "created": intent.created,
+            "data": {"object": _plain(intent)},
+        }
+        return json.dumps(event, separators=(",", ":"))
+
+    def ledger(self, start: datetime, end: datetime) -> Iterator[LedgerLine]:
+        """Stream the ledger lines of [start, end), oldest first. Raises SourceUnreadable when it breaks off."""
+        try:
+            with translated("read the ledger"):
+                listed = self._client.balance_transactions.list(
+                    params={
+                        "created": {"gte": int(start.timestamp()), "lt": _ceil(end)},
+                        "limit": PAGE,
+                        "expand": ["data.source"],
+                    }
+                )
+                items = [_plain(item) for item in listed.auto_paging_iter()]
+        except OrdersError as problem:
+            raise SourceUnreadable(str(problem)) from problem
+        # Charges first: a refund names its charge, and only the charge names the order.
+        charges = {item["source"]["id"]: item["source"] for item in items if _is_charge(item)}
+        for item in reversed(items):
+            yield ledger_line(self.name, item, charges)
+
+    def _payment(self, intent: Any) -> Payment:
+        problem = intent.last_payment_error if "last_payment_error" in intent else None
+        received = intent.amount_received if intent.status == "succeeded" else 0
+        return Payment(
+            provider=self.name,
+            reference=intent.id,
+            amount_minor=intent.amount,
+            currency=intent.currency.upper(),
+            state=_STATES[intent.status],
+            captured_minor=received,
+            detail=(problem.get("decline_code") or problem.get("code") or "") if problem else "",
+        )
+
+    def _if_now(self, reference: str, wanted: PaymentState, problem: Exception) -> Payment:
+        payment = self.retrieve(reference)
+        if payment.state is not wanted:
+            raise problem
+        return payment
+
+
+def _metadata(intent: Any, key: str) -> str:
+    return str(intent.metadata[key]) if intent.metadata and key in intent.metadata else ""
+
+
+def _refund(item: Any, payment_reference: str) -> Refund:
+    return Refund(
+        reference=item.id,
+        payment_reference=payment_reference,
+        amount_minor=item.amount,
+        currency=item.currency.upper(),
+    )
+
+
+def _is_charge(item: dict[str, Any]) -> bool:
+    source = item["source"]
+    return isinstance(source, dict) and source.get("object") == "charge"
+
+
+def _plain(item: Any) -> Any:
+    """Turn a library object into plain dictionaries."""
+    return json.loads(str(item))
+
+
+def _ceil(at: datetime) -> int:
+    """Return the first whole second at or after `at`: the ledger's times are whole seconds."""
+    seconds = int(at.astimezone(UTC).timestamp())
+    return seconds if at.microsecond == 0 else seconds + 1

@@ -1,0 +1,110 @@
+"""The warehouse's API. Requests are signed as Standard Webhooks; lists are read with a token, page by page."""
+
+import base64
+import hmac
+import json
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from worker.domain.errors import (
+    Conflict,
+    NotFound,
+    OrdersError,
+    ProviderRejected,
+    ProviderUnavailable,
+    SourceUnreadable,
+)
+from worker.domain.ledger import Shipment, ShipmentState
+from worker.gateways.http import JsonClient
+
+PAGE = 100
+_STATES = {
+    "accepted": ShipmentState.REQUESTED,
+    "shipped": ShipmentState.SHIPPED,
+    "failed": ShipmentState.FAILED,
+    "cancelled": ShipmentState.FAILED,
+}
+
+
+class Warehouse:
+    """Implements `WarehouseGateway`. `secret` is a Standard Webhooks secret (`whsec_` and base64)."""
+
+    def __init__(self, *, api_base: str, secret: str, token: str, timeout_seconds: int) -> None:
+        self._client = JsonClient(
+            "the warehouse", api_base, headers={"Authorization": f"Bearer {token}"}, timeout_seconds=timeout_seconds
+        )
+        self._key = base64.b64decode(secret.removeprefix("whsec_"))
+
+    def request(self, *, shop: str, order_id: str, lines: Sequence[tuple[str, int]], idempotency_key: str) -> Shipment:
+        """Ask for a parcel; the same key is the same parcel. Raises ProviderRejected, ProviderUnavailable."""
+        body = {"reference": f"{shop}/{order_id}", "lines": [{"sku": sku, "quantity": n} for sku, n in lines]}
+        try:
+            answer = self._signed("/v1/fulfilments", json.dumps(body).encode(), idempotency_key)
+        except (Conflict, NotFound) as problem:
+            raise ProviderRejected(str(problem)) from problem
+        return _shipment(self._client.document(answer))
+
+    def cancel(self, shipment_id: str) -> ShipmentState:
+        """Stop a parcel if it has not left; return its state."""
+        try:
+            answer = self._signed(f"/v1/fulfilments/{shipment_id}/cancel", b"{}", f"cancel:{shipment_id}")
+        except Conflict:
+            answer = self._client.request("GET", f"/v1/fulfilments/{shipment_id}")
+        return _shipment(self._client.document(answer)).state
+
+    def shipments(self, shop: str, start: datetime, end: datetime) -> Iterator[Shipment]:
+        """Stream the parcels requested in [start, end). Raises SourceUnreadable."""
+        cursor = ""
+        while True:
+            params = {"created_from": start.isoformat(), "created_to": end.isoformat(), "limit": str(PAGE)}
+            if cursor:
+                params["cursor"] = cursor
+            try:
+                page = self._client.document(self._client.request("GET", "/v1/fulfilments", params=params))
+                found = [_shipment(item) for item in page["data"] if item["reference"].startswith(f"{shop}/")]
+                cursor = page["next_cursor"] or ""
+            except OrdersError as problem:
+                raise SourceUnreadable(str(problem)) from problem
+            except (KeyError, TypeError, AttributeError) as problem:
+                raise SourceUnreadable("the warehouse's list has another shape") from problem
+            yield from found
+            if not cursor:
+                return
+
+    def shipment_document(self, shipment_id: str) -> str:
+        """Return the event JSON the warehouse would have sent for the parcel's present state. Raises NotFound."""
+        item = self._client.document(self._client.request("GET", f"/v1/fulfilments/{shipment_id}"))
+        status = item["status"]
+        if status not in {"shipped", "failed"}:
+            raise NotFound(f"parcel {shipment_id} is {status}: there is no event for that")
+        at = item.get("shipped_at") or item.get("updated_at") or datetime.now(UTC).isoformat()
+        return json.dumps({"type": f"shipment.{status}", "timestamp": at, "data": item}, separators=(",", ":"))
+
+    def _signed(self, path: str, body: bytes, key: str) -> Any:
+        at = str(int(time.time()))
+        signature = base64.b64encode(hmac.digest(self._key, f"{key}.{at}.".encode() + body, "sha256")).decode()
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": key,
+            "webhook-id": key,
+            "webhook-timestamp": at,
+            "webhook-signature": f"v1,{signature}",
+        }
+        return self._client.request("POST", path, content=body, headers=headers)
+
+
+def _shipment(item: Any) -> Shipment:
+    try:
+        shipped = item.get("shipped_at")
+        return Shipment(
+            shipment_id=item["id"],
+            order_id=item["reference"].partition("/")[2],
+            state=_STATES[item["status"]],
+            requested_at=datetime.fromisoformat(item["created_at"]).astimezone(UTC),
+            shipped_at=datetime.fromisoformat(shipped).astimezone(UTC) if shipped else None,
+            tracking=item.get("tracking") or "",
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise ProviderUnavailable("the warehouse answered with a parcel of another shape") from problem
