@@ -17,6 +17,7 @@ from functions.problems import Malformed, TooLarge, UnsupportedMedia
 from worker.contract.ids import fingerprint
 
 MAX_DEPTH = 64
+STALL_SECONDS = 3
 _STEP = 65536
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9.-]+\+)?json", re.ASCII)
 
@@ -25,11 +26,15 @@ def raw_body(request: Request, limit: int) -> bytes:
     """Return the body exactly as sent.
 
     Raises TooLarge above `limit` bytes in either framing, UnsupportedMedia for an encoded (compressed) body,
-    Malformed when the sender stopped before its announced end.
+    Malformed when the sender stopped before its announced end, or sent nothing for STALL_SECONDS.
     """
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise UnsupportedMedia("send the body without Content-Encoding")
     stream: BinaryIO = request.environ["wsgi.input"]
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None:
+        # A sender that stalls must not keep its place for ever; gunicorn lifts the limit for the next request.
+        connection.settimeout(STALL_SECONDS)
     announced = request.content_length
     if announced is not None:
         if announced > limit:

@@ -1,0 +1,354 @@
+"""The application without a Temporal server: routes, keys, signatures, limits, and the shape of every error."""
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from werkzeug.test import TestResponse
+
+from functions.admission import Admission
+from functions.app import create_app
+from functions.config import ApiConfig, FunctionsConfig, LoggingConfig, SourceConfig, TemporalConfig
+from functions.routes import Auth, table
+from infra.local.freeports import free_port
+from worker.contract.settings import ROOT, Secret
+
+KEY = "ok_test_key"
+BEARER = {"Authorization": f"Bearer {KEY}"}
+STATUSES = {200, 202, 400, 401, 404, 405, 409, 413, 415, 422, 429, 503}
+
+
+def config(address: str) -> FunctionsConfig:
+    def source(scheme: str, dialect: str, topic: str, secret: str) -> SourceConfig:
+        return SourceConfig(
+            scheme=scheme,
+            dialect=dialect,
+            shop="main",
+            secrets=(Secret(secret),),
+            tolerance_seconds=300,
+            topics=(topic,),
+        )
+
+    return FunctionsConfig(
+        temporal=TemporalConfig(address=address, namespace="default", tls=False),
+        api=ApiConfig(
+            deadline_ms=2500,
+            max_in_flight=4,
+            max_body_bytes=4096,
+            keys={"tester": Secret(hashlib.sha256(KEY.encode()).hexdigest())},
+            shop="main",
+        ),
+        webhooks={
+            "shopify": source("shopify", "shopify", "orders/create", "shop-secret"),
+            "stripe": source("stripe", "stripe", "charge.refunded", "whsec_x"),
+        },
+        logging=LoggingConfig(level="INFO", json=True),
+    )
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[Flask]:
+    port = free_port()
+    app = create_app(config(f"127.0.0.1:{port}"))
+    yield app
+    app.extensions["temporal"].close()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+class Keeper(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.kept.append(record)
+
+
+@pytest.fixture
+def records(app: Flask) -> Iterator[list[logging.LogRecord]]:
+    keeper = Keeper()
+    logging.getLogger("functions").addHandler(keeper)
+    yield keeper.kept
+    logging.getLogger("functions").removeHandler(keeper)
+
+
+def problem_of(response: TestResponse) -> dict[str, Any]:
+    assert response.status_code in STATUSES, response.status_code
+    assert response.content_type == "application/problem+json"
+    document: dict[str, Any] = json.loads(response.data)
+    assert document["status"] == response.status_code
+    assert document["request_id"] == response.headers["X-Request-Id"]
+    return document
+
+
+def shopify_headers(body: bytes, **more: str) -> dict[str, str]:
+    digest = base64.b64encode(hmac.digest(b"shop-secret", body, "sha256")).decode()
+    return {
+        "Content-Type": "application/json",
+        "X-Shopify-Hmac-SHA256": digest,
+        "X-Shopify-Webhook-Id": "wh-1",
+        "X-Shopify-Topic": "orders/create",
+        **more,
+    }
+
+
+class TestRoutes:
+    def test_the_app_serves_exactly_the_table(self, app: Flask) -> None:
+        served = {
+            (method, rule.rule, rule.endpoint)
+            for rule in app.url_map.iter_rules()
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        }
+        assert served == {(route.method, route.rule, f"{route.function}.{route.operation}") for route in table()}
+
+    def test_what_opens_each_route_is_as_agreed(self) -> None:
+        assert {f"{route.method} {route.path}": route.auth for route in table()} == {
+            "POST /orders": Auth.BEARER,
+            "POST /orders/{order_id}/cancel": Auth.BEARER,
+            "POST /users": Auth.BEARER,
+            "POST /users/{user_id}/confirm": Auth.TOKEN,
+            "POST /reconciliations": Auth.BEARER,
+            "POST /webhooks/{source}": Auth.SIGNATURE,
+            "GET /health/live": Auth.NONE,
+            "GET /health/ready": Auth.NONE,
+        }
+
+    @pytest.mark.parametrize("route", [route for route in table() if route.auth is Auth.BEARER], ids=lambda r: r.path)
+    @pytest.mark.parametrize(
+        "authorization", [None, "", "Bearer", "Bearer ", "Bearer wrong", f"Basic {KEY}", KEY, "Bearer \xe9\xff"]
+    )
+    def test_without_an_accepted_key_nothing_is_read(
+        self, client: FlaskClient, route: Any, authorization: str | None
+    ) -> None:
+        headers = {} if authorization is None else {"Authorization": authorization}
+        response = client.open(route.path, method=route.method, headers=headers, data=b"[" * 5000)
+        assert problem_of(response)["code"] == "unauthorized"
+        assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+    @pytest.mark.parametrize("path", ["/", "/nope", "//orders", "/orders//", "/webhooks/unknown", "/health", "/%00"])
+    def test_unknown_paths_are_not_found_and_never_redirected(self, client: FlaskClient, path: str) -> None:
+        assert problem_of(client.post(path))["code"] == "not_found"
+
+    def test_a_slash_at_the_end_is_the_same_route(self, client: FlaskClient) -> None:
+        assert problem_of(client.post("/orders/"))["code"] == "unauthorized"
+
+    def test_other_methods_are_told_which_are_offered(self, client: FlaskClient) -> None:
+        response = client.put("/orders")
+        assert problem_of(response)["code"] == "method_not_allowed"
+        assert "POST" in response.headers["Allow"]
+
+
+class TestWebhooks:
+    BODY = b'{"id": 820982911946154508}'
+
+    def test_an_unsigned_delivery_is_refused_before_it_is_parsed(self, client: FlaskClient) -> None:
+        for body in (self.BODY, b"[" * 4000, b"\xff"):
+            response = client.post("/webhooks/shopify", data=body, content_type="application/json")
+            assert problem_of(response)["code"] == "signature_invalid"
+
+    def test_another_sources_secret_opens_nothing(self, client: FlaskClient) -> None:
+        response = client.post("/webhooks/stripe", data=self.BODY, headers=shopify_headers(self.BODY))
+        assert problem_of(response)["code"] == "signature_invalid"
+
+    def test_a_topic_of_no_interest_is_ignored_without_temporal(self, client: FlaskClient) -> None:
+        headers = shopify_headers(self.BODY, **{"X-Shopify-Topic": "products/update"})
+        response = client.post("/webhooks/shopify", data=self.BODY, headers=headers)
+        assert (response.status_code, response.json) == (200, {"event_id": "wh-1", "status": "ignored"})
+
+    @pytest.mark.parametrize("event_id", ["", "a/b", "a,b", "x" * 129, "é"])
+    def test_an_unusable_event_id_is_malformed(self, client: FlaskClient, event_id: str) -> None:
+        headers = shopify_headers(self.BODY, **{"X-Shopify-Webhook-Id": event_id})
+        assert problem_of(client.post("/webhooks/shopify", data=self.BODY, headers=headers))["code"] == "malformed"
+
+    @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff\xfe", b'{"a":NaN}', b"[" * 4000])
+    def test_a_signed_body_that_is_no_json_object_is_malformed(self, client: FlaskClient, body: bytes) -> None:
+        response = client.post("/webhooks/shopify", data=body, headers=shopify_headers(body))
+        assert problem_of(response)["code"] == "malformed"
+
+    @pytest.mark.parametrize("body", [b'{"type":"charge.refunded"}', b'{"id":7,"type":"x"}', b'{"id":"evt_1"}'])
+    def test_a_stripe_body_names_id_and_type(self, client: FlaskClient, body: bytes) -> None:
+        at = int(time.time())
+        digest = hmac.new(b"whsec_x", f"{at}.".encode() + body, "sha256").hexdigest()
+        headers = {"Content-Type": "application/json", "Stripe-Signature": f"t={at},v1={digest}"}
+        assert problem_of(client.post("/webhooks/stripe", data=body, headers=headers))["code"] == "malformed"
+
+    def test_a_signed_form_is_not_json(self, client: FlaskClient) -> None:
+        headers = shopify_headers(b"a=1", **{"Content-Type": "application/x-www-form-urlencoded"})
+        response = client.post("/webhooks/shopify", data=b"a=1", headers=headers)
+        assert problem_of(response)["code"] == "unsupported_media_type"
+
+    def test_a_body_above_the_limit_is_too_large(self, client: FlaskClient) -> None:
+        body = b'{"a": "' + b"x" * 5000 + b'"}'
+        response = client.post("/webhooks/shopify", data=body, headers=shopify_headers(body))
+        assert problem_of(response)["code"] == "too_large"
+
+    def test_while_temporal_is_away_the_sender_is_asked_to_try_again(self, client: FlaskClient) -> None:
+        started = time.monotonic()
+        response = client.post("/webhooks/shopify", data=self.BODY, headers=shopify_headers(self.BODY))
+        assert problem_of(response)["code"] == "temporal_unavailable"
+        assert response.headers["Retry-After"] == "1"
+        assert time.monotonic() - started < 3
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.sampled_from(["/webhooks/stripe", "/webhooks/shopify", "/users/u1/confirm", "/orders", "/orders/x/cancel"]),
+    method=st.sampled_from(["POST", "GET", "PUT", "DELETE", "PATCH"]),
+    body=st.binary(max_size=200),
+    content_type=st.sampled_from(
+        ["application/json", "text/plain", "multipart/form-data", "application/json; charset=x"]
+    ),
+    signature=st.text(alphabet=st.characters(max_codepoint=255, exclude_categories=["Cc"]), max_size=80),
+)
+def test_nothing_unsigned_gets_more_than_a_refusal(
+    client: FlaskClient, path: str, method: str, body: bytes, content_type: str, signature: str
+) -> None:
+    headers = {"Stripe-Signature": signature, "X-Shopify-Hmac-SHA256": signature, "Authorization": signature}
+    response = client.open(path, method=method, data=body, content_type=content_type, headers=headers)
+    assert 400 <= response.status_code < 500
+    problem_of(response)
+
+
+def test_the_order_schema_is_enforced_with_paths_only(client: FlaskClient) -> None:
+    response = client.post("/orders", headers=BEARER, json={"order_id": "1/2", "secret-name": "jane@example.com"})
+    document = problem_of(response)
+    assert document["code"] == "invalid"
+    assert {"path": "total_minor", "problem": "is needed"} in document["errors"]
+    assert b"jane" not in response.data
+    assert b"secret-name" not in response.data
+
+
+def test_an_unknown_order_id_shape_is_not_found(client: FlaskClient) -> None:
+    assert problem_of(client.post("/orders/a%20b/cancel", headers=BEARER))["code"] == "not_found"
+
+
+def test_an_unusable_idempotency_key_is_malformed(client: FlaskClient) -> None:
+    headers = {**BEARER, "Idempotency-Key": "two words"}
+    assert problem_of(client.post("/orders/1/cancel", headers=headers))["code"] == "malformed"
+
+
+def test_a_defect_is_told_as_try_again_and_logged_without_its_message(
+    client: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch, records: list[logging.LogRecord]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("4242424242424242")
+
+    monkeypatch.setattr(app.extensions["temporal"], "start", broken)
+    body = TestWebhooks.BODY
+    response = client.post("/webhooks/shopify", data=body, headers=shopify_headers(body))
+    assert problem_of(response)["code"] == "internal"
+    (defect,) = [record for record in records if record.levelname == "ERROR"]
+    fields: dict[str, Any] = defect.__dict__["fields"]
+    assert fields["error"] == "KeyError"
+    assert any("webhooks.py" in place for place in fields["places"])
+    assert "4242" not in str([record.__dict__ for record in records])
+
+
+class TestRequestIds:
+    def test_a_given_id_is_kept_and_an_odd_one_replaced(self, client: FlaskClient) -> None:
+        kept = client.get("/health/live", headers={"X-Request-Id": "abcdef-1234"})
+        assert kept.headers["X-Request-Id"] == "abcdef-1234"
+        for odd in ("short", "with blank in it", "x" * 65):
+            assert client.get("/health/live", headers={"X-Request-Id": odd}).headers["X-Request-Id"] != odd
+
+    def test_the_line_names_the_route_and_not_the_path(
+        self, client: FlaskClient, records: list[logging.LogRecord]
+    ) -> None:
+        client.post("/users/jane.doe/confirm?token=abc", json={"token": ""})
+        (line,) = [record.__dict__["fields"] for record in records]
+        assert line["route"] == "/users/{user_id}/confirm"
+        assert (line["method"], line["status"], line["problem"]) == ("POST", 422, "invalid")
+        assert "jane" not in str(line)
+
+
+class TestAdmission:
+    def test_above_the_bound_requests_are_shed_at_once_and_health_is_not_counted(self) -> None:
+        inside, leave = threading.Semaphore(0), threading.Event()
+
+        def slow(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            if environ["PATH_INFO"] != "/health/live":
+                inside.release()
+                leave.wait(30)
+            start_response("200 OK", [])
+            return [b"served"]
+
+        admission = Admission(slow, limit=2)
+        statuses: list[str] = []
+
+        def call(path: str) -> list[bytes]:
+            return list(admission({"PATH_INFO": path}, note_status))
+
+        def note_status(status: str, *_: Any) -> Any:
+            statuses.append(status)
+
+        busy = [threading.Thread(target=call, args=("/orders",)) for _ in range(2)]
+        for thread in busy:
+            thread.start()
+            assert inside.acquire(timeout=10)
+        assert json.loads(call("/orders")[0])["code"] == "overloaded"
+        assert call("/health/live") == [b"served"]
+        leave.set()
+        for thread in busy:
+            thread.join(10)
+        assert call("/orders") == [b"served"]
+        assert statuses[0] == "503 Service Unavailable"
+
+    def test_a_place_is_given_back_after_a_failure(self) -> None:
+        def broken(_environ: dict[str, Any], _start_response: Any) -> list[bytes]:
+            raise ValueError("broken")
+
+        admission = Admission(broken, limit=1)
+        for _ in range(3):
+            with pytest.raises(ValueError, match="broken"):
+                admission({"PATH_INFO": "/orders"}, lambda *_: None)  # type: ignore[arg-type]
+
+
+def test_a_bridge_used_before_a_fork_works_in_the_child() -> None:
+    program = """
+import asyncio, os, sys
+from functions.event_loop import LoopThread
+
+async def answer():
+    return 42
+
+loop = LoopThread()
+loop.held = "the parent's client"
+assert loop.run(answer(), 5) == 42
+child = os.fork()
+if child == 0:
+    os._exit(0 if loop.held is None and loop.run(answer(), 5) == 42 else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False).returncode == 0
+
+
+def test_the_functions_import_neither_database_nor_worker_code() -> None:
+    program = """
+import sys
+import functions.app
+allowed = {"worker", "worker.contract"}
+odd = [n for n in sys.modules if n.split(".")[0] in {"sqlalchemy", "pymysql", "apscheduler", "rich", "stripe", "infra"}
+       or (n.split(".")[0] == "worker" and n not in allowed and not n.startswith("worker.contract."))]
+sys.exit(",".join(odd) or 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
