@@ -1,0 +1,148 @@
+"""The proof of the report: each currency's bridge from our total to theirs, and the checks of the run on itself.
+
+A bridge ties when its lines explain the whole difference. One that does not is said at the top, in red.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from worker.domain.finding import Break, Finding, Outcome, Statement, break_id
+from worker.domain.money import Money
+from worker.reports import words
+from worker.reports.charts import Bar, waterfall
+from worker.services.ports import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeRow:
+    """One row of a bridge: a total at either end, a line that explains, or what nothing explains."""
+
+    role: str
+    """`total`, `line` or `residual`."""
+    code: str
+    label: str
+    count: int | None
+    amount: Money
+    bar: Bar
+    joint: float | None
+    """Where the running total stands after this row, in percent of the chart; None after the last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridge:
+    """A statement, ready to draw."""
+
+    currency: str
+    rows: tuple[BridgeRow, ...]
+    ours: Money
+    theirs: Money
+    explained: Money
+    residual: Money
+    fees: Money
+    net: Money
+    broken_axis: bool
+
+    @property
+    def ties(self) -> bool:
+        """Whether the lines explain the whole difference."""
+        return self.residual.minor == 0
+
+
+def bridge(statement: Statement) -> Bridge:
+    """Lay out one statement. Lines without rows and without an amount are left out."""
+    currency = statement.currency
+    steps = [(line.code, line.label, line.count, line.amount_minor, "line") for line in statement.lines]
+    steps = [step for step in steps if step[2] or step[3]]
+    if statement.residual_minor:
+        steps.append(("residual", "Not explained", 0, statement.residual_minor, "residual"))
+    chart = waterfall(statement.ours_minor, [step[3] for step in steps], statement.theirs_minor)
+    ends = (
+        ("ours", "Our books", None, statement.ours_minor, "total"),
+        ("theirs", "Provider", None, statement.theirs_minor, "total"),
+    )
+    rows = tuple(
+        BridgeRow(
+            role=role,
+            code=code,
+            label=label,
+            count=number,
+            amount=Money(minor, currency),
+            bar=chart.bars[index],
+            joint=chart.joints[index] if index < len(chart.joints) else None,
+        )
+        for index, (code, label, number, minor, role) in enumerate([ends[0], *steps, ends[1]])
+    )
+    return Bridge(
+        currency=currency,
+        rows=rows,
+        ours=Money(statement.ours_minor, currency),
+        theirs=Money(statement.theirs_minor, currency),
+        explained=Money(sum(line.amount_minor for line in statement.lines), currency),
+        residual=Money(statement.residual_minor, currency),
+        fees=Money(statement.fees_minor, currency),
+        net=Money(statement.net_minor, currency),
+        broken_axis=chart.broken,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check of the run on itself."""
+
+    text: str
+    holds: bool
+    detail: str
+
+
+def checks(
+    run: Run, statements: Sequence[Statement], findings: Sequence[Finding], breaks: Sequence[Break]
+) -> tuple[Check, ...]:
+    """Check the run against itself; what is stored in counts is counted again here."""
+    done = [
+        Check(
+            text="Both sides were read to their end",
+            holds=not run.incomplete_because,
+            detail="; ".join(run.incomplete_because) or words.source(run.source, run.provider),
+        )
+    ]
+    for statement in sorted(statements, key=lambda one: one.currency):
+        residual = Money(statement.residual_minor, statement.currency)
+        done.append(
+            Check(
+                text=f"The {statement.currency} difference is explained to the last minor unit",
+                holds=statement.residual_minor == 0,
+                detail=f"{residual} unexplained",
+            )
+        )
+    counted = {
+        "pending": sum(finding.outcome is Outcome.PENDING for finding in findings),
+        "warnings": sum(finding.outcome is Outcome.WARNING for finding in findings),
+        "breaks_open": len(breaks),
+    }
+    stored = {name: (run.counts or {}).get(name, counted[name]) for name in counted}
+    done.append(
+        Check(
+            text="The run's counts equal what is listed here",
+            holds=stored == counted,
+            detail=", ".join(
+                f"{name.replace('_', ' ')} {stored[name]}"
+                + ("" if stored[name] == counted[name] else f" but {counted[name]} listed")
+                for name in counted
+            ),
+        )
+    )
+    known = {item.break_id for item in breaks}
+    broken = {
+        break_id(run.shop, run.provider, finding.leg, finding.key, finding.currency)
+        for finding in findings
+        if finding.outcome is Outcome.BREAK
+    }
+    lost = len(broken - known)
+    done.append(
+        Check(
+            text="Every difference beyond its grace is followed as a break",
+            holds=lost == 0,
+            detail=f"{len(broken)} found, {len(broken) - lost} followed",
+        )
+    )
+    return tuple(done)

@@ -1,0 +1,129 @@
+"""The report as JSON, for programs: everything the HTML says, amounts as integer minor units.
+
+Stable: sorted as the model is, times ISO 8601 in UTC, `schema` raised when a field changes its meaning.
+"""
+
+import json
+from typing import Any
+
+from worker.domain.finding import Break, Fact, Finding
+from worker.domain.money import Money
+from worker.reports.bridge import Bridge
+from worker.reports.model import OpenBreak, Report
+from worker.reports.words import iso
+
+SCHEMA = 1
+
+
+def render(report: Report) -> bytes:
+    """Return the report as UTF-8 JSON, indented, ending in a newline."""
+    return (json.dumps(document(report), ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Return the report as plain dictionaries, lists, strings and integers."""
+    run = report.run
+    return {
+        "schema": SCHEMA,
+        "run_id": run.run_id,
+        "shop": run.shop,
+        "provider": run.provider,
+        "window": {"start": iso(run.window_start), "end": iso(run.window_end)},
+        "as_of": iso(report.as_of),
+        "started_at": iso(run.started_at),
+        "finished_at": iso(run.finished_at) if run.finished_at else None,
+        "source": run.source,
+        "requested_by": run.requested_by,
+        "workflow_id": run.workflow_id,
+        "reproduce": report.reproduce,
+        "verdict": report.verdict.value,
+        "sentence": report.sentence,
+        "incomplete_because": list(run.incomplete_because),
+        "compared": report.compared,
+        "totals": {
+            card.code: {"count": card.count, "amounts": [_money(amount) for amount in card.amounts]}
+            for card in report.cards
+        },
+        "counts": dict(sorted((run.counts or {}).items())),
+        "checks": [{"text": one.text, "holds": one.holds, "detail": one.detail} for one in report.checks],
+        "statements": [_bridge(one) for one in report.bridges],
+        "breaks": [_open(one) for one in report.breaks],
+        "pending": [_finding(one) for one in report.pending],
+        "warnings": [_finding(one) for one in report.warnings],
+        "repaired": [_break(one) for one in report.repaired],
+        "agreed_again": [_break(one) for one in report.agreed],
+    }
+
+
+def _money(money: Money) -> dict[str, Any]:
+    return {"currency": money.currency, "minor": money.minor}
+
+
+def _bridge(one: Bridge) -> dict[str, Any]:
+    return {
+        "currency": one.currency,
+        "ours_minor": one.ours.minor,
+        "lines": [
+            {"code": row.code, "label": row.label, "count": row.count, "amount_minor": row.amount.minor}
+            for row in one.rows
+            if row.role == "line"
+        ],
+        "theirs_minor": one.theirs.minor,
+        "residual_minor": one.residual.minor,
+        "fees_minor": one.fees.minor,
+        "net_minor": one.net.minor,
+    }
+
+
+def _open(one: OpenBreak) -> dict[str, Any]:
+    history = [
+        {"at": iso(action.at), "actor": action.actor, "action": action.action, "run_id": action.run_id}
+        | ({"detail": action.detail} if action.detail else {})
+        for action in one.history
+    ]
+    return _break(one.item) | {"age_seconds": int(one.age.total_seconds()), "history": history}
+
+
+def _break(item: Break) -> dict[str, Any]:
+    return {
+        "break_id": item.break_id,
+        "status": item.status.value,
+        "first_movement_at": iso(item.first_movement_at),
+        "first_seen_at": iso(item.first_seen_at),
+        "last_seen_at": iso(item.last_seen_at),
+        "runs_seen": item.runs_seen,
+        "repair_state": item.repair_state,
+        "resolved_at": iso(item.resolved_at) if item.resolved_at else None,
+        "resolution": item.resolution,
+    } | _finding(item.finding)
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "leg": finding.leg.value,
+        "key": finding.key,
+        "kind": finding.kind.value,
+        "outcome": finding.outcome.value,
+        "order_id": finding.order_id,
+        "currency": finding.currency,
+        "ours_minor": finding.ours_minor,
+        "theirs_minor": finding.theirs_minor,
+        "difference_minor": finding.difference_minor,
+        "at_risk_minor": finding.at_risk_minor,
+        "break_on": iso(finding.break_on) if finding.break_on else None,
+        "cause": finding.cause,
+        "repair": finding.repair.value,
+        "ours": [_fact(fact) for fact in finding.ours],
+        "theirs": [_fact(fact) for fact in finding.theirs],
+    }
+
+
+def _fact(fact: Fact) -> dict[str, Any]:
+    return {
+        "record": fact.record,
+        "reference": fact.reference,
+        "amount_minor": fact.amount_minor,
+        "currency": fact.currency,
+        "at": iso(fact.at),
+        "status": fact.status,
+    }

@@ -1,0 +1,160 @@
+"""The report in a terminal: the verdict, a summary per currency, the breaks.
+
+On a terminal it is drawn by rich; anywhere else (a pipe, a log) it is plain lines, a break a line, so that
+`grep` and `awk` work on it. Names that came from outside are printed as text, never as markup.
+"""
+
+from collections.abc import Iterator
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from worker.domain.finding import Finding
+from worker.domain.money import Money, format_minor
+from worker.reports import words
+from worker.reports.amounts import exposure
+from worker.reports.model import OpenBreak, Report
+
+STYLE = {"good": "green", "wait": "blue", "warn": "yellow", "bad": "red"}
+NOTHING = "\N{EN DASH}"
+SHOWN = 20
+"""Breaks and pending items shown each on a terminal."""
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the report: drawn on a terminal, plain elsewhere."""
+    if console.is_terminal:
+        console.print(render(report))
+    else:
+        for line in plain(report):
+            console.print(Text(_clean(line)), soft_wrap=True)
+
+
+def render(report: Report) -> RenderableType:
+    """Return the report as one rich renderable."""
+    tone = STYLE[words.TONE[report.verdict]]
+    title = Text(f" {words.VERDICT[report.verdict]} ", style=f"bold reverse {tone}")
+    where = f"{report.run.shop} and {report.run.provider}, {words.span(report.run.window_start, report.run.window_end)}"
+    parts: list[RenderableType] = [
+        Panel(
+            Text(_clean(report.sentence)),
+            title=title,
+            title_align="left",
+            subtitle=Text(_clean(where)),
+            border_style=tone,
+        ),
+        _summary(report),
+    ]
+    parts += [
+        Text(f" ✗ {check.text}: {_clean(check.detail)}", style="bold red") for check in report.checks if not check.holds
+    ]
+    if report.breaks:
+        parts.append(_breaks(report.breaks))
+    if report.pending:
+        parts.append(_pending(report.pending))
+    if report.repaired:
+        parts.append(
+            Text(
+                f" {words.count(len(report.repaired), 'break')} repaired automatically since the last run",
+                style="green",
+            )
+        )
+    if report.run.report:
+        parts.append(Text(f" Report: {_clean(report.run.report)}", style="dim"))
+    return Group(*parts)
+
+
+def plain(report: Report) -> Iterator[str]:
+    """Yield the report as plain lines without colour or boxes; columns are separated by two spaces or more."""
+    run = report.run
+    yield f"{report.verdict.value}: {report.sentence}"
+    yield f"run  {run.run_id}  {words.iso(run.window_start)}  {words.iso(run.window_end)}"
+    for one in report.bridges:
+        yield (
+            f"statement  {one.currency}  ours {_amount(one.ours)}  theirs {_amount(one.theirs)}  "
+            f"explained {_amount(one.explained)}  unexplained {_amount(one.residual)}"
+        )
+    for check in report.checks:
+        if not check.holds:
+            yield f"failed  {check.text}: {check.detail}"
+    for broken in report.breaks:
+        finding = broken.item.finding
+        yield (
+            f"break  {broken.item.break_id}  {broken.item.status.value}  {finding.kind.value}  {_subject(finding)}  "
+            f"{broken.at_risk}  {words.duration(broken.age)}"
+        )
+    for waiting in report.pending:
+        until = words.iso(waiting.break_on) if waiting.break_on else "-"
+        yield f"pending  {waiting.kind.value}  {_subject(waiting)}  {exposure(waiting)}  until {until}"
+    if run.report:
+        yield f"report  {run.report}"
+
+
+def _summary(report: Report) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2))
+    for name in ("Currency", "Our books", "Provider", "Difference", "Explained", "Unexplained", "At risk"):
+        table.add_column(name, justify="left" if name == "Currency" else "right")
+    risk = {money.currency: money for card in report.cards if card.code == "at_risk" for money in card.amounts}
+    for one in report.bridges:
+        exposed = risk.pop(one.currency, Money(0, one.currency))
+        table.add_row(
+            one.currency,
+            _amount(one.ours),
+            _amount(one.theirs),
+            _amount(one.theirs - one.ours),
+            _amount(one.explained),
+            Text(_amount(one.residual), style="green" if one.ties else "bold red"),
+            Text(_amount(exposed), style="red" if exposed.minor else "dim"),
+        )
+    for currency, exposed in sorted(risk.items()):
+        table.add_row(currency, *[NOTHING] * 5, Text(_amount(exposed), style="red" if exposed.minor else "dim"))
+    return table
+
+
+def _breaks(breaks: tuple[OpenBreak, ...]) -> RenderableType:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2), title="Breaks", title_justify="left")
+    for name in ("Break", "What", "Subject", "Status", "Age", "At risk"):
+        table.add_column(name, justify="right" if name in {"Age", "At risk"} else "left", no_wrap=name == "Break")
+    for one in breaks[:SHOWN]:
+        table.add_row(
+            Text(one.item.break_id, style="dim"),
+            words.KIND[one.item.finding.kind],
+            Text(_clean(_subject(one.item.finding))),
+            words.STATUS[one.item.status],
+            words.duration(one.age),
+            Text(str(one.at_risk), style="bold"),
+        )
+    return _capped(table, len(breaks))
+
+
+def _pending(pending: tuple[Finding, ...]) -> RenderableType:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2), title="Within grace", title_justify="left")
+    for name in ("What", "Subject", "Becomes a break (UTC)", "Amount"):
+        table.add_column(name, justify="right" if name == "Amount" else "left")
+    for one in pending[:SHOWN]:
+        until = words.moment(one.break_on) if one.break_on else NOTHING
+        table.add_row(words.KIND[one.kind], Text(_clean(_subject(one))), until, str(exposure(one)))
+    return _capped(table, len(pending))
+
+
+def _capped(table: Table, total: int) -> RenderableType:
+    if total <= SHOWN:
+        return table
+    return Group(table, Padding(Text(f"{total - SHOWN:,} more in the report", style="dim"), (0, 1)))
+
+
+def _subject(finding: Finding) -> str:
+    return f"order {finding.order_id}" if finding.order_id else finding.key
+
+
+def _amount(money: Money) -> str:
+    return format_minor(money.minor, money.currency)
+
+
+def _clean(text: str) -> str:
+    """Replace control characters: a name from outside must not steer the terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,0 +1,131 @@
+"""Words of the report: classes, statuses, ages and commands as people read them.
+
+Every enum value has a word (a test keeps it so); nothing here computes an amount.
+"""
+
+import shlex
+from datetime import UTC, datetime, timedelta
+
+from worker.domain.finding import BreakStatus, FindingKind, Leg, Repair, Verdict
+
+KIND: dict[FindingKind, str] = {
+    FindingKind.MATCHED: "Both sides agree",
+    FindingKind.MISSING_INTERNAL: "Missing in our books",
+    FindingKind.MISSING_EXTERNAL: "Missing on their side",
+    FindingKind.AMOUNT_UNDER: "They show less than we do",
+    FindingKind.AMOUNT_OVER: "They show more than we do",
+    FindingKind.CURRENCY_MISMATCH: "Different currencies",
+    FindingKind.STATUS_MISMATCH: "Different status",
+    FindingKind.DUPLICATE_INTERNAL: "Booked twice by us",
+    FindingKind.DUPLICATE_EXTERNAL: "Charged or shipped twice",
+    FindingKind.REFUND_MISSING: "Refund not made by the provider",
+    FindingKind.REFUND_EXCEEDS: "Refunded more than we know of",
+    FindingKind.DISPUTED: "Disputed by the customer",
+    FindingKind.SHIPPED_UNPAID: "Shipped but not paid",
+    FindingKind.PAID_UNSHIPPED: "Paid but not shipped",
+    FindingKind.NEEDS_ATTENTION: "A person has to decide",
+    FindingKind.UNCLASSIFIED: "Movement of an unknown type",
+}
+
+LEG: dict[Leg, str] = {
+    Leg.ORDERS: "Shop and our orders",
+    Leg.PAYMENTS: "Our books and the provider",
+    Leg.SHIPMENTS: "Our orders and the warehouse",
+}
+
+THEIR_SIDE: dict[Leg, str] = {Leg.ORDERS: "Shop", Leg.PAYMENTS: "Provider", Leg.SHIPMENTS: "Warehouse"}
+
+STATUS: dict[BreakStatus, str] = {
+    BreakStatus.NEW: "New",
+    BreakStatus.PERSISTING: "Persisting",
+    BreakStatus.REOPENED: "Reopened",
+    BreakStatus.RESOLVED: "Resolved",
+}
+
+REPAIR: dict[Repair, str] = {
+    Repair.NONE: "no safe automatic repair",
+    Repair.START_ORDER: "start the order's workflow from the shop's record",
+    Repair.DELIVER_PAYMENT: "deliver the lost payment event again",
+    Repair.DELIVER_SHIPMENT: "deliver the lost shipment event again",
+    Repair.DELIVER_CANCELLATION: "deliver the lost cancellation again",
+}
+
+VERDICT: dict[Verdict, str] = {
+    Verdict.INCOMPLETE: "Incomplete",
+    Verdict.BREAKS: "Breaks",
+    Verdict.WARNINGS: "Warnings",
+    Verdict.PENDING: "Pending",
+    Verdict.RECONCILED: "Reconciled",
+}
+
+TONE: dict[Verdict, str] = {
+    Verdict.INCOMPLETE: "bad",
+    Verdict.BREAKS: "bad",
+    Verdict.WARNINGS: "warn",
+    Verdict.PENDING: "wait",
+    Verdict.RECONCILED: "good",
+}
+"""The colour family of a verdict; only `reconciled` is green."""
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return `1 break`, `1,204 breaks`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def joined(parts: list[str]) -> str:
+    """Return `a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+
+
+def moment(at: datetime) -> str:
+    """Return a time to the minute, in UTC: `22 Nov 2026, 14:05`."""
+    at = at.astimezone(UTC)
+    return f"{at.day} {at:%b %Y, %H:%M}"
+
+
+def span(start: datetime, end: datetime) -> str:
+    """Return a window in words; the day is said once when both ends share it."""
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    last = f"{end:%H:%M}" if start.date() == end.date() else moment(end)
+    return f"{moment(start)} to {last} UTC"
+
+
+def duration(length: timedelta) -> str:
+    """Return a length of time at the two largest units that matter: `3 d 4 h`, `12 min`, `0.4 s`."""
+    seconds = length.total_seconds()
+    if seconds < 0:
+        return f"-{duration(-length)}"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = int(seconds // 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def source(text: str, provider: str) -> str:
+    """Return in words where the provider's side was read from (`api`, or `statement:{sha256}`)."""
+    if text == "api":
+        return f"{provider} API"
+    kind, _, digest = text.partition(":")
+    return f"statement file {digest[:12]}…" if kind == "statement" and digest else text
+
+
+def reproduce(shop: str, provider: str, start: datetime, end: datetime, read_from: str) -> str:
+    """Return the command that runs the same comparison again."""
+    words = ["orders", "reconcile", "run", "--shop", shop, "--provider", provider]
+    words += ["--from", iso(start), "--to", iso(end)]
+    kind, _, digest = read_from.partition(":")
+    if kind == "statement":
+        words += ["--statement", digest]
+    return shlex.join(words)
+
+
+def iso(at: datetime) -> str:
+    """Return ISO 8601 in UTC, to the second (or finer if it is finer), with `Z`."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
