@@ -1,0 +1,76 @@
+"""The engine: one pool of MySQL connections a process, set up the same way each time.
+
+Every connection speaks utf8mb4, keeps UTC, refuses bad values instead of bending them (strict mode), reads what
+is committed (READ COMMITTED: what a locking read waited for is what the next read sees) and gives up waiting
+for a lock after `lock_wait` seconds.
+"""
+
+import functools
+import ssl
+
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from worker.domain.errors import InvalidInput
+from worker.repositories.unit_of_work import watch
+
+SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+
+RECYCLE_SECONDS = 280
+"""Age at which an idle connection is replaced: below the 350 s after which common network devices forget one."""
+
+
+@functools.cache
+def tls_context() -> ssl.SSLContext:
+    """Return the process's one TLS context (server certificates are verified; SSL_CERT_FILE may name the roots).
+
+    PyMySQL would load the roots anew for each connection, which costs some 70 ms of CPU.
+    """
+    return ssl.create_default_context()
+
+
+def make_engine(
+    url: str,
+    *,
+    pool_size: int,
+    connect_timeout: int,
+    read_timeout: int,
+    write_timeout: int,
+    lock_wait: int,
+    tls: bool,
+) -> Engine:
+    """Return an engine; nothing is connected yet. Times are whole seconds.
+
+    `url` is `mysql+pymysql://user:password@host:port/name`. Raises InvalidInput (without the URL, which holds
+    a password) when it is not. A thread waits at most `connect_timeout` seconds for a free connection.
+    """
+    engine = create_engine(
+        _checked(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=connect_timeout,
+        pool_recycle=RECYCLE_SECONDS,
+        pool_use_lifo=True,
+        isolation_level="READ COMMITTED",
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": connect_timeout,
+            "read_timeout": read_timeout,
+            "write_timeout": write_timeout,
+            "sql_mode": SQL_MODE,
+            "init_command": f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {int(lock_wait)}",
+            **({"ssl": tls_context()} if tls else {"ssl_disabled": True}),
+        },
+    )
+    watch(engine)
+    return engine
+
+
+def _checked(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or parsed.drivername != "mysql+pymysql" or not parsed.database:
+        raise InvalidInput("the database URL must read mysql+pymysql://user:password@host:port/name")
+    return parsed.update_query_dict({"charset": "utf8mb4"})

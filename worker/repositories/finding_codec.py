@@ -1,0 +1,82 @@
+"""A finding as a JSON document and back, without loss: evidence must read the same years later.
+
+Times are ISO 8601 in UTC; amounts are JSON integers (never floats). Reading is strict: a document of a form this
+code does not know raises KeyError or ValueError instead of a finding that looks whole.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair
+from worker.repositories.times import NaiveTime
+
+
+def encode_finding(finding: Finding) -> dict[str, Any]:
+    """Return the document of a finding. Raises NaiveTime for a time without a zone."""
+    return {
+        "leg": finding.leg.value,
+        "key": finding.key,
+        "kind": finding.kind.value,
+        "outcome": finding.outcome.value,
+        "currency": finding.currency,
+        "ours_minor": finding.ours_minor,
+        "theirs_minor": finding.theirs_minor,
+        "at_risk_minor": finding.at_risk_minor,
+        "order_id": finding.order_id,
+        "break_on": None if finding.break_on is None else _encode_time(finding.break_on),
+        "cause": finding.cause,
+        "ours": [_encode_fact(fact) for fact in finding.ours],
+        "theirs": [_encode_fact(fact) for fact in finding.theirs],
+        "repair": finding.repair.value,
+        "repair_reference": finding.repair_reference,
+    }
+
+
+def decode_finding(document: Mapping[str, Any]) -> Finding:
+    """Return the finding of a document made by `encode_finding`."""
+    return Finding(
+        leg=Leg(document["leg"]),
+        key=document["key"],
+        kind=FindingKind(document["kind"]),
+        outcome=Outcome(document["outcome"]),
+        currency=document["currency"],
+        ours_minor=document["ours_minor"],
+        theirs_minor=document["theirs_minor"],
+        at_risk_minor=document["at_risk_minor"],
+        order_id=document["order_id"],
+        break_on=None if document["break_on"] is None else datetime.fromisoformat(document["break_on"]),
+        cause=document["cause"],
+        ours=tuple(_decode_fact(fact) for fact in document["ours"]),
+        theirs=tuple(_decode_fact(fact) for fact in document["theirs"]),
+        repair=Repair(document["repair"]),
+        repair_reference=document["repair_reference"],
+    )
+
+
+def _encode_fact(fact: Fact) -> dict[str, Any]:
+    return {
+        "record": fact.record,
+        "reference": fact.reference,
+        "amount_minor": fact.amount_minor,
+        "currency": fact.currency,
+        "at": _encode_time(fact.at),
+        "status": fact.status,
+    }
+
+
+def _decode_fact(document: Mapping[str, Any]) -> Fact:
+    return Fact(
+        record=document["record"],
+        reference=document["reference"],
+        amount_minor=document["amount_minor"],
+        currency=document["currency"],
+        at=datetime.fromisoformat(document["at"]),
+        status=document["status"],
+    )
+
+
+def _encode_time(at: datetime) -> str:
+    if at.tzinfo is None:
+        raise NaiveTime("a time for the database needs a zone")
+    return at.astimezone(UTC).isoformat()

@@ -1,0 +1,15 @@
+"""Alembic's entry: runs the migrations on the connection that `worker.repositories.migrate` hands over."""
+
+from alembic import context
+
+from worker.repositories.migrate import VERSION_TABLE
+from worker.repositories.schema import METADATA
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=METADATA,
+    version_table=VERSION_TABLE,
+    transactional_ddl=False,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,71 @@
+"""What our books hold per order: captured and refunded sums, and when it was first shipped.
+
+Sums are over book entries in the order's own currency: an entry in another currency is a difference for
+reconciliation to show, not money to be added up.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from worker.domain.payment import EntryKind
+from worker.repositories.paging import chunked
+from worker.repositories.schema import BOOK_ENTRIES, SHIPMENTS
+
+_SUMS = (
+    select(
+        BOOK_ENTRIES.c.order_id,
+        BOOK_ENTRIES.c.currency,
+        BOOK_ENTRIES.c.kind,
+        func.sum(BOOK_ENTRIES.c.amount_minor).label("amount_minor"),
+    )
+    .where(
+        BOOK_ENTRIES.c.shop == bindparam("shop"),
+        BOOK_ENTRIES.c.order_id.in_(bindparam("order_ids", expanding=True)),
+    )
+    .group_by(BOOK_ENTRIES.c.order_id, BOOK_ENTRIES.c.currency, BOOK_ENTRIES.c.kind)
+)
+_SHIPPED = (
+    select(SHIPMENTS.c.order_id, func.min(SHIPMENTS.c.shipped_at).label("shipped_at"))
+    .where(
+        SHIPMENTS.c.shop == bindparam("shop"),
+        SHIPMENTS.c.order_id.in_(bindparam("order_ids", expanding=True)),
+        SHIPMENTS.c.shipped_at.is_not(None),
+    )
+    .group_by(SHIPMENTS.c.order_id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSums:
+    """Captured and refunded sums in minor units, both positive."""
+
+    captured_minor: int = 0
+    refunded_minor: int = 0
+
+
+def sums_of(connection: Connection, shop: str, currencies: Mapping[str, str]) -> dict[str, OrderSums]:
+    """Return the sums of the orders that `currencies` names (order id -> its currency); each has an answer."""
+    amounts: dict[tuple[str, str], int] = {}
+    for order_ids in chunked(list(currencies)):
+        for row in connection.execute(_SUMS, {"shop": shop, "order_ids": order_ids}):
+            if row.currency == currencies[row.order_id]:
+                amounts[row.order_id, row.kind] = int(row.amount_minor)
+    return {
+        order_id: OrderSums(
+            captured_minor=amounts.get((order_id, EntryKind.CAPTURE), 0),
+            refunded_minor=-amounts.get((order_id, EntryKind.REFUND), 0),
+        )
+        for order_id in currencies
+    }
+
+
+def first_shipped(connection: Connection, shop: str, order_ids: Sequence[str]) -> dict[str, datetime]:
+    """Return when the first parcel of each order left; orders without one are absent."""
+    shipped: dict[str, datetime] = {}
+    for some in chunked(order_ids):
+        for row in connection.execute(_SHIPPED, {"shop": shop, "order_ids": some}):
+            shipped[row.order_id] = row.shipped_at
+    return shipped

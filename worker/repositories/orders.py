@@ -1,0 +1,221 @@
+"""Orders and their audit trail in MySQL.
+
+The state changes only by UPDATE ... WHERE state = the expected one, in one transaction with its line of the trail;
+the trail is append-only and its sequence has no gap.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+
+from worker.domain.errors import Conflict, NotFound
+from worker.domain.ledger import OwnOrder
+from worker.domain.order import Line, Order, OrderState, Transition
+from worker.repositories.insertion import insert_once
+from worker.repositories.locks import lock_order
+from worker.repositories.order_sums import first_shipped, sums_of
+from worker.repositories.paging import chunked, paged
+from worker.repositories.schema import ORDER_TRAIL, ORDERS
+
+_ONE = (ORDERS.c.shop == bindparam("of_shop"), ORDERS.c.order_id == bindparam("of_order"))
+_ADD = insert(ORDERS)
+_GET = select(ORDERS).where(*_ONE)
+_MOVE = (
+    update(ORDERS)
+    .where(*_ONE, ORDERS.c.state == bindparam("expected"))
+    .values(
+        state=bindparam("to_state"),
+        state_reason=bindparam("reason"),
+        updated_at=bindparam("at"),
+        trail_length=ORDERS.c.trail_length + 1,
+    )
+)
+_STATE = select(ORDERS.c.state).where(*_ONE)
+_APPEND = insert(ORDER_TRAIL).from_select(
+    ["shop", "order_id", "sequence", "from_state", "to_state", "happened_at", "actor", "reason"],
+    select(
+        ORDERS.c.shop,
+        ORDERS.c.order_id,
+        ORDERS.c.trail_length,
+        bindparam("from_state", type_=ORDER_TRAIL.c.from_state.type),
+        bindparam("to_state", type_=ORDER_TRAIL.c.to_state.type),
+        bindparam("at", type_=ORDER_TRAIL.c.happened_at.type),
+        bindparam("actor", type_=ORDER_TRAIL.c.actor.type),
+        bindparam("reason", type_=ORDER_TRAIL.c.reason.type),
+    ).where(*_ONE),
+)
+_TRAIL = (
+    select(ORDER_TRAIL)
+    .where(ORDER_TRAIL.c.shop == bindparam("of_shop"), ORDER_TRAIL.c.order_id == bindparam("of_order"))
+    .order_by(ORDER_TRAIL.c.sequence)
+)
+_COUNT = (
+    select(ORDERS.c.state, func.count().label("orders"))
+    .where(ORDERS.c.shop == bindparam("of_shop"))
+    .group_by(ORDERS.c.state)
+)
+_OWN = select(
+    ORDERS.c.order_id,
+    ORDERS.c.state,
+    ORDERS.c.total_minor,
+    ORDERS.c.currency,
+    ORDERS.c.payment_mode,
+    ORDERS.c.placed_at,
+    ORDERS.c.updated_at,
+)
+
+
+class MysqlOrderStore:
+    """Implements `OrderStore`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, order: Order, at: datetime, actor: str) -> bool:
+        """Insert the order with its first trail line; return False (and change nothing) when it exists."""
+        values = {
+            "shop": order.shop,
+            "order_id": order.order_id,
+            "currency": order.currency,
+            "total_minor": order.total_minor,
+            "shipping_minor": order.shipping_minor,
+            "discount_minor": order.discount_minor,
+            "tax_minor": order.tax_minor,
+            "positions": [asdict(line) for line in order.lines],
+            "customer_id": order.customer_id,
+            "payment_mode": order.payment_mode,
+            "payment_method": order.payment_method,
+            "origin": order.origin,
+            "state": order.state.value,
+            "state_reason": order.state_reason,
+            "placed_at": order.placed_at,
+            "updated_at": at,
+            "trail_length": 1,
+        }
+        if not insert_once(self._connection, _ADD, values):
+            return False
+        self._append(order, "", order.state, at, actor, order.state_reason)
+        return True
+
+    def get(self, shop: str, order_id: str) -> Order | None:
+        """Return the order with its captured and refunded sums, or None."""
+        row = self._connection.execute(_GET, _key(shop, order_id)).one_or_none()
+        return None if row is None else self._orders(shop, [row])[0]
+
+    def lock(self, shop: str, order_id: str) -> Order:
+        """Return the order, locked until the transaction ends. Raises NotFound."""
+        row = lock_order(self._connection, shop, order_id)
+        if row is None:
+            raise NotFound(f"order {shop}/{order_id} is not in our books")
+        return self._orders(shop, [row])[0]
+
+    def move(self, order: Order, to: OrderState, *, at: datetime, actor: str, reason: str = "") -> Order:
+        """Change the state and append to the trail.
+
+        Raises Conflict when the transition table forbids it or somebody else moved the order meanwhile, and
+        NotFound when there is no such order.
+        """
+        moved = replace(order.moved(to, reason), updated_at=at)
+        key = _key(order.shop, order.order_id)
+        changed = self._connection.execute(
+            _MOVE, {**key, "expected": order.state.value, "to_state": to.value, "reason": reason, "at": at}
+        )
+        if changed.rowcount != 1:
+            state = self._connection.execute(_STATE, key).scalar_one_or_none()
+            if state is None:
+                raise NotFound(f"order {order.shop}/{order.order_id} is not in our books")
+            raise Conflict(f"order {order.shop}/{order.order_id} is {state}, no longer {order.state}")
+        self._append(order, order.state, to, at, actor, reason)
+        return moved
+
+    def trail(self, shop: str, order_id: str) -> list[Transition]:
+        """Return the audit trail, oldest first."""
+        return [
+            Transition(
+                from_state=row.from_state,
+                to_state=row.to_state,
+                at=row.happened_at,
+                actor=row.actor,
+                reason=row.reason,
+            )
+            for row in self._connection.execute(_TRAIL, _key(shop, order_id))
+        ]
+
+    def recent(self, shop: str, *, state: str | None, limit: int) -> list[Order]:
+        """Return the newest orders by placing time, newest first, optionally of one state."""
+        statement = select(ORDERS).where(ORDERS.c.shop == shop)
+        if state is not None:
+            statement = statement.where(ORDERS.c.state == state)
+        newest = statement.order_by(ORDERS.c.placed_at.desc(), ORDERS.c.order_id.desc()).limit(limit)
+        return self._orders(shop, self._connection.execute(newest).all())
+
+    def count_by_state(self, shop: str) -> dict[str, int]:
+        """Return how many orders stand in each state; states without orders are absent."""
+        return {row.state: row.orders for row in self._connection.execute(_COUNT, {"of_shop": shop})}
+
+    def for_reconciliation(self, shop: str, start: datetime, end: datetime, order_ids: Sequence[str]) -> list[OwnOrder]:
+        """Return the orders placed or updated in [start, end), and those named, each once, sorted by id."""
+        rows: dict[str, Row[Any]] = {}
+        for time in (ORDERS.c.placed_at, ORDERS.c.updated_at):
+            in_range = _OWN.where(ORDERS.c.shop == shop, time >= start, time < end)
+            rows |= {row.order_id: row for row in paged(self._connection, in_range, [time, ORDERS.c.order_id])}
+        missing = sorted(set(order_ids) - rows.keys())
+        for some in chunked(missing):
+            named = _OWN.where(ORDERS.c.shop == shop, ORDERS.c.order_id.in_(some))
+            rows |= {row.order_id: row for row in self._connection.execute(named)}
+        sums = sums_of(self._connection, shop, {order_id: row.currency for order_id, row in rows.items()})
+        shipped = first_shipped(self._connection, shop, list(rows))
+        return [
+            OwnOrder(
+                order_id=order_id,
+                state=row.state,
+                total_minor=row.total_minor,
+                currency=row.currency,
+                payment_mode=row.payment_mode,
+                captured_minor=sums[order_id].captured_minor,
+                refunded_minor=sums[order_id].refunded_minor,
+                placed_at=row.placed_at,
+                updated_at=row.updated_at,
+                shipped_at=shipped.get(order_id),
+            )
+            for order_id, row in sorted(rows.items())
+        ]
+
+    def _append(
+        self, order: Order, from_state: str, to_state: OrderState, at: datetime, actor: str, reason: str
+    ) -> None:
+        line = {"from_state": from_state, "to_state": to_state.value, "at": at, "actor": actor, "reason": reason}
+        self._connection.execute(_APPEND, {**_key(order.shop, order.order_id), **line})
+
+    def _orders(self, shop: str, rows: Sequence[Row[Any]]) -> list[Order]:
+        sums = sums_of(self._connection, shop, {row.order_id: row.currency for row in rows})
+        return [
+            Order(
+                shop=row.shop,
+                order_id=row.order_id,
+                currency=row.currency,
+                total_minor=row.total_minor,
+                lines=tuple(Line(**position) for position in row.positions),
+                customer_id=row.customer_id,
+                payment_mode=row.payment_mode,
+                placed_at=row.placed_at,
+                origin=row.origin,
+                shipping_minor=row.shipping_minor,
+                discount_minor=row.discount_minor,
+                tax_minor=row.tax_minor,
+                payment_method=row.payment_method,
+                state=OrderState(row.state),
+                state_reason=row.state_reason,
+                updated_at=row.updated_at,
+                captured_minor=sums[row.order_id].captured_minor,
+                refunded_minor=sums[row.order_id].refunded_minor,
+            )
+            for row in rows
+        ]
+
+
+def _key(shop: str, order_id: str) -> dict[str, str]:
+    return {"of_shop": shop, "of_order": order_id}

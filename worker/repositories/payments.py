@@ -1,0 +1,164 @@
+"""Payments as the provider last stated them, and our book entries, in MySQL.
+
+A payment belongs to one order for good. A movement of money is booked once: the unique key over provider, kind and
+reference decides, whoever tries.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, Row, bindparam, select
+from sqlalchemy import insert as plain_insert
+from sqlalchemy.dialects.mysql import insert
+
+from worker.domain.errors import Conflict, InvalidInput
+from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState
+from worker.repositories.insertion import insert_once
+from worker.repositories.paging import chunked, paged
+from worker.repositories.schema import BOOK_ENTRIES, PAYMENTS
+
+_INSERT = insert(PAYMENTS)
+# Neither the owner nor the first sight of a payment is ever rewritten.
+_SAVE = _INSERT.on_duplicate_key_update(
+    {
+        name: _INSERT.inserted[name]
+        for name in (
+            "amount_minor",
+            "currency",
+            "state",
+            "captured_minor",
+            "refunded_minor",
+            "detail",
+            "updated_at",
+        )
+    }
+)
+_OWNER = select(PAYMENTS.c.shop, PAYMENTS.c.order_id).where(
+    PAYMENTS.c.provider == bindparam("of_provider"), PAYMENTS.c.reference == bindparam("of_reference")
+)
+_OF_ORDER = (
+    select(PAYMENTS)
+    .where(PAYMENTS.c.shop == bindparam("of_shop"), PAYMENTS.c.order_id == bindparam("of_order"))
+    .order_by(PAYMENTS.c.first_seen_at, PAYMENTS.c.reference)
+)
+_POST = plain_insert(BOOK_ENTRIES)
+_ENTRIES_OF_ORDER = (
+    select(BOOK_ENTRIES)
+    .where(BOOK_ENTRIES.c.shop == bindparam("of_shop"), BOOK_ENTRIES.c.order_id == bindparam("of_order"))
+    .order_by(BOOK_ENTRIES.c.occurred_at, BOOK_ENTRIES.c.entry_id)
+)
+
+
+class MysqlPaymentStore:
+    """Implements `PaymentStore`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def save(self, shop: str, order_id: str, payment: Payment, at: datetime) -> None:
+        """Insert or update the payment by (provider, reference). Raises Conflict when it is another order's."""
+        values = {
+            "provider": payment.provider,
+            "reference": payment.reference,
+            "shop": shop,
+            "order_id": order_id,
+            "amount_minor": payment.amount_minor,
+            "currency": payment.currency,
+            "state": payment.state.value,
+            "captured_minor": payment.captured_minor,
+            "refunded_minor": payment.refunded_minor,
+            "detail": payment.detail,
+            "first_seen_at": at,
+            "updated_at": at,
+        }
+        self._connection.execute(_SAVE, values)
+        key = {"of_provider": payment.provider, "of_reference": payment.reference}
+        owner = self._connection.execute(_OWNER, key).one()
+        if (owner.shop, owner.order_id) != (shop, order_id):
+            raise Conflict(
+                f"payment {payment.reference} belongs to order {owner.shop}/{owner.order_id}, not to {shop}/{order_id}"
+            )
+
+    def of_order(self, shop: str, order_id: str) -> list[Payment]:
+        """Return the payments of an order, oldest first."""
+        rows = self._connection.execute(_OF_ORDER, {"of_shop": shop, "of_order": order_id})
+        return [
+            Payment(
+                provider=row.provider,
+                reference=row.reference,
+                amount_minor=row.amount_minor,
+                currency=row.currency,
+                state=PaymentState(row.state),
+                captured_minor=row.captured_minor,
+                refunded_minor=row.refunded_minor,
+                detail=row.detail,
+            )
+            for row in rows
+        ]
+
+    def order_of_payment(self, shop: str, provider: str, references: Sequence[str]) -> dict[str, str]:
+        """Map payment references to order ids; unknown references are absent.
+
+        A payment is known when it was saved, and also when money was booked under it.
+        """
+        known = self._owners(PAYMENTS.c.reference, shop, provider, references)
+        unsaved = [reference for reference in references if reference not in known]
+        return self._owners(BOOK_ENTRIES.c.payment_reference, shop, provider, unsaved) | known
+
+    def post(self, entry: BookEntry) -> bool:
+        """Append a book entry; return False when (provider, kind, reference) is already booked.
+
+        Raises InvalidInput for a capture below zero or a refund above it.
+        """
+        if entry.amount_minor < 0 if entry.kind is EntryKind.CAPTURE else entry.amount_minor > 0:
+            raise InvalidInput(f"{entry.kind} {entry.reference}: {entry.amount_minor} has the wrong sign")
+        values = {
+            "provider": entry.provider,
+            "kind": entry.kind.value,
+            "reference": entry.reference,
+            "payment_reference": entry.payment_reference,
+            "shop": entry.shop,
+            "order_id": entry.order_id,
+            "amount_minor": entry.amount_minor,
+            "currency": entry.currency,
+            "occurred_at": entry.occurred_at,
+        }
+        return insert_once(self._connection, _POST, values)
+
+    def entries_of_order(self, shop: str, order_id: str) -> list[BookEntry]:
+        """Return the book entries of an order, oldest first."""
+        rows = self._connection.execute(_ENTRIES_OF_ORDER, {"of_shop": shop, "of_order": order_id})
+        return [_entry(row) for row in rows]
+
+    def entries(self, shop: str, provider: str, start: datetime, end: datetime) -> Iterator[BookEntry]:
+        """Stream the book entries of [start, end), ordered by time and reference."""
+        table = BOOK_ENTRIES.c
+        statement = select(BOOK_ENTRIES).where(
+            table.shop == shop, table.provider == provider, table.occurred_at >= start, table.occurred_at < end
+        )
+        return map(_entry, paged(self._connection, statement, [table.occurred_at, table.reference, table.kind]))
+
+    def _owners(self, column: Column[Any], shop: str, provider: str, references: Sequence[str]) -> dict[str, str]:
+        table = column.table.c
+        owners: dict[str, str] = {}
+        for some in chunked(references):
+            statement = select(column.label("payment"), table.order_id).where(
+                table.provider == provider, column.in_(some), table.shop == shop
+            )
+            owners |= {row.payment: row.order_id for row in self._connection.execute(statement)}
+        return owners
+
+
+def _entry(row: Row[Any]) -> BookEntry:
+    return BookEntry(
+        shop=row.shop,
+        order_id=row.order_id,
+        provider=row.provider,
+        kind=EntryKind(row.kind),
+        reference=row.reference,
+        payment_reference=row.payment_reference,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        occurred_at=row.occurred_at,
+    )

@@ -1,0 +1,197 @@
+"""Reconciliation runs, their statements and findings, and the watermark, in MySQL.
+
+A run is finished once: its verdict, statements and findings are written in one transaction and never change.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy.dialects.mysql import insert as upsert
+
+from worker.domain.errors import InvalidInput, NotFound
+from worker.domain.finding import Finding, Statement, StatementLine
+from worker.repositories.finding_codec import decode_finding, encode_finding
+from worker.repositories.insertion import insert_once
+from worker.repositories.locks import lock_run, lock_watermark
+from worker.repositories.paging import chunked, paged
+from worker.repositories.schema import RUN_FINDINGS, RUN_STATEMENTS, RUNS, WATERMARKS
+from worker.services.ports import Run
+
+_BEGIN = insert(RUNS)
+_GET = select(RUNS).where(RUNS.c.run_id == bindparam("of_run"))
+_OF_RUN = RUNS.c.run_id == bindparam("of_run")
+_SET_REPORT = update(RUNS).where(_OF_RUN).values(report=bindparam("path"))
+_ADD_STATEMENT = insert(RUN_STATEMENTS)
+_ADD_FINDING = insert(RUN_FINDINGS)
+_STATEMENTS = (
+    select(RUN_STATEMENTS).where(RUN_STATEMENTS.c.run_id == bindparam("of_run")).order_by(RUN_STATEMENTS.c.currency)
+)
+_WATERMARK = select(WATERMARKS.c.reached_at).where(
+    WATERMARKS.c.shop == bindparam("of_shop"), WATERMARKS.c.provider == bindparam("of_provider")
+)
+_MADE = upsert(WATERMARKS)
+_SET_WATERMARK = _MADE.on_duplicate_key_update(reached_at=_MADE.inserted.reached_at)
+
+
+class MysqlRunStore:
+    """Implements `RunStore`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def begin(self, run: Run) -> None:
+        """Insert the run, or start it over when it exists unfinished. A finished run is left as it is."""
+        values = {
+            "run_id": run.run_id,
+            "shop": run.shop,
+            "provider": run.provider,
+            "window_start": run.window_start,
+            "window_end": run.window_end,
+            "source": run.source,
+            "requested_by": run.requested_by,
+            "workflow_id": run.workflow_id,
+            "started_at": run.started_at,
+            "finished_at": None,
+            "verdict": "",
+            "counts": None,
+            "incomplete_because": [],
+            "report": "",
+        }
+        if not insert_once(self._connection, _BEGIN, values):
+            unfinished = update(RUNS).where(_OF_RUN, RUNS.c.finished_at.is_(None)).values(values)
+            self._connection.execute(unfinished, {"of_run": run.run_id})
+
+    def finish(self, run: Run, statements: Sequence[Statement], findings: Sequence[Finding]) -> None:
+        """Store the result: verdict and counts, statements, and `findings` in their order.
+
+        A run that is already finished is left as it is. Raises NotFound when it was never begun.
+        """
+        if run.finished_at is None:
+            raise InvalidInput(f"run {run.run_id} has no end")
+        stored = lock_run(self._connection, run.run_id)
+        if stored is None:
+            raise NotFound(f"run {run.run_id} was never begun")
+        if stored.finished_at is not None:
+            return
+        result = {
+            "finished_at": run.finished_at,
+            "verdict": run.verdict,
+            "counts": None if run.counts is None else dict(run.counts),
+            "incomplete_because": list(run.incomplete_because),
+            "report": run.report,
+        }
+        self._connection.execute(update(RUNS).where(_OF_RUN).values(result), {"of_run": run.run_id})
+        for statement in statements:
+            self._connection.execute(_ADD_STATEMENT, _statement_values(run.run_id, statement))
+        for some in chunked(list(enumerate(findings))):
+            rows = [_finding_values(run.run_id, position, finding) for position, finding in some]
+            self._connection.execute(_ADD_FINDING, rows)
+
+    def get(self, run_id: str) -> Run | None:
+        """Return the run or None."""
+        row = self._connection.execute(_GET, {"of_run": run_id}).one_or_none()
+        return None if row is None else _run(row)
+
+    def recent(self, shop: str | None, limit: int) -> list[Run]:
+        """Return the newest finished or running runs, newest first."""
+        statement = select(RUNS) if shop is None else select(RUNS).where(RUNS.c.shop == shop)
+        newest = statement.order_by(RUNS.c.started_at.desc(), RUNS.c.run_id).limit(limit)
+        return [_run(row) for row in self._connection.execute(newest)]
+
+    def statements(self, run_id: str) -> list[Statement]:
+        """Return the statements of a run, by currency."""
+        return [_statement(row) for row in self._connection.execute(_STATEMENTS, {"of_run": run_id})]
+
+    def findings(self, run_id: str) -> list[Finding]:
+        """Return the stored findings of a run, in the order they were stored."""
+        documents = select(RUN_FINDINGS.c.position, RUN_FINDINGS.c.document).where(RUN_FINDINGS.c.run_id == run_id)
+        rows = paged(self._connection, documents, [RUN_FINDINGS.c.position])
+        return [decode_finding(row.document) for row in rows]
+
+    def set_report(self, run_id: str, report: str) -> None:
+        """Record where the report was written. Raises NotFound."""
+        if self._connection.execute(_SET_REPORT, {"of_run": run_id, "path": report}).rowcount != 1:
+            raise NotFound(f"run {run_id} was never begun")
+
+    def watermark(self, shop: str, provider: str) -> datetime | None:
+        """Return up to when complete runs cover time without a hole, or None before the first."""
+        return self._connection.execute(_WATERMARK, {"of_shop": shop, "of_provider": provider}).scalar_one_or_none()
+
+    def advance_watermark(self, shop: str, provider: str, start: datetime, end: datetime) -> datetime:
+        """Move the watermark to `end` if [start, end) continues it; return where it stands.
+
+        The first run sets it. A run that starts after it would leave a hole, one that ends before it adds
+        nothing: both leave it where it is.
+        """
+        reached = lock_watermark(self._connection, shop, provider)
+        if reached is not None and not start <= reached < end:
+            return reached
+        self._connection.execute(_SET_WATERMARK, {"shop": shop, "provider": provider, "reached_at": end})
+        return end
+
+    def lock(self, shop: str, provider: str) -> None:
+        """Serialise the breaks of one shop and provider until the transaction ends."""
+        lock_watermark(self._connection, shop, provider)
+
+
+def _run(row: Row[Any]) -> Run:
+    return Run(
+        run_id=row.run_id,
+        shop=row.shop,
+        provider=row.provider,
+        window_start=row.window_start,
+        window_end=row.window_end,
+        source=row.source,
+        requested_by=row.requested_by,
+        workflow_id=row.workflow_id,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        verdict=row.verdict,
+        counts=row.counts,
+        incomplete_because=tuple(row.incomplete_because),
+        report=row.report,
+    )
+
+
+def _statement_values(run_id: str, statement: Statement) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "currency": statement.currency,
+        "ours_minor": statement.ours_minor,
+        "theirs_minor": statement.theirs_minor,
+        "fees_minor": statement.fees_minor,
+        "net_minor": statement.net_minor,
+        "bridge": [
+            {"code": line.code, "label": line.label, "count": line.count, "amount_minor": line.amount_minor}
+            for line in statement.lines
+        ],
+    }
+
+
+def _statement(row: Row[Any]) -> Statement:
+    return Statement(
+        currency=row.currency,
+        ours_minor=row.ours_minor,
+        theirs_minor=row.theirs_minor,
+        lines=tuple(StatementLine(**line) for line in row.bridge),
+        fees_minor=row.fees_minor,
+        net_minor=row.net_minor,
+    )
+
+
+def _finding_values(run_id: str, position: int, finding: Finding) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "position": position,
+        "leg": finding.leg.value,
+        "subject": finding.key,
+        "kind": finding.kind.value,
+        "outcome": finding.outcome.value,
+        "currency": finding.currency,
+        "order_id": finding.order_id,
+        "difference_minor": finding.difference_minor,
+        "at_risk_minor": finding.at_risk_minor,
+        "document": encode_finding(finding),
+    }

@@ -1,0 +1,62 @@
+"""Our record of parcels in MySQL. A parcel belongs to one order for good."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy.dialects.mysql import insert
+
+from worker.domain.errors import Conflict
+from worker.domain.ledger import Shipment, ShipmentState
+from worker.repositories.schema import SHIPMENTS
+
+_INSERT = insert(SHIPMENTS)
+_SAVE = _INSERT.on_duplicate_key_update(
+    {name: _INSERT.inserted[name] for name in ("state", "requested_at", "shipped_at", "tracking")}
+)
+_OWNER = select(SHIPMENTS.c.order_id).where(
+    SHIPMENTS.c.shop == bindparam("of_shop"), SHIPMENTS.c.shipment_id == bindparam("of_shipment")
+)
+_OF_ORDER = (
+    select(SHIPMENTS)
+    .where(SHIPMENTS.c.shop == bindparam("of_shop"), SHIPMENTS.c.order_id == bindparam("of_order"))
+    .order_by(SHIPMENTS.c.requested_at, SHIPMENTS.c.shipment_id)
+)
+
+
+class MysqlShipmentStore:
+    """Implements `ShipmentStore`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def save(self, shop: str, shipment: Shipment) -> None:
+        """Insert or update by (shop, shipment_id). Raises Conflict when the parcel is another order's."""
+        values = {
+            "shop": shop,
+            "shipment_id": shipment.shipment_id,
+            "order_id": shipment.order_id,
+            "state": shipment.state.value,
+            "requested_at": shipment.requested_at,
+            "shipped_at": shipment.shipped_at,
+            "tracking": shipment.tracking,
+        }
+        self._connection.execute(_SAVE, values)
+        owner = self._connection.execute(_OWNER, {"of_shop": shop, "of_shipment": shipment.shipment_id}).scalar_one()
+        if owner != shipment.order_id:
+            raise Conflict(f"parcel {shipment.shipment_id} belongs to order {owner}, not to {shipment.order_id}")
+
+    def of_order(self, shop: str, order_id: str) -> list[Shipment]:
+        """Return the parcels of an order, oldest request first."""
+        rows = self._connection.execute(_OF_ORDER, {"of_shop": shop, "of_order": order_id})
+        return [_shipment(row) for row in rows]
+
+
+def _shipment(row: Row[Any]) -> Shipment:
+    return Shipment(
+        shipment_id=row.shipment_id,
+        order_id=row.order_id,
+        state=ShipmentState(row.state),
+        requested_at=row.requested_at,
+        shipped_at=row.shipped_at,
+        tracking=row.tracking,
+    )

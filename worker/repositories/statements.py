@@ -1,0 +1,130 @@
+"""Imported statement files and their normalised lines, in MySQL.
+
+A file is stored whole, in one transaction, and once: its SHA-256 is its key. Lines keep the file's order.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, select
+
+from worker.domain.ledger import LedgerLine, LineKind
+from worker.repositories.insertion import insert_once
+from worker.repositories.paging import PAGE, chunked, paged
+from worker.repositories.schema import STATEMENT_FILES, STATEMENT_LINES, STATEMENT_REJECTS
+from worker.services.ports import RejectedRow, StatementFile
+
+_ADD = insert(STATEMENT_FILES)
+_ADD_LINE = insert(STATEMENT_LINES)
+_ADD_REJECT = insert(STATEMENT_REJECTS)
+_GET = select(STATEMENT_FILES).where(STATEMENT_FILES.c.sha256 == bindparam("of_file"))
+
+
+class MysqlStatementStore:
+    """Implements `StatementStore`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, file: StatementFile, lines: Sequence[LedgerLine], rejects: Sequence[RejectedRow]) -> bool:
+        """Store the file whole; return False when this very file (SHA-256) is there already."""
+        values = {
+            "sha256": file.sha256,
+            "shop": file.shop,
+            "provider": file.provider,
+            "file_format": file.format,
+            "name": file.name,
+            "imported_at": file.imported_at,
+            "row_count": file.rows,
+            "rejected_count": file.rejected,
+            "first_at": file.first_at,
+            "last_at": file.last_at,
+            "checks": dict(file.checks),
+        }
+        if not insert_once(self._connection, _ADD, values):
+            return False
+        for start, some in enumerate(chunked(lines, PAGE)):
+            rows = [_line_values(file.sha256, start * PAGE + index, line) for index, line in enumerate(some)]
+            self._connection.execute(_ADD_LINE, rows)
+        for start, rejected in enumerate(chunked(rejects, PAGE)):
+            rows = [_reject_values(file.sha256, start * PAGE + index, row) for index, row in enumerate(rejected)]
+            self._connection.execute(_ADD_REJECT, rows)
+        return True
+
+    def get(self, sha256: str) -> StatementFile | None:
+        """Return the file or None."""
+        row = self._connection.execute(_GET, {"of_file": sha256}).one_or_none()
+        if row is None:
+            return None
+        return StatementFile(
+            sha256=row.sha256,
+            shop=row.shop,
+            provider=row.provider,
+            format=row.file_format,
+            name=row.name,
+            imported_at=row.imported_at,
+            rows=row.row_count,
+            rejected=row.rejected_count,
+            first_at=row.first_at,
+            last_at=row.last_at,
+            checks=row.checks,
+        )
+
+    def lines(self, sha256: str) -> Iterator[LedgerLine]:
+        """Stream the lines in file order."""
+        statement = select(STATEMENT_LINES).where(STATEMENT_LINES.c.sha256 == sha256)
+        return map(_line, paged(self._connection, statement, [STATEMENT_LINES.c.position]))
+
+    def rejects(self, sha256: str) -> list[RejectedRow]:
+        """Return the rejected rows in file order."""
+        statement = select(STATEMENT_REJECTS).where(STATEMENT_REJECTS.c.sha256 == sha256)
+        rows = paged(self._connection, statement, [STATEMENT_REJECTS.c.position])
+        return [RejectedRow(line=row.line_number, column=row.column_name, reason=row.reason) for row in rows]
+
+
+def _reject_values(sha256: str, position: int, row: RejectedRow) -> dict[str, Any]:
+    return {
+        "sha256": sha256,
+        "position": position,
+        "line_number": row.line,
+        "column_name": row.column,
+        "reason": row.reason,
+    }
+
+
+def _line_values(sha256: str, position: int, line: LedgerLine) -> dict[str, Any]:
+    return {
+        "sha256": sha256,
+        "position": position,
+        "line_id": line.line_id,
+        "provider": line.provider,
+        "kind": line.kind.value,
+        "currency": line.currency,
+        "gross_minor": line.gross_minor,
+        "fee_minor": line.fee_minor,
+        "net_minor": line.net_minor,
+        "created_at": line.created_at,
+        "payment_reference": line.payment_reference,
+        "order_id": line.order_id,
+        "source_id": line.source_id,
+        "payout_id": line.payout_id,
+        "type_text": line.type_text,
+    }
+
+
+def _line(row: Row[Any]) -> LedgerLine:
+    return LedgerLine(
+        line_id=row.line_id,
+        provider=row.provider,
+        kind=LineKind(row.kind),
+        currency=row.currency,
+        gross_minor=row.gross_minor,
+        fee_minor=row.fee_minor,
+        net_minor=row.net_minor,
+        created_at=row.created_at,
+        payment_reference=row.payment_reference,
+        order_id=row.order_id,
+        source_id=row.source_id,
+        payout_id=row.payout_id,
+        type_text=row.type_text,
+    )

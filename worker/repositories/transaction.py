@@ -1,0 +1,61 @@
+"""The stores bound to one transaction, each made when it is first asked for."""
+
+from functools import cached_property
+
+from sqlalchemy import Connection
+
+from worker.repositories.breaks import MysqlBreakStore
+from worker.repositories.inbox import MysqlInboxStore
+from worker.repositories.orders import MysqlOrderStore
+from worker.repositories.payments import MysqlPaymentStore
+from worker.repositories.runs import MysqlRunStore
+from worker.repositories.shipments import MysqlShipmentStore
+from worker.repositories.statements import MysqlStatementStore
+from worker.repositories.users import MysqlUserStore
+
+
+class MysqlTransaction:
+    """Implements `Transaction`. Not to be used after its unit of work has ended."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @cached_property
+    def orders(self) -> MysqlOrderStore:
+        """The orders store."""
+        return MysqlOrderStore(self._connection)
+
+    @cached_property
+    def payments(self) -> MysqlPaymentStore:
+        """The payments store."""
+        return MysqlPaymentStore(self._connection)
+
+    @cached_property
+    def shipments(self) -> MysqlShipmentStore:
+        """The shipments store."""
+        return MysqlShipmentStore(self._connection)
+
+    @cached_property
+    def inbox(self) -> MysqlInboxStore:
+        """The inbox store."""
+        return MysqlInboxStore(self._connection)
+
+    @cached_property
+    def users(self) -> MysqlUserStore:
+        """The users store."""
+        return MysqlUserStore(self._connection)
+
+    @cached_property
+    def runs(self) -> MysqlRunStore:
+        """The runs store."""
+        return MysqlRunStore(self._connection)
+
+    @cached_property
+    def breaks(self) -> MysqlBreakStore:
+        """The breaks store."""
+        return MysqlBreakStore(self._connection)
+
+    @cached_property
+    def statements(self) -> MysqlStatementStore:
+        """The statements store."""
+        return MysqlStatementStore(self._connection)

@@ -1,0 +1,65 @@
+"""Users in MySQL. The address is personal data: it is stored here and never part of an error."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from worker.domain.user import User, UserState
+from worker.repositories.insertion import insert_once
+from worker.repositories.schema import USERS
+
+_ADD = insert(USERS)
+_GET = select(USERS).where(USERS.c.user_id == bindparam("of_user"))
+_MOVE = (
+    update(USERS)
+    .where(USERS.c.user_id == bindparam("of_user"), USERS.c.state == bindparam("expected"))
+    .values(
+        state=bindparam("to_state"),
+        updated_at=bindparam("at"),
+        # Once confirmed, the time stays whatever the user becomes later.
+        confirmed_at=func.coalesce(USERS.c.confirmed_at, bindparam("confirmed", type_=USERS.c.confirmed_at.type)),
+    )
+)
+
+
+class MysqlUserStore:
+    """Implements `UserStore`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, user: User) -> bool:
+        """Insert; False when the id exists."""
+        values = {
+            "user_id": user.user_id,
+            "email": user.email,
+            "state": user.state.value,
+            "registered_at": user.registered_at,
+            "confirmed_at": user.confirmed_at,
+            "updated_at": user.confirmed_at or user.registered_at,
+        }
+        return insert_once(self._connection, _ADD, values)
+
+    def get(self, user_id: str) -> User | None:
+        """Return the user or None."""
+        row = self._connection.execute(_GET, {"of_user": user_id}).one_or_none()
+        if row is None:
+            return None
+        return User(
+            user_id=row.user_id,
+            email=row.email,
+            state=UserState(row.state),
+            registered_at=row.registered_at,
+            confirmed_at=row.confirmed_at,
+        )
+
+    def move(self, user_id: str, expected: UserState, to: UserState, at: datetime) -> bool:
+        """Change the state if it is `expected`; return whether it was. Becoming active sets `confirmed_at`."""
+        values = {
+            "of_user": user_id,
+            "expected": expected.value,
+            "to_state": to.value,
+            "at": at,
+            "confirmed": at if to is UserState.ACTIVE else None,
+        }
+        return self._connection.execute(_MOVE, values).rowcount == 1
