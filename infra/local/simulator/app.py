@@ -1,20 +1,20 @@
 """The simulator's web application: shared objects, routes of every part, background work, control API."""
 
 import asyncio
-import contextlib
-import importlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
-from infra.local.simulator import control, keys
+from infra.local.simulator import control, keys, mail
 from infra.local.simulator.clock import Clock
 from infra.local.simulator.faults import Faults
 from infra.local.simulator.provider import routes as provider_routes
 from infra.local.simulator.provider.provider import Provider
+from infra.local.simulator.shop import routes as shop_routes
 from infra.local.simulator.store import Store
+from infra.local.simulator.warehouse import routes as warehouse_routes
 from infra.local.simulator.webhooks import Webhooks
 
 DATABASE = "simulator.sqlite3"
@@ -38,6 +38,7 @@ def build(options: Options) -> web.Application:
     webhooks = Webhooks(store, clock)
     faults = Faults(store)
     app = web.Application(middlewares=[faults.middleware()], client_max_size=_BODY_LIMIT)
+    app.cleanup_ctx.append(_close_store)
     app[keys.STORE] = store
     app[keys.CLOCK] = clock
     app[keys.WEBHOOKS] = webhooks
@@ -46,26 +47,23 @@ def build(options: Options) -> web.Application:
     app[keys.WAREHOUSE_SECRET] = options.warehouse_secret
     control.setup(app)
     provider_routes.setup(app)
-    _mount_others(app, options)
+    shop_routes.setup(app)
+    warehouse_routes.setup(app)
+    mail.setup(app, options.smtp_port)
     app.cleanup_ctx.append(_background)
     return app
 
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
-    """Run the clock and the webhook sender while the application serves; close the store last."""
+    """Run the clock and the webhook sender while the application serves."""
     tasks = [asyncio.create_task(app[keys.CLOCK].run()), asyncio.create_task(app[keys.WEBHOOKS].run())]
     yield
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _close_store(app: web.Application) -> AsyncIterator[None]:
+    """Close the store when everything that was registered after this has ended."""
+    yield
     app[keys.STORE].close()
-
-
-def _mount_others(app: web.Application, options: Options) -> None:
-    """Mount what is being written in parallel (temporary)."""
-    base = "infra.local.simulator"
-    for name in ("shop.routes", "warehouse.routes"):
-        with contextlib.suppress(ModuleNotFoundError):
-            importlib.import_module(f"{base}.{name}").setup(app)
-    with contextlib.suppress(ModuleNotFoundError):
-        importlib.import_module(f"{base}.mail").setup(app, options.smtp_port)

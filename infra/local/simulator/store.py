@@ -146,6 +146,46 @@ class Store:
                 return
             position = int(rows[-1][0])
 
+    def ordered(
+        self,
+        collection: str,
+        key: str,
+        *,
+        low: int | None = None,
+        high: int | None = None,
+        newest_first: bool = False,
+        beyond: str | None = None,
+    ) -> Iterator[Document]:
+        """Read lazily by the number under the declared `key` (then by insertion), between `low` and `high` included.
+
+        `beyond` is the id after which to start. Raises KeyError when `key` is not declared or `beyond` is unknown.
+        """
+        extract = self._extract(collection, key)
+        position: tuple[int, int] | None = None
+        if beyond is not None:
+            seq = self._position(collection, beyond)
+            (number,) = self._db.execute(f"SELECT {extract} FROM documents WHERE seq = {seq}").fetchone()  # noqa: S608
+            position = (int(number), seq)
+        sign, order = ("<", "DESC") if newest_first else (">", "ASC")
+        clauses = [f"collection = {_literal(collection)}", f"{extract} IS NOT NULL"]
+        clauses += [f"{extract} >= {int(low)}"] if low is not None else []
+        clauses += [f"{extract} <= {int(high)}"] if high is not None else []
+        while True:
+            here = list(clauses)
+            if position is not None:
+                # The first condition alone finds the place in the index; the second steps over equal numbers.
+                here.append(f"{extract} {sign}= {position[0]}")
+                here.append(f"({extract} {sign} {position[0]} OR seq {sign} {position[1]})")
+            rows = self._db.execute(
+                f"SELECT seq, {extract}, body FROM documents INDEXED BY {_index_name(collection, key)}"  # noqa: S608
+                f" WHERE {' AND '.join(here)} ORDER BY {extract} {order}, seq {order} LIMIT {_SCAN_STEP}"
+            ).fetchall()
+            for _, _, body in rows:
+                yield _decode(body)
+            if len(rows) < _SCAN_STEP:
+                return
+            position = (int(rows[-1][1]), int(rows[-1][0]))
+
     def least(self, collection: str, key: str, *, at_most: int | None = None, limit: int = 1) -> list[Document]:
         """Return up to `limit` documents with the smallest number under the declared `key` (None is no number)."""
         extract = self._extract(collection, key)
