@@ -367,6 +367,8 @@ class Stack:
                 log=str(each.log),
             )
             for each in self._supervised.values()
+            # A one-off that is done is no process any more.
+            if each.state is not State.DONE
         )
         statefile.write(
             statefile.StackRecord(

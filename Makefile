@@ -1,0 +1,53 @@
+# Every target sets up what it needs, says what it does, and fails when a promise is broken. `make` alone explains.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test lint format lock clean
+
+VENV := .venv/bin
+# The first Python that is new enough and really runs: version managers leave shims of Pythons that are not installed.
+PYTHON ?= $(shell for python in $(VENV)/python python3.13 python3.12 python3.11 python3 python; do \
+	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 \
+	&& echo "$$python" && break; done)
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: .venv with the locked packages, a MariaDB server
+	@$(require-python)
+	@$(PYTHON) infra/local/setup.py
+
+demo: .setup ## The main job, end to end, as a story: orders, crashes, a lost webhook, a reconciliation report
+	@$(VENV)/python -m infra.local.demo
+
+dev: .setup ## The whole stack, up until Ctrl-C, with a live table of its processes
+	@$(VENV)/python -m infra.local.dev
+
+test: .setup ## The whole test suite, on real servers
+	@$(VENV)/python -m pytest tests
+
+lint: .setup ## Formatting, lint, types, import rules, spelling
+	$(VENV)/ruff format --check .
+	$(VENV)/ruff check .
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+	$(VENV)/codespell
+
+format: .setup ## Reformat, and fix what the linter can fix by itself
+	$(VENV)/ruff format .
+	$(VENV)/ruff check --fix .
+
+lock: .setup ## Write the lock files anew from pyproject.toml (UPGRADE=1: with the newest allowed versions)
+	@$(VENV)/python -m infra.local.lock $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove data, logs and caches (not .venv); refuses while a stack runs
+	@$(require-python)
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m infra.local.clean
+
+.PHONY: .setup
+.setup:
+	@$(require-python)
+	@$(PYTHON) infra/local/setup.py --quiet
+
+define require-python
+test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 found; name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 3; }
+endef
