@@ -1,0 +1,166 @@
+"""Upkeep of one process, on APScheduler: the only module that knows it.
+
+A job may live here only if running it in every replica, not at all during an outage, or twice at once makes no
+business difference. Everything else is a Temporal Schedule. Jobs live in memory, run at intervals (UTC, no
+calendars), one instance each, bounded in time; a late run is merged into the next.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.executors.asyncio import AsyncIOExecutor
+from apscheduler.jobstores.memory import MemoryJobStore
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from temporalio.client import Client
+
+from worker.config import ScheduleConfig
+from worker.domain.finding import Break
+from worker.observability.health import Pulse
+from worker.observability.metrics import Metrics, OpenBreaks
+from worker.temporal import schedules, search_attributes
+from worker.temporal.backlog import backlog
+from worker.temporal.schedule_definition import Defaults
+
+_log = logging.getLogger(__name__)
+
+_MISFIRE_SECONDS = 30
+_STOP_SECONDS = 2.0
+_EVENTS = {EVENT_JOB_ERROR: "failed", EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "overlapped"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """One job: `run` every `every_seconds`, the first time at once, each run bounded by `timeout_seconds`."""
+
+    name: str
+    every_seconds: float
+    run: Callable[[], Awaitable[None]]
+    timeout_seconds: float = 20
+    jitter_seconds: int = 0
+
+
+class Housekeeping:
+    """Runs the jobs in the event loop that starts it. A failing job is logged and counted, and runs again."""
+
+    def __init__(self, jobs: Sequence[Upkeep], metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._running: set[asyncio.Task[None]] = set()
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC,
+            jobstores={"default": MemoryJobStore()},
+            executors={"default": AsyncIOExecutor()},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": _MISFIRE_SECONDS},
+        )
+        self._scheduler.add_listener(self._on_event, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        for job in jobs:
+            self._scheduler.add_job(
+                self._bounded,
+                "interval",
+                args=[job],
+                id=job.name,
+                seconds=job.every_seconds,
+                jitter=job.jitter_seconds or None,
+                next_run_time=datetime.now(UTC),
+            )
+
+    def start(self) -> None:
+        """Begin; call it in the running event loop, after the workers."""
+        self._scheduler.start()
+
+    async def stop(self) -> None:
+        """Start nothing more, give running jobs a moment, then cancel them. Stopping twice is harmless."""
+        if not self._scheduler.running:
+            return
+        self._scheduler.pause()
+        if self._running:
+            await asyncio.wait(self._running, timeout=_STOP_SECONDS)
+        # The scheduler cannot wait for coroutines; what still runs is cancelled by its shutdown.
+        self._scheduler.shutdown(wait=False)
+        if self._running:
+            await asyncio.wait(self._running, timeout=_STOP_SECONDS)
+
+    async def _bounded(self, job: Upkeep) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        async with asyncio.timeout(job.timeout_seconds):
+            await job.run()
+        self._metrics.upkeep.labels(job.name, "done").inc()
+
+    def _on_event(self, event: JobEvent) -> None:
+        outcome = _EVENTS.get(event.code, "failed")
+        error = getattr(event, "exception", None)
+        self._metrics.upkeep.labels(event.job_id, outcome).inc()
+        _log.warning(
+            "housekeeping job did not run well",
+            extra={"job": event.job_id, "outcome": outcome, "error": type(error).__name__ if error else None},
+        )
+
+
+def heartbeat(pulse: Pulse) -> Upkeep:
+    """Return the job that proves the event loop runs."""
+
+    async def run() -> None:
+        pulse.beat()
+
+    return Upkeep(name="heartbeat", every_seconds=2, run=run, timeout_seconds=1)
+
+
+def convergence(client: Client, declared: Mapping[str, ScheduleConfig], defaults: Defaults, metrics: Metrics) -> Upkeep:
+    """Return the job that makes the namespace what the settings say: search attributes, then schedules.
+
+    Any replica may do it, at any time: it is idempotent, keeps what operators did, and never deletes.
+    """
+
+    async def run() -> None:
+        attributes = await search_attributes.converge(client)
+        if attributes.added or attributes.wrong:
+            _log.warning("search attributes", extra={"added": attributes.added, "wrong": attributes.wrong})
+        planned = await schedules.plan(client, declared.values(), defaults)
+        metrics.show_drift(schedules.count(planned))
+        done = await schedules.apply(client, planned)
+        if done.created or done.updated:
+            _log.info("schedules converged", extra={"created": done.created, "updated": done.updated})
+
+    return Upkeep(name="convergence", every_seconds=300, run=run, timeout_seconds=60, jitter_seconds=30)
+
+
+def open_breaks(read: Callable[[], Iterable[OpenBreaks]], metrics: Metrics) -> Upkeep:
+    """Return the job that shows the open breaks; `read` asks the database and runs in a thread."""
+
+    async def run() -> None:
+        metrics.show_breaks(await asyncio.to_thread(lambda: list(read())))
+
+    return Upkeep(name="open_breaks", every_seconds=30, run=run, jitter_seconds=5)
+
+
+def totals(breaks: Iterable[Break], now: datetime) -> list[OpenBreaks]:
+    """Sum open breaks by shop, provider and currency, for `open_breaks`."""
+    groups: dict[tuple[str, str, str], list[Break]] = {}
+    for item in breaks:
+        groups.setdefault((item.shop, item.provider, item.finding.currency), []).append(item)
+    return [
+        OpenBreaks(
+            shop=shop,
+            provider=provider,
+            currency=currency,
+            count=len(group),
+            at_risk_minor=sum(abs(item.finding.difference_minor) for item in group),
+            oldest_seconds=max((now - item.first_seen_at).total_seconds() for item in group),
+        )
+        for (shop, provider, currency), group in sorted(groups.items())
+    ]
+
+
+def queue_backlog(client: Client, queues: Sequence[str], metrics: Metrics) -> Upkeep:
+    """Return the job that shows what waits in the task queues."""
+
+    async def run() -> None:
+        metrics.show_backlog(await backlog(client, queues))
+
+    return Upkeep(name="queue_backlog", every_seconds=15, run=run, jitter_seconds=3)
