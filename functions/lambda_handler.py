@@ -8,4 +8,5 @@ from apig_wsgi import make_lambda_handler
 
 from functions.app import create_app
 
-handler = make_lambda_handler(create_app())
+app = create_app()
+handler = make_lambda_handler(app)

@@ -1,0 +1,83 @@
+"""The Lambda handler with API Gateway events, against a real Temporal server."""
+
+import base64
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.integration.served_functions import KEY, functions_env, stripe_headers
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+@pytest.fixture
+def handler(temporal_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handler]:
+    for name, value in functions_env(temporal_server).items():
+        monkeypatch.setenv(name, value)
+    # The module builds its application at import, as Lambda's init phase does.
+    monkeypatch.delitem(sys.modules, "functions.lambda_handler", raising=False)
+    module = importlib.import_module("functions.lambda_handler")
+    yield module.handler
+    module.app.extensions["temporal"].close()
+
+
+def event(method: str, path: str, body: bytes, headers: dict[str, str], *, as_base64: bool = False) -> dict[str, Any]:
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {name.lower(): value for name, value in headers.items()},
+        "requestContext": {
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+            "requestId": "r1",
+            "stage": "$default",
+        },
+        "body": base64.b64encode(body).decode() if as_base64 else body.decode(),
+        "isBase64Encoded": as_base64,
+    }
+
+
+@pytest.mark.parametrize("as_base64", [False, True], ids=["text", "base64"])
+def test_a_signed_event_is_recorded_and_known_again(handler: Handler, as_base64: bool) -> None:
+    event_id = f"evt-{uuid4().hex}"
+    body = json.dumps({"id": event_id, "type": "charge.refunded", "note": "Zürich"}, ensure_ascii=False).encode()
+    delivery = event("POST", "/webhooks/stripe", body, stripe_headers(body), as_base64=as_base64)
+    first, again = handler(delivery, None), handler(delivery, None)
+    assert (first["statusCode"], json.loads(first["body"])["status"]) == (202, "accepted")
+    assert (again["statusCode"], json.loads(again["body"])["status"]) == (200, "duplicate")
+
+
+def test_bytes_that_are_no_text_reach_the_signature_check(handler: Handler) -> None:
+    body = b"\xff\xfe\x00"
+    digest = stripe_headers(body)
+    answer = handler(event("POST", "/webhooks/stripe", body, digest, as_base64=True), None)
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (400, "malformed")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("GET", "/nowhere", b"", 404, "not_found"),
+        ("POST", "/orders", b"x" * 300_000, 413, "too_large"),
+        ("POST", "/orders", b"{}", 422, "invalid"),
+        ("PUT", "/orders", b"{}", 405, "method_not_allowed"),
+    ],
+)
+def test_refusals_are_problem_documents(
+    handler: Handler, method: str, path: str, body: bytes, status: int, code: str
+) -> None:
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    answer = handler(event(method, path, body, headers), None)
+    assert answer["statusCode"] == status
+    assert answer["headers"]["content-type"] == "application/problem+json"
+    assert json.loads(answer["body"])["code"] == code
+
+
+def test_health(handler: Handler) -> None:
+    assert handler(event("GET", "/health/ready", b"", {}), None)["statusCode"] == 200
