@@ -235,6 +235,7 @@ RUN = Run(
         "matched": 96,
         "pending": 4,
         "warnings": 1,
+        "breaks": 5,
         "breaks_open": 5,
         "breaks_new": 2,
         "breaks_persisting": 3,
@@ -255,7 +256,12 @@ EARLIER = tuple(
         started_at=END - timedelta(hours=index) + timedelta(seconds=1),
         finished_at=END - timedelta(hours=index) + timedelta(seconds=4),
         verdict="breaks",
-        counts={"matched": 90 + (index * 7) % 23, "pending": index % 5, "breaks_open": (index * 5) % 7 + 1},
+        counts={
+            "matched": 90 + (index * 7) % 23,
+            "pending": index % 5,
+            "breaks": (index * 5) % 7,
+            "breaks_open": (index * 5) % 7 + 1,
+        },
     )
     for index in range(1, 18)
 )

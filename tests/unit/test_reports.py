@@ -233,14 +233,21 @@ def test_bridge_rows_lead_from_ours_to_theirs() -> None:
 
 
 def test_counts_that_do_not_equal_what_is_listed_are_reported() -> None:
-    report = sample(run=replace(RUN, counts={"matched": 96, "pending": 9, "warnings": 1, "breaks_open": 5}))
+    report = sample(run=replace(RUN, counts={"matched": 96, "pending": 9, "warnings": 1, "breaks": 5}))
     failed = [check for check in report.checks if not check.holds]
-    assert [check.detail for check in failed] == ["pending 9 but 4 listed, warnings 1, breaks open 5"]
+    assert [check.detail for check in failed] == ["pending 9 but 4 listed, warnings 1, breaks 5"]
 
 
 def test_a_break_finding_that_nobody_follows_is_reported() -> None:
     report = sample(breaks=BREAKS[1:], run=replace(RUN, counts=None))
     assert [check.detail for check in report.checks if not check.holds] == ["5 found, 4 followed"]
+
+
+def test_a_report_written_after_later_runs_says_whose_breaks_it_lists() -> None:
+    report = sample(breaks=BREAKS[1:])
+    assert report.moved_on
+    assert report.sound
+    assert "This run left 5 breaks open; these are open now." in Page(html.render(report, {})).text
 
 
 def test_matched_findings_bring_their_amounts() -> None:

@@ -94,10 +94,18 @@ class Check:
     detail: str
 
 
+def moved_on(run: Run, breaks: Sequence[Break]) -> bool:
+    """Tell whether later runs have changed the open breaks since `run`: then they are today's, not the run's."""
+    return (run.counts or {}).get("breaks_open", len(breaks)) != len(breaks)
+
+
 def checks(
     run: Run, statements: Sequence[Statement], findings: Sequence[Finding], breaks: Sequence[Break]
 ) -> tuple[Check, ...]:
-    """Check the run against itself; what is stored in counts is counted again here."""
+    """Check the run against itself; what is stored in counts is counted again here.
+
+    Whether each difference is followed as a break can only be told while the open breaks are still the run's.
+    """
     done = [
         Check(
             text="Both sides were read to their end",
@@ -115,9 +123,8 @@ def checks(
             )
         )
     counted = {
-        "pending": sum(finding.outcome is Outcome.PENDING for finding in findings),
-        "warnings": sum(finding.outcome is Outcome.WARNING for finding in findings),
-        "breaks_open": len(breaks),
+        name: sum(finding.outcome is outcome for finding in findings)
+        for name, outcome in (("pending", Outcome.PENDING), ("warnings", Outcome.WARNING), ("breaks", Outcome.BREAK))
     }
     stored = {name: (run.counts or {}).get(name, counted[name]) for name in counted}
     done.append(
@@ -125,12 +132,13 @@ def checks(
             text="The run's counts equal what is listed here",
             holds=stored == counted,
             detail=", ".join(
-                f"{name.replace('_', ' ')} {stored[name]}"
-                + ("" if stored[name] == counted[name] else f" but {counted[name]} listed")
+                f"{name} {stored[name]}" + ("" if stored[name] == counted[name] else f" but {counted[name]} listed")
                 for name in counted
             ),
         )
     )
+    if moved_on(run, breaks):
+        return tuple(done)
     known = {item.break_id for item in breaks}
     broken = {
         break_id(run.shop, run.provider, finding.leg, finding.key, finding.currency)

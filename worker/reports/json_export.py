@@ -39,6 +39,7 @@ def document(report: Report) -> dict[str, Any]:
         "verdict": report.verdict.value,
         "sentence": report.sentence,
         "incomplete_because": list(run.incomplete_because),
+        "breaks_moved_on": report.moved_on,
         "compared": report.compared,
         "totals": {
             card.code: {"count": card.count, "amounts": [_money(amount) for amount in card.amounts]}

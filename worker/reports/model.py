@@ -14,7 +14,7 @@ from worker.domain.money import Money
 from worker.reports import words
 from worker.reports.ageing import Ageing, ageing, break_age
 from worker.reports.amounts import at_risk, by_currency, exposure
-from worker.reports.bridge import Bridge, Check, bridge, checks
+from worker.reports.bridge import Bridge, Check, bridge, checks, moved_on
 from worker.reports.charts import share
 from worker.reports.trend import Trend, trend
 from worker.services.ports import BreakAction, Run
@@ -71,6 +71,8 @@ class Report:
     agreed: tuple[Break, ...]
     """Resolved since the last run for any other reason."""
     reproduce: str
+    moved_on: bool
+    """The open breaks are those of now: later runs changed them since this one."""
 
     @property
     def sound(self) -> bool:
@@ -133,6 +135,7 @@ def build(
         repaired=tuple(sorted(repaired, key=_resolved_order)),
         agreed=tuple(sorted((item for item in resolved if item.repair_state != "done"), key=_resolved_order)),
         reproduce=words.reproduce(run.shop, run.provider, run.window_start, run.window_end, run.source),
+        moved_on=moved_on(run, followed),
     )
 
 
@@ -201,7 +204,7 @@ def _cards(
             label="Within grace",
             count=len(pending),
             amounts=by_currency(exposure(one) for one in pending),
-            note="one side is still silent; normal timing",
+            note="one side is still silent; normal timing" if pending else "nothing is waiting",
             tone="wait",
         ),
         Card(

@@ -52,7 +52,7 @@ def _agreement(runs: Sequence[Run]) -> Series | None:
     shares = []
     for one in runs:
         counts = one.counts or {}
-        compared = sum(counts.get(name, 0) for name in ("matched", "pending", "warnings", "breaks_open"))
+        compared = sum(counts.get(name, 0) for name in ("matched", "pending", "warnings", "breaks"))
         shares.append(counts.get("matched", 0) / compared * 100 if compared else 100.0)
     low = min(shares)
     chart = sparkline(shares, min(low, 99.0), 100.0)
