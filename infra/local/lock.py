@@ -26,9 +26,29 @@ def main() -> int:
     for output, selection in TARGETS.items():
         upgrade = ["--upgrade"] if "--upgrade" in sys.argv else []
         # Universal: one file for every supported Python on Linux and macOS.
-        options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate", "--no-emit-index-url"]
-        command = [uv, "pip", "compile", "--quiet", *options, *upgrade, *selection, "--output-file", output, "pyproject.toml"]
-        done = subprocess.run(command, cwd=PROJECT, env=os.environ | {"UV_CUSTOM_COMPILE_COMMAND": "make lock"}, check=False)
+        options = [
+            "--universal",
+            "--python-version",
+            "3.11",
+            "--generate-hashes",
+            "--no-annotate",
+            "--no-emit-index-url",
+        ]
+        command = [
+            uv,
+            "pip",
+            "compile",
+            "--quiet",
+            *options,
+            *upgrade,
+            *selection,
+            "--output-file",
+            output,
+            "pyproject.toml",
+        ]
+        done = subprocess.run(
+            command, cwd=PROJECT, env=os.environ | {"UV_CUSTOM_COMPILE_COMMAND": "make lock"}, check=False
+        )
         if done.returncode != 0:
             return done.returncode
         print(f"lock: {output}: {_count(PROJECT / output)} packages")
@@ -44,7 +64,9 @@ def _uv() -> str:
     if not (tools / "bin" / "uv").exists():
         print(f"lock: installing {UV} below .local/tools")
         subprocess.run([sys.executable, "-m", "venv", str(tools)], check=True)
-        subprocess.run([str(tools / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", UV], check=True)
+        subprocess.run(
+            [str(tools / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", UV], check=True
+        )
     return str(tools / "bin" / "uv")
 
 

@@ -57,10 +57,9 @@ def main() -> int:
 def check_python(version: tuple[int, int]) -> None:
     """Raise SetupError unless this Python is one that the project runs on."""
     if not OLDEST <= version <= NEWEST:
+        this, oldest, newest = (".".join(map(str, each)) for each in (version, OLDEST, NEWEST))
         raise SetupError(
-            "this is Python {}.{}, the project runs on {}.{} to {}.{}; name one with `make PYTHON=python3.12 ...`".format(
-                *version, *OLDEST, *NEWEST
-            ),
+            f"this is Python {this}, the project runs on {oldest} to {newest}; name one with `make PYTHON=python3.12 ...`",
             3,
         )
 
@@ -98,8 +97,10 @@ def make_environment() -> bool:
         [*pip, "--progress-bar", "off", "--require-hashes", "--requirement", str(LOCK)],
         what="Python packages",
         log="setup-packages.log",
-        progress=lambda lines: f"{count(lines, 'Collecting', 'Processing', 'Requirement', 'Ignoring')} of {total} fetched"
-        + (", unpacking" if count(lines, "Installing collected") else ""),
+        progress=lambda lines: (
+            f"{count(lines, 'Collecting', 'Processing', 'Requirement', 'Ignoring')} of {total} fetched"
+            + (", unpacking" if count(lines, "Installing collected") else "")
+        ),
     )
     run(
         [*pip, "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(PROJECT)],
@@ -181,12 +182,19 @@ def install_debian_package(package: str) -> bool:
     if become_root is None:
         return False
     apt = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-o", "DPkg::Lock::Timeout=300"]
-    run([*apt, "update"], what="package lists", log="setup-apt.log", progress=lambda lines: f"{count(lines, 'Get:', 'Hit:')} lists")
+    run(
+        [*apt, "update"],
+        what="package lists",
+        log="setup-apt.log",
+        progress=lambda lines: f"{count(lines, 'Get:', 'Hit:')} lists",
+    )
     run(
         [*apt, "install", "--no-install-recommends", package],
         what=package,
         log="setup-apt.log",
-        progress=lambda lines: f"{count(lines, 'Get:')} fetched, {count(lines, 'Unpacking')} unpacked, {count(lines, 'Setting up')} set up",
+        progress=lambda lines: (
+            f"{count(lines, 'Get:')} fetched, {count(lines, 'Unpacking')} unpacked, {count(lines, 'Setting up')} set up"
+        ),
     )
     return True
 
@@ -240,7 +248,9 @@ def run(command: Sequence[str], *, what: str, log: str, progress: Callable[[list
         teller.join()
     if process.returncode != 0:
         end = "\n".join(f"    {line}" for line in lines[-25:])
-        raise SetupError(f"installing {what} failed (exit status {process.returncode}); the log {LOGS / log} ends:\n{end}", 1)
+        raise SetupError(
+            f"installing {what} failed (exit status {process.returncode}); the log {LOGS / log} ends:\n{end}", 1
+        )
     say(f"  {what}: done in {time.monotonic() - began:.0f} s")
 
 
