@@ -4,7 +4,6 @@ Settings become an engine and gateways, these become services, these become acti
 queue's worker runs what.
 """
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -186,8 +185,3 @@ def graces_of(config: WorkerConfig) -> Graces:
         order=timedelta(seconds=settings.order_grace_seconds),
         lookback=timedelta(seconds=settings.lookback_seconds),
     )
-
-
-async def run_worker(config: WorkerConfig) -> None:
-    """Run the worker process until a signal: schema checked, queues polled, health served, upkeep done."""
-    raise NotImplementedError

@@ -14,7 +14,9 @@ from worker.contract.reconciliation import Reconcile, ReconciliationResult, Wind
 from worker.domain.errors import NotFound
 from worker.domain.finding import Verdict
 from worker.domain.window import Span
-from worker.reports.terminal import run_summary
+from worker.reports.model import build
+from worker.reports.terminal import show as show_report
+from worker.services.reporting import run_record
 from worker.temporal.client import connect
 from worker.temporal.operations import run_reconciliation
 
@@ -116,18 +118,23 @@ def answer(config: WorkerConfig, result: ReconciliationResult, *, as_json: bool)
 def show_run(config: WorkerConfig, run_id: str, *, as_json: bool) -> None:
     """Print a stored run and exit by its verdict."""
     with reading(config) as database:
-        found = database.transact(lambda tx: tx.runs.get(run_id))
-        if found is None:
-            raise NotFound(f"no run {run_id}; `orders reconcile list` shows them")
-        statements = database.transact(lambda tx: tx.runs.statements(run_id))
-        breaks = database.transact(lambda tx: tx.breaks.open(found.shop, found.provider))
+        record = run_record(database, run_id)
     if as_json:
-        print_json({"run": found, "statements": statements, "breaks": breaks})
+        print_json({"run": record.run, "statements": record.statements, "breaks": record.breaks})
     else:
-        Console().print(run_summary(found, statements, breaks))
-        if found.report:
-            click.echo(f"report: {store_path(config) / found.report}")
-    _leave(found.verdict)
+        shown = build(
+            record.run,
+            statements=record.statements,
+            findings=record.findings,
+            breaks=record.breaks,
+            resolved=record.resolved,
+            earlier=record.earlier,
+            history=record.history,
+        )
+        show_report(shown, Console())
+        if record.run.report:
+            click.echo(f"report: {store_path(config) / record.run.report}")
+    _leave(record.run.verdict)
 
 
 def _leave(verdict: str) -> None:

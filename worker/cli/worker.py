@@ -4,9 +4,9 @@ import asyncio
 
 import click
 
-from worker.app import run_worker
 from worker.config import load
 from worker.observability.logging import configure
+from worker.process import run_worker
 
 
 @click.group()
@@ -18,5 +18,5 @@ def command() -> None:
 def run() -> None:
     """Poll the task queues of the settings until SIGTERM or SIGINT, then finish what is under way."""
     config = load()
-    configure(level=config.logging.level, json=config.logging.json)
-    asyncio.run(run_worker(config))
+    configure(config.logging)
+    raise click.exceptions.Exit(asyncio.run(run_worker(config)))

@@ -486,6 +486,7 @@ class ReportWriter(Protocol):
         breaks: Sequence[Break],
         resolved: Sequence[Break],
         earlier: Sequence[Run],
+        history: Mapping[str, Sequence[BreakAction]],
     ) -> str:
         """Write HTML, CSV and JSON to the object store; return the path of the HTML."""
         ...

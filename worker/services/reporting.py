@@ -1,10 +1,57 @@
 """Reporting: gather what a finished run left behind and hand it to the report writer."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from worker.domain.errors import NotFound
 from worker.domain.finding import Break, Finding, Statement
-from worker.services.ports import Database, ReportWriter, Run, Transaction
+from worker.services.ports import BreakAction, Database, ReportWriter, Run, Transaction
 
 TREND_RUNS = 20
+"""How many earlier runs a report's trend shows."""
+HISTORIES = 200
+"""For how many open breaks the history is read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run with everything that belongs to it."""
+
+    run: Run
+    statements: tuple[Statement, ...]
+    findings: tuple[Finding, ...]
+    breaks: tuple[Break, ...]
+    """Open after the newest run of the shop and provider, oldest first."""
+    resolved: tuple[Break, ...]
+    """Resolved by this run."""
+    earlier: tuple[Run, ...]
+    history: Mapping[str, tuple[BreakAction, ...]]
+    """What was done about the open breaks shown in full, by break id."""
+
+
+def run_record(database: Database, run_id: str) -> RunRecord:
+    """Gather a run. Raises NotFound."""
+
+    def gather(tx: Transaction) -> RunRecord:
+        run = tx.runs.get(run_id)
+        if run is None:
+            raise NotFound(f"no run {run_id}; `orders reconcile list` shows them")
+        past = [item for item in tx.runs.recent(run.shop, TREND_RUNS + 1) if item.provider == run.provider]
+        closed = tx.breaks.listed(run.shop, status="resolved", limit=500)
+        opened = tuple(tx.breaks.open(run.shop, run.provider))
+        return RunRecord(
+            run=run,
+            statements=tuple(tx.runs.statements(run_id)),
+            findings=tuple(tx.runs.findings(run_id)),
+            breaks=opened,
+            resolved=tuple(
+                item for item in closed if item.resolved_at == run.finished_at and item.provider == run.provider
+            ),
+            earlier=tuple(item for item in past if item.run_id != run_id and item.started_at <= run.started_at),
+            history={item.break_id: tuple(tx.breaks.history(item.break_id)) for item in opened[:HISTORIES]},
+        )
+
+    return database.transact(gather)
 
 
 class ReportingService:
@@ -16,26 +63,15 @@ class ReportingService:
 
     def write(self, run_id: str) -> str:
         """Render the run and record where its report is. Raises NotFound. Writing again replaces it."""
-
-        def gather(
-            tx: Transaction,
-        ) -> tuple[Run, list[Statement], list[Finding], list[Break], list[Break], list[Run]]:
-            run = tx.runs.get(run_id)
-            if run is None:
-                raise NotFound(f"reconciliation run {run_id} is not stored")
-            past = [r for r in tx.runs.recent(run.shop, TREND_RUNS + 1) if r.provider == run.provider]
-            earlier = [r for r in past if r.run_id != run_id and r.started_at <= run.started_at]
-            resolved = [
-                item
-                for item in tx.breaks.listed(run.shop, status="resolved", limit=500)
-                if item.resolved_at == run.finished_at and item.provider == run.provider
-            ]
-            opened = tx.breaks.open(run.shop, run.provider)
-            return run, tx.runs.statements(run_id), tx.runs.findings(run_id), opened, resolved, earlier
-
-        run, statements, findings, breaks, resolved, earlier = self._database.transact(gather)
+        record = run_record(self._database, run_id)
         path = self._writer.write(
-            run, statements=statements, findings=findings, breaks=breaks, resolved=resolved, earlier=earlier
+            record.run,
+            statements=record.statements,
+            findings=record.findings,
+            breaks=record.breaks,
+            resolved=record.resolved,
+            earlier=record.earlier,
+            history=record.history,
         )
         self._database.transact(lambda tx: tx.runs.set_report(run_id, path))
         return path

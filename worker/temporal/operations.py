@@ -16,7 +16,10 @@ async def cancel_order(client: Client, shop: str, order_id: str, request: Cancel
     what = f"order {shop}/{order_id}"
     handle = client.get_workflow_handle(order_workflow_id(shop, order_id))
     try:
-        return await handle.execute_update(OrderMessage.CANCEL, request, id=request.request_id, result_type=OrderAnswer)
+        answer: OrderAnswer = await handle.execute_update(
+            OrderMessage.CANCEL, request, id=request.request_id, result_type=OrderAnswer
+        )
+        return answer
     except WorkflowUpdateFailedError as error:
         raise refusal(error, what) from error
     except RPCError as error:
@@ -26,7 +29,7 @@ async def cancel_order(client: Client, shop: str, order_id: str, request: Cancel
 async def run_reconciliation(client: Client, request: Reconcile, workflow_id: str) -> ReconciliationResult:
     """Run a reconciliation and wait for its result. Raises ProviderUnavailable when Temporal is away."""
     try:
-        return await client.execute_workflow(
+        result: ReconciliationResult = await client.execute_workflow(
             WorkflowType.RECONCILIATION,
             request,
             id=workflow_id,
@@ -36,5 +39,6 @@ async def run_reconciliation(client: Client, request: Reconcile, workflow_id: st
             result_type=ReconciliationResult,
             static_summary=f"{request.shop} with {request.provider}, asked for by {request.requested_by}",
         )
+        return result
     except RPCError as error:
         raise_for(error, workflow_id)

@@ -1,0 +1,115 @@
+"""Chapters: somebody tampers with the provider's books; the schedule runs, finds it all, repairs what is safe."""
+
+import asyncio
+from dataclasses import dataclass
+
+from temporalio.client import Client
+
+from infra.local.story.books import Books
+from infra.local.story.narrator import Narrator
+from infra.local.story.selling import Sold
+from infra.local.story.world import World, until
+from worker.contract.names import WorkflowType
+from worker.contract.reconciliation import ReconciliationResult
+from worker.domain.finding import FindingKind
+from worker.domain.order import OrderState
+from worker.temporal.schedule_control import describe, trigger
+
+SCHEDULE = "reconcile-main-stripe"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tampered:
+    """Order ids by what was done to the provider's books, and the break it must become."""
+
+    expected: dict[str, FindingKind]
+
+
+async def tamper(world: World, tell: Narrator, books: Books, sold: Sold) -> Tampered:
+    """Corrupt the provider's books for four completed orders; no event tells of it."""
+    orders = books.orders()
+    victims = [o for o in sold.api + sold.shop if orders[o].state is OrderState.COMPLETED][:4]
+    dropped, changed, refunded, doubled = victims
+    half = orders[changed].total_minor // 2
+    part = min(500, orders[refunded].total_minor)
+    for action, order_id, more in (
+        ("drop_charge", dropped, {}),
+        ("change_amount", changed, {"amount": half}),
+        ("refund_silently", refunded, {"amount": part}),
+        ("charge_twice", doubled, {}),
+    ):
+        await world.control("POST", "/provider/tamper", {"action": action, "order_id": order_id, **more})
+        tell.say(f"{action.replace('_', ' ')}: order {order_id}")
+    return Tampered(
+        expected={
+            dropped: FindingKind.MISSING_EXTERNAL,
+            changed: FindingKind.AMOUNT_UNDER,
+            refunded: FindingKind.REFUND_EXCEEDS,
+            doubled: FindingKind.DUPLICATE_EXTERNAL,
+        }
+    )
+
+
+async def run_schedule(client: Client) -> ReconciliationResult:
+    """Trigger the declared schedule, as an operator would, and wait for the run it starts."""
+    before = {run.workflow_id for run in (await describe(client, SCHEDULE)).recent}
+    await trigger(client, SCHEDULE)
+    started: list[str] = []
+
+    async def fired() -> bool:
+        now = (await describe(client, SCHEDULE)).recent
+        started[:] = [run.workflow_id for run in now if run.workflow_id not in before]
+        return bool(started)
+
+    await until("the schedule to start its workflow", fired, 30)
+    handle = client.get_workflow_handle(started[-1], result_type=ReconciliationResult)
+    return await asyncio.wait_for(handle.result(), 90)
+
+
+def promise_found(tell: Narrator, books: Books, sold: Sold, tampered: Tampered) -> None:
+    """Check that the breaks are exactly what was injected."""
+    breaks = {item.finding.order_id: item.finding.kind for item in books.breaks("open")}
+    payments = {
+        item.finding.order_id: item.finding.kind
+        for item in books.breaks("open")
+        if item.finding.order_id in tampered.expected
+    }
+    lost = {*sold.unheard, *sold.payment_unheard, *sold.parcel_unheard}
+    injected = lost | set(tampered.expected)
+    extra, missed = sorted(set(breaks) - injected), sorted(injected - set(breaks))
+    right = payments == tampered.expected and not extra and not missed
+    evidence = f"{len(injected)} orders were harmed, {len(breaks)} reported"
+    if not right:
+        evidence += f"; extra {extra}, missed {missed}, classes {payments}"
+    tell.promise("every difference is found, and nothing else", right, evidence)
+
+
+def promise_repaired(tell: Narrator, books: Books, sold: Sold, tampered: Tampered) -> None:
+    """Check that what was lost is whole again and what was tampered with persists for a person."""
+    resolved = {item.finding.order_id for item in books.breaks("resolved")}
+    still = {item.finding.order_id for item in books.breaks("open")}
+    lost = {*sold.unheard, *sold.payment_unheard, *sold.parcel_unheard}
+    tell.promise(
+        "what is safe to repair is repaired",
+        lost <= resolved and not lost & still,
+        f"{len(lost & resolved)} of {len(lost)} orders with lost messages are whole again",
+    )
+    tell.promise(
+        "what is not safe waits for a person",
+        still == set(tampered.expected),
+        f"{len(still)} of {len(tampered.expected)} tampered orders persist as breaks",
+    )
+
+
+def promise_accounted(tell: Narrator, result: ReconciliationResult) -> None:
+    """Check that the run explained the whole difference."""
+    tell.promise(
+        "every run explains itself to the cent",
+        result.verdict != "incomplete",
+        f"verdict {result.verdict}, unexplained residual 0 in every currency",
+    )
+
+
+def workflow_query(address: str, workflow_type: WorkflowType) -> str:
+    """Return the link to the UI's list of a workflow type."""
+    return f"{address}/namespaces/default/workflows?query=WorkflowType%3D%22{workflow_type}%22"

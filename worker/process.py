@@ -1,0 +1,88 @@
+"""The worker process: check the schema, serve health, poll the queues, keep house, drain on a signal."""
+
+import asyncio
+
+from temporalio.client import Client
+
+from worker.app import Application, compose
+from worker.config import WorkerConfig
+from worker.domain.finding import OPEN_STATUSES, Break
+from worker.gateways.clock import SystemClock
+from worker.housekeeping import Housekeeping, convergence, heartbeat, open_breaks, queue_backlog, totals
+from worker.observability.health import Health, HealthServer, Pulse
+from worker.observability.metrics import Metrics, OpenBreaks
+from worker.repositories.migrate import check
+from worker.temporal import search_attributes
+from worker.temporal.backlog import temporal_ping
+from worker.temporal.client import connect
+from worker.temporal.interceptors import ActivityInterceptor
+from worker.temporal.lifetime import run_until_signal
+from worker.temporal.runtime import telemetry_runtime
+from worker.temporal.worker import activity_executor, build_workers
+
+GAUGED_BREAKS = 10_000
+"""Above so many open breaks of a shop the gauge counts only the largest."""
+
+
+async def run_worker(config: WorkerConfig) -> int:
+    """Run the worker process until a signal; return its exit code.
+
+    Raises SchemaMismatch when the database is not the code's, ProviderUnavailable when Temporal does not answer.
+    """
+    runtime, sdk_metrics = telemetry_runtime()
+    client = await connect(config.temporal, runtime=runtime)
+    application = compose(config, client)
+    await asyncio.to_thread(check, application.engine)
+    # Workflows set these attributes: without them the server refuses the workflow task.
+    await search_attributes.converge(client)
+    metrics, pulse = Metrics(), Pulse()
+    health = Health(pulse, {"database": application.database.ping, "temporal": temporal_ping(client)})
+    executor = activity_executor(config.worker)
+    workers = build_workers(
+        client, config.worker, application.plan, executor, interceptors=[ActivityInterceptor(metrics)]
+    )
+    house = _housekeeping(application, client, metrics, pulse)
+
+    async def ready() -> None:
+        health.ready = True
+
+    async def stopping() -> None:
+        health.ready = False
+        await house.stop()
+
+    server = HealthServer(
+        health,
+        [metrics.exposition, sdk_metrics],
+        host=config.worker.health_host,
+        port=config.worker.health_port,
+    )
+    with server:
+        house.start()
+        try:
+            return await run_until_signal(
+                workers, grace_seconds=config.worker.grace_seconds, on_ready=ready, on_stopping=stopping
+            )
+        finally:
+            await house.stop()
+            executor.shutdown(wait=False, cancel_futures=True)
+            application.engine.dispose()
+
+
+def _housekeeping(application: Application, client: Client, metrics: Metrics, pulse: Pulse) -> Housekeeping:
+    config, database, clock = application.config, application.database, SystemClock()
+
+    def read_breaks() -> list[OpenBreaks]:
+        def work() -> list[Break]:
+            return database.transact(lambda tx: tx.breaks.listed(None, status="open", limit=GAUGED_BREAKS))
+
+        return totals([item for item in work() if item.status in OPEN_STATUSES], clock.now())
+
+    return Housekeeping(
+        [
+            heartbeat(pulse),
+            convergence(client, config.schedules, config.reconciliation, metrics),
+            open_breaks(read_breaks, metrics),
+            queue_backlog(client, config.worker.queues, metrics),
+        ],
+        metrics,
+    )
