@@ -58,7 +58,7 @@ def statements(
         {side.currency for side in sides}
         | {finding.currency for finding in payments}
         | {entry.currency for entry in booked}
-        | {line.currency for line in inside}
+        | {line.currency for line in (*inside, *loose)}
     )
     found = []
     for currency in sorted(currencies):
