@@ -105,7 +105,9 @@ class Clock:
             if waiting:
                 delay = min(delay, max(0.001, (waiting[0]["due_ms"] - self.now_ms()) / 1000))
             try:
-                await asyncio.wait_for(self._changed.wait(), delay)
+                # Not wait_for: it loses a cancellation that meets the event (CPython 3.11), and stopping would hang.
+                async with asyncio.timeout(delay):
+                    await self._changed.wait()
             except TimeoutError:
                 continue
 

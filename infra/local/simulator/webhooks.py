@@ -192,7 +192,9 @@ class Webhooks:
                     self._wake.clear()
                     self._start_due(session)
                     try:
-                        await asyncio.wait_for(self._wake.wait(), self._pause())
+                        # Not wait_for: it loses a cancellation that meets the event (CPython 3.11).
+                        async with asyncio.timeout(self._pause()):
+                            await self._wake.wait()
                     except TimeoutError:
                         continue
             finally:
