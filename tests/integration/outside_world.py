@@ -48,8 +48,8 @@ class OutsideWorld:
 
     data: Path
     received: list[Delivery] = field(default_factory=list)
-    answers: list[int] = field(default_factory=list)
-    """Statuses the receiver gives next; 200 when empty."""
+    answers: dict[str, list[int]] = field(default_factory=dict)
+    """Statuses the receiver gives a source next; 200 when there are none left."""
 
     async def __aenter__(self) -> Self:
         self._arrived = asyncio.Condition()
@@ -116,7 +116,8 @@ class OutsideWorld:
             async with self._arrived:
                 self.received.append(delivery)
                 self._arrived.notify_all()
-            return web.Response(status=self.answers.pop(0) if self.answers else 200)
+            statuses = self.answers.get(delivery.source)
+            return web.Response(status=statuses.pop(0) if statuses else 200)
 
         app = web.Application()
         app.router.add_post("/{source}", receive)

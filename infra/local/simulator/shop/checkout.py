@@ -9,6 +9,7 @@ import secrets
 from typing import Protocol
 
 from infra.local.simulator.clock import Clock
+from infra.local.simulator.provider.errors import CardRefused, ProviderRefusal
 from infra.local.simulator.shop import resources
 from infra.local.simulator.shop.basket import Basket
 from infra.local.simulator.shop.prices import minor_units, price
@@ -34,7 +35,7 @@ class CardPayments(Protocol):
     """What the shop's checkout needs of the payment provider."""
 
     def charge_now(self, amount: int, currency: str, metadata: dict[str, str], method: str = ...) -> Document:
-        """Create, confirm and capture a payment; returns the payment intent, whatever became of it."""
+        """Create, confirm and capture a payment; returns the payment intent. Raises CardRefused, ProviderRefusal."""
         ...
 
     def refund(self, payment_intent: str, amount: int | None = None) -> Document:
@@ -177,10 +178,14 @@ class Shop:
         minor = minor_units(order["total_price"], order["currency"])
         reference, succeeded = None, True
         if charge and minor:
-            intent = self._payments.charge_now(
-                minor, order["currency"].lower(), {"shop": SHOP, "order_id": str(order["id"])}, method
-            )
-            reference, succeeded = str(intent["id"]), intent["status"] == "succeeded"
+            metadata = {"shop": SHOP, "order_id": str(order["id"])}
+            try:
+                intent = self._payments.charge_now(minor, order["currency"], metadata, method)
+                reference, succeeded = str(intent["id"]), intent["status"] == "succeeded"
+            except CardRefused:
+                succeeded = False
+            except ProviderRefusal as refusal:
+                raise Refused(f"the payment provider refuses: {refusal}") from None
         self._note(order, "sale", minor, reference, succeeded=succeeded)
         return {**order, "financial_status": "paid"} if succeeded else order
 
@@ -190,7 +195,10 @@ class Shop:
             raise Refused(f"only {price(held, order['currency'])} {order['currency']} can be refunded")
         reference = self.payment_reference(str(order["id"]))
         if reference is not None:
-            self._payments.refund(reference, minor)
+            try:
+                self._payments.refund(reference, minor)
+            except ProviderRefusal as refusal:
+                raise Refused(f"the payment provider refuses: {refusal}") from None
         step = self._note(order, "refund", minor, reference, succeeded=True)
         record = {
             "id": step["id"] + 1,
