@@ -125,7 +125,7 @@ def convergence(client: Client, declared: Mapping[str, ScheduleConfig], defaults
         metrics.show_drift(schedules.count(planned))
         done = await schedules.apply(client, planned)
         if done.created or done.updated:
-            _log.info("schedules converged", extra={"created": done.created, "updated": done.updated})
+            _log.info("schedules converged", extra={"schedules": {"created": done.created, "updated": done.updated}})
 
     return Upkeep(name="convergence", every_seconds=300, run=run, timeout_seconds=60, jitter_seconds=30)
 
@@ -150,7 +150,7 @@ def totals(breaks: Iterable[Break], now: datetime) -> list[OpenBreaks]:
             provider=provider,
             currency=currency,
             count=len(group),
-            at_risk_minor=sum(abs(item.finding.difference_minor) for item in group),
+            at_risk_minor=sum(item.finding.at_risk_minor for item in group),
             oldest_seconds=max((now - item.first_seen_at).total_seconds() for item in group),
         )
         for (shop, provider, currency), group in sorted(groups.items())

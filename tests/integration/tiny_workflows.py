@@ -3,12 +3,15 @@
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import RetryPolicy, SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
 from worker.contract.events import EventResult, ProviderEvent
 from worker.contract.orders import OrderAnswer, OrderEvent, PlaceOrder
+from worker.contract.reconciliation import Reconcile
 from worker.domain.errors import InvalidOrder
+
+_NOMINAL = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 
 
 @workflow.defn(name="OrderWorkflow")
@@ -60,3 +63,13 @@ class TinyActivity:
             ),
         )
         return result
+
+
+@workflow.defn(name="ReconciliationWorkflow")
+class TinyReconciliation:
+    """Answers with its input and the nominal time it was started for."""
+
+    @workflow.run
+    async def run(self, request: Reconcile) -> list[str]:
+        nominal = workflow.info().typed_search_attributes.get(_NOMINAL)
+        return [request.shop, request.requested_by, str(request.offset_seconds), nominal.isoformat() if nominal else ""]

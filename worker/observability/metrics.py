@@ -14,7 +14,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenBreaks:
-    """The open breaks of one shop, provider and currency. `at_risk_minor` is a sum of absolute differences."""
+    """The open breaks of one shop, provider and currency. `at_risk_minor` is what may be lost."""
 
     shop: str
     provider: str
@@ -70,7 +70,7 @@ class Metrics:
         )
         self._at_risk = Gauge(
             "orders_open_breaks_amount_minor",
-            "Absolute difference of the open breaks, in minor units.",
+            "What may be lost through the open breaks, in minor units.",
             ["shop", "provider", "currency"],
             registry=self.registry,
         )

@@ -14,7 +14,7 @@ _CREDENTIAL_IN_URL = re.compile(r"(://[^\s:/@]{1,128}:)[^\s@]{1,256}@")
 _SECRET = re.compile(
     r"\b(?:(?:sk|rk|pk)_(?:live|test)_\w{3,}|whsec_[\w+/=-]{3,}|shp(?:at|ss|ca|pa)_\w{3,}|[Bb]earer\s+[\w.~+/=-]{6,})"
 )
-_CARD = re.compile(r"(?<![\w.-])[2-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{3,7}(?![\w.-])")
+_CARD = re.compile(r"(?<!\w)(?<!\d[.-])[2-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{3,7}(?!\w|[.-]\d)")
 
 
 def redact(text: str, limit: int = MAX_MESSAGE) -> str:
