@@ -1,0 +1,154 @@
+"""Adyen's settlement details report.
+
+Unsigned decimals in major units, in debit and credit columns: gross in the payment's currency (GC), net and the
+four fees in the settlement currency (NC). net = gross - fees on every row that has a gross; fee, payout and balance
+rows have none. Exponents are Adyen's own. Times stand in the zone their row names. The merchant reference is our
+order id, the PSP reference the payment, the modification reference what the line is about.
+
+A row converted to another currency becomes three lines, since a line has one currency: the movement in the payment's
+currency, and a transfer out of it and into the settlement currency (where the fees stand).
+Source: Adyen documentation, "Settlement details report"; real files.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from worker.domain.ledger import LedgerLine, LineKind
+from worker.domain.money import format_minor
+from worker.statements.cells import Cells, RowRejected, net_must_be
+from worker.statements.dialect import Dialect
+
+PROVIDER = "adyen"
+KINDS = {
+    "settled": LineKind.CHARGE,
+    "refunded": LineKind.REFUND,
+    "refundedreversed": LineKind.REFUND_FAILURE,
+    "chargeback": LineKind.DISPUTE,
+    "secondchargeback": LineKind.DISPUTE,
+    "chargebackreversed": LineKind.DISPUTE_REVERSAL,
+    "fee": LineKind.FEE,
+    "merchantpayout": LineKind.PAYOUT,
+    "balancetransfer": LineKind.TRANSFER,
+    "depositcorrection": LineKind.ADJUSTMENT,
+}
+"""Any other type is unclassified: shown, never dropped."""
+
+_PAYMENTS = {
+    LineKind.CHARGE,
+    LineKind.REFUND,
+    LineKind.REFUND_FAILURE,
+    LineKind.DISPUTE,
+    LineKind.DISPUTE_REVERSAL,
+}
+_FEES = ("commission (nc)", "markup (nc)", "scheme fees (nc)", "interchange (nc)")
+
+
+def lines(row: Cells, _shop: str) -> list[LedgerLine]:
+    """Read one row. Raises RowRejected."""
+    word = row.required("type")
+    kind = KINDS.get(word.lower(), LineKind.UNCLASSIFIED)
+    currency = row.currency("net currency")
+    net = row.amount("net credit (nc)", currency) - row.amount("net debit (nc)", currency)
+    fee = sum(row.amount(column, currency) for column in _FEES)
+    if not row.text("net credit (nc)") and not row.text("net debit (nc)"):
+        raise RowRejected("net credit (nc)", "neither a net credit nor a net debit")
+    paid_in = row.currency("gross currency") if row.text("gross currency") else currency
+    has_gross = bool(row.text("gross credit (gc)") or row.text("gross debit (gc)"))
+    if kind in _PAYMENTS and not has_gross:
+        raise RowRejected("gross credit (gc)", f"a row of type {word} needs a gross amount")
+    gross = row.amount("gross credit (gc)", paid_in) - row.amount("gross debit (gc)", paid_in) if has_gross else None
+    payment = row.required("psp reference") if kind in _PAYMENTS else row.identifier("psp reference")
+    line = LedgerLine(
+        line_id=_line_id(row),
+        provider=PROVIDER,
+        kind=kind,
+        currency=currency,
+        gross_minor=net + fee if gross is None else gross,
+        fee_minor=fee,
+        net_minor=net,
+        created_at=row.moment("creation date", row.zone("timezone")),
+        payment_reference=payment,
+        order_id=row.identifier("merchant reference"),
+        source_id=row.identifier("modification reference") if payment else "",
+        payout_id=row.identifier("batch number"),
+        type_text=word,
+    )
+    if gross is None or paid_in == currency:
+        net_must_be(line.gross_minor, fee, net, currency, "net credit (nc)", PROVIDER)
+        return [line]
+    moved = replace(line, kind=LineKind.TRANSFER, payment_reference="", order_id="", source_id="")
+    return [
+        replace(line, currency=paid_in, gross_minor=gross, fee_minor=0, net_minor=gross),
+        replace(
+            moved, line_id=f"{line.line_id}-out", currency=paid_in, gross_minor=-gross, fee_minor=0, net_minor=-gross
+        ),
+        replace(moved, line_id=f"{line.line_id}-in", gross_minor=net + fee),
+    ]
+
+
+def _line_id(row: Cells) -> str:
+    """Rows carry no id of their own: name one by its content, so that it is the same in every file and order."""
+    columns = (
+        "merchant account",
+        "batch number",
+        "type",
+        "psp reference",
+        "modification reference",
+        "creation date",
+        "net currency",
+        "net debit (nc)",
+        "net credit (nc)",
+    )
+    return hashlib.sha256("\n".join(row.text(column) for column in columns).encode()).hexdigest()[:24]
+
+
+def checks(read: Sequence[LedgerLine], rows: Sequence[Cells]) -> dict[str, str]:
+    """Each row once; and a batch that was paid out nets to zero in its settlement currency."""
+    repeated = sorted(name for name, times in Counter(line.line_id for line in read).items() if times > 1)
+    found = {"each row once": f"failed: {len(repeated)} repeated, first {repeated[0]}" if repeated else "ok"}
+    sums: Counter[tuple[str, str]] = Counter()
+    closed: set[tuple[str, str]] = set()
+    for line in read:
+        key = (line.payout_id, line.currency)
+        sums[key] += line.net_minor
+        if line.kind is LineKind.PAYOUT:
+            closed.add(key)
+    settled = {(row.text("batch number"), row.text("net currency").upper()) for row in rows}
+    for key in sorted(settled & set(sums)):
+        batch, currency = key
+        total = f"{currency} {format_minor(sums[key], currency, PROVIDER)}"
+        if key not in closed:
+            found[f"batch {batch} {currency}"] = f"not in the file: no payout closes it; its rows make {total}"
+        else:
+            found[f"batch {batch} {currency}"] = f"{'failed' if sums[key] else 'ok'}: payout and rows net to {total}"
+    return found
+
+
+DIALECT = Dialect(
+    name="adyen_settlement_details",
+    provider=PROVIDER,
+    needs=tuple(
+        (column,)
+        for column in (
+            "psp reference",
+            "merchant reference",
+            "creation date",
+            "timezone",
+            "type",
+            "modification reference",
+            "gross currency",
+            "gross debit (gc)",
+            "gross credit (gc)",
+            "net currency",
+            "net debit (nc)",
+            "net credit (nc)",
+            *_FEES,
+            "batch number",
+        )
+    ),
+    optional=("merchant account",),
+    lines=lines,
+    checks=checks,
+)
