@@ -18,6 +18,7 @@ _WORKER_ONLY = (
     "ORDERS_USERS__",
     "ORDERS_MAIL__",
 )
+_REDIRECTING = ("ORDERS_", "TEMPORAL_", "GUNICORN_", "MYSQL_")
 _FUNCTIONS_ONLY = ("ORDERS_API__", "ORDERS_WEBHOOKS__")
 
 
@@ -71,7 +72,9 @@ def of_process(layout: Layout, own: Mapping[str, str]) -> dict[str, str]:
     outer = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("ORDERS_", "TEMPORAL_", "GUNICORN_", "MYSQL_"))
+        if not name.startswith(_REDIRECTING)
+        # Compiling every module anew at every start would cost the members seconds.
+        and name != "PYTHONDONTWRITEBYTECODE"
     }
     return outer | {"PYTHONUNBUFFERED": "1", pids.MARKER: str(layout.directory)} | dict(own)
 
