@@ -39,17 +39,20 @@ class Issue:
 
 
 def conclude(key: Finding, issues: Iterable[Issue], severity: Sequence[FindingKind], cut: datetime) -> Finding:
-    """Return the finding of a key: `key` holds its amounts and all its evidence, `issues` what is wrong with it.
+    """Return the finding of a key: `key` is it as matched, with amounts and all evidence; `issues` is what is wrong.
 
     `severity` ranks the kinds, worst first. Only a break carries a repair: what is pending may still arrive by
     itself. Without issues the key is matched (and keeps the cause it came with).
     """
-    ranked = sorted(issues, key=lambda issue: (_WEIGHT[issue.outcome(cut)], severity.index(issue.kind), issue.cause))
+    issues = tuple(issues)
     cut_off = "; ".join(_cut_off("our", key.ours) + _cut_off("their", key.theirs))
-    ours, theirs = tuple(_oldest(key.ours)), tuple(_oldest(key.theirs))
-    if not ranked:
-        cause = "; ".join(filter(None, (key.cause, cut_off)))
-        return replace(key, kind=FindingKind.MATCHED, outcome=Outcome.MATCHED, ours=ours, theirs=theirs, cause=cause)
+    if len(key.ours) > 1 or len(key.theirs) > 1:
+        key = replace(
+            key, ours=_oldest(key.ours), theirs=_oldest(key.theirs), cause="; ".join(filter(None, (key.cause, cut_off)))
+        )
+    if not issues:
+        return key
+    ranked = sorted(issues, key=lambda issue: (_WEIGHT[issue.outcome(cut)], severity.index(issue.kind), issue.cause))
     worst = ranked[0]
     outcome = worst.outcome(cut)
     waiting = [issue.break_on for issue in ranked if issue.break_on is not None and issue.break_on > cut]
@@ -63,18 +66,15 @@ def conclude(key: Finding, issues: Iterable[Issue], severity: Sequence[FindingKi
         outcome=outcome,
         at_risk_minor=sum(issue.at_risk_minor for issue in ranked),
         break_on=min(waiting) if outcome is Outcome.PENDING else None,
-        cause="; ".join(filter(None, (*causes, key.cause, cut_off))),
-        ours=ours,
-        theirs=theirs,
+        cause="; ".join(filter(None, (*causes, key.cause))),
         repair=repair.repair if repair else Repair.NONE,
         repair_reference=repair.repair_reference if repair else "",
     )
 
 
-def _oldest(facts: Sequence[Fact]) -> list[Fact]:
-    return sorted(facts, key=lambda fact: (fact.at, fact.record, fact.reference, fact.amount_minor or 0, fact.status))[
-        :MAX_FACTS
-    ]
+def _oldest(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+    ranked = sorted(facts, key=lambda fact: (fact.at, fact.record, fact.reference, fact.amount_minor or 0, fact.status))
+    return tuple(ranked[:MAX_FACTS])
 
 
 def _cut_off(side: str, facts: Sequence[Fact]) -> list[str]:

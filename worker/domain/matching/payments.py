@@ -73,7 +73,8 @@ def _judge(side: Account, currencies: list[Account], scope: Scope) -> Finding:
     unique, issues = set_repeats_aside(side)
     rest, voids = set_voids_aside(unique)
     issues += capture_issues(rest, scope) + refund_issues(rest, scope) + dispute_issues(rest)
-    return conclude(replace(base, cause="; ".join(voids)), issues, SEVERITY, scope.cut)
+    base = replace(base, cause="; ".join(voids)) if voids else base
+    return conclude(base, issues, SEVERITY, scope.cut)
 
 
 def _currency_issue(side: Account, currencies: list[Account]) -> Issue | None:

@@ -73,6 +73,8 @@ def set_voids_aside(account: Account) -> tuple[Account, list[str]]:
     This is how a double charge is put right at the provider: charge, then full refund, both beyond our books. It
     applies only where their side shows more payments than ours, so a refund of a payment we hold stays visible.
     """
+    if not account.charged or not account.refunded:
+        return account, []
     paid = {entry.payment_reference for entry in account.entries}
     charged: dict[str, int] = {}
     balance: dict[str, int] = {}
