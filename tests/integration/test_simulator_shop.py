@@ -1,10 +1,12 @@
 """The simulated shop over real HTTP: its API, its webhooks, its money at the simulated provider."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
 import re
+import sys
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,8 +16,10 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
+from infra.local.freeports import free_port
+from infra.local.layout import PROJECT
 from infra.local.simulator.shop.prices import minor_units, price
-from tests.integration.outside_world import SHOPIFY_SECRET, Answer, Delivery, OutsideWorld
+from tests.integration.outside_world import PATIENCE, SHOPIFY_SECRET, Answer, Delivery, OutsideWorld
 
 API = "/shopify/admin/api/2026-10"
 TOKEN = {"X-Shopify-Access-Token": "shpat_test"}
@@ -415,3 +419,44 @@ async def test_a_cancel_whose_answer_was_lost_has_happened(world: OutsideWorld) 
     with pytest.raises(aiohttp.ClientConnectionError):
         await post(world, f"{API}/orders/{order_id}/cancel.json")
     assert (await get(world, f"orders/{order_id}.json")).body["order"]["cancelled_at"]
+
+
+async def test_a_killed_process_forgets_nothing_it_answered_and_a_terminated_one_ends_cleanly(tmp_path: Path) -> None:
+    port, smtp_port = free_port(), free_port()
+    arguments = ["--port", str(port), "--smtp-port", str(smtp_port), "--data", str(tmp_path)]
+
+    async def started() -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "infra.local.simulator", *arguments, cwd=PROJECT, stderr=asyncio.subprocess.PIPE
+        )
+        assert process.stderr is not None
+        async with asyncio.timeout(PATIENCE):
+            while b"listens" not in (line := await process.stderr.readline()):
+                assert line, "the simulator ended instead of listening"
+        return process
+
+    basket = {"lines": [MUG], "paid": True}
+    first = await started()
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        try:
+            placed = await (await session.post("/_sim/shop/orders", json=basket)).json()
+        finally:
+            first.kill()
+            await first.wait()
+        second = await started()
+        try:
+            listed = await (await session.get("/_sim/shop/orders")).json()
+            kept = await (await session.get("/_sim/provider/charges_by_order")).json()
+            _, idle = await asyncio.open_connection("127.0.0.1", smtp_port)
+            second.terminate()
+            async with asyncio.timeout(PATIENCE):
+                code = await second.wait()
+            idle.close()
+        finally:
+            if second.returncode is None:
+                second.kill()
+                await second.wait()
+
+    assert listed["data"] == [placed]
+    assert kept == {placed["order_id"]: [1, 2500]}
+    assert code == 0
