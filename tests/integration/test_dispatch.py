@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,8 @@ from worker.observability.metrics import Metrics
 from worker.temporal.client import connect
 from worker.temporal.dispatch import TemporalProcesses
 from worker.temporal.interceptors import ActivityInterceptor
+from worker.temporal.lifetime import run_until_signal
+from worker.temporal.runtime import telemetry_runtime
 from worker.temporal.worker import activity_executor, build_workers
 
 CONFIG = ProcessConfig(
@@ -249,3 +252,36 @@ async def test_queues_are_checked(client: Client) -> None:
 async def test_a_server_that_is_away_is_told_within_the_bound() -> None:
     with pytest.raises(ProviderUnavailable, match="did not answer"):
         await connect(TemporalConfig(address="127.0.0.1:9", namespace="default", tls=False), patience_seconds=0.5)
+
+
+async def test_the_sdks_own_metrics_can_be_read(temporal_server: str) -> None:
+    runtime, read = telemetry_runtime()
+    config = TemporalConfig(address=temporal_server, namespace="default", tls=False)
+    client = await connect(config, runtime=runtime)
+    await client.count_workflows()
+    assert b'temporal_request_total{namespace="default",operation="CountWorkflowExecutions"' in read()
+
+
+async def test_a_worker_that_cannot_run_brings_the_process_down_with_its_error(client: Client) -> None:
+    elsewhere = Client(client.service_client, namespace="there-is-no-such-namespace")
+    executor = activity_executor(CONFIG)
+    plan: dict[Queue, Any] = {queue: ([TinyOrder], []) for queue in Queue}
+    workers = build_workers(client, CONFIG, plan, executor)
+    broken = build_workers(elsewhere, replace(CONFIG, queues=("users",)), plan, executor)
+    with pytest.raises(RuntimeError, match="there-is-no-such-namespace"):
+        await asyncio.wait_for(run_until_signal([*workers, *broken], grace_seconds=1), 20)
+    assert all(worker.is_shutdown for worker in workers)
+    executor.shutdown()
+
+
+async def test_a_failing_start_hook_stops_the_workers(client: Client) -> None:
+    executor = activity_executor(CONFIG)
+    workers = build_workers(client, CONFIG, {queue: ([TinyOrder], []) for queue in Queue}, executor)
+
+    async def on_ready() -> None:
+        raise LookupError("no port for health")
+
+    with pytest.raises(LookupError):
+        await asyncio.wait_for(run_until_signal(workers, grace_seconds=1, on_ready=on_ready), 20)
+    assert all(worker.is_shutdown for worker in workers)
+    executor.shutdown()
