@@ -1,9 +1,11 @@
 """The provider as the rest of the simulated world uses it: charge a customer now, give money back, look at the books."""
 
+from contextlib import suppress
+
 from infra.local.simulator.clock import Clock
 from infra.local.simulator.provider.charges import Charges, refundable
 from infra.local.simulator.provider.disputes import Disputes
-from infra.local.simulator.provider.errors import missing
+from infra.local.simulator.provider.errors import CardRefused, missing
 from infra.local.simulator.provider.events import Events
 from infra.local.simulator.provider.idempotency import Idempotency
 from infra.local.simulator.provider.intents import Confirmation, Intents, Order
@@ -39,12 +41,14 @@ class Provider:
     ) -> Document:
         """Create, confirm and capture a payment of `amount` minor units; returns the payment intent.
 
-        Events are emitted as for an API call. Raises CardRefused (a ProviderRefusal) when the card says no; then the
-        failed charge is on the books if the surrounding transaction is committed.
+        Events are emitted as for an API call. When the card says no the intent is returned all the same, with status
+        `requires_payment_method` and its `last_payment_error`. Raises ProviderRefusal for what cannot be asked.
         """
         with self.store.transaction():
             intent = self.intents.create(Order(amount=amount, currency=currency.lower(), metadata=metadata))
-            return self._shown(self.intents.confirm(intent, Confirmation(method=method)))
+            with suppress(CardRefused):
+                self.intents.confirm(intent, Confirmation(method=method))
+            return self._shown(self.intents.get(intent["id"]))
 
     def refund(self, payment_intent: str, amount: int | None = None) -> Document:
         """Give back `amount` minor units (all that is left when None); returns the refund.
