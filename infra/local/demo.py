@@ -11,7 +11,9 @@ import shutil
 import signal
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 
 from infra.local.errors import StackError
 from infra.local.layout import PROJECT
@@ -19,6 +21,7 @@ from infra.local.stack import Stack
 from infra.local.story.books import Books, charged_more_than_once
 from infra.local.story.narrator import Narrator
 from infra.local.story.reconciling import (
+    Tampered,
     promise_accounted,
     promise_found,
     promise_repaired,
@@ -30,6 +33,7 @@ from infra.local.story.selling import Sold, crash, sell
 from infra.local.story.world import World, until
 from infra.local.supervised import State, Supervised
 from worker.app import reading
+from worker.cli.main import EXIT_BREAKS
 from worker.config import load
 from worker.contract.names import WorkflowType
 from worker.domain.order import OrderState
@@ -88,7 +92,7 @@ async def story(directory: Path, report: Path, count: int, seed: int) -> int:
                 tell.show((await stack.cli("reconcile", "show", second.run_id)).out)
                 promise_repaired(tell, books, sold, tampered)
                 promise_accounted(tell, second)
-                await _statement(stack, world, tell, directory)
+                await _statement(stack, world, tell, directory, tampered)
                 source = Path(config.store.path) / second.report
                 shutil.copyfile(source, report)
         tell.close()
@@ -110,10 +114,10 @@ async def _register(world: World, tell: Narrator) -> None:
         return bool(mails)
 
     await until("the confirmation mail", mailed, 30)
-    token = re.search(r"^[A-Za-z0-9_-]{40,}$", mails[-1]["text"], re.MULTILINE)
+    token = re.search(r"^([A-Za-z0-9_-]{40,})\s*$", mails[-1]["text"], re.MULTILINE)
     assert token is not None
     wrong, _ = await world.post("/users/ada/confirm", {"token": "x" * 43}, key=False)
-    right, answer = await world.post("/users/ada/confirm", {"token": token.group()}, key=False)
+    right, answer = await world.post("/users/ada/confirm", {"token": token.group(1)}, key=False)
     tell.say(f"POST /users {status}, mail caught, a wrong token {wrong}, the mailed one {right}: {answer.get('state')}")
     tell.promise(
         "only the mailed token confirms", (wrong, right, answer.get("state")) == (422, 200, "active"), "422, 200"
@@ -174,15 +178,20 @@ async def _repaired(books: Books, sold: Sold) -> None:
     await until("the repaired orders to end", over, 60)
 
 
-async def _statement(stack: Stack, world: World, tell: Narrator, directory: Path) -> None:
+async def _statement(stack: Stack, world: World, tell: Narrator, directory: Path, tampered: Tampered) -> None:
     """Import the provider's own statement file; it must say what its API said."""
-    await world.control("POST", "/clock/advance", {"seconds": 4 * 86400})
-    await asyncio.sleep(1)
+    now = datetime.now(UTC)
+    period = urlencode({"start": (now - timedelta(days=1)).isoformat(), "end": (now + timedelta(days=1)).isoformat()})
     file = directory / "payout_reconciliation.csv"
-    file.write_text(str(await world.control("GET", "/provider/reports/payout_reconciliation.csv")))
-    answer = await stack.cli("statements", "import", str(file), "--no-reconcile")
+    file.write_text(str(await world.control("GET", f"/provider/reports/payout_reconciliation.csv?{period}")))
+    answer = await stack.cli("statements", "import", str(file))
+    tell.say(f"orders statements import {file.name}")
     tell.show(answer.out + answer.err)
-    tell.promise("the provider's statement file is read whole", answer.status == 0, "orders statements import")
+    tell.promise(
+        "the provider's own statement file says the same",
+        answer.status == EXIT_BREAKS and all(order_id in answer.out for order_id in tampered.expected),
+        "the four tampered orders are in the file's reconciliation too",
+    )
 
 
 def main() -> int:

@@ -62,10 +62,9 @@ def cli() -> None:
 def run() -> NoReturn:
     """Run the command line and exit with a stable code."""
     try:
-        cli(standalone_mode=False)
-        sys.exit(0)
-    except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
+        # Without standalone mode click returns the code of an Exit instead of raising it.
+        code = cli(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except click.Abort:
         sys.exit(130)
     except click.ClickException as problem:

@@ -126,7 +126,7 @@ class ReconciliationService:
             return stored
         self._database.transact(lambda tx: tx.runs.begin(run))
         open_breaks = self._database.transact(lambda tx: tx.breaks.open(request.shop, request.provider))
-        scope = self._scope(span, open_breaks)
+        scope = self._scope(request, span, open_breaks)
         books = self._read(request, scope, open_breaks, give_up=give_up, progress=progress)
         progress("comparing")
         findings = self._compare(books, scope)
@@ -134,8 +134,10 @@ class ReconciliationService:
         progress("storing")
         return self._database.transact(lambda tx: self._store(tx, run, scope, books, findings, bridges))
 
-    def _scope(self, span: Span, open_breaks: Sequence[Break]) -> Scope:
+    def _scope(self, request: Reconcile, span: Span, open_breaks: Sequence[Break]) -> Scope:
         horizon = min([span.start - self._graces.lookback, *(item.first_movement_at for item in open_breaks)])
+        if request.statement_sha256 is not None:
+            horizon = span.start  # a file says nothing of what happened before its first line
         return Scope(
             window_start=span.start,
             window_end=span.end,
@@ -154,7 +156,7 @@ class ReconciliationService:
         give_up: bool,
         progress: Callable[[str], None],
     ) -> Books:
-        start, end = scope.horizon_start, scope.window_end
+        start, end = scope.read_from, scope.window_end
         unread: list[str] = []
         legs = set(Leg)
 
