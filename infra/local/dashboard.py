@@ -101,14 +101,12 @@ class Dashboard:
         return table
 
     def _addresses(self) -> list[str]:
-        urls = self._stack.urls
+        urls = self._stack.layout.urls_to_show()
         lines = [""]
         for name, title in _TITLES.items():
             if name not in urls:
                 continue
             shown = urls[name] + {"worker": "/metrics", "simulator": "/_sim/health"}.get(name, "")
-            # The password is in the state file, for its owner; not on a screen that may be shared.
-            shown = shown if name != "database" else shown.rpartition("@")[2].partition("?")[0]
             lines.append(f"  {title:<15} {shown}")
         return lines
 

@@ -78,15 +78,14 @@ def _try_it(stack: Stack) -> list[str]:
     """Return what a newcomer may copy and paste."""
     if "functions" not in stack.urls:
         return []
-    order = (
-        '{"order_id": "try-\'$(date +%s)\'", "currency": "EUR", "total_minor": 2500, "customer_id": "c-1",'
-        ' "payment_mode": "charge", "payment_method": "pm_card_visa",'
-        ' "lines": [{"sku": "TEA-1", "quantity": 1, "unit_price_minor": 2500}]}'
-    )
-    headers = f"-H 'Authorization: Bearer {stack.api_key}' -H 'Content-Type: application/json'"
+    # Short lines: a terminal cuts what does not fit, and a cut command cannot be copied.
     return [
         "place an order:",
-        f"  curl -sS {stack.url('functions')}/orders {headers} -d '{order}'",
+        f"  curl -sS {stack.url('functions')}/orders \\",
+        f"    -H 'Authorization: Bearer {stack.api_key}' -H 'Content-Type: application/json' \\",
+        """    -d '{"order_id": "try-'$(date +%s)'", "customer_id": "c-1", "currency": "EUR", "total_minor": 2500,""",
+        """         "payment_mode": "charge", "payment_method": "pm_card_visa",""",
+        """         "lines": [{"sku": "TEA-1", "quantity": 1, "unit_price_minor": 2500}]}'""",
         "work on it with the command line:",
         '  eval "$(.venv/bin/orders dev env)"; .venv/bin/orders --help',
     ]

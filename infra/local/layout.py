@@ -76,6 +76,13 @@ class Layout:
             addresses["database"] = self.database_url
         return addresses
 
+    def urls_to_show(self) -> dict[str, str]:
+        """Return `urls` without the database's user and password: fit for a screen that may be shared."""
+        shown = self.urls()
+        if "database" in shown:
+            shown["database"] = shown["database"].rpartition("@")[2].partition("?")[0]
+        return shown
+
 
 def outer_database_url() -> str | None:
     """Return the database that the outer environment wants to be used, if any."""

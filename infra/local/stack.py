@@ -377,7 +377,7 @@ class Stack:
                 supervisor_started=pids.start_time(os.getpid()),
                 members=records,
                 ports=self.layout.ports,
-                urls=self.urls,
+                urls=self.layout.urls_to_show(),
                 env=self.env,
             ),
         )

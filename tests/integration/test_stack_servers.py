@@ -14,7 +14,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 
-from infra.local import environment, pids
+from infra.local import environment, pids, statefile
 from infra.local.members import FUNCTIONS
 from infra.local.stack import Stack
 from worker.contract.names import SEARCH_ATTRIBUTE_TYPES
@@ -85,6 +85,16 @@ async def test_the_database_survives_its_server_and_only_wanted_runs(tmp_path: P
             stack.url("database"), "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'orders'"
         )
         assert tables == 0, "a fresh stack starts from nothing"
+
+
+async def test_the_state_file_shows_where_the_database_is_but_keeps_its_password_in_the_settings(
+    tmp_path: Path,
+) -> None:
+    async with Stack(tmp_path, members=["mariadb"]) as stack:
+        record = statefile.read(tmp_path)
+        assert record is not None
+        assert record.urls["database"] == f"127.0.0.1:{stack.layout.ports['mariadb']}/orders"
+        assert record.env["ORDERS_DATABASE__URL"] == stack.url("database")
 
 
 async def test_the_database_is_as_strict_as_production(database_url: str) -> None:
