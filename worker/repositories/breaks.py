@@ -104,7 +104,7 @@ class MysqlBreakStore:
             statement = statement.where(BREAKS.c.shop == shop)
         if status is not None:
             statement = statement.where(BREAKS.c.status.in_(_OPEN if status == "open" else [status]))
-        largest = statement.order_by(BREAKS.c.at_risk_minor.desc(), BREAKS.c.break_id).limit(limit)
+        largest = statement.order_by(BREAKS.c.at_risk_minor.desc(), BREAKS.c.break_id.desc()).limit(limit)
         return [_break(row) for row in self._connection.execute(largest)]
 
 

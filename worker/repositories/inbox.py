@@ -57,8 +57,12 @@ class MysqlInboxStore:
             statement = statement.where(INBOX.c.source == source)
         if outcome is not None:
             statement = statement.where(INBOX.c.outcome == outcome)
-        newest = statement.order_by(INBOX.c.received_at.desc(), INBOX.c.source, INBOX.c.event_id).limit(limit)
-        return [_entry(row) for row in self._connection.execute(newest)]
+        # One direction throughout, and nothing known beforehand: so an index is read backwards instead of sorting.
+        order = [INBOX.c.received_at.desc(), INBOX.c.event_id.desc()]
+        if source is None:
+            order.append(INBOX.c.source.desc())
+        newest = statement.order_by(*order)
+        return [_entry(row) for row in self._connection.execute(newest.limit(limit))]
 
 
 def _key(source: str, event_id: str) -> dict[str, str]:

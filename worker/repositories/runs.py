@@ -97,7 +97,7 @@ class MysqlRunStore:
     def recent(self, shop: str | None, limit: int) -> list[Run]:
         """Return the newest finished or running runs, newest first."""
         statement = select(RUNS) if shop is None else select(RUNS).where(RUNS.c.shop == shop)
-        newest = statement.order_by(RUNS.c.started_at.desc(), RUNS.c.run_id).limit(limit)
+        newest = statement.order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc()).limit(limit)
         return [_run(row) for row in self._connection.execute(newest)]
 
     def statements(self, run_id: str) -> list[Statement]:

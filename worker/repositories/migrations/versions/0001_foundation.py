@@ -60,8 +60,8 @@ STATEMENTS = (
     """,
     """
     CREATE TABLE IF NOT EXISTS inbox (
-        source VARCHAR(64) NOT NULL,
         event_id VARCHAR(128) NOT NULL,
+        source VARCHAR(64) NOT NULL,
         topic VARCHAR(255) NOT NULL,
         origin VARCHAR(32) NOT NULL,
         body_sha256 VARCHAR(64) NOT NULL,
@@ -71,10 +71,10 @@ STATEMENTS = (
         outcome VARCHAR(32) NOT NULL,
         detail TEXT NOT NULL,
         closed_at DATETIME(6),
-        PRIMARY KEY (source, event_id),
-        KEY inbox_by_outcome (outcome, received_at),
-        KEY inbox_by_source (source, received_at),
-        KEY inbox_by_time (received_at)
+        PRIMARY KEY (event_id, source),
+        KEY inbox_by_outcome (outcome, received_at, event_id, source),
+        KEY inbox_by_source (source, received_at, event_id),
+        KEY inbox_by_time (received_at, event_id, source)
     ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin
     """,
     """
