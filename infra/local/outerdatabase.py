@@ -5,6 +5,19 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import pymysql
 
+from infra.local.errors import StackError
+from infra.local.layout import OWN_DATABASE
+
+
+def check(url: str) -> None:
+    """Make sure that the database answers. Raises StackError that says where the URL came from."""
+    try:
+        _execute(urlsplit(url), "SELECT 1")
+    except pymysql.MySQLError as error:
+        raise StackError(
+            f"{OWN_DATABASE} is set, but that database does not answer ({error}); unset it to use a private MariaDB",
+        ) from error
+
 
 def claim(url: str) -> str | None:
     """Create an empty database beside the one of `url` and return its URL; None when the user may not create one."""

@@ -120,16 +120,21 @@ class Stack:
             for folder in ("data", "logs"):
                 await asyncio.to_thread(shutil.rmtree, self.directory / folder, ignore_errors=True)
         (self.directory / "logs").mkdir(exist_ok=True)
+        credentials = credentials_of(self.directory)
         given = outer_database_url()
+        if given is not None and credentials.database_password in given:
+            # Exported from this very stack (`orders dev env`) when it ran before: not somebody's database.
+            given = None
         wants_database = any(member.name == "mariadb" for member in self._members)
         if given is not None and wants_database:
+            await asyncio.to_thread(outerdatabase.check, given)
             self._members = [member for member in self._members if member.name != "mariadb"]
             if not self._persist:
                 self._claimed = await asyncio.to_thread(outerdatabase.claim, given)
                 given = self._claimed or given
         self._layout = layout = Layout(
             directory=self.directory,
-            credentials=credentials_of(self.directory),
+            credentials=credentials,
             cache=self._cache,
             extra_env=self._extra_env,
             given_database_url=given,

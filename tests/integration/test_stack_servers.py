@@ -15,6 +15,7 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 
 from infra.local import environment, pids, statefile
+from infra.local.errors import StackError
 from infra.local.members import FUNCTIONS
 from infra.local.stack import Stack
 from worker.contract.names import SEARCH_ATTRIBUTE_TYPES
@@ -121,6 +122,20 @@ async def test_a_given_database_is_used_and_no_server_started(
         value(claimed, "SELECT 1")
     async with Stack(tmp_path, members=["mariadb"], persist=True) as stack:
         assert stack.url("database") == database_url
+
+
+async def test_a_given_database_that_is_gone_is_told_and_ones_own_is_not_taken_for_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Stack(tmp_path, members=["mariadb"], persist=True) as stack:
+        exported = stack.env["ORDERS_DATABASE__URL"]
+    monkeypatch.setenv("ORDERS_DATABASE__URL", exported)
+    async with Stack(tmp_path, members=["mariadb"], persist=True) as stack:
+        assert stack.member("mariadb").pid is not None
+    with pytest.raises(StackError, match="ORDERS_DATABASE__URL is set, but that database does not answer") as caught:
+        async with Stack(tmp_path / "other", members=["mariadb"]):
+            pytest.fail("the stack must not come up")
+    assert (urlsplit(exported).password or "nothing") not in str(caught.value)
 
 
 async def test_a_proxy_stands_between_settings_and_server_but_not_before_probes(tmp_path: Path) -> None:
