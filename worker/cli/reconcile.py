@@ -29,25 +29,38 @@ def command() -> None:
 @command.command()
 @click.option("--shop", help="Default: the shop of the settings.")
 @click.option("--provider", help="Default: the provider of the settings.")
-@click.option("--from", "start", required=True, help="Start of the window, ISO 8601 with zone (inclusive).")
-@click.option("--to", "end", required=True, help="End of the window, ISO 8601 with zone (exclusive).")
+@click.option("--from", "start", help="Start of the window, ISO 8601 with zone (inclusive).")
+@click.option("--to", "end", help="End of the window, ISO 8601 with zone (exclusive).")
+@click.option("--statement", help="SHA-256 of an imported statement file to compare with, instead of the API.")
 @click.option("--repair/--no-repair", default=False, show_default=True, help="Deliver lost messages again.")
 @as_json
-def run(shop: str | None, provider: str | None, start: str, end: str, *, repair: bool, as_json: bool) -> None:
+def run(
+    shop: str | None,
+    provider: str | None,
+    start: str | None,
+    end: str | None,
+    statement: str | None,
+    *,
+    repair: bool,
+    as_json: bool,
+) -> None:
     """Reconcile a window now and wait for the answer. Exits 1 when breaks are open, 4 when incomplete."""
+    if statement is None and (start is None or end is None):
+        raise click.UsageError("name a window with --from and --to, or a file with --statement")
     config = load()
-    span = Span(_time(start), _time(end))
+    span = Span(_time(start), _time(end)) if start is not None and end is not None else None
     request = Reconcile(
         shop=shop or config.shop.name,
         provider=provider or config.provider.name,
-        window=Window(start=span.start.isoformat(), end=span.end.isoformat()),
+        window=Window(start=span.start.isoformat(), end=span.end.isoformat()) if span else None,
+        statement_sha256=statement,
         repair=repair,
         requested_by="cli",
     )
     # The asking is part of the id: an operator who runs a window again wants it to run again.
-    asked = f"{span}-{datetime.now().astimezone():%Y%m%dT%H%M%S}"
-    result = asyncio.run(reconcile(config, request, asked))
-    answer(config, result, as_json=as_json)
+    window = str(span) if span else f"file-{statement}"[:17]
+    asked = f"{window}-{datetime.now().astimezone():%Y%m%dT%H%M%S}"
+    answer(config, asyncio.run(reconcile(config, request, asked)), as_json=as_json)
 
 
 @command.command("list")

@@ -13,9 +13,10 @@ from worker.config import load
 from worker.contract.reconciliation import Reconcile
 from worker.gateways.folder_store import FolderStore
 from worker.services.ports import StatementFile
+from worker.statements.detection import FORMATS
 from worker.statements.parse import ParsedStatement, parse
 
-formats = click.option("--format", "format_name", help="Skip the detection: stripe or adyen.")
+formats = click.option("--format", "format_name", type=click.Choice(FORMATS), help="Skip the detection.")
 file_argument = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -47,7 +48,7 @@ def import_file(file: Path, format_name: str | None, provider: str | None, *, ru
     """Import FILE and reconcile the books with it. The same file is imported once, reconciled as often as asked."""
     config = load()
     content = file.read_bytes()
-    parsed = parse(file.name, content, format_name)
+    parsed = parse(file.name, content, format_name, shop=config.shop.name)
     now = datetime.now(UTC)
     times = [line.created_at for line in parsed.lines]
     record = StatementFile(
@@ -57,7 +58,7 @@ def import_file(file: Path, format_name: str | None, provider: str | None, *, ru
         format=parsed.format,
         name=file.name,
         imported_at=now,
-        rows=len(parsed.lines) + len(parsed.rejects),
+        rows=parsed.rows,
         rejected=len(parsed.rejects),
         first_at=min(times, default=None),
         last_at=max(times, default=None),
@@ -83,7 +84,8 @@ def import_file(file: Path, format_name: str | None, provider: str | None, *, ru
 
 def _describe(parsed: ParsedStatement) -> None:
     click.echo(
-        f"{parsed.format} file, {len(parsed.lines)} lines, {len(parsed.rejects)} rejected, sha256 {parsed.sha256[:12]}"
+        f"{parsed.format}: {parsed.rows} rows, {len(parsed.lines)} lines, {len(parsed.rejects)} rejected, "
+        f"sha256 {parsed.sha256}"
     )
     for name, result in parsed.checks.items():
         click.echo(f"  check {name}: {result}")

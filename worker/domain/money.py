@@ -7,12 +7,13 @@ ISO 4217 list one; Stripe "Supported currencies" (zero- and three-decimal lists)
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from worker.contract.currencies import EXPONENTS
 from worker.domain.errors import InvalidInput
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_MAJOR = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,6})?")
 
 EXPONENTS_BY_PROVIDER: dict[str, dict[str, int]] = {
     # Stripe keeps ISK at two decimals in its API (amounts must end in 00) and lists MGA as zero-decimal.
@@ -80,12 +81,10 @@ def parse_major(text: str, currency: str, provider: str = "iso") -> int:
     Raises InvalidInput for anything else, and for more decimals than the currency has (a statement that
     says 0.005 EUR is wrong, not to be rounded).
     """
-    try:
-        value = Decimal(text.strip())
-    except InvalidOperation:
-        raise InvalidInput(f"not a decimal amount: {text[:40]!r}") from None
-    if not value.is_finite():
-        raise InvalidInput(f"not a finite amount: {text[:40]!r}")
+    plain = text.strip()
+    if not _MAJOR.fullmatch(plain):
+        raise InvalidInput(f"not a plain decimal amount: {text[:40]!r}")
+    value = Decimal(plain)
     scaled = value.scaleb(exponent(currency, provider))
     if scaled != scaled.to_integral_value():
         raise InvalidInput(f"{text[:40]!r} has more decimals than {currency} allows")

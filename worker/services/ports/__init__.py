@@ -1,0 +1,57 @@
+"""Ports: what the use cases need from the outside, written down as Protocols.
+
+`repositories/` and `gateways/` implement them, `app.py` wires them, tests may give fakes. All times are
+timezone-aware UTC, all amounts integer minor units. Methods raise errors of `domain/errors.py` only.
+"""
+
+from worker.services.ports.database import Database, Transaction
+from worker.services.ports.gateways import (
+    Clock,
+    MailGateway,
+    ObjectStore,
+    PaymentGateway,
+    ShopGateway,
+    ShopPayment,
+    WarehouseGateway,
+)
+from worker.services.ports.inbox import InboxEntry, InboxStore
+from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
+from worker.services.ports.processes import Processes
+from worker.services.ports.reconciliation import (
+    BreakAction,
+    BreakStore,
+    RejectedRow,
+    Run,
+    RunStore,
+    StatementFile,
+    StatementStore,
+)
+from worker.services.ports.reports import ReportWriter
+from worker.services.ports.users import UserStore
+
+__all__ = [
+    "BreakAction",
+    "BreakStore",
+    "Clock",
+    "Database",
+    "InboxEntry",
+    "InboxStore",
+    "MailGateway",
+    "ObjectStore",
+    "OrderStore",
+    "PaymentGateway",
+    "PaymentStore",
+    "Processes",
+    "RejectedRow",
+    "ReportWriter",
+    "Run",
+    "RunStore",
+    "ShipmentStore",
+    "ShopGateway",
+    "ShopPayment",
+    "StatementFile",
+    "StatementStore",
+    "Transaction",
+    "UserStore",
+    "WarehouseGateway",
+]

@@ -1,0 +1,66 @@
+"""MySQL as the use cases see it: the stores, bound to one transaction."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from worker.services.ports.inbox import InboxStore
+from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
+from worker.services.ports.reconciliation import BreakStore, RunStore, StatementStore
+from worker.services.ports.users import UserStore
+
+T = TypeVar("T")
+
+
+class Transaction(Protocol):
+    """The stores, bound to one transaction."""
+
+    @property
+    def orders(self) -> OrderStore:
+        """The orders store."""
+        ...
+
+    @property
+    def payments(self) -> PaymentStore:
+        """The payments store."""
+        ...
+
+    @property
+    def shipments(self) -> ShipmentStore:
+        """The shipments store."""
+        ...
+
+    @property
+    def inbox(self) -> InboxStore:
+        """The inbox store."""
+        ...
+
+    @property
+    def users(self) -> UserStore:
+        """The users store."""
+        ...
+
+    @property
+    def runs(self) -> RunStore:
+        """The runs store."""
+        ...
+
+    @property
+    def breaks(self) -> BreakStore:
+        """The breaks store."""
+        ...
+
+    @property
+    def statements(self) -> StatementStore:
+        """The statements store."""
+        ...
+
+
+class Database(Protocol):
+    """MySQL, one transaction at a time."""
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one transaction and commit. Raises DatabaseUnavailable.
+
+        `work` may run again after a deadlock (1213) or a lock wait (1205): no effect but on its stores.
+        """
+        ...

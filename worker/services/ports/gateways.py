@@ -1,0 +1,127 @@
+"""The outside world: payment provider, shop, warehouse, mail, object store, time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from worker.domain.ledger import LedgerLine, Shipment, ShipmentState, ShopOrder
+from worker.domain.payment import Payment, Refund
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """Return the current time, aware, in UTC."""
+        ...
+
+
+class PaymentGateway(Protocol):
+    """The payment provider. Every call that moves money takes an idempotency key; the same key is the same effect."""
+
+    name: str
+
+    def authorise(
+        self, *, shop: str, order_id: str, amount_minor: int, currency: str, method: str, idempotency_key: str
+    ) -> Payment:
+        """Authorise without capturing. Raises PaymentDeclined, ProviderRejected, ProviderUnavailable."""
+        ...
+
+    def capture(self, reference: str, *, idempotency_key: str) -> Payment:
+        """Capture the whole authorisation; capturing a captured payment returns it as it is."""
+        ...
+
+    def cancel(self, reference: str, *, idempotency_key: str) -> Payment:
+        """Void the authorisation; cancelling a cancelled payment returns it as it is."""
+        ...
+
+    def refund(self, reference: str, amount_minor: int, *, idempotency_key: str) -> Refund:
+        """Refund part or all of a captured payment. Raises ProviderRejected when it refuses."""
+        ...
+
+    def retrieve(self, reference: str) -> Payment:
+        """Return what the provider says now."""
+        ...
+
+    def find(self, *, shop: str, order_id: str, since: datetime) -> list[Payment]:
+        """Return the payments the provider holds for an order (by metadata), oldest first."""
+        ...
+
+    def refunds(self, reference: str) -> list[Refund]:
+        """Return every refund the provider made on a payment, oldest first, failed ones left out."""
+        ...
+
+    def payment_document(self, reference: str) -> str:
+        """Return the event JSON the provider would send for a captured payment. Raises NotFound."""
+        ...
+
+    def ledger(self, start: datetime, end: datetime) -> Iterator[LedgerLine]:
+        """Stream the ledger lines of [start, end). Raises SourceUnreadable when it breaks off."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopPayment:
+    """Money the shop collected for an order; `reference` is the payment provider's (payment intent)."""
+
+    reference: str
+    amount_minor: int
+    currency: str
+    at: datetime
+
+
+class ShopGateway(Protocol):
+    """The shop's own API."""
+
+    def orders(self, start: datetime, end: datetime) -> Iterator[ShopOrder]:
+        """Stream the orders created or updated in [start, end). Raises SourceUnreadable."""
+        ...
+
+    def payments(self, order_id: str) -> list[ShopPayment]:
+        """Return what the shop collected for an order (successful sales and captures), oldest first."""
+        ...
+
+    def order_document(self, order_id: str) -> str:
+        """Return the order's JSON as the shop's webhooks carry it. Raises NotFound."""
+        ...
+
+
+class WarehouseGateway(Protocol):
+    """The warehouse's API."""
+
+    def request(self, *, shop: str, order_id: str, lines: Sequence[tuple[str, int]], idempotency_key: str) -> Shipment:
+        """Ask for a parcel; the same key is the same parcel. Raises ProviderRejected, ProviderUnavailable."""
+        ...
+
+    def cancel(self, shipment_id: str) -> ShipmentState:
+        """Stop a parcel if it has not left; return its state."""
+        ...
+
+    def shipments(self, shop: str, start: datetime, end: datetime) -> Iterator[Shipment]:
+        """Stream the parcels requested in [start, end). Raises SourceUnreadable."""
+        ...
+
+    def shipment_document(self, shipment_id: str) -> str:
+        """Return the event JSON the warehouse would have sent for the parcel's present state. Raises NotFound."""
+        ...
+
+
+class MailGateway(Protocol):
+    """Outgoing mail."""
+
+    def send(self, *, to: str, subject: str, text: str, message_id: str) -> None:
+        """Hand one mail to the relay. Raises ProviderUnavailable."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """Files that outlive a process: statements, reports."""
+
+    def put(self, path: str, content: bytes) -> str:
+        """Write the object at once (readers see all or nothing); return where it is."""
+        ...
+
+    def get(self, path: str) -> bytes:
+        """Read the object. Raises NotFound."""
+        ...

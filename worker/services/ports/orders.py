@@ -1,0 +1,88 @@
+"""Stores of the order process: orders with their audit trail, payments with the book entries, parcels."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from worker.domain.ledger import OwnOrder, Shipment
+from worker.domain.order import Order, OrderState, Transition
+from worker.domain.payment import BookEntry, Payment
+
+
+class OrderStore(Protocol):
+    """Orders and their audit trail."""
+
+    def add(self, order: Order, at: datetime, actor: str) -> bool:
+        """Insert the order with its first trail line; return False (and change nothing) when it exists."""
+        ...
+
+    def get(self, shop: str, order_id: str) -> Order | None:
+        """Return the order with its captured and refunded sums, or None."""
+        ...
+
+    def lock(self, shop: str, order_id: str) -> Order:
+        """Return the order, locked until the transaction ends. Raises NotFound."""
+        ...
+
+    def move(self, order: Order, to: OrderState, *, at: datetime, actor: str, reason: str = "") -> Order:
+        """Change the state (UPDATE ... WHERE state = the order's) and append to the trail.
+
+        Raises Conflict when the transition table forbids it or somebody else moved the order meanwhile.
+        """
+        ...
+
+    def trail(self, shop: str, order_id: str) -> list[Transition]:
+        """Return the audit trail, oldest first."""
+        ...
+
+    def recent(self, shop: str, *, state: str | None, limit: int) -> list[Order]:
+        """Return the newest orders, optionally of one state."""
+        ...
+
+    def count_by_state(self, shop: str) -> dict[str, int]:
+        """Return how many orders stand in each state."""
+        ...
+
+    def for_reconciliation(self, shop: str, start: datetime, end: datetime, order_ids: Sequence[str]) -> list[OwnOrder]:
+        """Return the orders placed or updated in [start, end), and those named, each once, sorted by id."""
+        ...
+
+
+class PaymentStore(Protocol):
+    """What we know of payments at the provider, and our book entries."""
+
+    def save(self, shop: str, order_id: str, payment: Payment, at: datetime) -> None:
+        """Insert or update the payment by (provider, reference)."""
+        ...
+
+    def of_order(self, shop: str, order_id: str) -> list[Payment]:
+        """Return the payments of an order, oldest first."""
+        ...
+
+    def order_of_payment(self, shop: str, provider: str, references: Sequence[str]) -> dict[str, str]:
+        """Map payment references to order ids; unknown references are absent."""
+        ...
+
+    def post(self, entry: BookEntry) -> bool:
+        """Append a book entry; return False when (provider, kind, reference) is already booked."""
+        ...
+
+    def entries_of_order(self, shop: str, order_id: str) -> list[BookEntry]:
+        """Return the book entries of an order, oldest first."""
+        ...
+
+    def entries(self, shop: str, provider: str, start: datetime, end: datetime) -> Iterator[BookEntry]:
+        """Stream the book entries of [start, end), ordered by time and reference."""
+        ...
+
+
+class ShipmentStore(Protocol):
+    """Our record of parcels."""
+
+    def save(self, shop: str, shipment: Shipment) -> None:
+        """Insert or update by (shop, shipment_id)."""
+        ...
+
+    def of_order(self, shop: str, order_id: str) -> list[Shipment]:
+        """Return the parcels of an order."""
+        ...
