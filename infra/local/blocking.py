@@ -6,8 +6,9 @@ from collections.abc import Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from infra.local.commandline import Finished
 from infra.local.faultproxy import FaultProxy
-from infra.local.stack import Finished, Stack
+from infra.local.stack import Stack
 from infra.local.supervised import Supervised
 
 T = TypeVar("T")

@@ -13,36 +13,26 @@ the end of the `async with`.
 import asyncio
 import contextlib
 import functools
-import os
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from infra.local import environment, freeports, members, outerdatabase, pids, statefile
+from infra.local import commandline, environment, freeports, members, outerdatabase, statefile
+from infra.local.commandline import Finished
 from infra.local.credentials import credentials_of
 from infra.local.errors import MemberFailedError, StackError
 from infra.local.faultproxy import FaultProxy
-from infra.local.layout import CACHE, HOST, PROJECT, Layout, outer_database_url
+from infra.local.layout import CACHE, HOST, Layout, outer_database_url
 from infra.local.members import Member
+from infra.local.publication import publish
 from infra.local.supervised import UP, State, Supervised
 
 PROXY_UPSTREAM = {"mariadb": "mariadb", "temporal": "temporal", "provider": "simulator"}
 """What a fault proxy can stand before, and the port it forwards to."""
 
 _BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """A command that ran to its end."""
-
-    status: int
-    out: str
-    err: str
 
 
 class Stack:
@@ -75,7 +65,10 @@ class Stack:
         self.directory = directory.resolve()
         self.crashes: list[MemberFailedError] = []
         """Ends of members that nobody asked for, in order."""
-        self._members = [_standard(member) if isinstance(member, str) else member for member in (members or _all())]
+        self._members = [
+            _standard(member) if isinstance(member, str) else member
+            for member in (_all() if members is None else members)
+        ]
         self._extra_env = dict(extra_env or {})
         self._persist = persist
         self._wanted_proxies = tuple(proxies)
@@ -178,7 +171,7 @@ class Stack:
             raise group.exceptions[0] from None
         for supervised in self._supervised.values():
             await supervised.member.introduce(self.layout)
-        self._publish()
+        publish(self.layout, self.members)
 
     async def _end(self) -> None:
         self._ending = True
@@ -306,21 +299,7 @@ class Stack:
 
     async def cli(self, *arguments: str, seconds: float = 60.0, env: Mapping[str, str] | None = None) -> Finished:
         """Run the command line (`python -m worker ...`) on this stack. Raises TimeoutError."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "worker", *arguments),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=PROJECT,
-            env=environment.of_process(self.layout, self.env | dict(env or {})),
-        )
-        try:
-            out, err = await asyncio.wait_for(process.communicate(), seconds)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        return Finished(status=process.returncode or 0, out=out.decode(), err=err.decode())
+        return await commandline.run(self.layout, arguments, seconds=seconds, env=env or {})
 
     def check(self) -> None:
         """Raise the first crash that nobody handled, if there was one."""
@@ -357,35 +336,9 @@ class Stack:
                 self.crashes.append(error)
 
     def _changed(self, supervised: Supervised) -> None:
-        self._publish()
+        publish(self.layout, self.members)
         if self._on_change is not None:
             self._on_change(supervised)
-
-    def _publish(self) -> None:
-        records = tuple(
-            statefile.MemberRecord(
-                name=each.name,
-                state=each.state,
-                pid=each.pid,
-                started=pids.start_time(each.pid) if each.pid is not None else None,
-                restarts=each.restarts,
-                log=str(each.log),
-            )
-            for each in self._supervised.values()
-            # A one-off that is done is no process any more.
-            if each.state is not State.DONE
-        )
-        statefile.write(
-            statefile.StackRecord(
-                directory=str(self.directory),
-                supervisor=os.getpid(),
-                supervisor_started=pids.start_time(os.getpid()),
-                members=records,
-                ports=self.layout.ports,
-                urls=self.layout.urls_to_show(),
-                env=self.env,
-            ),
-        )
 
 
 def _all() -> Sequence[Member]:
