@@ -26,7 +26,7 @@ COMMANDS = {
     "order": "Orders: list, show, cancel.",
     "reconcile": "Reconciliation: run, list, show, report.",
     "schedules": "Schedules as code: plan, apply, list, pause, resume, trigger, backfill.",
-    "statements": "Statement files: preview, import, list.",
+    "statements": "Statement files: preview, import.",
     "worker": "The worker process: run.",
 }
 
