@@ -22,7 +22,9 @@ EVENT = b'{"id": "evt_1", "object": "event", "type": "payout.paid"}'
 
 
 def verify_stripe(body: bytes, header: str, secret: str) -> stripe.Event:
-    return stripe.Webhook.construct_event(body, header, secret)
+    event = stripe.Webhook.construct_event(body, header, secret)
+    assert isinstance(event, stripe.Event)
+    return event
 
 
 def test_stripe_accepts_our_stripe_signature() -> None:

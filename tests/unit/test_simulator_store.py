@@ -47,7 +47,8 @@ def test_a_failed_transaction_leaves_nothing_and_a_nested_one_joins(store: Store
             numbers.append(store.next_number("orders"))
             raise RuntimeError
 
-    pytest.raises(RuntimeError, fail_half_way)
+    with pytest.raises(RuntimeError):
+        fail_half_way()
     assert (store.count("things"), store.next_number("orders")) == (0, numbers[0])
 
 
