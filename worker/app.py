@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine
 from temporalio.client import Client
 
 from worker.activities.events import EventActivities
@@ -28,7 +27,7 @@ from worker.gateways.stripe_payments import StripePayments
 from worker.gateways.warehouse import Warehouse
 from worker.reports.writer import ReportFiles
 from worker.repositories.database import MysqlDatabase
-from worker.repositories.engine import make_engine
+from worker.repositories.engine import Engine, make_engine
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.events import EventService
 from worker.services.orders import OrderService

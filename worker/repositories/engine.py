@@ -14,6 +14,8 @@ from sqlalchemy.exc import ArgumentError
 from worker.domain.errors import InvalidInput
 from worker.repositories.unit_of_work import watch
 
+__all__ = ["Engine", "make_engine"]
+
 SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 RECYCLE_SECONDS = 280
