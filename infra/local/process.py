@@ -9,9 +9,11 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+_GROUP_PATIENCE = 1.0
 _WRAPPER = Path(__file__).with_name("child.py")
 
 
@@ -46,7 +48,11 @@ class ChildProcess:
     async def wait(self) -> int:
         """Wait for the end, sweep up what is left of its group, and return the exit status."""
         status = await self._process.wait()
-        self._signal_group(signal.SIGKILL)
+        deadline = time.monotonic() + _GROUP_PATIENCE
+        # The killed rest keeps its sockets until it is really gone. Bounded, for a dead process may stay listed
+        # where nobody collects orphans (a container whose first process is not an init).
+        while self._signal_group(signal.SIGKILL) and time.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.01)
         return status
 
     def pause(self) -> None:
@@ -77,10 +83,14 @@ class ChildProcess:
             return False
         return True
 
-    def _signal_group(self, number: signal.Signals) -> None:
-        # PermissionError is what macOS answers for a group of which only zombies are left.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+    def _signal_group(self, number: signal.Signals) -> bool:
+        """Signal everyone in the group; tell whether there was anyone."""
+        try:
             os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            # PermissionError is what macOS answers for a group of which only zombies are left.
+            return False
+        return True
 
 
 def log_tail(log: Path, lines: int = 20) -> str:
