@@ -121,8 +121,7 @@ def _dataclass(section: type[Any], values: Any, path: str, problems: list[str]) 
         if name in values:
             arguments[name] = _convert(hints[name], values[name], f"{prefix}{name}", problems)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            variable = "ORDERS_" + f"{prefix}{name}".replace(".", "__").upper()
-            problems.append(f"{prefix}{name}: missing (set it in settings.toml or as {variable})")
+            problems.append(f"{prefix}{name}: missing (set it in settings.toml or as {_variable(f'{prefix}{name}')})")
     return None if problems else section(**arguments)
 
 
@@ -132,8 +131,7 @@ def _convert(hint: Any, value: Any, path: str, problems: list[str]) -> Any:
         inner = [arm for arm in typing.get_args(hint) if arm is not type(None)]
         return None if value is None else _convert(inner[0], value, path, problems)
     if hint is Secret:
-        # Numbers and booleans are accepted: the loader reads an all-digit password from a variable as one.
-        return Secret(value if isinstance(value, str) else str(value))
+        return _secret(value, path, problems)
     if dataclasses.is_dataclass(hint):
         return _dataclass(typing.cast("type[Any]", hint), value, path, problems)
     if origin in {tuple, list}:
@@ -146,6 +144,15 @@ def _convert(hint: Any, value: Any, path: str, problems: list[str]) -> Any:
         problems.append(f"{path}: expected {hint.__name__}, got {_name(value)}")
         return None
     return value
+
+
+def _secret(value: Any, path: str, problems: list[str]) -> Secret | None:
+    """Take a text. The loader reads variables as TOML: a password that looks like a number is read again as it is."""
+    text = value if isinstance(value, str) else os.environ.get(_variable(path))
+    if text is None:
+        problems.append(f"{path}: expected a text, got {_name(value)}")
+        return None
+    return Secret(text)
 
 
 def _from_json(value: Any) -> Any:
@@ -172,6 +179,10 @@ def _table(item: Any, value: Any, path: str, problems: list[str]) -> dict[str, A
         problems.append(f"{path}: expected a table, got {_name(value)}")
         return {}
     return {key: _convert(item, entry, f"{path}.{key}", problems) for key, entry in value.items()}
+
+
+def _variable(path: str) -> str:
+    return f"ORDERS_{path.replace('.', '__').upper()}"
 
 
 def _name(value: Any) -> str:
