@@ -9,7 +9,6 @@ from pathlib import Path
 
 from aiohttp import web
 
-from infra.local.simulator import keys
 from infra.local.simulator.app import Options, build
 
 _HOST = "127.0.0.1"
@@ -41,14 +40,12 @@ async def _serve(options: Options, port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    app = build(options)
-    runner = web.AppRunner(app, shutdown_timeout=_DRAIN_SECONDS)
+    runner = web.AppRunner(build(options), shutdown_timeout=_DRAIN_SECONDS)
     try:
         await runner.setup()
         await web.TCPSite(runner, _HOST, port).start()
         logging.getLogger(__name__).info("simulator listens on http://%s:%d", _HOST, port)
         await stopped.wait()
-        app[keys.FAULTS].close()
     finally:
         await runner.cleanup()
 

@@ -50,6 +50,7 @@ def build(options: Options) -> web.Application:
     shop_routes.setup(app)
     warehouse_routes.setup(app)
     mail.setup(app, options.smtp_port)
+    app.on_shutdown.append(_let_go)
     app.cleanup_ctx.append(_background)
     return app
 
@@ -61,6 +62,11 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _let_go(app: web.Application) -> None:
+    """End the faults that keep callers hanging, or stopping would wait for them."""
+    app[keys.FAULTS].close()
 
 
 async def _close_store(app: web.Application) -> AsyncIterator[None]:
