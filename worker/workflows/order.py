@@ -3,12 +3,15 @@
     record -> authorise -> capture -> request fulfilment -> wait for the parcel -> completed
                 (or wait for the shop's payment event)
 Cancelled before capture: voided. After capture: refunded. A failed parcel: refunded. Any other exit
-(cancellation, failure) gives the money back first. The state lives in MySQL; this class keeps the last
-answer of it and never a second truth.
+(cancellation, failure) stops the parcel and gives the money back first; a step that is under way is waited
+for, since what it does outside can only be undone once it is done. The state lives in MySQL; this class keeps
+the last answer of it and never a second truth.
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
@@ -28,10 +31,12 @@ with workflow.unsafe.imports_passed_through():
     from worker.domain.errors import Conflict, ProviderRejected
     from worker.domain.money import Money
     from worker.domain.order import TERMINAL, OrderState, may_follow
-    from worker.workflows.policies import DATABASE, OUTSIDE, REVERSAL
+    from worker.workflows.policies import OUTSIDE, RECORDING, REVERSAL, STEP
 
 STATE = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_STATE)
 TOO_LATE_TO_CANCEL = TERMINAL | {OrderState.SHIPPED, OrderState.REFUNDING}
+WITH_THE_WAREHOUSE = frozenset({OrderState.PAID, OrderState.FULFILLING})
+"""States in which the warehouse may have been asked for a parcel."""
 
 
 @workflow.defn(name=WorkflowType.ORDER)
@@ -42,6 +47,7 @@ class OrderWorkflow:
     def __init__(self, place: PlaceOrder) -> None:
         self._place = place
         self._status: OrderStatus | None = None
+        self._over = False
         self._cancel: str | None = None
         self._parcel_failed: str | None = None
         self._seen: set[str] = set()
@@ -56,7 +62,8 @@ class OrderWorkflow:
             # Other exceptions are bugs: they fail the workflow task, not the order, and a fixed worker goes on.
             if not isinstance(problem, asyncio.CancelledError | FailureError):
                 raise
-            await self._shielded_reversal(f"ended early: {type(problem).__name__}")
+            await _shielded(self._compensate(f"ended early: {type(problem).__name__}"))
+            self._over = True
             await workflow.wait_condition(workflow.all_handlers_finished)
             raise
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -70,7 +77,7 @@ class OrderWorkflow:
     @workflow.update(name=OrderMessage.DELIVER_EVENT)
     async def deliver_event(self, event: OrderEvent) -> OrderAnswer:
         """Take in an outside event, once per event id."""
-        await workflow.wait_condition(lambda: self._status is not None)
+        await self._recorded()
         if event.event_id in self._seen:
             return OrderAnswer(outcome="duplicate", state=self._now().state)
         self._seen.add(event.event_id)
@@ -90,7 +97,7 @@ class OrderWorkflow:
     @workflow.update(name=OrderMessage.CANCEL)
     async def cancel(self, request: CancelOrder) -> OrderAnswer:
         """Ask the order to stop; the answer says whether it will."""
-        await workflow.wait_condition(lambda: self._status is not None)
+        await self._recorded()
         return self._take_cancellation(request.reason or f"cancelled by {request.requested_by}")
 
     @cancel.validator
@@ -100,27 +107,22 @@ class OrderWorkflow:
 
     async def _process(self, place: PlaceOrder) -> None:
         recorded = await workflow.execute_local_activity_method(
-            OrderActivities.record_order, place, summary="record and validate", **DATABASE
+            OrderActivities.record_order, place, summary="record and validate", **RECORDING
         )
         self._stand(recorded.status)
+        _heed_cancellation()
         if self._state is OrderState.PAYING and not self._cancel:
-            self._stand(
-                await workflow.execute_activity_method(
-                    OrderActivities.authorise_payment, self._step("authorise"), summary=self._amount(), **OUTSIDE
-                )
-            )
+            await self._do("authorise", OrderActivities.authorise_payment, self._amount())
         if self._state is OrderState.AWAITING_PAYMENT:
             await self._wait_for_payment(timedelta(seconds=recorded.payment_window_seconds))
         if self._state is OrderState.AUTHORISED and not self._cancel:
-            self._stand(
-                await workflow.execute_activity_method(
-                    OrderActivities.capture_payment, self._step("capture"), summary=self._amount(), **OUTSIDE
-                )
-            )
-        if self._state is OrderState.PAID and not self._cancel:
+            await self._do("capture", OrderActivities.capture_payment, self._amount())
+        if self._state in WITH_THE_WAREHOUSE and not self._cancel:
             await self._fulfil(timedelta(seconds=recorded.fulfilment_sla_seconds))
         if self._cancel and self._state not in TERMINAL:
             await self._reverse(OrderState.CANCELLED, self._cancel)
+        if self._state is OrderState.REFUNDING:  # left so by an earlier run that was terminated
+            await self._reverse(OrderState.REFUNDED, recorded.status.reason)
 
     async def _wait_for_payment(self, window: timedelta) -> None:
         try:
@@ -130,19 +132,11 @@ class OrderWorkflow:
                 timeout_summary="payment window",
             )
         except TimeoutError:
-            self._stand(
-                await workflow.execute_activity_method(
-                    OrderActivities.expire_order, self._step("expire"), summary="payment window passed", **OUTSIDE
-                )
-            )
+            await self._do("expire", OrderActivities.expire_order, "payment window passed")
 
     async def _fulfil(self, sla: timedelta) -> None:
         try:
-            self._stand(
-                await workflow.execute_activity_method(
-                    OrderActivities.request_fulfilment, self._step("fulfil"), summary="ask for the parcel", **OUTSIDE
-                )
-            )
+            await self._do("fulfil", OrderActivities.request_fulfilment, "ask for the parcel")
         except ActivityError as problem:
             if not (isinstance(problem.cause, ApplicationError) and problem.cause.type == ProviderRejected.code):
                 raise
@@ -158,11 +152,7 @@ class OrderWorkflow:
             self._parcel_failed = "nothing was shipped within the fulfilment SLA"
         if self._state in TERMINAL:
             return
-        self._stand(
-            await workflow.execute_activity_method(
-                OrderActivities.stop_fulfilment, self._step("stop"), summary="stop the parcel", **OUTSIDE
-            )
-        )
+        await self._do("stop", OrderActivities.stop_fulfilment, "stop the parcel")
         if self._state not in TERMINAL:
             to = OrderState.CANCELLED if self._cancel else OrderState.REFUNDED
             await self._reverse(to, self._cancel or self._parcel_failed or "")
@@ -183,16 +173,31 @@ class OrderWorkflow:
         if status is not None:
             self._stand(status)
 
-    async def _shielded_reversal(self, reason: str) -> None:
-        """Compensate whatever happens: a second cancellation must not stop the refund half-way."""
-        task = asyncio.ensure_future(self._reverse(OrderState.CANCELLED, reason))
-        while not task.done():
+    async def _compensate(self, reason: str) -> None:
+        """End an order whose process ends early: nobody may get both the parcel and the money."""
+        if self._status is not None and self._state in WITH_THE_WAREHOUSE:
             try:
-                await asyncio.shield(task)
-            except asyncio.CancelledError:
-                if task.cancelled():
-                    raise
-        task.result()
+                self._stand(await self._attempt("stop", OrderActivities.stop_fulfilment, "stop the parcel"))
+            except ActivityError as problem:
+                # The money goes back all the same; reconciliation reports a parcel without an order.
+                workflow.logger.warning("the parcel could not be stopped", extra={"cause": str(problem.cause)})
+        if self._status is None or self._state not in TERMINAL:
+            await self._reverse(OrderState.CANCELLED, reason)
+
+    async def _do(self, name: str, activity: Callable[[OrderActivities, Step], OrderStatus], summary: str) -> None:
+        """Do one step and stand where it led; a cancellation takes effect after it."""
+        self._stand(await self._attempt(name, activity, summary))
+        _heed_cancellation()
+
+    async def _attempt(
+        self, name: str, activity: Callable[[OrderActivities, Step], OrderStatus], summary: str
+    ) -> OrderStatus:
+        return await workflow.execute_activity_method(activity, self._step(name), summary=summary, **STEP)
+
+    async def _recorded(self) -> None:
+        """Wait for the order to be in the book; one that ended before gets no further (see `_now`)."""
+        await workflow.wait_condition(lambda: self._status is not None or self._over)
+        self._now()
 
     def _take_cancellation(self, reason: str) -> OrderAnswer:
         if self._state in TOO_LATE_TO_CANCEL or self._cancel is not None:
@@ -227,3 +232,21 @@ class OrderWorkflow:
     @property
     def _state(self) -> OrderState:
         return OrderState(self._now().state)
+
+
+def _heed_cancellation() -> None:
+    """Raise what a step that was waited for has kept back: the workflow's own cancellation."""
+    if workflow.cancellation_reason() is not None:
+        raise asyncio.CancelledError
+
+
+async def _shielded(work: Coroutine[Any, Any, None]) -> None:
+    """Finish `work` whatever happens: a cancellation must not stop a refund half-way."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+    task.result()

@@ -8,13 +8,15 @@ from datetime import timedelta
 from typing import TypedDict
 
 from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
 
 
-class Local(TypedDict):
+class Local(TypedDict, total=False):
     """Options of a local activity."""
 
     start_to_close_timeout: timedelta
     retry_policy: RetryPolicy
+    cancellation_type: ActivityCancellationType
 
 
 class Remote(TypedDict, total=False):
@@ -24,6 +26,7 @@ class Remote(TypedDict, total=False):
     schedule_to_close_timeout: timedelta
     heartbeat_timeout: timedelta
     retry_policy: RetryPolicy
+    cancellation_type: ActivityCancellationType
 
 
 DATABASE: Local = {
@@ -34,6 +37,12 @@ DATABASE: Local = {
     ),
 }
 
+# By default a cancelled workflow goes on while the step it asked for still runs, and would void a payment that is
+# authorised a moment later. Orders wait for the step, and must look for the cancellation themselves afterwards.
+_WAIT = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+
+RECORDING: Local = {**DATABASE, "cancellation_type": _WAIT}
+
 OUTSIDE: Remote = {
     # A call to a provider (5 s) and its record. A worker that died is noticed after the start-to-close
     # time-out, so it is as short as an honest call allows; the idempotency key makes the repeat safe.
@@ -43,8 +52,11 @@ OUTSIDE: Remote = {
     ),
 }
 
+STEP: Remote = {**OUTSIDE, "cancellation_type": _WAIT}
+
 REVERSAL: Remote = {
     # Several calls in a row.
+    "cancellation_type": _WAIT,
     "start_to_close_timeout": timedelta(seconds=30),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
