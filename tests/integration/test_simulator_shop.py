@@ -104,9 +104,11 @@ def test_prices_have_the_currencys_decimals(currency: str, text: str) -> None:
 
 
 async def test_ids_survive_only_as_integers(world: OutsideWorld) -> None:
-    first, second = await place(world), await place(world)
-    assert first["id"] != second["id"]
-    assert float(first["id"]) == float(second["id"]), "reading ids as floating point must be found out"
+    first, second, third = [await place(world) for _ in range(3)]
+    ids = [first["id"], second["id"], third["id"]]
+    assert len(set(ids)) == 3
+    # Two of them may lie on two sides of a rounding step, never all three.
+    assert len({float(order_id) for order_id in ids}) < 3, "reading ids as floating point must be found out"
     assert first["order_id"] == str(first["id"])
     assert (first["name"], second["name"]) == ("#1001", "#1002")
 

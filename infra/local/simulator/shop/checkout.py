@@ -9,7 +9,7 @@ import secrets
 from typing import Protocol
 
 from infra.local.simulator.clock import Clock
-from infra.local.simulator.provider.errors import CardRefused, ProviderRefusal
+from infra.local.simulator.provider.errors import ProviderRefusal
 from infra.local.simulator.shop import resources
 from infra.local.simulator.shop.basket import Basket
 from infra.local.simulator.shop.prices import minor_units, price
@@ -35,7 +35,7 @@ class CardPayments(Protocol):
     """What the shop's checkout needs of the payment provider."""
 
     def charge_now(self, amount: int, currency: str, metadata: dict[str, str], method: str = ...) -> Document:
-        """Create, confirm and capture a payment; returns the payment intent. Raises CardRefused, ProviderRefusal."""
+        """Create, confirm and capture a payment; returns the payment intent, whatever the card said. ProviderRefusal."""
         ...
 
     def refund(self, payment_intent: str, amount: int | None = None) -> Document:
@@ -182,8 +182,6 @@ class Shop:
             try:
                 intent = self._payments.charge_now(minor, order["currency"], metadata, method)
                 reference, succeeded = str(intent["id"]), intent["status"] == "succeeded"
-            except CardRefused:
-                succeeded = False
             except ProviderRefusal as refusal:
                 raise Refused(f"the payment provider refuses: {refusal}") from None
         self._note(order, "sale", minor, reference, succeeded=succeeded)
