@@ -47,6 +47,8 @@ class PlaceOrder:
 class OrderEventKind(StrEnum):
     """What an outside event means to an order, whoever sent it."""
 
+    PAYMENT_AUTHORISED = "payment_authorised"
+    """The customer did what the provider wanted to see: what waited for it can be captured."""
     PAYMENT_CAPTURED = "payment_captured"
     PAYMENT_FAILED = "payment_failed"
     REFUNDED = "refunded"

@@ -4,6 +4,7 @@
     received -> awaiting_payment -> paid | expired* | cancelled*
     received -> rejected*                      a rule of the shop is broken
     paying   -> declined* | awaiting_payment   the provider says no, or wants the customer to act
+    awaiting_payment -> authorised             the customer acted
     authorised -> cancelled*                   voided before capture
     paid | fulfilling -> refunding -> cancelled* | refunded*
     refunding -> needs_attention*              the provider refuses the refund: a person decides
@@ -41,7 +42,7 @@ class OrderState(StrEnum):
 S = OrderState
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     S.RECEIVED: frozenset({S.AWAITING_PAYMENT, S.PAYING, S.REJECTED, S.CANCELLED}),
-    S.AWAITING_PAYMENT: frozenset({S.PAID, S.DECLINED, S.EXPIRED, S.CANCELLED, S.REFUNDING}),
+    S.AWAITING_PAYMENT: frozenset({S.AUTHORISED, S.PAID, S.DECLINED, S.EXPIRED, S.CANCELLED, S.REFUNDING}),
     S.PAYING: frozenset({S.AUTHORISED, S.AWAITING_PAYMENT, S.DECLINED, S.CANCELLED, S.REFUNDING}),
     S.AUTHORISED: frozenset({S.PAID, S.CANCELLED, S.DECLINED, S.REFUNDING}),
     S.PAID: frozenset({S.FULFILLING, S.REFUNDING}),

@@ -16,8 +16,10 @@ class PaymentState(StrEnum):
     PROCESSING = "processing"
 
 
-IN_FLIGHT = frozenset({PaymentState.AUTHORISED, PaymentState.REQUIRES_ACTION, PaymentState.PROCESSING})
-"""States in which money may still be captured; voiding ends them."""
+IN_FLIGHT = frozenset({
+    PaymentState.AUTHORISED, PaymentState.REQUIRES_ACTION, PaymentState.PROCESSING, PaymentState.DECLINED,
+})  # fmt: skip
+"""States in which money may still be captured (after a refusal with another card); voiding ends them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,7 +159,7 @@ class StripePayments:
             currency=intent.currency.upper(),
             state=_STATES[intent.status],
             captured_minor=received,
-            detail=(problem.get("decline_code") or problem.get("code") or "") if problem else "",
+            detail=(_text(problem, "decline_code") or _text(problem, "code")) if problem else "",
         )
 
     def _if_now(self, reference: str, wanted: PaymentState, problem: Exception) -> Payment:
@@ -167,6 +167,11 @@ class StripePayments:
         if payment.state is not wanted:
             raise problem
         return payment
+
+
+def _text(item: Any, key: str) -> str:
+    # The library's objects know `in` and `[]`, but none of a dict's methods.
+    return str(item[key] or "") if key in item else ""
 
 
 def _metadata(intent: Any, key: str) -> str:

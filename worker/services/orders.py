@@ -18,6 +18,8 @@ from worker.services.bookkeeping import Bookkeeping
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction, WarehouseGateway
 
 ACTOR = "order workflow"
+_UNAUTHORISED = frozenset({OrderState.PAYING, OrderState.AWAITING_PAYMENT})
+"""Also PAYING: the event may overtake the answer to our own call, whose repetition would get the old answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ class OrderService:
         payment changes nothing: the customer may try again until the payment window closes.
         """
         handlers: dict[OrderEventKind, Callable[[str, str, OrderEvent], bool]] = {
+            OrderEventKind.PAYMENT_AUTHORISED: self._payment_authorised,
             OrderEventKind.PAYMENT_CAPTURED: self._payment_captured,
             OrderEventKind.REFUNDED: self._refunded,
             OrderEventKind.SHIPPED: self._shipped,
@@ -181,6 +184,25 @@ class OrderService:
     def status(self, shop: str, order_id: str) -> OrderStatus:
         """Return where the order stands. Raises NotFound."""
         return status_of(self._order(shop, order_id))
+
+    def _payment_authorised(self, shop: str, order_id: str, event: OrderEvent) -> bool:
+        """Go on to capture once the customer has acted. What the shop collects, the shop captures."""
+        order = self._order(shop, order_id)
+        if order.state not in _UNAUTHORISED or order.payment_mode != PaymentMode.CHARGE:
+            return False
+        payment = self._payments.retrieve(event.reference)
+        if payment.state is not PaymentState.AUTHORISED:
+            return False
+
+        def work(tx: Transaction) -> bool:
+            current = tx.orders.lock(shop, order_id)
+            tx.payments.save(shop, order_id, payment, self._clock.now())
+            if current.state not in _UNAUTHORISED:
+                return False
+            self._move(tx, current, OrderState.AUTHORISED, event.detail)
+            return True
+
+        return self._database.transact(work)
 
     def _payment_captured(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         booked = self._books.captures(shop, order_id, event)

@@ -12,6 +12,8 @@ from worker.services.translation.route import Route
 
 def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> Route:  # noqa: ARG001  one signature for all dialects
     """Translate an event. Payments without our metadata are somebody else's: nothing to do."""
+    if topic not in {"payment_intent.succeeded", "payment_intent.payment_failed", "charge.refunded"}:
+        return Route(reason=f"type {topic[:60]} is of no concern to orders")
     envelope = Document(body)
     found = envelope.child("data").child("object")
     metadata = found.child("metadata")
@@ -21,8 +23,18 @@ def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> R
     if metadata.text("shop", shop) != shop:
         return Route(reason="the payment belongs to another shop")
     at = envelope.epoch("created")
-    currency = found.text("currency").upper()
-    if topic == "payment_intent.succeeded":
+    currency = found.currency("currency")
+    if topic == "payment_intent.amount_capturable_updated":
+        event = OrderEvent(
+            event_id=event_id,
+            kind=OrderEventKind.PAYMENT_AUTHORISED,
+            occurred_at=at,
+            reference=found.text("id"),
+            amount_minor=found.integer("amount_capturable", found.integer("amount")),
+            currency=currency,
+            detail="the provider says authorised",
+        )
+    elif topic == "payment_intent.succeeded":
         event = OrderEvent(
             event_id=event_id,
             kind=OrderEventKind.PAYMENT_CAPTURED,
@@ -40,7 +52,7 @@ def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> R
             reference=found.text("id"),
             detail=found.child("last_payment_error").text("code", "failed"),
         )
-    elif topic == "charge.refunded":
+    else:
         event = OrderEvent(
             event_id=event_id,
             kind=OrderEventKind.REFUNDED,
@@ -49,6 +61,4 @@ def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> R
             amount_minor=found.integer("amount_refunded"),
             currency=currency,
         )
-    else:
-        return Route(reason=f"type {topic[:60]} is of no concern to orders")
     return Route(shop=shop, order_id=order_id, event=event)

@@ -1,0 +1,230 @@
+"""The whole local stack as a story sees it: buyers and senders in front, the books and the provider behind."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+from temporalio.client import Client
+
+from infra.local.blocking import BlockingStack
+from infra.local.commandline import Finished
+from infra.local.story.books import Books
+from infra.local.story.world import World, until
+from worker.config import WorkerConfig
+from worker.contract.names import WorkflowType
+from worker.contract.reconciliation import ReconciliationResult
+from worker.domain.order import TERMINAL, Order, OrderState
+from worker.services.ports import Database, InboxEntry, Transaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the functions answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """One test's hands and eyes on the shared stack."""
+
+    stack: BlockingStack
+    config: WorkerConfig
+    world: World
+    http: aiohttp.ClientSession
+    database: Database
+    client: Client
+    harmed: set[str] = field(default_factory=set)
+    """Orders that some test has harmed on purpose: only these may be open breaks."""
+
+    @property
+    def books(self) -> Books:
+        return Books(self.database, self.client, self.config.shop.name)
+
+    # ---- in front of the gateway --------------------------------------------------------------------------------
+
+    async def post(
+        self, path: str, document: Any = None, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """POST to the functions: JSON with the API key, or `body` with `headers` as they are."""
+        sent = {"Authorization": f"Bearer {self.stack.api_key}"} if headers is None else dict(headers)
+        content = json.dumps(document).encode() if body is None else body
+        began = asyncio.get_running_loop().time()
+        url = f"{self.stack.url('functions')}{path}"
+        async with self.http.post(url, data=content, headers={"Content-Type": "application/json", **sent}) as answer:
+            text = await answer.text()
+            return Answer(
+                status=answer.status,
+                headers=dict(answer.headers),
+                body=json.loads(text) if text else {},
+                seconds=asyncio.get_running_loop().time() - began,
+            )
+
+    async def order(self, **changes: Any) -> str:
+        """Place an order through the API and return its id."""
+        document = api_order(**changes)
+        answer = await self.post("/orders", document)
+        assert answer.status == 202, answer
+        return str(document["order_id"])
+
+    async def buy(self, *, paid: bool = True, charge: bool = True, sku: str = "MUG-BLUE") -> str:
+        """Buy in the simulated shop; its webhooks bring the order to us."""
+        basket = {
+            "lines": [{"sku": sku, "quantity": 2, "price_minor": 1290}],
+            "currency": "EUR",
+            "paid": paid,
+            "charge": charge,
+        }
+        return str((await self.world.control("POST", "/shop/orders", basket))["order_id"])
+
+    async def shop_document(self, order_id: str) -> bytes:
+        """Return the order as the shop's own API shows it, which is also what its webhooks carry."""
+        url = f"{self.stack.url('simulator')}/shopify/admin/api/2026-10/orders/{order_id}.json"
+        token = self.config.shop.access_token.reveal()
+        async with self.http.get(url, headers={"X-Shopify-Access-Token": token}) as answer:
+            assert answer.status == 200, await answer.text()
+            return json.dumps((await answer.json())["order"]).encode()
+
+    # ---- our books ----------------------------------------------------------------------------------------------
+
+    def read(self, order_id: str) -> Order | None:
+        """Return the order as our books hold it."""
+        return self.database.transact(lambda tx: tx.orders.get(self.config.shop.name, order_id))
+
+    def inbox(self, *, order_events: Callable[[InboxEntry], bool]) -> list[InboxEntry]:
+        """Return the received events that pass the filter, newest first."""
+        found = self.database.transact(lambda tx: tx.inbox.recent(source=None, outcome=None, limit=100_000))
+        return [entry for entry in found if order_events(entry)]
+
+    async def comes_to(self, order_id: str, *states: OrderState, seconds: float = 40) -> Order:
+        """Wait until the order stands in one of `states` and return it; fail at once when it ends elsewhere."""
+        wanted = set(states)
+        seen: list[Order] = []
+
+        async def there() -> bool:
+            order = self.read(order_id)
+            if order is None:
+                return False
+            seen[:] = [order]
+            if order.state in TERMINAL and order.state not in wanted:
+                raise AssertionError(f"{order_id} ended {order.state}: {order.state_reason}")
+            return order.state in wanted
+
+        try:
+            await until(f"order {order_id} to be {', '.join(states)}", there, seconds)
+        except TimeoutError as problem:
+            raise AssertionError(f"{problem}; it is {seen[0].state if seen else 'unknown'}") from None
+        return seen[0]
+
+    async def completes(self, *order_ids: str, seconds: float = 60) -> list[Order]:
+        """Wait until the orders are completed."""
+        waits = (self.comes_to(order_id, OrderState.COMPLETED, seconds=seconds) for order_id in order_ids)
+        return list(await asyncio.gather(*waits))
+
+    async def closed(self, order_id: str) -> str:
+        """Wait until the order's workflow has ended and return how."""
+        handle = self.client.get_workflow_handle(f"order/{self.config.shop.name}/{order_id}")
+        names: list[str] = []
+
+        async def ended() -> bool:
+            status = (await handle.describe()).status
+            names[:] = [status.name if status else ""]
+            return names != ["RUNNING"]
+
+        await until(f"the workflow of {order_id} to end", ended, 20)
+        return names[0]
+
+    # ---- the provider, the senders, time -------------------------------------------------------------------------
+
+    async def ledger(self, order_id: str) -> dict[str, Any]:
+        """Return everything the provider's ledger holds of an order."""
+        found: dict[str, Any] = await self.world.control("GET", f"/provider/ledger?order_id={order_id}")
+        return found
+
+    async def charged(self, order_id: str) -> tuple[int, int]:
+        """Return how many captured charges the provider holds for an order, and what it kept of them."""
+        found = await self.ledger(order_id)
+        return found["captured_count"], found["net_minor"]
+
+    async def deliveries(self, **wanted: str) -> list[dict[str, Any]]:
+        """Return the senders' deliveries: source, status or event_id may be given, and `topic`."""
+        topic = wanted.pop("topic", None)
+        query = "&".join(f"{key}={value}" for key, value in wanted.items())
+        found = (await self.world.control("GET", f"/webhooks/deliveries?{query}"))["data"]
+        return [item for item in found if topic is None or item["topic"] == topic]
+
+    async def fault_fired(self, kind: str, times: int, seconds: float = 30) -> None:
+        """Wait until webhook faults of a kind have fired that often."""
+
+        async def fired() -> bool:
+            rules = (await self.world.control("GET", "/webhooks/faults"))["rules"]
+            return sum(int(rule["fired"]) for rule in rules if rule["kind"] == kind) >= times
+
+        await until(f"{times} webhooks to be spoilt by {kind}", fired, seconds)
+
+    async def all_delivered(self) -> None:
+        """Wait until no sender has anything left to send."""
+
+        async def quiet() -> bool:
+            return (await self.world.deliveries()).get("pending", 0) == 0
+
+        await until("all webhooks to be delivered", quiet, 60)
+
+    # ---- reconciliation and the command line -----------------------------------------------------------------------
+
+    async def cli(self, *arguments: str, status: int = 0) -> Finished:
+        """Run the command line; its exit code must be `status`."""
+        done = await asyncio.to_thread(self.stack.cli, *arguments)
+        assert done.status == status, f"{arguments}: exit {done.status}\n{done.out}\n{done.err}"
+        return done
+
+    async def json(self, *arguments: str, status: int = 0) -> Any:
+        """Run the command line with --json and return what it printed."""
+        return json.loads((await self.cli(*arguments, "--json", status=status)).out)
+
+    async def result(self, workflow_id: str) -> ReconciliationResult:
+        """Wait for a reconciliation's result."""
+        handle = self.client.get_workflow_handle(workflow_id, result_type=ReconciliationResult)
+        return await asyncio.wait_for(handle.result(), 60)
+
+    async def event_runs(self, workflow_id: str) -> int:
+        """Return how many runs an event's workflow id has had."""
+        query = f"WorkflowType = '{WorkflowType.PROVIDER_EVENT}' AND WorkflowId = '{workflow_id}'"
+        return len([found async for found in self.client.list_workflows(query)])
+
+    def transact(self, work: Callable[[Transaction], Any]) -> Any:
+        """Read something else from our books."""
+        return self.database.transact(work)
+
+
+def fresh(prefix: str = "E") -> str:
+    """Return an order id that nobody has used."""
+    return f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+def api_order(**changes: Any) -> dict[str, Any]:
+    """Return the body of POST /orders for one article that we charge ourselves."""
+    quantity, price = changes.pop("quantity", 3), changes.pop("price", 1111)
+    line = {"sku": changes.pop("sku", "MUG-BLUE"), "quantity": quantity, "unit_price_minor": price}
+    return {
+        "order_id": fresh(),
+        "currency": "EUR",
+        "total_minor": quantity * price,
+        "customer_id": "customer-e2e",
+        "payment_mode": "charge",
+        "payment_method": "pm_card_visa",
+        "lines": [line],
+    } | changes
+
+
+async def passed(moment: datetime) -> None:
+    """Wait until a moment is over: graces are real time."""
+    await asyncio.sleep(max((moment - datetime.now(UTC)).total_seconds(), 0))
