@@ -8,8 +8,9 @@ disable the endpoint for good, so both are never answered.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import ClassVar
+
+from werkzeug.http import HTTP_STATUS_CODES
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -132,7 +133,7 @@ def document(status: int, code: str, detail: str, request_id: str, fields: Seque
     """Return a problem document as JSON bytes."""
     body: dict[str, object] = {
         "type": f"urn:orders:problem:{code}",
-        "title": HTTPStatus(status).phrase,
+        "title": HTTP_STATUS_CODES[status],
         "status": status,
         "code": code,
         "detail": detail,
