@@ -1,10 +1,18 @@
-"""Reading JSON documents of outside systems: typed access that fails with the path, never with the value."""
+"""Reading JSON documents of outside systems: typed access that fails with the path, never with the value.
+
+What is read fits where it goes: texts are bounded and valid Unicode, integers fit 64 bits, times fit UTC.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from worker.contract.currencies import EXPONENTS
 from worker.domain.errors import InvalidInput
+from worker.domain.money import parse_major
+
+LONGEST_TEXT = 255
+_LARGEST = 2**63 - 1
 
 
 class Document:
@@ -25,14 +33,39 @@ class Document:
             raise InvalidInput(f"{self._path}.{key}: missing")
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise InvalidInput(f"{self._path}.{key}: expected a text")
-        return str(value)
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise InvalidInput(f"{self._path}.{key}: the number is too large")
+        text = str(value)
+        if len(text) > LONGEST_TEXT or not _is_unicode(text):
+            raise InvalidInput(f"{self._path}.{key}: expected at most {LONGEST_TEXT} characters of Unicode")
+        return text
 
     def integer(self, key: str, default: int | None = None) -> int:
         """Return an integer."""
         value = self._value.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int):
             raise InvalidInput(f"{self._path}.{key}: expected an integer")
+        if abs(value) > _LARGEST:
+            raise InvalidInput(f"{self._path}.{key}: the number is too large")
         return value
+
+    def currency(self, key: str) -> str:
+        """Return an ISO 4217 code in capitals."""
+        code = self.text(key).upper()
+        if code not in EXPONENTS:
+            raise InvalidInput(f"{self._path}.{key}: expected a currency of ISO 4217")
+        return code
+
+    def amount(self, key: str, currency: str, default: str | None = None) -> int:
+        """Return a decimal text in major units as minor units."""
+        text = self.text(key, default)
+        try:
+            minor = parse_major(text, currency)
+        except InvalidInput:
+            raise InvalidInput(f"{self._path}.{key}: expected a decimal amount of {currency}") from None
+        if abs(minor) > _LARGEST:
+            raise InvalidInput(f"{self._path}.{key}: the amount is too large")
+        return minor
 
     def flag(self, key: str) -> bool:
         """Return a boolean; absent is false."""
@@ -58,8 +91,23 @@ class Document:
             raise InvalidInput(f"{self._path}.{key}: expected an ISO 8601 time") from None
         if at.tzinfo is None:
             raise InvalidInput(f"{self._path}.{key}: the time has no zone")
-        return at.astimezone(UTC).isoformat()
+        try:
+            return at.astimezone(UTC).isoformat()
+        except OverflowError:
+            raise InvalidInput(f"{self._path}.{key}: the time is out of range") from None
 
     def epoch(self, key: str) -> str:
         """Return a Unix time in seconds, as ISO 8601 UTC."""
-        return datetime.fromtimestamp(self.integer(key), UTC).isoformat()
+        try:
+            return datetime.fromtimestamp(self.integer(key), UTC).isoformat()
+        except (ValueError, OverflowError, OSError):
+            raise InvalidInput(f"{self._path}.{key}: the time is out of range") from None
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8: JSON's escapes can spell half of a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

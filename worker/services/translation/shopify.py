@@ -7,7 +7,6 @@ from typing import Any
 
 from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder
 from worker.domain.errors import InvalidInput
-from worker.domain.money import parse_major
 from worker.services.translation.document import Document
 from worker.services.translation.route import Route
 
@@ -15,6 +14,8 @@ from worker.services.translation.route import Route
 def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> Route:
     """Translate an order webhook. Raises InvalidInput with the path of what cannot be read."""
     order = Document(body)
+    if topic not in {"orders/create", "orders/paid", "orders/cancelled"}:
+        return Route(reason=f"topic {topic[:60]} is of no concern to orders")
     place = place_order(shop, order, origin)
     route = Route(shop=shop, order_id=place.order_id, place=place)
     if topic == "orders/create":
@@ -29,44 +30,45 @@ def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> R
             detail="the shop says paid",
         )
         return Route(shop=shop, order_id=place.order_id, place=place, event=event)
-    if topic == "orders/cancelled":
-        event = OrderEvent(
-            event_id=event_id,
-            kind=OrderEventKind.SHOP_CANCELLED,
-            occurred_at=order.time("cancelled_at" if order.text("cancelled_at", "") else "updated_at"),
-            detail=order.text("cancel_reason", "the shop cancelled"),
-        )
-        return Route(shop=shop, order_id=place.order_id, place=place, event=event)
-    return Route(reason=f"topic {topic[:60]} is of no concern to orders")
+    event = OrderEvent(
+        event_id=event_id,
+        kind=OrderEventKind.SHOP_CANCELLED,
+        occurred_at=order.time("cancelled_at" if order.text("cancelled_at", "") else "updated_at"),
+        detail=order.text("cancel_reason", "the shop cancelled"),
+    )
+    return Route(shop=shop, order_id=place.order_id, place=place, event=event)
 
 
 def place_order(shop: str, order: Document, origin: str) -> PlaceOrder:
     """Read the order resource. The shop collected (or will collect) the money itself."""
-    currency = order.text("currency")
-    total = parse_major(order.text("total_price"), currency)
+    currency = order.currency("currency")
     lines = tuple(
         OrderLine(
             sku=line.text("sku", "") or f"variant-{line.text('variant_id', line.text('id', 'unknown'))}",
             quantity=line.integer("quantity"),
-            unit_price_minor=parse_major(line.text("price"), currency),
+            unit_price_minor=line.amount("price", currency),
         )
         for line in order.children("line_items")
     )
-    shipping = order.child("total_shipping_price_set").child("shop_money").text("amount", "0")
-    tax = "0" if order.flag("taxes_included") else order.text("total_tax", "0")
+    # What the buyer pays on top of the goods: postage, and on some orders a tip or import duties.
+    postage, duties = (
+        order.child(part).child("shop_money").amount("amount", currency, "0")
+        for part in ("total_shipping_price_set", "original_total_duties_set")
+    )
+    tip = order.amount("total_tip_received", currency, "0")
     if not lines:
         raise InvalidInput("$.line_items: an order needs at least one line")
     return PlaceOrder(
         shop=shop,
         order_id=order.text("id"),
         currency=currency,
-        total_minor=total,
+        total_minor=order.amount("total_price", currency),
         lines=lines,
         customer_id=order.child("customer").text("id", "guest"),
         payment_mode=PaymentMode.COLLECTED_BY_SHOP,
         placed_at=order.time("created_at"),
-        shipping_minor=parse_major(shipping, currency),
-        discount_minor=parse_major(order.text("total_discounts", "0"), currency),
-        tax_minor=parse_major(tax, currency),
+        shipping_minor=postage + duties + tip,
+        discount_minor=order.amount("total_discounts", currency, "0"),
+        tax_minor=0 if order.flag("taxes_included") else order.amount("total_tax", currency, "0"),
         origin=origin,
     )

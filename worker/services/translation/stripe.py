@@ -9,10 +9,19 @@ from worker.contract.orders import OrderEvent, OrderEventKind
 from worker.services.translation.document import Document
 from worker.services.translation.route import Route
 
+_TOPICS = frozenset(
+    {
+        "payment_intent.amount_capturable_updated",
+        "payment_intent.succeeded",
+        "payment_intent.payment_failed",
+        "charge.refunded",
+    }
+)
+
 
 def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> Route:  # noqa: ARG001  one signature for all dialects
     """Translate an event. Payments without our metadata are somebody else's: nothing to do."""
-    if topic not in {"payment_intent.succeeded", "payment_intent.payment_failed", "charge.refunded"}:
+    if topic not in _TOPICS:
         return Route(reason=f"type {topic[:60]} is of no concern to orders")
     envelope = Document(body)
     found = envelope.child("data").child("object")
