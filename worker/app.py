@@ -4,11 +4,8 @@ Settings become an engine and gateways, these become services, these become acti
 queue's worker runs what.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from temporalio.client import Client
 
@@ -16,9 +13,9 @@ from worker.activities.events import EventActivities
 from worker.activities.orders import OrderActivities
 from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.users import UserActivities
-from worker.config import DatabaseConfig, WorkerConfig
+from worker.config import WorkerConfig
+from worker.connections import engine_of, store_path
 from worker.contract.names import Queue
-from worker.contract.settings import ROOT
 from worker.gateways.clock import SystemClock
 from worker.gateways.folder_store import FolderStore
 from worker.gateways.mail import SmtpMail
@@ -27,11 +24,10 @@ from worker.gateways.stripe_payments import StripePayments
 from worker.gateways.warehouse import Warehouse
 from worker.reports.writer import ReportFiles
 from worker.repositories.database import MysqlDatabase
-from worker.repositories.engine import Engine, make_engine
+from worker.repositories.engine import Engine
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.events import EventService
 from worker.services.orders import OrderService
-from worker.services.ports import Database
 from worker.services.reconciliation import Graces, ReconciliationService
 from worker.services.repair import RepairService, Sources
 from worker.services.reporting import ReportingService
@@ -43,34 +39,6 @@ from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
 from worker.workflows.reconciliation import ReconciliationWorkflow
 from worker.workflows.user import UserWorkflow
-
-
-def engine_of(config: DatabaseConfig) -> Engine:
-    """Make the engine of the settings."""
-    return make_engine(
-        config.url.reveal(),
-        pool_size=config.pool_size,
-        connect_timeout=config.connect_timeout_seconds,
-        read_timeout=config.read_timeout_seconds,
-        write_timeout=config.write_timeout_seconds,
-        lock_wait=config.lock_wait_seconds,
-        tls=config.tls,
-    )
-
-
-@contextmanager
-def reading(config: WorkerConfig) -> Iterator[Database]:
-    """Give the command line a database for a moment."""
-    engine = engine_of(config.database)
-    try:
-        yield MysqlDatabase(engine)
-    finally:
-        engine.dispose()
-
-
-def store_path(config: WorkerConfig) -> Path:
-    """Return the object store's folder; a relative one is below the project's root."""
-    return config.store.path if config.store.path.is_absolute() else ROOT / config.store.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

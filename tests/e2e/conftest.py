@@ -8,8 +8,8 @@ import pytest
 from infra.local.blocking import BlockingStack
 from infra.local.story.world import World
 from tests.e2e.scene import Scene
-from worker.app import reading
 from worker.config import WorkerConfig, load
+from worker.connections import reading
 from worker.temporal.client import connect
 
 

@@ -2,9 +2,9 @@
 
 import click
 
-from worker.app import reading
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import load
+from worker.connections import reading
 from worker.domain.errors import NotFound
 from worker.domain.finding import Fact
 from worker.domain.money import Money, format_minor

@@ -2,8 +2,8 @@
 
 import click
 
-from worker.app import engine_of
 from worker.config import load
+from worker.connections import engine_of
 from worker.repositories.migrate import check as check_schema
 from worker.repositories.migrate import upgrade
 

@@ -2,9 +2,9 @@
 
 import click
 
-from worker.app import reading
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import load
+from worker.connections import reading
 
 
 @click.group()

@@ -6,9 +6,9 @@ import uuid
 
 import click
 
-from worker.app import reading
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import load
+from worker.connections import reading
 from worker.contract.orders import CancelOrder
 from worker.domain.errors import NotFound
 from worker.domain.money import Money

@@ -6,9 +6,9 @@ from datetime import datetime
 import click
 from rich.console import Console
 
-from worker.app import reading, store_path
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import WorkerConfig, load
+from worker.connections import reading, store_path
 from worker.contract.ids import reconciliation_workflow_id
 from worker.contract.reconciliation import Reconcile, ReconciliationResult, Window
 from worker.domain.errors import NotFound

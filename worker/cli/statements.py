@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from worker.app import reading, store_path
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.cli.reconcile import answer, reconcile
 from worker.config import load
+from worker.connections import reading, store_path
 from worker.contract.reconciliation import Reconcile
 from worker.gateways.folder_store import FolderStore
 from worker.services.ports import StatementFile
