@@ -16,7 +16,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from temporalio.client import Client, RPCError, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    RPCError,
+    RPCTimeoutOrCancelledError,
+    WorkflowExecutionStatus,
+    WorkflowUpdateFailedError,
+)
 from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime, TelemetryConfig
@@ -172,11 +178,13 @@ class Temporal:
     async def _gone(self, handle: Any) -> Problem:
         """Return which it is: the server says NOT_FOUND for an unknown workflow and for one that has ended."""
         try:
-            await handle.describe(rpc_timeout=self._rpc_timeout)
+            description = await handle.describe(rpc_timeout=self._rpc_timeout)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return NotFound("there is no such thing")
             raise
+        if description.status is WorkflowExecutionStatus.RUNNING:
+            return TemporalUnavailable("it was started just now; send the request again")
         return Conflict("it has ended and cannot be changed any more")
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:

@@ -16,7 +16,6 @@ from infra.local.commandline import Finished
 from infra.local.story.books import Books
 from infra.local.story.world import World, until
 from worker.config import WorkerConfig
-from worker.contract.names import WorkflowType
 from worker.contract.reconciliation import ReconciliationResult
 from worker.domain.order import TERMINAL, Order, OrderState
 from worker.services.ports import Database, InboxEntry, Transaction
@@ -99,10 +98,34 @@ class Scene:
         """Return the order as our books hold it."""
         return self.database.transact(lambda tx: tx.orders.get(self.config.shop.name, order_id))
 
-    def inbox(self, *, order_events: Callable[[InboxEntry], bool]) -> list[InboxEntry]:
-        """Return the received events that pass the filter, newest first."""
+    def inbox(self, event_id: str) -> list[InboxEntry]:
+        """Return the rows of the inbox that hold an event."""
         found = self.database.transact(lambda tx: tx.inbox.recent(source=None, outcome=None, limit=100_000))
-        return [entry for entry in found if order_events(entry)]
+        return [entry for entry in found if entry.event_id == event_id]
+
+    async def filed(self, event_id: str) -> str:
+        """Wait until an event was dealt with and return what became of it."""
+        outcome = ""
+
+        async def done() -> bool:
+            nonlocal outcome
+            outcome = next((entry.outcome for entry in self.inbox(event_id)), "received")
+            return outcome != "received"
+
+        await until(f"event {event_id} to be filed", done, 30)
+        return outcome
+
+    async def runs(self, workflow_id: str) -> int:
+        """Return how many runs a workflow id has had, once the server's list knows of the first."""
+        found = 0
+
+        async def listed() -> bool:
+            nonlocal found
+            found = (await self.client.count_workflows(f"WorkflowId = '{workflow_id}'")).count
+            return found > 0
+
+        await until(f"{workflow_id} to be listed", listed, 20)
+        return found
 
     async def comes_to(self, order_id: str, *states: OrderState, seconds: float = 40) -> Order:
         """Wait until the order stands in one of `states` and return it; fail at once when it ends elsewhere."""
@@ -154,21 +177,10 @@ class Scene:
         found = await self.ledger(order_id)
         return found["captured_count"], found["net_minor"]
 
-    async def deliveries(self, **wanted: str) -> list[dict[str, Any]]:
-        """Return the senders' deliveries: source, status or event_id may be given, and `topic`."""
-        topic = wanted.pop("topic", None)
-        query = "&".join(f"{key}={value}" for key, value in wanted.items())
-        found = (await self.world.control("GET", f"/webhooks/deliveries?{query}"))["data"]
-        return [item for item in found if topic is None or item["topic"] == topic]
-
-    async def fault_fired(self, kind: str, times: int, seconds: float = 30) -> None:
-        """Wait until webhook faults of a kind have fired that often."""
-
-        async def fired() -> bool:
-            rules = (await self.world.control("GET", "/webhooks/faults"))["rules"]
-            return sum(int(rule["fired"]) for rule in rules if rule["kind"] == kind) >= times
-
-        await until(f"{times} webhooks to be spoilt by {kind}", fired, seconds)
+    async def events(self) -> dict[tuple[str, str], str]:
+        """Return the newest event id of each (source, topic) that the senders had something to tell about."""
+        found = (await self.world.control("GET", "/webhooks/deliveries"))["data"]
+        return {(item["source"], item["topic"]): item["event_id"] for item in found}
 
     async def all_delivered(self) -> None:
         """Wait until no sender has anything left to send."""
@@ -194,11 +206,6 @@ class Scene:
         """Wait for a reconciliation's result."""
         handle = self.client.get_workflow_handle(workflow_id, result_type=ReconciliationResult)
         return await asyncio.wait_for(handle.result(), 60)
-
-    async def event_runs(self, workflow_id: str) -> int:
-        """Return how many runs an event's workflow id has had."""
-        query = f"WorkflowType = '{WorkflowType.PROVIDER_EVENT}' AND WorkflowId = '{workflow_id}'"
-        return len([found async for found in self.client.list_workflows(query)])
 
     def transact(self, work: Callable[[Transaction], Any]) -> Any:
         """Read something else from our books."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from temporalio import activity
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import Worker
 
@@ -144,6 +144,21 @@ async def test_an_event_is_delivered_once_and_answered_the_same_again(client: Cl
 async def test_an_event_for_an_unknown_order_is_not_found(client: Client) -> None:
     with pytest.raises(NotFound):
         await TemporalProcesses(client).deliver("main", "404", event("e1"))
+
+
+async def test_an_order_that_starts_meanwhile_is_not_taken_for_ended(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = TemporalProcesses(client)
+    look = WorkflowHandle.describe
+
+    async def look_too_late(handle: WorkflowHandle[Any, Any], **options: Any) -> WorkflowExecutionDescription:
+        await processes.start_order(ORDER)
+        return await look(handle, **options)
+
+    monkeypatch.setattr(WorkflowHandle, "describe", look_too_late)
+    with pytest.raises(ProviderUnavailable, match="just now"):
+        await processes.deliver("main", "1001", event("e1"))
 
 
 async def test_a_refused_event_is_a_conflict(client: Client, workers: list[Worker]) -> None:

@@ -9,7 +9,13 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    RPCTimeoutOrCancelledError,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+)
 from temporalio.common import (
     SearchAttributeKey,
     SearchAttributePair,
@@ -140,11 +146,16 @@ class TemporalProcesses:
         return True
 
     async def _closed(self, handle: WorkflowHandle[Any, Any]) -> OrdersError:
-        """Tell an unknown workflow (raises NotFound) from one that has ended (returns Conflict)."""
+        """Tell an unknown workflow (raises NotFound) from one that has ended (returns Conflict).
+
+        One that runs was started between the two questions: it must be asked again (ProviderUnavailable).
+        """
         try:
-            await handle.describe(rpc_timeout=self._rpc_timeout)
+            description = await handle.describe(rpc_timeout=self._rpc_timeout)
         except RPCError as error:
             raise_for(error, handle.id)
+        if description.status is WorkflowExecutionStatus.RUNNING:
+            return ProviderUnavailable(f"{handle.id} was started just now")
         return Conflict(f"{handle.id} has ended")
 
 
