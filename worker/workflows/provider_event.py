@@ -1,7 +1,7 @@
 """One outside event: into the inbox, translated, delivered to its order exactly once, filed."""
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from worker.activities.events import EventActivities, Filing, Receipt
@@ -24,10 +24,12 @@ class ProviderEventWorkflow:
             received = await workflow.execute_local_activity_method(
                 EventActivities.receive_event, receipt, summary="inbox and translation", **DATABASE
             )
-        except ActivityError as problem:
-            if not (isinstance(problem.cause, ApplicationError) and problem.cause.type == InvalidInput.code):
+        except FailureError as problem:
+            # A local activity fails with its own error, a remote one with an ActivityError around it.
+            cause = problem.cause if isinstance(problem, ActivityError) else problem
+            if not (isinstance(cause, ApplicationError) and cause.type == InvalidInput.code):
                 raise
-            return await self._file(event, EventResult(outcome="unreadable", detail=problem.cause.message))
+            return await self._file(event, EventResult(outcome="unreadable", detail=cause.message))
         route = received.route
         if route is None:
             return EventResult(outcome="duplicate", detail="handled before")
@@ -40,10 +42,10 @@ class ProviderEventWorkflow:
                 summary=f"{event.topic} for order {route.order_id}",
                 **delivery(received.patience_seconds),
             )
-        except ActivityError:
+        except ActivityError as problem:
             # Nobody waits for it any more; reconciliation will find what it meant.
-            detail = f"order {route.order_id} did not take it within {received.patience_seconds} s"
-            result = EventResult(outcome="unmatched", detail=detail)
+            why = _why(problem, received.patience_seconds)
+            result = EventResult(outcome="unmatched", detail=f"order {route.order_id} did not take it{why}")
         return await self._file(event, result)
 
     async def _file(self, event: ProviderEvent, result: EventResult) -> EventResult:
@@ -53,3 +55,11 @@ class ProviderEventWorkflow:
         )
         workflow.set_current_details(f"{event.topic}: **{result.outcome}** {result.detail}")
         return result
+
+
+def _why(problem: ActivityError, patience_seconds: int) -> str:
+    if is_cancelled_exception(problem):
+        return ": the delivery was cancelled"
+    if isinstance(problem.cause, ApplicationError) and problem.cause.non_retryable:
+        return f": {problem.cause.message}"
+    return f" within {patience_seconds} s"

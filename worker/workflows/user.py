@@ -1,5 +1,6 @@
 """One user's registration: mail a token, wait with reminders, end active or expired."""
 
+import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
@@ -23,6 +24,8 @@ class UserWorkflow:
         self._user_id = request.user_id
         self._state: UserState | None = None
         self._mails = 0
+        # A confirmation at the last moment and the expiry must not pass each other between book and workflow.
+        self._moving = asyncio.Lock()
 
     @workflow.run
     async def run(self, request: RegisterUser) -> UserStatus:
@@ -31,26 +34,22 @@ class UserWorkflow:
             UserActivities.register_user, request, summary="register", **DATABASE
         )
         self._state = UserState(registered.state)
+        window = registered.confirmation_window_seconds
         waited = 0
-        for until in [*sorted(registered.reminder_seconds), registered.confirmation_window_seconds]:
+        for until in [*sorted(seconds for seconds in registered.reminder_seconds if seconds < window), window]:
             if self._state is not UserState.PENDING:
                 break
             await self._mail()
-            wait = min(until, registered.confirmation_window_seconds) - waited
-            waited += max(wait, 0)
+            wait, waited = until - waited, until
             try:
                 await workflow.wait_condition(
                     lambda: self._state is not UserState.PENDING,
-                    timeout=timedelta(seconds=max(wait, 0)),
+                    timeout=timedelta(seconds=wait),
                     timeout_summary="wait for the confirmation",
                 )
             except TimeoutError:
                 continue
-        if self._state is UserState.PENDING:
-            state = await workflow.execute_local_activity_method(
-                UserActivities.expire_user, self._user_id, summary="expire", **DATABASE
-            )
-            self._state = UserState(state)
+        await self._expire()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.status()
 
@@ -63,21 +62,31 @@ class UserWorkflow:
     async def confirm(self, request: ConfirmUser) -> UserStatus:
         """Confirm with a token; a wrong one is refused and changes nothing."""
         await workflow.wait_condition(lambda: self._state is not None)
-        right = await workflow.execute_activity_method(
-            UserActivities.confirm_user,
-            Confirmation(user_id=self._user_id, token_sha256=request.token_sha256),
-            summary="check the token",
-            **OUTSIDE,
-        )
-        if not right:
-            raise ApplicationError("the token is not this user's", type=InvalidInput.code, non_retryable=True)
-        self._state = UserState.ACTIVE
+        async with self._moving:
+            self._may_confirm(request)
+            right = await workflow.execute_activity_method(
+                UserActivities.confirm_user,
+                Confirmation(user_id=self._user_id, token_sha256=request.token_sha256),
+                summary="check the token",
+                **OUTSIDE,
+            )
+            if not right:
+                raise ApplicationError("the token is not this user's", type=InvalidInput.code, non_retryable=True)
+            self._state = UserState.ACTIVE
         return self.status()
 
     @confirm.validator
     def _may_confirm(self, request: ConfirmUser) -> None:  # noqa: ARG002  the SDK wants the same signature
         if self._state is UserState.EXPIRED:
             raise ApplicationError("the registration has expired; register again", type=Conflict.code)
+
+    async def _expire(self) -> None:
+        async with self._moving:
+            if self._state is UserState.PENDING:
+                state = await workflow.execute_local_activity_method(
+                    UserActivities.expire_user, self._user_id, summary="expire", **DATABASE
+                )
+                self._state = UserState(state)
 
     async def _mail(self) -> None:
         self._mails += 1

@@ -1,0 +1,229 @@
+"""Activities under the real names and with the real signatures (test_doubles.py holds them to it), in memory."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import activity
+
+from tests.workflows.conduct import Conduct
+from tests.workflows.order_book import OrderBook
+from tests.workflows.samples import order_event
+from worker.activities.events import Filing, Receipt, Received
+from worker.activities.orders import Delivery, Recorded, Reverse, Step
+from worker.activities.reconciliation import Plan, RepairOrder, RunAnswer, RunOrder
+from worker.activities.users import Confirmation, Mailing, Registered
+from worker.contract.events import EventResult
+from worker.contract.orders import OrderEventKind, OrderStatus, PlaceOrder
+from worker.contract.reconciliation import Window
+from worker.contract.users import RegisterUser
+from worker.domain.errors import InvalidInput, NotFound
+from worker.domain.finding import Verdict
+from worker.domain.order import OrderState
+from worker.domain.user import UserState
+from worker.domain.window import Span, scheduled_window
+from worker.services.orders import Applied
+from worker.services.translation.route import Route
+
+DAY = 86_400
+
+
+def activities_of(doubles: object) -> list[Callable[..., Any]]:
+    """Return the activities among an object's methods."""
+    methods = (getattr(doubles, name) for name in dir(doubles) if not name.startswith("_"))
+    return [method for method in methods if hasattr(method, "__temporal_activity_definition")]
+
+
+class OrderDoubles:
+    """Steps of OrderWorkflow over an order book."""
+
+    def __init__(self, *, payment_window_seconds: int = 7 * DAY, fulfilment_sla_seconds: int = 14 * DAY) -> None:
+        self.book = OrderBook()
+        self.conduct = Conduct()
+        self._payment_window_seconds = payment_window_seconds
+        self._fulfilment_sla_seconds = fulfilment_sla_seconds
+
+    @activity.defn
+    async def record_order(self, place: PlaceOrder) -> Recorded:
+        async with self.conduct.step("record_order", place):
+            return Recorded(
+                status=self.book.record(place),
+                payment_window_seconds=self._payment_window_seconds,
+                fulfilment_sla_seconds=self._fulfilment_sla_seconds,
+            )
+
+    @activity.defn
+    async def authorise_payment(self, step: Step) -> OrderStatus:
+        seen = self.book.state(step.order_id)
+        async with self.conduct.step("authorise_payment", step):
+            return self.book.authorise(step.order_id, step.key, seen)
+
+    @activity.defn
+    async def capture_payment(self, step: Step) -> OrderStatus:
+        seen = self.book.state(step.order_id)
+        async with self.conduct.step("capture_payment", step):
+            return self.book.capture(step.order_id, step.key, seen)
+
+    @activity.defn
+    async def request_fulfilment(self, step: Step) -> OrderStatus:
+        seen = self.book.state(step.order_id)
+        async with self.conduct.step("request_fulfilment", step):
+            return self.book.request_fulfilment(step.order_id, seen)
+
+    @activity.defn
+    async def stop_fulfilment(self, step: Step) -> OrderStatus:
+        async with self.conduct.step("stop_fulfilment", step):
+            return self.book.stop_fulfilment(step.order_id)
+
+    @activity.defn
+    async def apply_event(self, delivery: Delivery) -> Applied:
+        async with self.conduct.step("apply_event", delivery):
+            return self.book.apply(delivery.order_id, delivery.event)
+
+    @activity.defn
+    async def expire_order(self, step: Step) -> OrderStatus:
+        async with self.conduct.step("expire_order", step):
+            return self.book.expire(step.order_id)
+
+    @activity.defn
+    async def reverse_payment(self, reverse: Reverse) -> OrderStatus | None:
+        async with self.conduct.step("reverse_payment", reverse):
+            return self.book.reverse(reverse.order_id, OrderState(reverse.to), reverse.reason)
+
+
+class EventDoubles:
+    """Steps of ProviderEventWorkflow: the body names what happens (`ignored`, `unreadable`, or an order's id)."""
+
+    def __init__(self, *, patience_seconds: int = 600) -> None:
+        self.conduct = Conduct()
+        self.inbox: dict[str, str] = {}
+        """Outcome by event id; `received` until filed."""
+        self.details: dict[str, str] = {}
+        self.taking: set[str] = set()
+        """Orders that are there to take events."""
+        self.over: set[str] = set()
+        """Orders that have ended."""
+        self.delivered: list[str] = []
+        self._patience_seconds = patience_seconds
+        self._runs: dict[str, str] = {}
+
+    @activity.defn
+    async def receive_event(self, receipt: Receipt) -> Received:
+        async with self.conduct.step("receive_event", receipt):
+            event = receipt.event
+            if self._runs.setdefault(event.event_id, receipt.run_id) != receipt.run_id:
+                return Received(route=None, patience_seconds=self._patience_seconds)
+            self.inbox.setdefault(event.event_id, "received")
+            if event.body == "unreadable":
+                raise InvalidInput("the body is not JSON")
+            if event.body == "ignored":
+                route = Route(reason="of no concern to orders")
+            else:
+                route = Route(
+                    shop=event.shop,
+                    order_id=event.body,
+                    event=order_event(OrderEventKind.PAYMENT_CAPTURED, event.event_id),
+                )
+            return Received(route=route, patience_seconds=self._patience_seconds)
+
+    @activity.defn
+    async def deliver_event(self, route: Route) -> EventResult:
+        async with self.conduct.step("deliver_event", route):
+            if route.order_id in self.over:
+                return EventResult(outcome="late", detail="the order is over; the money was booked")
+            if route.order_id not in self.taking:
+                raise NotFound(f"order {route.order_id} has no workflow")
+            self.delivered.append(route.order_id)
+            return EventResult(outcome="applied", workflow_id=f"order/{route.shop}/{route.order_id}")
+
+    @activity.defn
+    async def close_event(self, filing: Filing) -> None:
+        async with self.conduct.step("close_event", filing):
+            self.inbox[filing.event_id] = filing.outcome
+            self.details[filing.event_id] = filing.detail
+
+
+class UserDoubles:
+    """Steps of UserWorkflow: one user, whose token's digest is `right`."""
+
+    def __init__(self, *, window_seconds: int = 7 * DAY, reminder_seconds: tuple[int, ...] = (DAY, 3 * DAY)) -> None:
+        self.conduct = Conduct()
+        self.state: UserState | None = None
+        self._window_seconds = window_seconds
+        self._reminder_seconds = reminder_seconds
+
+    @activity.defn
+    async def register_user(self, request: RegisterUser) -> Registered:
+        async with self.conduct.step("register_user", request):
+            self.state = self.state or UserState.PENDING
+            return Registered(
+                state=self.state,
+                confirmation_window_seconds=self._window_seconds,
+                reminder_seconds=self._reminder_seconds,
+            )
+
+    @activity.defn
+    async def mail_confirmation(self, mailing: Mailing) -> None:
+        async with self.conduct.step("mail_confirmation", mailing):
+            pass
+
+    @activity.defn
+    async def confirm_user(self, confirmation: Confirmation) -> bool:
+        async with self.conduct.step("confirm_user", confirmation):
+            right = confirmation.token_sha256 == "right"
+            if right and self.state is UserState.PENDING:
+                self.state = UserState.ACTIVE
+            return right
+
+    @activity.defn
+    async def expire_user(self, user_id: str) -> str:
+        async with self.conduct.step("expire_user", user_id):
+            if self.state is UserState.PENDING:
+                self.state = UserState.EXPIRED
+            return str(self.state)
+
+
+class ReconciliationDoubles:
+    """Steps of ReconciliationWorkflow: windows are the domain's, the books' answer is given."""
+
+    def __init__(self, *, verdict: Verdict = Verdict.RECONCILED, repairs: int = 0, **counts: int) -> None:
+        self.conduct = Conduct()
+        self.watermark: datetime | None = None
+        self.incomplete_because: tuple[str, ...] = ()
+        self._verdict = verdict
+        self._repairs = repairs
+        self._counts = counts
+
+    @activity.defn
+    async def plan_window(self, plan: Plan) -> Window:
+        async with self.conduct.step("plan_window", plan):
+            span = self._span(plan)
+            return Window(start=span.start.isoformat(), end=span.end.isoformat())
+
+    @activity.defn
+    async def compare_books(self, order: RunOrder) -> RunAnswer:
+        async with self.conduct.step("compare_books", order):
+            return RunAnswer(
+                verdict=self._verdict, counts=dict(self._counts), incomplete_because=self.incomplete_because
+            )
+
+    @activity.defn
+    async def repair_breaks(self, order: RepairOrder) -> int:
+        async with self.conduct.step("repair_breaks", order):
+            return self._repairs
+
+    @activity.defn
+    async def write_report(self, run_id: str) -> str:
+        async with self.conduct.step("write_report", run_id):
+            return f"reports/{run_id}/report.html"
+
+    def _span(self, plan: Plan) -> Span:
+        asked = plan.request.window
+        if asked is not None:
+            return Span(datetime.fromisoformat(asked.start), datetime.fromisoformat(asked.end))
+        return scheduled_window(
+            datetime.fromisoformat(plan.nominal),
+            interval=timedelta(seconds=plan.request.interval_seconds),
+            offset=timedelta(seconds=plan.request.offset_seconds),
+            watermark=self.watermark,
+        )

@@ -1,0 +1,19 @@
+"""Waiting for what stands in a running workflow's history."""
+
+import asyncio
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHandle
+
+PATIENCE_SECONDS = 20
+
+
+async def until(handle: WorkflowHandle[Any, Any], *wanted: EventType.ValueType) -> None:
+    """Wait until the history holds events of the wanted types in this order (others may stand between)."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            types = iter([event.event_type for event in (await handle.fetch_history()).events])
+            if all(kind in types for kind in wanted):
+                return
+            await asyncio.sleep(0.01)

@@ -1,0 +1,42 @@
+"""Orders, events and users to run workflows with."""
+
+from dataclasses import replace
+
+from worker.contract.events import ProviderEvent
+from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder
+from worker.contract.users import RegisterUser
+
+AT = "2026-11-22T10:00:00+00:00"
+
+CHARGED = PlaceOrder(
+    shop="main",
+    order_id="1001",
+    currency="EUR",
+    total_minor=12345,
+    lines=(OrderLine(sku="mug", quantity=1, unit_price_minor=12345),),
+    customer_id="c-7",
+    payment_mode=PaymentMode.CHARGE,
+    placed_at=AT,
+    payment_method="pm_card_visa",
+)
+COLLECTED = replace(CHARGED, payment_mode=PaymentMode.COLLECTED_BY_SHOP, payment_method=None)
+USER = RegisterUser(user_id="u-1", email="someone@shop.example", registered_at=AT)
+
+
+def order_event(kind: OrderEventKind, event_id: str = "", detail: str = "") -> OrderEvent:
+    """Return an event of its own id and reference, unless `event_id` names one."""
+    event_id = event_id or f"evt-{kind}"
+    return OrderEvent(event_id=event_id, kind=kind, occurred_at=AT, reference=f"ref-{event_id}", detail=detail)
+
+
+def provider_event(body: str, event_id: str = "evt-1") -> ProviderEvent:
+    """Return an event whose body says what happens (see EventDoubles)."""
+    return ProviderEvent(
+        source="shopify",
+        dialect="shopify",
+        shop="main",
+        event_id=event_id,
+        topic="orders/paid",
+        body=body,
+        received_at=AT,
+    )

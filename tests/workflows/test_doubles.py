@@ -1,0 +1,35 @@
+"""The doubles are activities of the same names and signatures as the real ones: tests with them prove something."""
+
+import inspect
+from typing import Any, get_type_hints
+
+import pytest
+from temporalio.activity import _Definition
+
+from tests.workflows import doubles
+from worker.activities.events import EventActivities
+from worker.activities.orders import OrderActivities
+from worker.activities.reconciliation import ReconciliationActivities
+from worker.activities.users import UserActivities
+
+PAIRS = [
+    (OrderActivities, doubles.OrderDoubles),
+    (EventActivities, doubles.EventDoubles),
+    (UserActivities, doubles.UserDoubles),
+    (ReconciliationActivities, doubles.ReconciliationDoubles),
+]
+
+
+def signatures(cls: type) -> dict[str, dict[str, Any]]:
+    found = {}
+    for _, method in inspect.getmembers(cls, inspect.isfunction):
+        definition = _Definition.from_callable(method)
+        if definition is not None and definition.name is not None:
+            found[definition.name] = get_type_hints(method)
+    return found
+
+
+@pytest.mark.parametrize(("real", "double"), PAIRS)
+def test_doubles_have_the_names_and_types_of_the_real_activities(real: type, double: type) -> None:
+    assert signatures(real)
+    assert signatures(double) == signatures(real)
