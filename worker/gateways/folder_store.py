@@ -35,7 +35,7 @@ class FolderStore:
         """Read the object. Raises NotFound."""
         try:
             return self._inside(path).read_bytes()
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise NotFound(f"no object {path!r} in the store") from None
 
     def _inside(self, path: str) -> Path:

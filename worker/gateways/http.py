@@ -9,6 +9,8 @@ import httpx2
 
 from worker.domain.errors import Conflict, NotFound, ProviderRejected, ProviderUnavailable
 
+_TRY_AGAIN = frozenset({401, 403, 408, 425, 429})
+
 
 class JsonClient:
     """A pooled, thread-safe client of one base address. `name` is how errors call the system."""
@@ -29,7 +31,8 @@ class JsonClient:
     ) -> httpx2.Response:
         """Return a 2xx answer.
 
-        Raises ProviderUnavailable (no answer, 429, 5xx), NotFound (404), Conflict (409), ProviderRejected (other).
+        Raises ProviderUnavailable (no answer, 429, 5xx, and credentials that are refused: ours to mend, not the
+        order's fault), NotFound (404), Conflict (409), ProviderRejected (other).
         """
         url = path if path.startswith(("http://", "https://")) else f"{self._base}{path}"
         try:
@@ -40,11 +43,15 @@ class JsonClient:
         if code < 300:
             return answer
         what = f"{self._name} answered {code} to {method} {path.partition('?')[0]}"
-        if code == 429 or code >= 500:
+        if code in _TRY_AGAIN or code >= 500:
             raise ProviderUnavailable(what)
         if code == 404:
             raise NotFound(what)
         raise Conflict(what) if code == 409 else ProviderRejected(what)
+
+    def close(self) -> None:
+        """Close the connections that are kept open between calls."""
+        self._client.close()
 
     def document(self, answer: httpx2.Response) -> Any:
         """Read the answer's JSON. Raises ProviderUnavailable when it is none (a proxy's page, a cut-off body)."""

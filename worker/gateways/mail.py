@@ -2,8 +2,9 @@
 
 import smtplib
 from email.message import EmailMessage
+from email.utils import localtime
 
-from worker.domain.errors import ProviderUnavailable
+from worker.domain.errors import InvalidInput, ProviderUnavailable
 
 TIMEOUT_SECONDS = 10
 
@@ -17,11 +18,15 @@ class SmtpMail:
         self._sender = sender
 
     def send(self, *, to: str, subject: str, text: str, message_id: str) -> None:
-        """Hand one mail to the relay. Raises ProviderUnavailable; the address stands in no error."""
+        """Hand one mail to the relay. Raises ProviderUnavailable or InvalidInput; the address stands in no error."""
         message = EmailMessage()
         message["From"] = self._sender
-        message["To"] = to
+        try:
+            message["To"] = to
+        except ValueError:
+            raise InvalidInput("the mail's address holds line breaks") from None
         message["Subject"] = subject
+        message["Date"] = localtime()
         message["Message-ID"] = message_id
         message.set_content(text)
         try:

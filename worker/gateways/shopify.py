@@ -3,21 +3,15 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
-from worker.domain.errors import (
-    InvalidInput,
-    NotFound,
-    OrdersError,
-    ProviderRejected,
-    ProviderUnavailable,
-    SourceUnreadable,
-)
+from worker.domain.errors import InvalidInput, OrdersError, ProviderRejected, SourceUnreadable
 from worker.domain.ledger import ShopOrder
-from worker.domain.money import parse_major
 from worker.gateways.http import JsonClient
 from worker.services.ports import ShopPayment
+from worker.services.translation.document import Document
 
 API = "/admin/api/2026-10"
 PAGE = 250
@@ -47,53 +41,62 @@ class ShopifyShop:
                 answer = self._client.request("GET", url, params=params)
                 page = self._client.document(answer)["orders"]
                 yield from (_order(item) for item in page)
-            except (ProviderUnavailable, ProviderRejected, NotFound, InvalidInput) as problem:
+            except OrdersError as problem:
                 raise SourceUnreadable(str(problem)) from problem
-            except (KeyError, TypeError, AttributeError) as problem:
+            except (KeyError, TypeError) as problem:
                 raise SourceUnreadable("the shop's list of orders has another shape") from problem
             following = _NEXT.search(answer.headers.get("Link", ""))
             url, params = (following.group(1), None) if following else (None, None)
 
     def payments(self, order_id: str) -> list[ShopPayment]:
         """Return the successful sales and captures of an order, oldest first."""
-        answer = self._client.request("GET", f"{API}/orders/{order_id}/transactions.json")
+        answer = self._client.request("GET", f"{API}/orders/{quote(order_id, safe='')}/transactions.json")
         try:
             found = [
-                ShopPayment(
-                    reference=str(item["authorization"]),
-                    amount_minor=parse_major(str(item["amount"]), item["currency"]),
-                    currency=item["currency"],
-                    at=_time(item["processed_at"]),
-                )
+                _payment(item)
                 for item in self._client.document(answer)["transactions"]
                 if item["kind"] in {"sale", "capture"} and item["status"] == "success" and item.get("authorization")
             ]
-        except (KeyError, TypeError, ValueError) as problem:
+        except (KeyError, TypeError, AttributeError, InvalidInput) as problem:
             raise ProviderRejected("the shop's transactions have another shape") from problem
         return sorted(found, key=lambda paid: (paid.at, paid.reference))
 
     def order_document(self, order_id: str) -> str:
         """Return the order's JSON as the shop's webhooks carry it. Raises NotFound."""
-        answer = self._client.request("GET", f"{API}/orders/{order_id}.json")
+        answer = self._client.request("GET", f"{API}/orders/{quote(order_id, safe='')}.json")
         document = self._client.document(answer)
         if not isinstance(document, dict) or "order" not in document:
             raise ProviderRejected("the shop's order has another shape")
         return json.dumps(document["order"], separators=(",", ":"))
 
+    def close(self) -> None:
+        """Close the connections that are kept open between calls."""
+        self._client.close()
 
-def _order(item: dict[str, Any]) -> ShopOrder:
+
+def _order(item: Any) -> ShopOrder:
     try:
+        order = Document(item)
+        currency = order.currency("currency")
         return ShopOrder(
-            order_id=str(item["id"]),
-            total_minor=parse_major(item["total_price"], item["currency"]),
-            currency=item["currency"],
-            paid=item["financial_status"] in PAID,
-            cancelled=item["cancelled_at"] is not None,
-            created_at=_time(item["created_at"]),
+            order_id=order.text("id"),
+            total_minor=order.amount("total_price", currency),
+            currency=currency,
+            paid=order.text("financial_status", "") in PAID,
+            cancelled=order.text("cancelled_at", "") != "",
+            created_at=datetime.fromisoformat(order.time("created_at")),
         )
-    except OrdersError as problem:
-        raise InvalidInput(f"order {item.get('id')}: {problem}") from problem
+    except InvalidInput as problem:
+        name = item.get("id") if isinstance(item, dict) else "?"
+        raise InvalidInput(f"order {name}: {problem}") from problem
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+def _payment(item: Any) -> ShopPayment:
+    step = Document(item)
+    currency = step.currency("currency")
+    return ShopPayment(
+        reference=step.text("authorization"),
+        amount_minor=step.amount("amount", currency),
+        currency=currency,
+        at=datetime.fromisoformat(step.time("processed_at")),
+    )

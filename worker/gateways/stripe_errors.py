@@ -14,15 +14,18 @@ def translated(what: str) -> Iterator[None]:
     try:
         yield
     except stripe.CardError as problem:
-        raise PaymentDeclined((problem.error.decline_code if problem.error else None) or problem.code or "card_declined") from None
+        raise PaymentDeclined(
+            (problem.error.decline_code if problem.error else None) or problem.code or "card_declined"
+        ) from None
     except stripe.InvalidRequestError as problem:
         if problem.code == "resource_missing":
             raise NotFound(f"{what}: the provider does not know it") from None
         raise ProviderRejected(f"{what}: {problem.code or 'invalid_request'}") from None
-    except (stripe.IdempotencyError, stripe.AuthenticationError, stripe.PermissionError) as problem:
+    except stripe.IdempotencyError as problem:
         if problem.http_status == 409:  # the same key is under way elsewhere
             raise ProviderUnavailable(f"{what}: the same request is under way") from None
         raise ProviderRejected(f"{what}: {type(problem).__name__}") from None
     except stripe.StripeError as problem:
-        # Connection problems, 429 and 5xx; whether anything happened is unknown, the idempotency key settles it.
+        # Connection problems, 429 and 5xx: whether anything happened is unknown, the idempotency key settles it.
+        # A key that is refused (401, 403) is ours to mend: no order is given up for it.
         raise ProviderUnavailable(f"{what}: {type(problem).__name__} {problem.http_status or ''}".rstrip()) from None

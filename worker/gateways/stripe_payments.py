@@ -5,12 +5,13 @@ The library must not retry (Temporal does) and every call that moves money carri
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import stripe
 
-from worker.domain.errors import OrdersError, ProviderRejected, SourceUnreadable
+from worker.domain.errors import NotFound, OrdersError, ProviderRejected, SourceUnreadable
 from worker.domain.ledger import LedgerLine
 from worker.domain.payment import Payment, PaymentState, Refund
 from worker.gateways.stripe_errors import translated
@@ -35,18 +36,19 @@ class StripePayments:
         self.name = name
         # Telemetry would send timings of one request with the next, to no use here.
         stripe.enable_telemetry = False
+        self._http = stripe.RequestsClient(timeout=timeout_seconds)
         self._client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base},
             max_network_retries=0,
-            http_client=stripe.RequestsClient(timeout=timeout_seconds),
+            http_client=self._http,
         ).v1
 
     def authorise(
         self, *, shop: str, order_id: str, amount_minor: int, currency: str, method: str, idempotency_key: str
     ) -> Payment:
         """Authorise without capturing; a wish to see the customer first is a state, not an error."""
-        with translated(f"authorise {shop}/{order_id}"):
+        with _unknown_is_refused(), translated(f"authorise {shop}/{order_id}"):
             intent = self._client.payment_intents.create(
                 params={
                     "amount": amount_minor,
@@ -149,6 +151,10 @@ class StripePayments:
         for item in reversed(items):
             yield ledger_line(self.name, item, charges)
 
+    def close(self) -> None:
+        """Close the connections that are kept open between calls."""
+        self._http.close()  # type: ignore[no-untyped-call]
+
     def _payment(self, intent: Any) -> Payment:
         problem = intent.last_payment_error if "last_payment_error" in intent else None
         received = intent.amount_received if intent.status == "succeeded" else 0
@@ -172,6 +178,15 @@ class StripePayments:
 def _text(item: Any, key: str) -> str:
     # The library's objects know `in` and `[]`, but none of a dict's methods.
     return str(item[key] or "") if key in item else ""
+
+
+@contextmanager
+def _unknown_is_refused() -> Iterator[None]:
+    """What a new payment names and the provider does not know (its method) will not turn up by waiting."""
+    try:
+        yield
+    except NotFound as problem:
+        raise ProviderRejected(str(problem)) from None
 
 
 def _metadata(intent: Any, key: str) -> str:

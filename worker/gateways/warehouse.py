@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from worker.domain.errors import (
     Conflict,
@@ -49,9 +50,9 @@ class Warehouse:
     def cancel(self, shipment_id: str) -> ShipmentState:
         """Stop a parcel if it has not left; return its state."""
         try:
-            answer = self._signed(f"/v1/fulfilments/{shipment_id}/cancel", b"{}", f"cancel:{shipment_id}")
+            answer = self._signed(f"{_path(shipment_id)}/cancel", b"{}", f"cancel:{shipment_id}")
         except Conflict:
-            answer = self._client.request("GET", f"/v1/fulfilments/{shipment_id}")
+            answer = self._client.request("GET", _path(shipment_id))
         return _shipment(self._client.document(answer)).state
 
     def shipments(self, shop: str, start: datetime, end: datetime) -> Iterator[Shipment]:
@@ -75,12 +76,17 @@ class Warehouse:
 
     def shipment_document(self, shipment_id: str) -> str:
         """Return the event JSON the warehouse would have sent for the parcel's present state. Raises NotFound."""
-        item = self._client.document(self._client.request("GET", f"/v1/fulfilments/{shipment_id}"))
+        item = self._client.document(self._client.request("GET", _path(shipment_id)))
+        _shipment(item)
         status = item["status"]
         if status not in {"shipped", "failed"}:
             raise NotFound(f"parcel {shipment_id} is {status}: there is no event for that")
         at = item.get("shipped_at") or item.get("updated_at") or datetime.now(UTC).isoformat()
         return json.dumps({"type": f"shipment.{status}", "timestamp": at, "data": item}, separators=(",", ":"))
+
+    def close(self) -> None:
+        """Close the connections that are kept open between calls."""
+        self._client.close()
 
     def _signed(self, path: str, body: bytes, key: str) -> Any:
         at = str(int(time.time()))
@@ -93,6 +99,10 @@ class Warehouse:
             "webhook-signature": f"v1,{signature}",
         }
         return self._client.request("POST", path, content=body, headers=headers)
+
+
+def _path(shipment_id: str) -> str:
+    return f"/v1/fulfilments/{quote(shipment_id, safe='')}"
 
 
 def _shipment(item: Any) -> Shipment:

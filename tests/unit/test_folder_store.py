@@ -1,0 +1,69 @@
+"""The object store as a folder: whole objects or none, and nothing outside the folder."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from worker.domain.errors import InvalidInput, NotFound
+from worker.gateways.folder_store import FolderStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+def test_what_is_put_is_got(store: FolderStore) -> None:
+    assert store.put("runs/1/report.html", b"one") == "runs/1/report.html"
+    assert store.get("runs/1/report.html") == b"one"
+    store.put("runs/1/report.html", b"two")
+    assert store.get("runs/1/report.html") == b"two"
+    store.put("empty", b"")
+    assert store.get("empty") == b""
+
+
+@pytest.mark.parametrize("path", ["nothing", "runs", "runs/1", "runs/1/report.html/below"])
+def test_what_is_no_object_is_not_found(store: FolderStore, path: str) -> None:
+    store.put("runs/1/report.html", b"one")
+    with pytest.raises(NotFound):
+        store.get(path)
+
+
+@pytest.mark.parametrize("path", ["", ".", "..", "../beside", "a/../../beside", "/etc/hostname", "a/../.."])
+def test_paths_that_leave_the_store_are_refused(store: FolderStore, tmp_path: Path, path: str) -> None:
+    (tmp_path / "beside").write_bytes(b"not ours")
+    for call in (lambda: store.get(path), lambda: store.put(path, b"x")):
+        with pytest.raises(InvalidInput, match="leaves the store"):
+            call()
+    assert (tmp_path / "beside").read_bytes() == b"not ours"
+
+
+def test_a_link_does_not_lead_out(store: FolderStore, tmp_path: Path) -> None:
+    store.put("inside", b"x")
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "store" / "link").symlink_to(tmp_path / "beside")
+    with pytest.raises(InvalidInput):
+        store.put("link/file", b"x")
+
+
+def test_a_write_that_fails_leaves_the_old_object_and_no_rest(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("a/object", b"old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        store.put("a/object", b"new")
+    assert store.get("a/object") == b"old"
+    assert [file.name for file in (tmp_path / "store" / "a").iterdir()] == ["object"]
+
+
+def test_objects_are_not_for_everybody(store: FolderStore, tmp_path: Path) -> None:
+    store.put("object", b"x")
+    mode = stat.S_IMODE((tmp_path / "store" / "object").stat().st_mode)
+    assert mode & stat.S_IRWXO == 0
