@@ -153,6 +153,12 @@ class OrderBook:
             if order.state is S.AWAITING_PAYMENT:
                 self._move(order, S.PAID)
             return True
+        if event.kind is OrderEventKind.PAYMENT_AUTHORISED:
+            if order.state is not S.AWAITING_PAYMENT:
+                return False
+            self.authorised[order.order_id] += order.total_minor
+            self._move(order, S.AUTHORISED)
+            return True
         if event.kind is OrderEventKind.SHIPPED:
             self.parcels[order.order_id] = "left"
             if order.state is S.PAID:

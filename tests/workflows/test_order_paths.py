@@ -138,6 +138,19 @@ async def test_a_customer_who_must_act_may_pay_within_the_window(
     assert steps(doubles.book, run) == "received paying awaiting_payment paid fulfilling shipped completed"
 
 
+async def test_a_customer_who_acted_is_charged_by_us(env: WorkflowEnvironment, doubles: OrderDoubles) -> None:
+    async with running_order(env, doubles, replace(CHARGED, payment_method="pm_needs_customer")) as run:
+        await run.standing(OrderState.AWAITING_PAYMENT)
+        await run.deliver(OrderEventKind.PAYMENT_AUTHORISED)
+        await run.standing(OrderState.FULFILLING)
+        await run.deliver(OrderEventKind.SHIPPED)
+        await run.result()
+
+    assert steps(doubles.book, run) == "received paying awaiting_payment authorised paid fulfilling shipped completed"
+    assert doubles.conduct.count("capture_payment") == 1
+    assert doubles.book.at_rest(run.order_id)
+
+
 async def test_an_order_nobody_pays_expires_when_the_window_closes_and_not_before(
     env: WorkflowEnvironment, doubles: OrderDoubles
 ) -> None:

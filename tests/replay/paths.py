@@ -1,0 +1,190 @@
+"""The main paths of each workflow, run for their histories with the doubles of the workflow tests."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.testing import WorkflowEnvironment
+
+from tests.workflows.doubles import EventDoubles, OrderDoubles, ReconciliationDoubles, UserDoubles, activities_of
+from tests.workflows.order_run import OrderRun, running_order
+from tests.workflows.samples import CHARGED, COLLECTED, USER, provider_event
+from tests.workflows.timeskipping import serving
+from worker.contract.names import UserMessage, WorkflowType
+from worker.contract.orders import OrderEventKind, PlaceOrder
+from worker.contract.reconciliation import Reconcile, Window
+from worker.contract.users import ConfirmUser, UserStatus
+from worker.domain.errors import SchemaMismatch
+from worker.domain.finding import Verdict
+from worker.domain.order import OrderState
+from worker.workflows.provider_event import ProviderEventWorkflow
+from worker.workflows.reconciliation import ReconciliationWorkflow
+from worker.workflows.user import UserWorkflow
+
+Handle = WorkflowHandle[Any, Any]
+Walk = Callable[[WorkflowEnvironment], Awaitable[Handle]]
+Story = Callable[[OrderRun], Awaitable[object]]
+
+
+async def nothing(run: OrderRun) -> None:
+    """Let the order go where it goes."""
+
+
+async def shipped(run: OrderRun) -> None:
+    """Deliver the parcel's event."""
+    await run.standing(OrderState.FULFILLING)
+    await run.deliver(OrderEventKind.SHIPPED)
+
+
+async def paid_and_shipped(run: OrderRun) -> None:
+    """Deliver the shop's payment, once more the same, and the parcel's event."""
+    await run.standing(OrderState.AWAITING_PAYMENT)
+    for _ in range(2):
+        await run.deliver(OrderEventKind.PAYMENT_CAPTURED)
+    await shipped(run)
+
+
+async def authorised_by_the_customer(run: OrderRun) -> None:
+    """Let the customer act, then deliver the parcel's event."""
+    await run.standing(OrderState.AWAITING_PAYMENT)
+    await run.deliver(OrderEventKind.PAYMENT_AUTHORISED)
+    await shipped(run)
+
+
+async def parcel_failed(run: OrderRun) -> None:
+    """Let the warehouse fail."""
+    await run.standing(OrderState.FULFILLING)
+    await run.deliver(OrderEventKind.SHIPMENT_FAILED, detail="lost in the flood")
+
+
+async def cancelled(run: OrderRun) -> None:
+    """Cancel as the customer would."""
+    await run.standing(OrderState.FULFILLING)
+    await run.cancel()
+
+
+async def process_cancelled(run: OrderRun) -> None:
+    """Cancel the workflow itself."""
+    await run.standing(OrderState.FULFILLING)
+    await run.handle.cancel()
+
+
+def order(place: PlaceOrder, story: Story = nothing, prepare: Callable[[OrderDoubles], object] = id) -> Walk:
+    """Return the walk of one order; `prepare` sets what the outside does."""
+
+    async def walk(env: WorkflowEnvironment) -> Handle:
+        doubles = OrderDoubles(payment_window_seconds=1 if story is nothing else 60, fulfilment_sla_seconds=60)
+        prepare(doubles)
+        async with running_order(env, doubles, place) as run:
+            await story(run)
+            await ended(run.handle)
+        return run.handle
+
+    return walk
+
+
+def event(body: str, *, times: int = 1) -> Walk:
+    """Return the walk of one event (see EventDoubles for bodies); with `times`, that of its last repetition."""
+
+    async def walk(env: WorkflowEnvironment) -> Handle:
+        doubles = EventDoubles(patience_seconds=2)
+        doubles.taking.add("1001")
+        async with serving(env.client, [ProviderEventWorkflow], activities_of(doubles)) as queue:
+            for _ in range(times):
+                handle = await env.client.start_workflow(
+                    ProviderEventWorkflow.run, provider_event(body), id=f"event/{uuid.uuid4().hex}", task_queue=queue
+                )
+                await ended(handle)
+        return handle
+
+    return walk
+
+
+def user(*digests: str) -> Walk:
+    """Return the walk of a registration, confirmed with each digest in turn; expired without any."""
+
+    async def walk(env: WorkflowEnvironment) -> Handle:
+        doubles = UserDoubles(window_seconds=60 if digests else 2, reminder_seconds=(30 if digests else 1,))
+        async with serving(env.client, [UserWorkflow], activities_of(doubles)) as queue:
+            handle = await env.client.start_workflow(
+                UserWorkflow.run, USER, id=f"user/{uuid.uuid4().hex}", task_queue=queue
+            )
+            for digest in digests:
+                try:
+                    await handle.execute_update(
+                        UserMessage.CONFIRM, ConfirmUser(token_sha256=digest), result_type=UserStatus
+                    )
+                except WorkflowUpdateFailedError:
+                    continue
+            await ended(handle)
+        return handle
+
+    return walk
+
+
+def reconciliation(verdict: Verdict, **counts: int) -> Walk:
+    """Return the walk of a run whose comparison answers this."""
+
+    async def walk(env: WorkflowEnvironment) -> Handle:
+        doubles = ReconciliationDoubles(verdict=verdict, repairs=1, **counts)
+        window = Window(start="2026-11-01T00:00:00+00:00", end="2026-11-02T00:00:00+00:00")
+        async with serving(env.client, [ReconciliationWorkflow], activities_of(doubles)) as queue:
+            handle = await env.client.start_workflow(
+                ReconciliationWorkflow.run,
+                Reconcile(shop="main", provider="stripe", window=window),
+                id=f"reconcile/main/stripe/{uuid.uuid4().hex}",
+                task_queue=queue,
+            )
+            await ended(handle)
+        return handle
+
+    return walk
+
+
+async def ended(handle: Handle) -> None:
+    """Wait for the end, whichever."""
+    async with asyncio.timeout(30):
+        try:
+            await handle.result()
+        except WorkflowFailureError:
+            return
+
+
+def _refuse_parcels(doubles: OrderDoubles) -> None:
+    doubles.book.refusing_parcels = True
+
+
+def _break_after_capture(doubles: OrderDoubles) -> None:
+    doubles.conduct.lose_answer("capture_payment", SchemaMismatch("the database is newer than this code"))
+
+
+PATHS: dict[WorkflowType, dict[str, Walk]] = {
+    WorkflowType.ORDER: {
+        "charged_and_completed": order(CHARGED, shipped),
+        "collected_and_completed": order(COLLECTED, paid_and_shipped),
+        "customer_acted": order(replace(CHARGED, payment_method="pm_needs_customer"), authorised_by_the_customer),
+        "declined": order(replace(CHARGED, payment_method="pm_declined")),
+        "rejected": order(replace(CHARGED, total_minor=1)),
+        "expired": order(COLLECTED),
+        "parcel_failed": order(CHARGED, parcel_failed),
+        "parcel_refused": order(CHARGED, prepare=_refuse_parcels),
+        "cancelled": order(CHARGED, cancelled),
+        "process_cancelled": order(CHARGED, process_cancelled),
+        "process_failed": order(CHARGED, prepare=_break_after_capture),
+    },
+    WorkflowType.PROVIDER_EVENT: {
+        "applied": event("1001"),
+        "duplicate": event("1001", times=2),
+        "ignored": event("ignored"),
+        "unreadable": event("unreadable"),
+        "unmatched": event("1002"),
+    },
+    WorkflowType.USER: {"confirmed_at_the_second_try": user("wrong", "right"), "expired": user()},
+    WorkflowType.RECONCILIATION: {
+        "reconciled": reconciliation(Verdict.RECONCILED, matched=3),
+        "repaired": reconciliation(Verdict.BREAKS, matched=2, breaks_open=1, breaks_new=1),
+    },
+}

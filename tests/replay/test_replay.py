@@ -1,0 +1,80 @@
+import inspect
+import socket
+from pathlib import Path
+
+import pytest
+from temporalio.activity import _Definition
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from infra.local.layout import PROJECT
+from tests.replay.changed_workflow import ReportFirst
+from tests.replay.corpus import FOLDER, RECORD, activities_in, file_of, load, recorded
+from tests.replay.paths import PATHS
+from tests.workflows.timeskipping import sandbox
+from worker.activities.events import EventActivities
+from worker.activities.orders import OrderActivities
+from worker.activities.reconciliation import ReconciliationActivities
+from worker.activities.users import UserActivities
+from worker.contract.names import WorkflowType
+from worker.domain.errors import OrdersError
+from worker.workflows.order import OrderWorkflow
+from worker.workflows.provider_event import ProviderEventWorkflow
+from worker.workflows.reconciliation import ReconciliationWorkflow
+from worker.workflows.user import UserWorkflow
+
+WORKFLOWS = [OrderWorkflow, ProviderEventWorkflow, ReconciliationWorkflow, UserWorkflow]
+ACTIVITIES = [OrderActivities, EventActivities, ReconciliationActivities, UserActivities]
+
+STUCK = f"""
+This code cannot replay {{name}}: workflows that are running when it is deployed would get stuck.
+Keep the old commands for old runs and give new ones the new: `if workflow.patched("what-changed"): ... else: ...`
+(remove the old branch once no run from before is open). If no such workflow was ever deployed: {RECORD}
+"""
+
+
+@pytest.fixture(scope="module")
+def replayer() -> Replayer:
+    return Replayer(workflows=WORKFLOWS, workflow_runner=sandbox(), workflow_failure_exception_types=[OrdersError])
+
+
+@pytest.mark.parametrize("file", recorded(), ids=lambda file: f"{file.parent.name}-{file.stem}")
+async def test_recorded_histories_replay(replayer: Replayer, file: Path) -> None:
+    result = await replayer.replay_workflow(load(file), raise_on_replay_failure=False)
+    assert result.replay_failure is None, STUCK.format(name=file.relative_to(FOLDER)) + str(result.replay_failure)
+
+
+def test_every_path_of_every_workflow_is_recorded() -> None:
+    assert set(PATHS) == set(WorkflowType)
+    missing = [
+        f"{workflow}/{path}"
+        for workflow, walks in PATHS.items()
+        for path in walks
+        if not file_of(workflow, path).exists()
+    ]
+    assert not missing, f"not recorded yet, use `{RECORD}`: {missing}"
+
+
+def test_the_histories_reach_every_activity() -> None:
+    names = {
+        definition.name
+        for activities in ACTIVITIES
+        for _, method in inspect.getmembers(activities, inspect.isfunction)
+        if (definition := _Definition.from_callable(method)) is not None
+    }
+    assert len(names) > 15
+    assert set().union(*(activities_in(load(file)) for file in recorded())) == names
+
+
+async def test_a_change_of_the_order_of_commands_is_detected() -> None:
+    careless = Replayer(workflows=[ReportFirst], workflow_runner=sandbox())
+    with pytest.raises(NondeterminismError, match=r"write_report|compare_books"):
+        await careless.replay_workflow(load(file_of(WorkflowType.RECONCILIATION, "reconciled")))
+
+
+def test_the_histories_tell_nothing_of_the_machine_that_recorded_them() -> None:
+    for file in recorded():
+        text = file.read_text(encoding="utf-8")
+        assert "stackTrace" not in text, file
+        assert str(PROJECT) not in text, file
+        assert socket.gethostname() not in text, file
