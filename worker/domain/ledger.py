@@ -47,6 +47,8 @@ class LedgerLine:
     payout_id: str = ""
     type_text: str = ""
     """The provider's own word for the type."""
+    shop: str = ""
+    """The shop the payment names; empty where it names none. One provider account may serve several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class ShopOrder:
     paid: bool
     cancelled: bool
     created_at: datetime
+    updated_at: datetime | None = None
+    """When the shop last changed it (paid, cancelled, edited): no message about that can be older."""
 
 
 class ShipmentState(StrEnum):
@@ -95,3 +99,5 @@ class OwnOrder:
     placed_at: datetime
     updated_at: datetime
     shipped_at: datetime | None = None
+    requested_at: datetime | None = None
+    """When its first parcel was asked for, as far as our books know."""

@@ -65,7 +65,11 @@ def may_follow(earlier: OrderState, later: OrderState) -> bool:
     return earlier is later or any(may_follow(step, later) for step in TRANSITIONS[earlier])
 
 
+MONEY_IN_HAND = frozenset({OrderState.PAID, OrderState.FULFILLING, OrderState.REFUNDING})
+"""States in which captured money waits for goods or for its way back: never forgotten, however old."""
 TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
+WITHOUT_GOODS = TERMINAL - {OrderState.COMPLETED, OrderState.NEEDS_ATTENTION}
+"""States in which an order is over and may hold no money: what comes in later goes back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,8 @@ class Payment:
     captured_minor: int = 0
     refunded_minor: int = 0
     detail: str = ""
+    captured_at: datetime | None = None
+    """When the money moved, where its owner says so; the books date it like that, however late they hear of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class Refund:
     payment_reference: str
     amount_minor: int
     currency: str
+    created_at: datetime | None = None
+    """When the provider made it; the books date it like that, however late they hear of it."""
 
 
 class EntryKind(StrEnum):

@@ -34,7 +34,7 @@ def capture_issues(account: Account, scope: Scope) -> list[Issue]:
     elif ours and not theirs:
         issues = [_missing_external(account, ours, scope)]
     else:
-        issues = _surplus_outside(account, ours, theirs) + _surplus_inside(account, ours, theirs, scope)
+        issues = _surplus_outside(account, ours, theirs, scope) + _surplus_inside(account, ours, theirs, scope)
     rest = total - sum(issue.difference_minor for issue in issues)
     if rest:
         side = "less" if rest < 0 else "more"
@@ -74,19 +74,23 @@ def _missing_external(account: Account, missing: list[_Paid], scope: Scope) -> I
     )
 
 
-def _surplus_outside(account: Account, ours: list[_Paid], theirs: list[_Paid]) -> list[Issue]:
-    _, surplus = _pair(theirs, ours)
-    if not surplus:
-        return []
-    minor = sum(paid.minor for paid in surplus)
+def _surplus_outside(account: Account, ours: list[_Paid], theirs: list[_Paid], scope: Scope) -> list[Issue]:
+    kept, surplus = _pair(theirs, ours)
+    amounts = {paid.minor for paid in kept}
+    # A payment of another amount may be the rest of a split one, its message under way; the same amount again is not.
+    double = [paid for paid in surplus if paid.minor in amounts]
+    other = [paid for paid in surplus if paid.minor not in amounts]
     return [
         Issue(
             kind=FindingKind.DUPLICATE_EXTERNAL,
-            difference_minor=minor,
-            at_risk_minor=minor,
+            difference_minor=sum(paid.minor for paid in some),
+            at_risk_minor=sum(paid.minor for paid in some),
             cause=f"the provider charged {_count(theirs)} where we hold {len(ours)}: "
-            f"{_text(account, minor)} too much, {_names(surplus)}",
+            f"{_text(account, sum(paid.minor for paid in some))} too much, {_names(some)}",
+            break_on=max(paid.last_at for paid in some) + scope.payment_grace if some is other else None,
         )
+        for some in (double, other)
+        if some
     ]
 
 

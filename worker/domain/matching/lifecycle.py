@@ -4,6 +4,9 @@ Invariants:
 - a leg that was not read to its end neither opens nor resolves a break: silence there is no evidence;
 - a break resolves when its key was compared and agrees; or when its key is gone although the run looked back as far
   as the break's first movement and was complete;
+- a run that does not cover all of a break's evidence (an old window run again, a statement file's span) has no say
+  over it: it neither resolves it nor replaces its evidence; it may only widen how far the next run looks back;
+- what another run judged after this one began to read is left as it is: that run saw more;
 - what a person resolved stays resolved until the evidence changes;
 - the same run applied twice (same `now`) changes nothing.
 """
@@ -43,11 +46,13 @@ def advance(
     scope: Scope,
     incomplete: bool,
     legs_read: frozenset[Leg],
+    read_at: datetime | None = None,
 ) -> LifecycleStep:
     """Return the next state of the breaks of one shop and provider.
 
     `open_and_past` holds, by id, at least every open break and every break a finding may belong to. A break whose
-    finding fell back to pending stays open with the evidence it had. Raises Conflict when two findings claim one id.
+    finding fell back to pending stays open with the evidence it had. `read_at` is when the run began to read its books.
+    Raises Conflict when two findings claim one id.
     """
     examined: dict[str, Finding] = {}
     for finding in findings:
@@ -61,13 +66,17 @@ def advance(
     upserts: dict[str, Break] = {}
     for name in sorted(examined.keys() | past.keys()):
         item, examined_as = past.get(name), examined.get(name)
-        if examined_as is not None and examined_as.outcome is Outcome.BREAK:
+        if item is not None and read_at is not None and _judged_at(item) > read_at:
+            continue
+        if item is not None and item.status in OPEN_STATUSES and not _covered(item, scope):
+            following = _widened(item, examined_as, now)
+        elif examined_as is not None and examined_as.outcome is Outcome.BREAK:
             following = _seen(name, item, examined_as, shop, provider, now, scope)
         elif item is None or item.status not in OPEN_STATUSES:
             following = None
         elif examined_as is not None:
             following = _waiting(item, now) if examined_as.outcome is Outcome.PENDING else _resolved(item, now)
-        elif item.finding.leg in legs_read and not incomplete and scope.horizon_start <= item.first_movement_at:
+        elif item.finding.leg in legs_read and not incomplete:
             following = _resolved(item, now)
         else:
             following = None
@@ -111,6 +120,24 @@ def _settled(item: Break, finding: Finding) -> bool:
         and (known.kind, known.ours_minor, known.theirs_minor, known.at_risk_minor)
         == (finding.kind, finding.ours_minor, finding.theirs_minor, finding.at_risk_minor)
     )
+
+
+def _judged_at(item: Break) -> datetime:
+    return item.last_seen_at if item.resolved_at is None else max(item.last_seen_at, item.resolved_at)
+
+
+def _covered(item: Break, scope: Scope) -> bool:
+    """Tell whether the run looked at all that the break is made of: back to its first movement, and past its last."""
+    times = [fact.at for fact in (*item.finding.ours, *item.finding.theirs)]
+    return scope.horizon_start <= item.first_movement_at and max([item.first_movement_at, *times]) < scope.cut
+
+
+def _widened(item: Break, finding: Finding | None, now: datetime) -> Break | None:
+    """Return the break, seen again in a part of its time: it keeps its evidence, the next run looks back further."""
+    if finding is None or finding.outcome is not Outcome.BREAK:
+        return None
+    first_movement = min((fact.at for fact in (*finding.ours, *finding.theirs)), default=item.first_movement_at)
+    return replace(_waiting(item, now), first_movement_at=min(first_movement, item.first_movement_at))
 
 
 def _seen(

@@ -6,7 +6,8 @@ accounts are sums over movements.
 
 Which movements count: those before the cut and from the horizon on; and those in the margin before the horizon
 whose class (captures, refunds, disputes of that key) also moved from the horizon on, since a pair must not be torn
-apart. Anything older is left out on both sides alike, however much the caller read.
+apart. Of the margin only what both sides show by one reference counts: the partner of anything else may lie beyond
+it. Anything older is left out on both sides alike, however much the caller read.
 """
 
 from collections.abc import Iterable, Mapping
@@ -99,7 +100,7 @@ def accounts(
     for side in found.values():
         side.captures, side.charged = _counting(side.captures, side.charged, scope)
         side.refunds, side.refunded = _counting(side.refunds, side.refunded, scope)
-        _, side.disputed = _counting([], side.disputed, scope)
+        _, side.disputed = _counting([], side.disputed, scope, alone=True)
     return [found[name] for name in sorted(found) if found[name].entries or found[name].lines]
 
 
@@ -128,15 +129,31 @@ def line_fact(line: LedgerLine) -> Fact:
 
 
 def _counting(
-    entries: list[BookEntry], lines: list[LedgerLine], scope: Scope
+    entries: list[BookEntry], lines: list[LedgerLine], scope: Scope, *, alone: bool = False
 ) -> tuple[list[BookEntry], list[LedgerLine]]:
+    """Return the movements of a class that count; `alone`: it is a class that only the provider has."""
     times = [entry.occurred_at for entry in entries] + [line.created_at for line in lines]
     if not any(scope.judged(at) for at in times):
         return [], []
+    entries = [entry for entry in entries if scope.read_from <= entry.occurred_at < scope.cut]
+    lines = [line for line in lines if scope.read_from <= line.created_at < scope.cut]
+    if alone:
+        return [], sorted(lines, key=_line_order)
+    ours = {name for entry in entries for name in _entry_names(entry)}
+    theirs = {name for line in lines for name in _line_names(line)}
     return (
-        sorted((entry for entry in entries if scope.read_from <= entry.occurred_at < scope.cut), key=_entry_order),
-        sorted((line for line in lines if scope.read_from <= line.created_at < scope.cut), key=_line_order),
+        sorted((e for e in entries if scope.judged(e.occurred_at) or theirs & _entry_names(e)), key=_entry_order),
+        sorted((x for x in lines if scope.judged(x.created_at) or ours & _line_names(x)), key=_line_order),
     )
+
+
+def _entry_names(entry: BookEntry) -> set[str]:
+    """Name the provider's objects behind an entry: a capture is its payment, a refund is itself."""
+    return {entry.reference, entry.payment_reference} if entry.kind is EntryKind.CAPTURE else {entry.reference}
+
+
+def _line_names(line: LedgerLine) -> set[str]:
+    return {payment_of(line)} if line.kind in CHARGE_KINDS else {line.source_id or payment_of(line)}
 
 
 def _entry_order(entry: BookEntry) -> tuple[datetime, str, int, str]:

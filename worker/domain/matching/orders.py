@@ -1,6 +1,7 @@
 """Orders leg: the shop's orders against ours, and ours that wait for a person.
 
-Only orders whose money the shop collects are in the shop; what we took by API takes part in NEEDS_ATTENTION alone.
+Only orders whose money the shop collects are in the shop; what we took by API takes part only with what is wrong in
+our own books: it waits for a person, or holds more or less money than it must.
 Lists are complete from the horizon on: an order that only one side knows is judged from there on, one that both
 know is judged however old it is.
 """
@@ -20,6 +21,7 @@ COLLECTED_BY_SHOP = "collected_by_shop"
 UNPAID_STATES = frozenset({OrderState.RECEIVED, OrderState.AWAITING_PAYMENT, OrderState.PAYING, OrderState.AUTHORISED})
 CANCELLABLE_STATES = UNPAID_STATES | {OrderState.PAID, OrderState.FULFILLING}
 SENT_STATES = frozenset({OrderState.SHIPPED, OrderState.COMPLETED})
+PAID_STATES = SENT_STATES | {OrderState.PAID, OrderState.FULFILLING}
 ENDED_STATES = frozenset(
     {OrderState.REJECTED, OrderState.DECLINED, OrderState.EXPIRED, OrderState.CANCELLED, OrderState.REFUNDED}
 )
@@ -52,7 +54,7 @@ def match_orders(shop_orders: Iterable[ShopOrder], own: Iterable[OwnOrder], scop
     for order in own:
         if order.placed_at >= scope.cut:
             continue
-        if order.payment_mode == COLLECTED_BY_SHOP or order.state == OrderState.NEEDS_ATTENTION:
+        if order.payment_mode == COLLECTED_BY_SHOP or _own_issues(order, scope):
             ours[order.order_id].append(order)
         if order.payment_mode != COLLECTED_BY_SHOP:
             taken_by_api.add(order.order_id)
@@ -72,17 +74,16 @@ def match_orders(shop_orders: Iterable[ShopOrder], own: Iterable[OwnOrder], scop
 def _judge(
     order_id: str, ours: list[OwnOrder], theirs: list[ShopOrder], scope: Scope, *, in_shop: bool
 ) -> Finding | None:
-    issues: list[Issue] = []
-    if ours and ours[-1].state == OrderState.NEEDS_ATTENTION:
-        issues.append(_needs_attention(ours[-1]))
+    issues = _own_issues(ours[-1], scope) if ours else []
     if not in_shop:
         theirs = []
     if ours and theirs:
         issues += _repeated(ours, theirs) + _differing(ours[-1], theirs[-1], scope)
     elif ours and in_shop:
-        if not scope.judged(ours[-1].placed_at) and not issues:
+        if scope.judged(ours[-1].placed_at):
+            issues += _missing_external(ours, scope)
+        elif not issues:
             return None
-        issues += _missing_external(ours, scope)
     elif theirs:
         if not scope.judged(theirs[-1].created_at):
             return None
@@ -114,6 +115,30 @@ def _base(order_id: str, ours: list[OwnOrder], theirs: list[ShopOrder], *, in_sh
         ours=tuple(_own_fact(order) for order in ours),
         theirs=tuple(_shop_fact(order) for order in theirs),
     )
+
+
+def _own_issues(order: OwnOrder, scope: Scope) -> list[Issue]:
+    """Return what is wrong with an order whatever the shop says."""
+    if order.state == OrderState.NEEDS_ATTENTION:
+        return [_needs_attention(order)]
+    kept = order.captured_minor - order.refunded_minor
+    if kept > order.total_minor:
+        kind, cause = FindingKind.AMOUNT_OVER, "more than its total: it was probably paid twice"
+        at_risk = kept - order.total_minor
+    elif order.state in SENT_STATES and 0 < order.captured_minor < order.total_minor:
+        kind, cause = FindingKind.AMOUNT_UNDER, "less than its total, and it was sent all the same"
+        at_risk = order.total_minor - order.captured_minor
+    else:
+        return []
+    held, total = _text(kept, order.currency), _text(order.total_minor, order.currency)
+    return [
+        Issue(
+            kind=kind,
+            at_risk_minor=at_risk,
+            cause=f"the order of {total} holds {held}, {cause}",
+            break_on=order.updated_at + scope.order_grace,
+        )
+    ]
 
 
 def _needs_attention(order: OwnOrder) -> Issue:
@@ -214,6 +239,9 @@ def _status_issues(order: OwnOrder, listed: ShopOrder, scope: Scope) -> list[Iss
     elif listed.paid and order.state in ENDED_STATES:
         at_risk = listed.total_minor
         cause = f"open and paid in the shop, but ours ended as {order.state}"
+    elif not listed.paid and kept > 0 and order.state in PAID_STATES:
+        at_risk = kept
+        cause = f"not paid in the shop, but ours is {order.state} and holds {_text(kept, order.currency)}"
     else:
         return []
     return [
@@ -221,7 +249,8 @@ def _status_issues(order: OwnOrder, listed: ShopOrder, scope: Scope) -> list[Iss
             kind=FindingKind.STATUS_MISMATCH,
             at_risk_minor=at_risk,
             cause=cause,
-            break_on=max(listed.created_at, order.updated_at) + scope.order_grace,
+            # The message about it cannot be late before the shop last changed the order.
+            break_on=max(listed.updated_at or listed.created_at, order.updated_at) + scope.order_grace,
             repair=repair,
             repair_reference=order.order_id if repair is not Repair.NONE else "",
         )

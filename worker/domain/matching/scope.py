@@ -28,6 +28,8 @@ class Scope:
     """How long a paid order may wait for its parcel."""
     order_grace: timedelta
     """How long a message about an order or its parcel may be under way."""
+    margin: timedelta = timedelta(0)
+    """How far apart the two sides may have dated one movement; never less than `payment_grace`."""
 
     def __post_init__(self) -> None:
         """Check the invariants."""
@@ -35,8 +37,8 @@ class Scope:
             raise InvalidInput("the scope of a comparison needs times with a zone")
         if not self.horizon_start <= self.window_start < self.window_end:
             raise InvalidInput("the scope of a comparison must run horizon <= window start < window end")
-        if min(self.payment_grace, self.shipment_grace, self.order_grace) < timedelta(0):
-            raise InvalidInput("a grace must not be negative")
+        if min(self.payment_grace, self.shipment_grace, self.order_grace, self.margin) < timedelta(0):
+            raise InvalidInput("a grace or margin must not be negative")
 
     @property
     def cut(self) -> datetime:
@@ -46,7 +48,7 @@ class Scope:
     @property
     def read_from(self) -> datetime:
         """Where both sides are best read from: the horizon less a margin for clocks that differ."""
-        return self.horizon_start - self.payment_grace
+        return self.horizon_start - max(self.payment_grace, self.margin)
 
     def in_window(self, at: datetime) -> bool:
         """Tell whether `at` lies in [window_start, window_end)."""

@@ -16,7 +16,7 @@ from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repa
 from worker.domain.ledger import OwnOrder, Shipment, ShipmentState
 from worker.domain.matching.issue import Issue, conclude
 from worker.domain.matching.scope import Scope
-from worker.domain.order import OrderState
+from worker.domain.order import WITHOUT_GOODS, OrderState
 
 NO_CURRENCY = "XXX"
 """ISO 4217's code for no currency: a parcel of an order that we do not know."""
@@ -56,6 +56,20 @@ def match_shipments(own: Iterable[OwnOrder], outside: Iterable[Shipment], scope:
         for order_id in sorted(orders.keys() | parcels.keys())
     )
     return tuple(finding for finding in findings if finding is not None)
+
+
+def parcels_from(own: Iterable[OwnOrder], scope: Scope) -> datetime:
+    """Return from when on the warehouse's parcels must be listed: a parcel may be asked for long before it leaves."""
+    concerned = (
+        order.requested_at - max(scope.payment_grace, scope.margin)
+        for order in own
+        if order.requested_at is not None
+        and (
+            order.state in WAITING_STATES
+            or (order.state in SENT_STATES and scope.judged(order.shipped_at or order.updated_at))
+        )
+    )
+    return min([scope.read_from, *concerned])
 
 
 def _judge_known(order: OwnOrder, listed: list[Shipment], scope: Scope) -> Finding | None:
@@ -179,14 +193,21 @@ def _nothing_left(order: OwnOrder, listed: list[Shipment], value: int, scope: Sc
 
 
 def _still_waiting(order: OwnOrder, listed: list[Shipment], value: int, scope: Scope) -> list[Issue]:
-    if order.state not in WAITING_STATES or order.captured_minor <= order.refunded_minor:
+    if order.state == OrderState.NEEDS_ATTENTION or order.captured_minor <= order.refunded_minor:
         return []
+    if order.state in WITHOUT_GOODS:
+        cause = f"the order ended as {order.state}, but its money is still held: nobody will ship or give it back"
+    elif order.state in WAITING_STATES:
+        cause = "paid, but no parcel has left"
+    else:
+        cause = f"money is held, but the order is still {order.state} and no parcel has left"
+    grace = scope.order_grace if order.state in WITHOUT_GOODS else scope.shipment_grace
     return [
         Issue(
             kind=FindingKind.PAID_UNSHIPPED,
             at_risk_minor=value,
-            cause="paid, but no parcel has left" + _states(listed),
-            break_on=order.updated_at + scope.shipment_grace,
+            cause=cause + _states(listed),
+            break_on=order.updated_at + grace,
         )
     ]
 
