@@ -4,8 +4,12 @@ Data goes to stdout, talk to stderr. Exit codes are stable: 0 fine, 1 open break
 4 a dependency does not answer, 5 refused, 70 a bug of ours.
 """
 
+import contextlib
 import importlib
+import logging
+import os
 import sys
+import traceback
 from typing import NoReturn
 
 import click
@@ -61,24 +65,38 @@ def cli() -> None:
 
 def run() -> NoReturn:
     """Run the command line and exit with a stable code."""
+    code = _code()
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BrokenPipeError):
+            stream.flush()
+    # Without Python's own ending: the Temporal client has threads that may still be handing over their last answer,
+    # and one that meets an interpreter that is being taken down aborts the whole process (SIGABRT).
+    os._exit(code)
+
+
+def _code() -> int:
     try:
         # Without standalone mode click returns the code of an Exit instead of raising it.
         code = cli(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        return code if isinstance(code, int) else 0
     except click.Abort:
-        sys.exit(130)
+        return 130
     except click.ClickException as problem:
         problem.show()
-        sys.exit(problem.exit_code)
+        return problem.exit_code
     except ConfigurationError as problem:
         _complain("settings", str(problem))
-        sys.exit(problem.exit_code)
+        return problem.exit_code
     except (DatabaseUnavailable, ProviderUnavailable, SourceUnreadable) as problem:
         _complain(problem.code, str(problem))
-        sys.exit(EXIT_DEPENDENCY)
+        return EXIT_DEPENDENCY
     except OrdersError as problem:
         _complain(problem.code, str(problem))
-        sys.exit(EXIT_REFUSED)
+        return EXIT_REFUSED
+    except Exception:
+        traceback.print_exc()
+        return EXIT_BUG
 
 
 def _complain(code: str, message: str) -> None:

@@ -125,7 +125,8 @@ def answer(config: WorkerConfig, result: ReconciliationResult, *, as_json: bool)
     if as_json:
         print_json(result)
         _leave(result.verdict)
-    show_run(config, result.run_id, as_json=False)
+    else:
+        show_run(config, result.run_id, as_json=False)
 
 
 def show_run(config: WorkerConfig, run_id: str, *, as_json: bool) -> None:
