@@ -1,16 +1,20 @@
 """Activities of the event process."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from temporalio import activity
 
 from worker.contract.events import EventResult, ProviderEvent
 from worker.contract.ids import order_workflow_id
-from worker.domain.errors import Conflict
+from worker.domain.errors import Conflict, ProviderUnavailable
 from worker.services.events import EventService
 from worker.services.ports import Processes
 from worker.services.translation.route import Route
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,7 @@ class EventActivities:
         if route.event is None:
             return EventResult(outcome="applied" if started else "duplicate", workflow_id=workflow_id)
         try:
-            answer = await self._processes.deliver(route.shop, route.order_id, route.event)
+            answer = await _unless_stopping(self._processes.deliver(route.shop, route.order_id, route.event))
         except Conflict:
             booked = await asyncio.to_thread(self._events.late, route.shop, route.order_id, route.event)
             detail = "the order is over; the money was booked" if booked else "the order is over"
@@ -76,3 +80,21 @@ class EventActivities:
     def close_event(self, filing: Filing) -> None:
         """File what became of the event."""
         self._events.close(filing.source, filing.event_id, filing.outcome, filing.detail)
+
+
+async def _unless_stopping(work: Coroutine[Any, Any, T]) -> T:
+    """Wait for `work`, but no longer than this worker polls; raises ProviderUnavailable when it stops first.
+
+    The order answers from a worker, perhaps this very one: a worker that stops would wait for itself until the grace
+    is over. The event is delivered again elsewhere, under the same update id.
+    """
+    waiting = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(activity.wait_for_worker_shutdown())
+    try:
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            return waiting.result()
+        raise ProviderUnavailable("this worker stops; the event is delivered again")
+    finally:
+        waiting.cancel()
+        stopping.cancel()
