@@ -20,6 +20,11 @@ def order_workflow_id(shop: str, order_id: str) -> str:
     return _join("order", shop, order_id)
 
 
+def refund_workflow_id(shop: str, order_id: str, request_id: str) -> str:
+    """Return the id of a refund after the order's process has ended: `refund/{shop}/{order_id}/{request_id}`."""
+    return _join("refund", shop, order_id, request_id)
+
+
 def user_workflow_id(user_id: str) -> str:
     """Return the id of the one workflow a user has: `user/{user_id}`."""
     return _join("user", user_id)

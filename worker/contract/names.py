@@ -4,7 +4,7 @@ Functions start workflows by these names and never import workflow code, so a re
 of the published language: running workflows keep the name they were started with.
 """
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class Queue(StrEnum):
@@ -20,6 +20,7 @@ class WorkflowType(StrEnum):
     """Workflow type names, as the Temporal server knows them."""
 
     ORDER = "OrderWorkflow"
+    REFUND = "RefundWorkflow"
     USER = "UserWorkflow"
     PROVIDER_EVENT = "ProviderEventWorkflow"
     RECONCILIATION = "ReconciliationWorkflow"
@@ -30,6 +31,7 @@ class OrderMessage(StrEnum):
 
     DELIVER_EVENT = "deliver_event"
     CANCEL = "cancel"
+    REFUND = "refund"
     STATUS = "status"
 
 
@@ -38,6 +40,22 @@ class UserMessage(StrEnum):
 
     CONFIRM = "confirm"
     STATUS = "status"
+
+
+class Urgency(IntEnum):
+    """Temporal's priority of a start, inherited by its activities: where a queue has a backlog, 1 goes first.
+
+    Beside it every start carries its shop as the fairness key, so that one shop's flood does not starve another's
+    orders. Servers that know neither ignore both.
+    """
+
+    ORDER = 1
+    """Somebody waits: an order, a refund."""
+    EVENT = 2
+    """A webhook: orders wait for it, nobody else does."""
+    USER = 3
+    BACKGROUND = 4
+    """Reconciliation and what it repairs: never before what happens now."""
 
 
 class SearchAttribute(StrEnum):

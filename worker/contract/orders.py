@@ -81,6 +81,39 @@ class CancelOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefundOrder:
+    """Give money back for an order: `amount_minor` of it, or all that is left. The parcel is not asked back."""
+
+    request_id: str
+    requested_by: str
+    amount_minor: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateRefund:
+    """Input of RefundWorkflow: a refund asked for when the order's own process had ended."""
+
+    shop: str
+    order_id: str
+    refund: RefundOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundAnswer:
+    """What the `refund` update of OrderWorkflow answers, and the result of RefundWorkflow."""
+
+    outcome: str
+    """`applied` or `duplicate`; of RefundWorkflow also the code of a refusal (`conflict`, `invalid_input`, ...)."""
+    state: str = ""
+    currency: str = ""
+    amount_minor: int = 0
+    """What this request gave back."""
+    refunded_minor: int = 0
+    """What was given back for the order in all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderAnswer:
     """What an update of OrderWorkflow answers: whether it changed anything, and the state after it."""
 
