@@ -83,14 +83,15 @@ def compose(config: WorkerConfig, client: Client) -> Application:
         token_key=config.users.token_key.reveal().encode(),
         confirm_url=config.users.confirm_url,
     )
+    reversal = Reversal(database, payments, books, clock)
     order_activities = OrderActivities(
         OrderService(database, payments, warehouse, books, clock),
-        Reversal(database, payments, books, clock),
+        reversal,
         payment_window_seconds=config.orders.payment_window_seconds,
         fulfilment_sla_seconds=config.orders.fulfilment_sla_seconds,
     )
     event_activities = EventActivities(
-        EventService(database, books, clock), processes, patience_seconds=config.orders.event_patience_seconds
+        EventService(database, books, reversal, clock), processes, patience_seconds=config.orders.event_patience_seconds
     )
     user_activities = UserActivities(
         users,

@@ -9,7 +9,7 @@ from temporalio import activity
 
 from worker.contract.events import EventResult, ProviderEvent
 from worker.contract.ids import order_workflow_id
-from worker.domain.errors import Conflict, ProviderUnavailable
+from worker.domain.errors import Conflict, NotFound, ProviderUnavailable
 from worker.services.events import EventService
 from worker.services.ports import Processes
 from worker.services.translation.route import Route
@@ -70,9 +70,14 @@ class EventActivities:
             return EventResult(outcome="applied" if started else "duplicate", workflow_id=workflow_id)
         try:
             answer = await _unless_stopping(self._processes.deliver(route.shop, route.order_id, route.event))
-        except Conflict:
-            booked = await asyncio.to_thread(self._events.late, route.shop, route.order_id, route.event)
-            detail = "the order is over; the money was booked" if booked else "the order is over"
+        except (Conflict, NotFound) as problem:
+            over = isinstance(problem, Conflict) or await asyncio.to_thread(
+                self._events.is_over, route.shop, route.order_id
+            )
+            if not over:  # it may still come
+                raise
+            done = await asyncio.to_thread(self._events.late, route.shop, route.order_id, route.event)
+            detail = f"the order is over; {done}" if done else "the order is over"
             return EventResult(outcome="late", workflow_id=workflow_id, detail=detail)
         return EventResult(outcome=answer.outcome, workflow_id=workflow_id, detail=f"order is {answer.state}")
 

@@ -90,8 +90,11 @@ class OrderActivities:
 
     @activity.defn
     def apply_event(self, delivery: Delivery) -> Applied:
-        """Apply an outside event."""
-        return self._orders.apply(delivery.shop, delivery.order_id, delivery.event)
+        """Apply an outside event. Money for an order that is over goes back at once."""
+        applied = self._orders.apply(delivery.shop, delivery.order_id, delivery.event)
+        if self._reversal.settle(delivery.shop, delivery.order_id, delivery.event):
+            return Applied(applied.answer, self._orders.status(delivery.shop, delivery.order_id))
+        return applied
 
     @activity.defn
     def expire_order(self, step: Step) -> OrderStatus:

@@ -4,13 +4,18 @@ An event is only a trigger: amounts and references come from the provider (or th
 a replayed, reordered or forged-in-spirit event cannot book what did not happen.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from worker.contract.orders import OrderEvent
-from worker.domain.errors import NotFound
+from worker.contract.orders import OrderEvent, PaymentMode
+from worker.domain.errors import NotFound, ProviderRejected
 from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState, Refund
-from worker.services.ports import Clock, Database, PaymentGateway, ShopGateway, Transaction
+from worker.services.ports import Clock, Database, PaymentGateway, ShopGateway, ShopPayment, Transaction
+
+SHOP = "shop"
+"""Provider of payments that only the shop knows: cash, vouchers, gateways of its own."""
 
 
 class Bookkeeping:
@@ -26,62 +31,76 @@ class Bookkeeping:
         """Book what was captured for an order; return whether anything was new.
 
         With a reference the provider is asked about that payment. Without one (the shop says "paid") the
-        shop's transactions name the payments; a shop that names none is believed for the event's amount.
+        shop's transactions name the payments; what they leave open of the event's amount is believed. For an
+        order that we charge the shop's word counts nothing. Raises ProviderRejected when the reference is unknown.
         """
-        at = datetime.fromisoformat(event.occurred_at)
         if event.reference:
-            payment = self._payments.retrieve(event.reference)
+            with _asked_by_event():
+                payment = self._payments.retrieve(event.reference)
             captured = [payment] if payment.state is PaymentState.CAPTURED else []
+        elif self._charged_by_us(shop, order_id):
+            return False
         else:
-            captured = [
-                Payment(
-                    provider=self._payments.name,
-                    reference=paid.reference,
-                    amount_minor=paid.amount_minor,
-                    currency=paid.currency,
-                    state=PaymentState.CAPTURED,
-                    captured_minor=paid.amount_minor,
-                )
-                for paid in self._shop.payments(order_id)
-            ]
-        if not captured and not event.reference and event.amount_minor and event.currency:
-            captured = [
-                Payment(
-                    provider="shop",
-                    reference=f"{shop}:{order_id}",
-                    amount_minor=event.amount_minor,
-                    currency=event.currency,
-                    state=PaymentState.CAPTURED,
-                    captured_minor=event.amount_minor,
-                )
-            ]
+            with _asked_by_event():
+                captured = self._collected(self._shop.payments(order_id))
 
         def work(tx: Transaction) -> bool:
-            order = tx.orders.lock(shop, order_id)
-            known = {paid.reference: paid for paid in tx.payments.of_order(shop, order_id)}
-            new = False
-            for payment in captured:
-                if payment.reference not in known:
-                    tx.payments.save(shop, order_id, payment, self._clock.now())
-                entry = BookEntry(
-                    shop=order.shop,
-                    order_id=order.order_id,
-                    provider=payment.provider,
-                    kind=EntryKind.CAPTURE,
-                    reference=payment.reference,
-                    payment_reference=payment.reference,
-                    amount_minor=payment.captured_minor,
-                    currency=payment.currency,
-                    occurred_at=at,
-                )
-                new = tx.payments.post(entry) or new
+            tx.orders.lock(shop, order_id)
+            new = self._book(tx, shop, order_id, event, captured)
+            if not event.reference and event.amount_minor and event.currency:
+                entries = tx.payments.entries_of_order(shop, order_id)
+                held = [
+                    entry for entry in entries if (entry.kind, entry.currency) == (EntryKind.CAPTURE, event.currency)
+                ]
+                rest = event.amount_minor - sum(entry.amount_minor for entry in held)
+                if rest > 0:
+                    believed = _captured(SHOP, f"{shop}:{order_id}", rest, event.currency)
+                    new = self._book(tx, shop, order_id, event, [believed]) or new
             return new
 
         return self._database.transact(work)
 
+    def _book(self, tx: Transaction, shop: str, order_id: str, event: OrderEvent, captured: list[Payment]) -> bool:
+        at = datetime.fromisoformat(event.occurred_at)
+        known = {paid.reference: paid for paid in tx.payments.of_order(shop, order_id)}
+        new = False
+        for payment in captured:
+            before = known.get(payment.reference)
+            if before is None or before.state is not PaymentState.CAPTURED:
+                tx.payments.save(shop, order_id, payment, self._clock.now())
+            entry = BookEntry(
+                shop=shop,
+                order_id=order_id,
+                provider=payment.provider,
+                kind=EntryKind.CAPTURE,
+                reference=payment.reference,
+                payment_reference=payment.reference,
+                amount_minor=payment.captured_minor,
+                currency=payment.currency,
+                # An order may be paid days after it was placed, and heard of days after that.
+                occurred_at=payment.captured_at or at,
+            )
+            new = tx.payments.post(entry) or new
+        return new
+
+    def _collected(self, listed: list[ShopPayment]) -> list[Payment]:
+        """Sum what the shop collected by payment: one that was captured in parts is listed part by part."""
+        sums: dict[tuple[str, str], Payment] = {}
+        for paid in listed:
+            key = (paid.reference, paid.currency)
+            before = sums[key].captured_minor if key in sums else 0
+            payment = _captured(self._payments.name, paid.reference, before + paid.amount_minor, paid.currency)
+            sums[key] = replace(payment, captured_at=paid.at)
+        return list(sums.values())
+
+    def _charged_by_us(self, shop: str, order_id: str) -> bool:
+        order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
+        return order is not None and order.payment_mode == PaymentMode.CHARGE
+
     def refunds(self, shop: str, order_id: str, payment_reference: str) -> bool:
         """Book every refund the provider made on a payment; return whether any was new."""
-        refunds = self._payments.refunds(payment_reference)
+        with _asked_by_event():
+            refunds = self._payments.refunds(payment_reference)
         return self.post_refunds(shop, order_id, refunds)
 
     def post_refunds(self, shop: str, order_id: str, refunds: list[Refund]) -> bool:
@@ -101,7 +120,7 @@ class Bookkeeping:
                     payment_reference=refund.payment_reference,
                     amount_minor=-refund.amount_minor,
                     currency=refund.currency,
-                    occurred_at=now,
+                    occurred_at=refund.created_at or now,
                 )
                 new = tx.payments.post(entry) or new
             for payment in tx.payments.of_order(order.shop, order.order_id):
@@ -121,3 +140,23 @@ class Bookkeeping:
         if event.kind == "refunded":
             return self.refunds(shop, order_id, event.reference)
         return False
+
+
+def _captured(provider: str, reference: str, amount_minor: int, currency: str) -> Payment:
+    return Payment(
+        provider=provider,
+        reference=reference,
+        amount_minor=amount_minor,
+        currency=currency,
+        state=PaymentState.CAPTURED,
+        captured_minor=amount_minor,
+    )
+
+
+@contextmanager
+def _asked_by_event() -> Iterator[None]:
+    """What an event speaks of and its owner does not know will not turn up by waiting: the event is refused for good."""
+    try:
+        yield
+    except NotFound as problem:
+        raise ProviderRejected(str(problem)) from None

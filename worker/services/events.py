@@ -10,8 +10,10 @@ from worker.contract.events import ProviderEvent
 from worker.contract.ids import is_valid_part
 from worker.contract.orders import OrderEvent
 from worker.domain.errors import InvalidInput, NotFound
+from worker.domain.order import TERMINAL
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.ports import Clock, Database, InboxEntry
+from worker.services.reversal import Reversal
 from worker.services.translation import shopify, stripe, warehouse
 from worker.services.translation.route import Route
 
@@ -27,9 +29,10 @@ DIALECTS: dict[str, Translator] = {
 class EventService:
     """The inbox and the translation of outside events."""
 
-    def __init__(self, database: Database, bookkeeping: Bookkeeping, clock: Clock) -> None:
+    def __init__(self, database: Database, bookkeeping: Bookkeeping, reversal: Reversal, clock: Clock) -> None:
         self._database = database
         self._books = bookkeeping
+        self._reversal = reversal
         self._clock = clock
 
     def receive(self, event: ProviderEvent, workflow_id: str, run_id: str) -> Route | None:
@@ -72,9 +75,20 @@ class EventService:
         now = self._clock.now()
         self._database.transact(lambda tx: tx.inbox.close(source, event_id, outcome, detail[:500], now))
 
-    def late(self, shop: str, order_id: str, event: OrderEvent) -> bool:
-        """Book the money of an event whose order is over; False when there is nothing (or no order) to book."""
+    def is_over(self, shop: str, order_id: str) -> bool:
+        """Tell whether our books hold the order as over: its process may be long forgotten."""
+        order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
+        return order is not None and order.state in TERMINAL
+
+    def late(self, shop: str, order_id: str, event: OrderEvent) -> str:
+        """Book the money of an event whose order is over, and give back what that order may not hold.
+
+        Return what was done, empty when there is nothing (or no order) to book.
+        """
         try:
-            return self._books.late(shop, order_id, event)
+            booked = self._books.late(shop, order_id, event)
         except NotFound:
-            return False
+            return ""
+        if self._reversal.settle(shop, order_id, event):
+            return "the money was given back"
+        return "the money was booked" if booked else ""

@@ -6,11 +6,11 @@ crash in between is healed by calling again with the same idempotency key.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PaymentMode, PlaceOrder
-from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
+from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected, ProviderUnavailable
 from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.order import Line, Order, OrderState, broken_rules
 from worker.domain.payment import IN_FLIGHT, BookEntry, EntryKind, Payment, PaymentState
@@ -20,6 +20,12 @@ from worker.services.ports import Clock, Database, PaymentGateway, Transaction, 
 ACTOR = "order workflow"
 _UNAUTHORISED = frozenset({OrderState.PAYING, OrderState.AWAITING_PAYMENT})
 """Also PAYING: the event may overtake the answer to our own call, whose repetition would get the old answer."""
+_LOOK_FIRST_AFTER = timedelta(hours=1)
+"""An authorisation tried for so long is looked for first: the provider forgets keys (Stripe after 24 h), not payments."""
+_DEAD = frozenset({PaymentState.CANCELLED, PaymentState.DECLINED})
+_WITH_PARCEL = frozenset({OrderState.PAID, OrderState.FULFILLING, OrderState.SHIPPED, OrderState.COMPLETED})
+CLOCK_SKEW = timedelta(hours=1)
+"""How far the provider's clock may lag behind ours when its payments are listed by time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ class OrderService:
         if order.state is not OrderState.PAYING:
             return status_of(order)
         try:
-            payment = self._payments.authorise(
+            payment = self._authorised_before(order) or self._payments.authorise(
                 shop=shop,
                 order_id=order_id,
                 amount_minor=order.total_minor,
@@ -89,15 +95,20 @@ class OrderService:
         return self._from(order, OrderState.PAYING, following, payment.detail, payment)
 
     def capture(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
-        """Capture the authorised payment and book it. A void or lapsed authorisation ends in `declined`."""
+        """Capture the authorised payment and book it. A void, lapsed or refused one is let go: `declined`."""
         order = self._order(shop, order_id)
         if order.state is not OrderState.AUTHORISED:
             return status_of(order)
         held = self._database.transact(lambda tx: tx.payments.of_order(shop, order_id))[-1]
         try:
             payment = self._payments.capture(held.reference, idempotency_key=idempotency_key)
-        except ProviderRejected:
+        except (PaymentDeclined, ProviderRejected):
             payment = self._payments.retrieve(held.reference)
+        if payment.state is PaymentState.PROCESSING:
+            # Asked anew: a repeated capture would be answered from the provider's memory.
+            payment = _decided(self._payments.retrieve(held.reference), frozenset({PaymentState.PROCESSING}))
+        if payment.state is PaymentState.AUTHORISED:
+            payment = self._let_go(payment, idempotency_key)
         if payment.state is not PaymentState.CAPTURED:
             reason = f"not captured: the payment is {payment.state}"
             return self._from(order, OrderState.AUTHORISED, OrderState.DECLINED, reason, payment)
@@ -132,15 +143,21 @@ class OrderService:
                 tx.shipments.save(shop, shipment)
             return self._move(tx, current, OrderState.FULFILLING) if current.state is OrderState.PAID else current
 
-        return status_of(self._database.transact(work))
+        recorded = self._database.transact(work)
+        if recorded.state not in _WITH_PARCEL:  # it was given up while the warehouse accepted the parcel
+            self._stop(shop, shipment)
+        return status_of(recorded)
 
     def stop_fulfilment(self, shop: str, order_id: str) -> OrderStatus:
-        """Stop the parcel if it has not left. One that has left completes the order instead."""
+        """Stop the parcel if it has not left. One that has left completes the order instead.
+
+        Raises ProviderUnavailable while the warehouse has neither stopped it nor sent it off.
+        """
         order = self._order(shop, order_id)
         if order.state is not OrderState.FULFILLING:
             return status_of(order)
         for parcel in self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id)):
-            if self._warehouse.cancel(parcel.shipment_id) is ShipmentState.SHIPPED:
+            if self._stop(shop, parcel) is ShipmentState.SHIPPED:
                 shipped = OrderEvent(
                     event_id=f"stop:{parcel.shipment_id}",
                     kind=OrderEventKind.SHIPPED,
@@ -152,15 +169,26 @@ class OrderService:
         return status_of(order)
 
     def expire(self, shop: str, order_id: str) -> OrderStatus:
-        """End an order whose payment window passed without a payment."""
+        """End an order whose payment window passed without a payment.
+
+        One that holds part of its money stays in `awaiting_payment`: that money has to go back first.
+        """
         order = self._order(shop, order_id)
+        if order.state is not OrderState.AWAITING_PAYMENT:
+            return status_of(order)
         for payment in self._database.transact(lambda tx: tx.payments.of_order(shop, order_id)):
             if payment.state in IN_FLIGHT:
-                key = f"expire:{shop}:{order_id}:{payment.reference}"
-                now_held = self._payments.cancel(payment.reference, idempotency_key=key)
+                now_held = self._let_go(payment, f"expire:{shop}:{order_id}")
                 if now_held.state is PaymentState.CAPTURED:  # paid at the last moment: the money decides
-                    return self._captured_late(order, now_held)
-        return self._from(order, OrderState.AWAITING_PAYMENT, OrderState.EXPIRED, "nobody paid within the window")
+                    self._captured_late(order, now_held)
+
+        def work(tx: Transaction) -> Order:
+            current = tx.orders.lock(shop, order_id)
+            if current.state is not OrderState.AWAITING_PAYMENT or current.captured_minor > current.refunded_minor:
+                return current
+            return self._move(tx, current, OrderState.EXPIRED, "nobody paid within the window")
+
+        return status_of(self._database.transact(work))
 
     def apply(self, shop: str, order_id: str, event: OrderEvent) -> Applied:
         """Apply an outside event: book the money it speaks of, then move the order if the event allows.
@@ -204,6 +232,33 @@ class OrderService:
 
         return self._database.transact(work)
 
+    def _authorised_before(self, order: Order) -> Payment | None:
+        """Return what an earlier call authorised whose answer was lost too long ago for its key to be relied on."""
+        asked_at = order.updated_at
+        if asked_at is None or self._clock.now() - asked_at < _LOOK_FIRST_AFTER:
+            return None
+        found = self._payments.find(shop=order.shop, order_id=order.order_id, since=asked_at - CLOCK_SKEW)
+        alive = [payment for payment in found if payment.state not in _DEAD]
+        return alive[0] if alive else None
+
+    def _let_go(self, payment: Payment, key: str) -> Payment:
+        """Void a payment and return what became of it; raises ProviderUnavailable while that is not decided."""
+        # The state is part of the key: a void refused for it is tried anew once the payment has moved on.
+        step = f"{key}:void:{payment.reference}:{payment.state}"
+        return _decided(self._payments.cancel(payment.reference, idempotency_key=step), IN_FLIGHT)
+
+    def _stop(self, shop: str, parcel: Shipment) -> ShipmentState:
+        """Keep a parcel from leaving and note it; return where it stands."""
+        try:
+            state = self._warehouse.cancel(parcel.shipment_id)
+        except NotFound:
+            state = ShipmentState.FAILED  # what the warehouse does not know will not leave it
+        if state is ShipmentState.REQUESTED:
+            raise ProviderUnavailable(f"the warehouse has not stopped parcel {parcel.shipment_id} yet")
+        if state is ShipmentState.FAILED:
+            self._database.transact(lambda tx: tx.shipments.save(shop, replace(parcel, state=state)))
+        return state
+
     def _payment_captured(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         booked = self._books.captures(shop, order_id, event)
 
@@ -217,7 +272,7 @@ class OrderService:
 
         return self._database.transact(work)
 
-    def _captured_late(self, order: Order, payment: Payment) -> OrderStatus:
+    def _captured_late(self, order: Order, payment: Payment) -> None:
         event = OrderEvent(
             event_id=f"expire:{payment.reference}",
             kind=OrderEventKind.PAYMENT_CAPTURED,
@@ -225,7 +280,7 @@ class OrderService:
             reference=payment.reference,
             detail="paid at the last moment",
         )
-        return self.apply(order.shop, order.order_id, event).status
+        self.apply(order.shop, order.order_id, event)
 
     def _refunded(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         return self._books.refunds(shop, order_id, event.reference)
@@ -288,6 +343,13 @@ class OrderService:
 
     def _move(self, tx: Transaction, order: Order, to: OrderState, reason: str = "") -> Order:
         return tx.orders.move(order, to, at=self._clock.now(), actor=ACTOR, reason=reason)
+
+
+def _decided(payment: Payment, open_states: frozenset[PaymentState]) -> Payment:
+    """Return the payment unless it stands in one of `open_states`: then it is to be asked again (ProviderUnavailable)."""
+    if payment.state in open_states:
+        raise ProviderUnavailable(f"payment {payment.reference} is still {payment.state}")
+    return payment
 
 
 def order_of(place: PlaceOrder) -> Order:

@@ -1,16 +1,24 @@
 """Reversal: give the money back, whatever happened so far. The compensation of every exit of an order.
 
 It asks the provider what it holds for the order (also payments we never got to record), voids what is only
-authorised, refunds what is captured, and ends the order in a terminal state. Calling it again is safe.
+authorised, refunds what is captured, and ends the order in a terminal state. Calling it again is safe, and so are
+two calls at once: their idempotency keys are the same.
 """
 
-from worker.contract.orders import OrderStatus
-from worker.domain.errors import ProviderRejected
-from worker.domain.order import TERMINAL, Order, OrderState
-from worker.domain.payment import IN_FLIGHT, Payment, PaymentState
+from collections.abc import Sequence
+
+from worker.contract.ids import order_workflow_id
+from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus, PaymentMode
+from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected, ProviderUnavailable
+from worker.domain.money import format_minor
+from worker.domain.order import TERMINAL, WITHOUT_GOODS, Order, OrderState
+from worker.domain.payment import IN_FLIGHT, Payment, PaymentState, Refund
 from worker.services.bookkeeping import Bookkeeping
-from worker.services.orders import ACTOR, capture_entry, status_of
+from worker.services.orders import ACTOR, CLOCK_SKEW, capture_entry, status_of
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
+
+ROUNDS = 3
+"""How often money that moves while it is given back is looked at anew."""
 
 
 class Reversal:
@@ -26,43 +34,89 @@ class Reversal:
         """Give back what the order holds and end it in `to` (`cancelled` or `refunded`).
 
         `key` prefixes the idempotency keys. Returns None when the order was never recorded (nothing was
-        taken then). A refund the provider refuses for good ends in `needs_attention`.
+        taken then). Money that cannot be given back ends in `needs_attention`. Raises ProviderUnavailable.
         """
         order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
         if order is None or order.state in TERMINAL:
             return status_of(order) if order else None
-        refusals: list[str] = []
-        for payment in self._held(order):
-            try:
-                self._give_back(order, payment, key)
-            except ProviderRejected as refusal:
-                refusals.append(f"{payment.reference}: {refusal}")
-        return status_of(self._end(order, to, reason, refusals))
+        for left in reversed(range(ROUNDS)):
+            refusals = self._give_all_back(order, key)
+            ended = self._end(order, to, reason, refusals, last=left == 0)
+            if ended is not None:
+                return status_of(ended)
+        raise AssertionError("the last round ends the order")
 
-    def _held(self, order: Order) -> list[Payment]:
+    def settle(self, shop: str, order_id: str, event: OrderEvent) -> bool:
+        """Give back the money of an event that came when its order was over without goods; return whether it all went.
+
+        What is refused stays booked as captured, for reconciliation to show.
+        """
+        if event.kind not in {OrderEventKind.PAYMENT_AUTHORISED, OrderEventKind.PAYMENT_CAPTURED}:
+            return False
+        order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
+        if order is None or order.state not in WITHOUT_GOODS:
+            return False
+        authorised = event.kind is OrderEventKind.PAYMENT_AUTHORISED
+        if authorised and order.payment_mode != PaymentMode.CHARGE:
+            return False  # the shop's own authorisation is the shop's to void
+        if not authorised and order.captured_minor <= order.refunded_minor:
+            return False
+        key = f"{order_workflow_id(shop, order_id)}:reverse"
+        return not self._give_all_back(order, key, [event.reference] if event.reference else [])
+
+    def _give_all_back(self, order: Order, key: str, named: Sequence[str] = ()) -> list[str]:
+        """Give back every payment of the order; return what was refused."""
         known = self._database.transact(lambda tx: tx.payments.of_order(order.shop, order.order_id))
         references = [payment.reference for payment in known if payment.provider == self._payments.name]
-        if order.payment_mode == "charge":
+        references += [reference for reference in named if reference not in references]
+        if order.payment_mode == PaymentMode.CHARGE:
             # The provider may have authorised while we died: it knows payments that we never recorded.
-            found = self._payments.find(shop=order.shop, order_id=order.order_id, since=order.placed_at)
+            since = self._database.transact(lambda tx: tx.orders.trail(order.shop, order.order_id))[0].at - CLOCK_SKEW
+            found = self._payments.find(shop=order.shop, order_id=order.order_id, since=since)
             references += [payment.reference for payment in found if payment.reference not in references]
-        return [self._payments.retrieve(reference) for reference in references]
+        refusals = [
+            f"{payment.reference}: collected by {payment.provider}, which only it can give back"
+            for payment in known
+            if payment.provider != self._payments.name and payment.captured_minor > payment.refunded_minor
+        ]
+        for reference in references:
+            try:
+                self._give_back(order, reference, key)
+            except (NotFound, PaymentDeclined, ProviderRejected) as refusal:
+                refusals.append(f"{reference}: {refusal}")
+        return refusals
 
-    def _give_back(self, order: Order, payment: Payment, key: str) -> None:
+    def _give_back(self, order: Order, reference: str, key: str) -> None:
+        payment = self._payments.retrieve(reference)
         if payment.state in IN_FLIGHT:
-            payment = self._payments.cancel(payment.reference, idempotency_key=f"{key}:void:{payment.reference}")
-        refunds = self._payments.refunds(payment.reference) if payment.state is PaymentState.CAPTURED else []
-        rest = payment.captured_minor - sum(refund.amount_minor for refund in refunds)
-        if payment.state is PaymentState.CAPTURED:
-            self._book_capture(order, payment)
-            if rest > 0:
-                # The amount already refunded is part of the key: a retry repeats the call, a later one does not.
-                step = f"{key}:refund:{payment.reference}:{payment.captured_minor - rest}"
-                refunds.append(self._payments.refund(payment.reference, rest, idempotency_key=step))
-        else:
+            # The state is part of the key: a void refused for it is tried anew once the payment has moved on.
+            step = f"{key}:void:{reference}:{payment.state}"
+            payment = self._payments.cancel(reference, idempotency_key=step)
+            if payment.state in IN_FLIGHT:
+                raise ProviderUnavailable(f"payment {reference} is still {payment.state}")
+        if payment.state is not PaymentState.CAPTURED:
             now = self._clock.now()
             self._database.transact(lambda tx: tx.payments.save(order.shop, order.order_id, payment, now))
+            return
+        self._book_capture(order, payment)
+        refunds = self._refunds(order, reference)
+        while (rest := payment.captured_minor - _sum(refunds)) > 0:
+            # The amount already refunded is part of the key: a retry repeats the call, a later one does not.
+            step = f"{key}:refund:{reference}:{_sum(refunds)}"
+            try:
+                refunds.append(self._payments.refund(reference, rest, idempotency_key=step))
+            except (PaymentDeclined, ProviderRejected):
+                before, refunds = refunds, self._refunds(order, reference)
+                if _sum(refunds) == _sum(before):
+                    raise
+                continue  # somebody else refunded meanwhile: what is left is less
+            self._books.post_refunds(order.shop, order.order_id, refunds)
+
+    def _refunds(self, order: Order, reference: str) -> list[Refund]:
+        """Return the refunds made so far, booked: also when no further one succeeds."""
+        refunds = self._payments.refunds(reference)
         self._books.post_refunds(order.shop, order.order_id, refunds)
+        return refunds
 
     def _book_capture(self, order: Order, payment: Payment) -> None:
         now = self._clock.now()
@@ -74,25 +128,42 @@ class Reversal:
 
         self._database.transact(work)
 
-    def _end(self, order: Order, to: OrderState, reason: str, refusals: list[str]) -> Order:
-        def work(tx: Transaction) -> Order:
+    def _end(self, order: Order, to: OrderState, reason: str, refusals: list[str], *, last: bool) -> Order | None:
+        """Move the order to its end; None when money came in meanwhile and another round may give it back."""
+
+        def work(tx: Transaction) -> bool:
             current = tx.orders.lock(order.shop, order.order_id)
             if current.state in TERMINAL:
-                return current
+                return True
+            why = list(refusals)
+            kept = current.captured_minor - current.refunded_minor
+            if kept > 0 and not why:
+                if not last:
+                    return False
+                why = [f"{current.currency} {format_minor(kept, current.currency)} are captured and not given back"]
 
-            def move(state: OrderState, why: str) -> Order:
-                return tx.orders.move(current, state, at=self._clock.now(), actor=ACTOR, reason=why)
+            def move(state: OrderState, because: str) -> Order:
+                return tx.orders.move(current, state, at=self._clock.now(), actor=ACTOR, reason=because)
 
-            if current.captured_minor == 0 and not refusals:
+            if current.captured_minor == 0 and not why:
                 if current.state in {OrderState.RECEIVED, OrderState.AWAITING_PAYMENT, OrderState.PAYING}:
-                    return move(OrderState.CANCELLED, reason)
+                    move(OrderState.CANCELLED, reason)
+                    return True
                 if current.state is OrderState.AUTHORISED:
-                    return move(OrderState.CANCELLED, f"{reason} (authorisation voided)")
+                    move(OrderState.CANCELLED, f"{reason} (authorisation voided)")
+                    return True
             if current.state is not OrderState.REFUNDING:
                 current = move(OrderState.REFUNDING, reason)
-            if refusals:
-                return move(OrderState.NEEDS_ATTENTION, f"refund refused: {'; '.join(refusals)}"[:500])
-            return move(to, reason)
+            if why:
+                move(OrderState.NEEDS_ATTENTION, f"refund refused: {'; '.join(why)}"[:500])
+            else:
+                move(to, reason)
+            return True
 
-        self._database.transact(work)
+        if not self._database.transact(work):
+            return None
         return self._database.transact(lambda tx: tx.orders.get(order.shop, order.order_id)) or order
+
+
+def _sum(refunds: list[Refund]) -> int:
+    return sum(refund.amount_minor for refund in refunds)

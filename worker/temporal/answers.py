@@ -6,7 +6,7 @@ The server says NOT_FOUND for an unknown id and for a closed one; callers tell t
 from typing import NoReturn
 
 from temporalio.client import WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from worker.domain.errors import Conflict, InvalidInput, NotFound, OrdersError, ProviderRejected, ProviderUnavailable
@@ -47,8 +47,13 @@ def raise_for(error: RPCError, what: str) -> NoReturn:
 
 
 def refusal(error: WorkflowUpdateFailedError, what: str) -> OrdersError:
-    """Return the error a refused update stands for, by the failure's type; an unknown type is a Conflict."""
+    """Return the error a refused update stands for, by the failure's type; an unknown type is a Conflict.
+
+    A step that failed within the update is ProviderRejected: the workflow is there, and will refuse it again.
+    """
     cause = error.cause
+    if isinstance(cause, ActivityError):
+        return ProviderRejected(f"{what}: {cause.cause or cause}")
     if isinstance(cause, ApplicationError):
         return _REFUSALS.get(cause.type or "", Conflict)(f"{what}: {cause.message}")
     return Conflict(f"{what} was refused")

@@ -28,10 +28,10 @@ with workflow.unsafe.imports_passed_through():
         OrderStatus,
         PlaceOrder,
     )
-    from worker.domain.errors import Conflict, ProviderRejected
+    from worker.domain.errors import Conflict, OrdersError, ProviderRejected
     from worker.domain.money import Money
     from worker.domain.order import TERMINAL, OrderState, may_follow
-    from worker.workflows.policies import OUTSIDE, RECORDING, REVERSAL, STEP
+    from worker.workflows.policies import EVENT, RECORDING, REVERSAL, STEP
 
 STATE = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_STATE)
 TOO_LATE_TO_CANCEL = TERMINAL | {OrderState.SHIPPED, OrderState.REFUNDING}
@@ -60,7 +60,7 @@ class OrderWorkflow:
             await self._process(place)
         except BaseException as problem:
             # Other exceptions are bugs: they fail the workflow task, not the order, and a fixed worker goes on.
-            if not isinstance(problem, asyncio.CancelledError | FailureError):
+            if not isinstance(problem, asyncio.CancelledError | FailureError | OrdersError):
                 raise
             await _shielded(self._compensate(f"ended early: {type(problem).__name__}"))
             self._over = True
@@ -83,12 +83,16 @@ class OrderWorkflow:
         self._seen.add(event.event_id)
         if event.kind is OrderEventKind.SHOP_CANCELLED:
             return self._take_cancellation(event.detail)
-        applied = await workflow.execute_activity_method(
-            OrderActivities.apply_event,
-            Delivery(shop=self._place.shop, order_id=self._place.order_id, event=event),
-            summary=f"{event.kind} {event.reference}",
-            **OUTSIDE,
-        )
+        try:
+            applied = await workflow.execute_activity_method(
+                OrderActivities.apply_event,
+                Delivery(shop=self._place.shop, order_id=self._place.order_id, event=event),
+                summary=f"{event.kind} {event.reference}",
+                **EVENT,
+            )
+        except ActivityError:
+            self._seen.discard(event.event_id)  # it was not taken in: no repetition of it is a duplicate
+            raise
         self._stand(applied.status)
         if event.kind is OrderEventKind.SHIPMENT_FAILED and applied.answer.outcome == "applied":
             self._parcel_failed = event.detail or "the warehouse could not ship"
@@ -123,6 +127,8 @@ class OrderWorkflow:
             await self._reverse(OrderState.CANCELLED, self._cancel)
         if self._state is OrderState.REFUNDING:  # left so by an earlier run that was terminated
             await self._reverse(OrderState.REFUNDED, recorded.status.reason)
+        if self._state is OrderState.AWAITING_PAYMENT:  # too little came for the order to expire empty-handed
+            await self._reverse(OrderState.REFUNDED, "not paid in full within the payment window")
 
     async def _wait_for_payment(self, window: timedelta) -> None:
         try:

@@ -52,6 +52,12 @@ OUTSIDE: Remote = {
     ),
 }
 
+EVENT: Remote = {
+    # Reads what happened from its owner and may have to give money back: several calls in a row.
+    **OUTSIDE,
+    "start_to_close_timeout": timedelta(seconds=30),
+}
+
 STEP: Remote = {**OUTSIDE, "cancellation_type": _WAIT}
 
 REVERSAL: Remote = {
