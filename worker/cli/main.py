@@ -25,7 +25,7 @@ EXIT_BUG = 70
 COMMANDS = {
     "breaks": "Differences between the books: list, show.",
     "db": "The database: migrate, check.",
-    "dev": "The local stack: status.",
+    "dev": "The local stack: env, status.",
     "events": "Received webhooks: list.",
     "order": "Orders: list, show, cancel.",
     "reconcile": "Reconciliation: run, list, show, report.",

@@ -1,0 +1,174 @@
+"""The use cases as one worker wires them, on a real database and the simulated outside world, with a clock to move."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine
+
+from tests.integration.outside_process import QUICK, OutsideProcess
+from worker.contract.events import ProviderEvent
+from worker.contract.orders import OrderEvent, OrderLine, OrderStatus, PaymentMode, PlaceOrder
+from worker.contract.reconciliation import Reconcile
+from worker.domain.ledger import Shipment
+from worker.domain.order import Order, OrderState
+from worker.domain.payment import BookEntry, Payment
+from worker.domain.window import Span
+from worker.repositories.database import MysqlDatabase
+from worker.services.bookkeeping import Bookkeeping
+from worker.services.events import EventService
+from worker.services.orders import OrderService
+from worker.services.ports import Run
+from worker.services.reconciliation import Graces, ReconciliationService
+from worker.services.repair import RepairService, Sources
+from worker.services.reversal import Reversal
+from worker.services.translation.route import Route
+
+NOW = timedelta(0)
+
+
+class MovedClock:
+    """Real time and an offset that the simulator shares."""
+
+    def __init__(self, offset: timedelta) -> None:
+        self.offset = offset
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+
+class Office:
+    """Every service, and short words for what tests do with them."""
+
+    def __init__(self, engine: Engine, outside: OutsideProcess) -> None:
+        self.outside = outside
+        self.database = MysqlDatabase(engine)
+        at = datetime.fromisoformat(outside.control("GET", "/clock")["now"])
+        self.clock = MovedClock(at - datetime.now(UTC))
+        payments, shop = outside.payments(timeout=QUICK), outside.shop(timeout=QUICK)
+        warehouse = outside.warehouse(timeout=QUICK)
+        self.books = Bookkeeping(self.database, payments, shop, self.clock)
+        self.orders = OrderService(self.database, payments, warehouse, self.books, self.clock)
+        self.reversal = Reversal(self.database, payments, self.books, self.clock)
+        self.events = EventService(self.database, self.books, self.reversal, self.clock)
+        graces = Graces(payment=NOW, shipment=NOW, order=NOW, lookback=timedelta(hours=1))
+        self.reconciliation = ReconciliationService(self.database, payments, shop, warehouse, self.clock, graces)
+        self.repair = RepairService(self.database, payments, shop, warehouse, self.clock, Sources())
+
+    def advance(self, span: timedelta) -> None:
+        """Move both clocks forward."""
+        self.outside.control("POST", "/clock/advance", {"seconds": span.total_seconds()})
+        self.clock.offset += span
+
+    # ---- orders -----------------------------------------------------------------------------------------------
+
+    def place(self, order_id: str, *, method: str = "pm_card_visa", placed_at: datetime | None = None) -> OrderStatus:
+        """Record an order of 25.00 EUR that we charge."""
+        line = OrderLine(sku="MUG", quantity=2, unit_price_minor=1250)
+        return self.orders.record(
+            PlaceOrder(
+                shop="main",
+                order_id=order_id,
+                currency="EUR",
+                total_minor=2500,
+                lines=(line,),
+                customer_id="c1",
+                payment_mode=PaymentMode.CHARGE,
+                payment_method=method,
+                placed_at=(placed_at or self.clock.now()).isoformat(),
+            )
+        )
+
+    def authorise(self, order_id: str) -> OrderStatus:
+        return self.orders.authorise("main", order_id, f"order/main/{order_id}:authorise")
+
+    def capture(self, order_id: str) -> OrderStatus:
+        return self.orders.capture("main", order_id, f"order/main/{order_id}:capture")
+
+    def fulfil(self, order_id: str) -> OrderStatus:
+        return self.orders.request_fulfilment("main", order_id, f"order/main/{order_id}:fulfil")
+
+    def pay(self, order_id: str) -> Payment:
+        """Take an order to `paid`; return its payment."""
+        self.place(order_id)
+        self.authorise(order_id)
+        assert self.capture(order_id).state == OrderState.PAID
+        (payment,) = self.payments_of(order_id)
+        return payment
+
+    def complete(self, order_id: str) -> None:
+        """Take an order through to `completed`."""
+        self.pay(order_id)
+        self.fulfil(order_id)
+        self.ship(order_id)
+
+    def ship(self, order_id: str) -> None:
+        """Let the warehouse ship, and apply its event."""
+        (parcel,) = self.parcels_of(order_id)
+        shipped = self.outside.control("POST", "/warehouse/ship", {"id": parcel.shipment_id})
+        event = OrderEvent(
+            event_id=f"shipped-{order_id}",
+            kind="shipped",  # type: ignore[arg-type]  # the enumeration's value, as it arrives from Temporal
+            occurred_at=shipped["shipped_at"],
+            reference=parcel.shipment_id,
+        )
+        assert self.orders.apply("main", order_id, event).status.state == OrderState.COMPLETED
+
+    def reverse(self, order_id: str, to: OrderState = OrderState.CANCELLED) -> OrderStatus:
+        key = f"order/main/{order_id}:reverse"
+        status = self.reversal.reverse("main", order_id, to=to, reason="test", key=key)
+        assert status is not None
+        return status
+
+    def order(self, order_id: str) -> Order:
+        found = self.database.transact(lambda tx: tx.orders.get("main", order_id))
+        assert found is not None
+        return found
+
+    def payments_of(self, order_id: str) -> list[Payment]:
+        return self.database.transact(lambda tx: tx.payments.of_order("main", order_id))
+
+    def parcels_of(self, order_id: str) -> list[Shipment]:
+        return self.database.transact(lambda tx: tx.shipments.of_order("main", order_id))
+
+    def entries_of(self, order_id: str) -> list[BookEntry]:
+        return self.database.transact(lambda tx: tx.payments.entries_of_order("main", order_id))
+
+    def booked(self, order_id: str) -> list[int]:
+        """Return the amounts of the book entries, largest first."""
+        return sorted((entry.amount_minor for entry in self.entries_of(order_id)), reverse=True)
+
+    def path(self, order_id: str) -> list[str]:
+        """Return the states the order went through."""
+        return [step.to_state for step in self.database.transact(lambda tx: tx.orders.trail("main", order_id))]
+
+    # ---- events -----------------------------------------------------------------------------------------------
+
+    def deliver(self, event: ProviderEvent, run: str = "run-1") -> str:
+        """Do what the event's and the order's workflows do with one event; return what became of it."""
+        route = self.events.receive(event, f"event/{event.source}/{event.event_id}", run)
+        if route is None:
+            return "duplicate"
+        return self.follow(route)
+
+    def follow(self, route: Route) -> str:
+        if route.place is not None and self.database.transact(lambda tx: tx.orders.get("main", route.order_id)) is None:
+            self.orders.record(route.place)
+            if route.event is None:
+                return "applied"
+        if route.event is None:
+            return "ignored"
+        if self.events.is_over("main", route.order_id):
+            return self.events.late("main", route.order_id, route.event)
+        return self.orders.apply("main", route.order_id, route.event).answer.outcome
+
+    # ---- reconciliation ---------------------------------------------------------------------------------------
+
+    def span(self, start: datetime) -> Span:
+        """Return the window from `start` up to a minute from now, which then has passed."""
+        self.advance(timedelta(minutes=1))
+        return Span(start.replace(microsecond=0), self.clock.now().replace(microsecond=0))
+
+    def reconcile(self, span: Span, run_id: str, *, give_up: bool = False, repair: bool = True) -> Run:
+        request = Reconcile(shop="main", provider="stripe", repair=repair, requested_by="test")
+        return self.reconciliation.run(
+            request, span, run_id=run_id, workflow_id=f"w-{run_id}", give_up=give_up, progress=lambda _: None
+        )
