@@ -1,7 +1,7 @@
 # Every target sets up what it needs, says what it does, and fails when a promise is broken. `make` alone explains.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test lint format lock clean
+.PHONY: help setup demo dev test lint format bundle lock clean
 
 VENV := .venv/bin
 # The first Python that is new enough and really runs: version managers leave shims of Pythons that are not installed.
@@ -35,6 +35,9 @@ lint: .setup ## Formatting, lint, types, import rules, spelling
 format: .setup ## Reformat, and fix what the linter can fix by itself
 	$(VENV)/ruff format .
 	$(VENV)/ruff check --fix .
+
+bundle: .setup ## The functions as zips for AWS Lambda, into dist/ (RUNTIME=3.13: for that Python, which must be here)
+	@$(VENV)/python -m infra.bundle $(if $(RUNTIME),--python $(RUNTIME))
 
 lock: .setup ## Write the lock files anew from pyproject.toml (UPGRADE=1: with the newest allowed versions)
 	@$(VENV)/python -m infra.local.lock $(if $(UPGRADE),--upgrade)
