@@ -2,15 +2,11 @@
 
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
 from infra.local.blocking import BlockingStack
-from infra.local.story.world import World
-from tests.e2e.scene import Scene
+from tests.e2e.scene import Scene, opened
 from worker.config import WorkerConfig, load
-from worker.connections import reading
-from worker.temporal.client import connect
 
 
 @pytest.fixture(scope="session")
@@ -30,14 +26,6 @@ def harmed() -> set[str]:
 
 @pytest.fixture
 async def scene(stack: BlockingStack, config: WorkerConfig, harmed: set[str]) -> AsyncIterator[Scene]:
-    """Everything a story needs; what it spoils outside is mended afterwards."""
-    client = await connect(config.temporal)
-    async with World(stack.stack) as world, aiohttp.ClientSession() as http:
-        with reading(config) as database:
-            yield Scene(
-                stack=stack, config=config, world=world, http=http, database=database, client=client, harmed=harmed
-            )
-        await world.control("DELETE", "/faults")
-        await world.control("DELETE", "/webhooks/faults")
-        await world.control("POST", "/webhooks/release", {})
-        await world.control("PUT", "/warehouse", {"ship_after_seconds": 0})
+    """Everything a story needs."""
+    async with opened(stack, config, harmed) as scene:
+        yield scene

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,9 +17,11 @@ from infra.local.commandline import Finished
 from infra.local.story.books import Books
 from infra.local.story.world import World, until
 from worker.config import WorkerConfig
+from worker.connections import reading
 from worker.contract.reconciliation import ReconciliationResult
 from worker.domain.order import TERMINAL, Order, OrderState
 from worker.services.ports import Database, InboxEntry, Transaction
+from worker.temporal.client import connect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,6 +233,21 @@ def api_order(**changes: Any) -> dict[str, Any]:
         "payment_method": "pm_card_visa",
         "lines": [line],
     } | changes
+
+
+@asynccontextmanager
+async def opened(stack: BlockingStack, config: WorkerConfig, harmed: set[str]) -> AsyncIterator[Scene]:
+    """Give a scene in this event loop; what a test spoils outside is mended afterwards."""
+    client = await connect(config.temporal)
+    async with World(stack.stack) as world, aiohttp.ClientSession() as http:
+        with reading(config) as database:
+            yield Scene(
+                stack=stack, config=config, world=world, http=http, database=database, client=client, harmed=harmed
+            )
+        await world.control("DELETE", "/faults")
+        await world.control("DELETE", "/webhooks/faults")
+        await world.control("POST", "/webhooks/release", {})
+        await world.control("PUT", "/warehouse", {"ship_after_seconds": 0})
 
 
 async def passed(moment: datetime) -> None:
