@@ -16,7 +16,7 @@ BASELINE = Path(__file__).with_name("fingerprints.json")
 WORKFLOWS = PROJECT / "worker" / "workflows"
 
 Fingerprints = dict[str, dict[str, list[str]]]
-"""Commands by method, by workflow class; functions of the module stand with each class of it."""
+"""Commands by method, by class; functions of a module stand with each class of it."""
 
 _ACTIVITIES = {
     f"{verb}_{kind}{suffix}"
@@ -39,11 +39,8 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def fingerprints() -> Fingerprints:
-    """Return the fingerprints of the workflows in the source tree."""
-    found: Fingerprints = {}
-    for file in sorted(WORKFLOWS.glob("*.py")):
-        found |= read(file.read_text(encoding="utf-8"))
-    return found
+    """Return the fingerprints of the classes in the source tree that issue commands."""
+    return read(*(file.read_text(encoding="utf-8") for file in sorted(WORKFLOWS.glob("*.py"))))
 
 
 def baseline() -> Fingerprints:
@@ -57,34 +54,44 @@ def write(found: Fingerprints) -> None:
     BASELINE.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def read(source: str) -> Fingerprints:
-    """Return the fingerprints of one module's workflows."""
-    module = ast.parse(source)
-    shared = {node.name: node for node in module.body if isinstance(node, Function)}
-    return {
-        node.name: _class_fingerprint(node, shared)
+def read(*sources: str) -> Fingerprints:
+    """Return the fingerprints of the classes of these modules: workflows, and what they leave commands to."""
+    modules = [ast.parse(source) for source in sources]
+    classes = [
+        (node, [item for item in module.body if isinstance(item, Function)])
+        for module in modules
         for node in module.body
-        if isinstance(node, ast.ClassDef) and any("workflow.defn" in ast.unparse(item) for item in node.decorator_list)
+        if isinstance(node, ast.ClassDef)
+    ]
+    # Methods that a workflow calls on an object of a class of ours which is no workflow, known by their names.
+    issuing = {
+        method
+        for node, shared in classes
+        if not _is_workflow(node)
+        for method in _class_fingerprint(node, shared, set())
     }
+    found = {node.name: _class_fingerprint(node, shared, issuing) for node, shared in classes}
+    return {name: methods for name, methods in found.items() if methods}
 
 
-def _class_fingerprint(workflow: ast.ClassDef, shared: dict[str, Function]) -> dict[str, list[str]]:
-    functions = shared | {f"self.{node.name}": node for node in workflow.body if isinstance(node, Function)}
-    calls = {name: list(_calls(node)) for name, node in functions.items()}
+def _is_workflow(node: ast.ClassDef) -> bool:
+    return any("workflow.defn" in ast.unparse(item) for item in node.decorator_list)
+
+
+def _class_fingerprint(node: ast.ClassDef, shared: list[Function], elsewhere: set[str]) -> dict[str, list[str]]:
+    functions = {item.name: item for item in shared}
+    functions |= {f"self.{item.name}": item for item in node.body if isinstance(item, Function)}
+    calls = {name: list(_calls(function)) for name, function in functions.items()}
     issuing: set[str] = set()
-    while True:
-        more = {
-            name
-            for name, made in calls.items()
-            if any(_is_command(call) or _dotted(call.func) in issuing for call in made)
-        }
-        if more == issuing:
-            break
-        issuing = more
+
+    def issues(call: ast.Call) -> bool:
+        far = isinstance(call.func, ast.Attribute) and call.func.attr in elsewhere
+        return far or _is_command(call) or _dotted(call.func) in issuing
+
+    while more := {name for name, made in calls.items() if any(map(issues, made))} - issuing:
+        issuing |= more
     return {
-        name.removeprefix("self."): [
-            _described(call) for call in calls[name] if _is_command(call) or _dotted(call.func) in issuing
-        ]
+        name.removeprefix("self."): [_described(call) for call in calls[name] if issues(call)]
         for name in sorted(issuing)
     }
 
@@ -108,7 +115,7 @@ def _is_command(call: ast.Call) -> bool:
 
 def _described(call: ast.Call) -> str:
     """Return the call with the activities its arguments name, or the id of a patch."""
-    called = _dotted(call.func)
+    called = ast.unparse(call.func)
     patch = called in {"workflow.patched", "workflow.deprecate_patch"}
     named = [ast.unparse(argument) for argument in call.args if patch or "Activities." in _dotted(argument)]
     return f"{called}({', '.join(named)})"

@@ -10,23 +10,28 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpda
 from temporalio.testing import WorkflowEnvironment
 
 from tests.workflows.doubles import EventDoubles, OrderDoubles, ReconciliationDoubles, UserDoubles, activities_of
-from tests.workflows.order_run import OrderRun, running_order
+from tests.workflows.order_run import OrderRun, start_order
+from tests.workflows.refund_doubles import RefundDoubles
 from tests.workflows.samples import CHARGED, COLLECTED, USER, provider_event
 from tests.workflows.timeskipping import serving
-from worker.contract.names import UserMessage, WorkflowType
-from worker.contract.orders import OrderEventKind, PlaceOrder
+from worker.contract.names import OrderMessage, UserMessage, WorkflowType
+from worker.contract.orders import LateRefund, OrderEventKind, PlaceOrder, RefundAnswer, RefundOrder
 from worker.contract.reconciliation import Reconcile, Window
 from worker.contract.users import ConfirmUser, UserStatus
 from worker.domain.errors import SchemaMismatch
 from worker.domain.finding import Verdict
 from worker.domain.order import OrderState
+from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
 from worker.workflows.reconciliation import ReconciliationWorkflow
+from worker.workflows.refund import RefundWorkflow
 from worker.workflows.user import UserWorkflow
 
 Handle = WorkflowHandle[Any, Any]
 Walk = Callable[[WorkflowEnvironment], Awaitable[Handle]]
 Story = Callable[[OrderRun], Awaitable[object]]
+
+REFUND = RefundOrder(request_id="r-1", requested_by="shop-app", amount_minor=2345)
 
 
 async def nothing(run: OrderRun) -> None:
@@ -54,6 +59,13 @@ async def authorised_by_the_customer(run: OrderRun) -> None:
     await shipped(run)
 
 
+async def refunded_in_part(run: OrderRun) -> None:
+    """Give part of the money back before the parcel leaves."""
+    await run.standing(OrderState.FULFILLING)
+    await run.handle.execute_update(OrderMessage.REFUND, REFUND, result_type=RefundAnswer)
+    await run.deliver(OrderEventKind.SHIPPED)
+
+
 async def parcel_failed(run: OrderRun) -> None:
     """Let the warehouse fail."""
     await run.standing(OrderState.FULFILLING)
@@ -78,10 +90,33 @@ def order(place: PlaceOrder, story: Story = nothing, prepare: Callable[[OrderDou
     async def walk(env: WorkflowEnvironment) -> Handle:
         doubles = OrderDoubles(payment_window_seconds=1 if story is nothing else 60, fulfilment_sla_seconds=60)
         prepare(doubles)
-        async with running_order(env, doubles, place) as run:
+        activities = [*activities_of(doubles), *activities_of(RefundDoubles(doubles))]
+        async with serving(env.client, [OrderWorkflow], activities) as queue:
+            run = await start_order(env, queue, place)
             await story(run)
             await ended(run.handle)
         return run.handle
+
+    return walk
+
+
+def late_refund(amount_minor: int) -> Walk:
+    """Return the walk of a refund asked for after the order was completed."""
+
+    async def walk(env: WorkflowEnvironment) -> Handle:
+        doubles = OrderDoubles()
+        activities = [*activities_of(doubles), *activities_of(RefundDoubles(doubles))]
+        async with serving(env.client, [OrderWorkflow, RefundWorkflow], activities) as queue:
+            run = await start_order(env, queue, CHARGED)
+            await shipped(run)
+            handle = await env.client.start_workflow(
+                RefundWorkflow.run,
+                LateRefund(shop="main", order_id=run.order_id, refund=replace(REFUND, amount_minor=amount_minor)),
+                id=f"refund/main/{run.order_id}/{REFUND.request_id}",
+                task_queue=queue,
+            )
+            await ended(handle)
+        return handle
 
     return walk
 
@@ -172,9 +207,11 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
         "parcel_failed": order(CHARGED, parcel_failed),
         "parcel_refused": order(CHARGED, prepare=_refuse_parcels),
         "cancelled": order(CHARGED, cancelled),
+        "refunded_in_part": order(CHARGED, refunded_in_part),
         "process_cancelled": order(CHARGED, process_cancelled),
         "process_failed": order(CHARGED, prepare=_break_after_capture),
     },
+    WorkflowType.REFUND: {"given": late_refund(2345), "refused": late_refund(99_999)},
     WorkflowType.PROVIDER_EVENT: {
         "applied": event("1001"),
         "duplicate": event("1001", times=2),

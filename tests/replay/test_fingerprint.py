@@ -64,6 +64,29 @@ def test_the_fingerprint_follows_commands_through_own_methods_and_nothing_else()
     }
 
 
+def test_it_follows_commands_that_are_left_to_another_class() -> None:
+    sender = """
+class Sender:
+    async def send(self, parcel):
+        await workflow.execute_activity_method(ParcelActivities.send, parcel)
+
+    def weight(self):
+        return 3
+"""
+    ship = """
+@workflow.defn
+class Ship:
+    @workflow.run
+    async def run(self, order):
+        self.sender.weight()
+        await self.sender.send(order)
+"""
+    assert read(ship, sender) == {
+        "Sender": {"send": ["workflow.execute_activity_method(ParcelActivities.send)"]},
+        "Ship": {"run": ["self.sender.send()"]},
+    }
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

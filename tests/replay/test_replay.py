@@ -15,16 +15,18 @@ from tests.workflows.timeskipping import sandbox
 from worker.activities.events import EventActivities
 from worker.activities.orders import OrderActivities
 from worker.activities.reconciliation import ReconciliationActivities
+from worker.activities.refunds import RefundActivities
 from worker.activities.users import UserActivities
 from worker.contract.names import WorkflowType
 from worker.domain.errors import OrdersError
 from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
 from worker.workflows.reconciliation import ReconciliationWorkflow
+from worker.workflows.refund import RefundWorkflow
 from worker.workflows.user import UserWorkflow
 
-WORKFLOWS = [OrderWorkflow, ProviderEventWorkflow, ReconciliationWorkflow, UserWorkflow]
-ACTIVITIES = [OrderActivities, EventActivities, ReconciliationActivities, UserActivities]
+WORKFLOWS = [OrderWorkflow, ProviderEventWorkflow, ReconciliationWorkflow, RefundWorkflow, UserWorkflow]
+ACTIVITIES = [OrderActivities, EventActivities, ReconciliationActivities, RefundActivities, UserActivities]
 
 STUCK = f"""
 This code cannot replay {{name}}: workflows that are running when it is deployed would get stuck.

@@ -115,7 +115,7 @@ class OrderBook:
     def expire(self, order_id: str) -> OrderStatus:
         """As of OrderService.expire."""
         order = self._order(order_id)
-        if order.state is not S.AWAITING_PAYMENT:
+        if order.state is not S.AWAITING_PAYMENT or order.captured_minor > order.refunded_minor:
             return status_of(order)
         return self._move(order, S.EXPIRED, "nobody paid within the window")
 
@@ -148,9 +148,10 @@ class OrderBook:
         if event.kind is OrderEventKind.PAYMENT_CAPTURED:
             if event.reference in self._booked:
                 return False
-            self.taken[order.order_id] += order.total_minor
-            order = self._book(order.order_id, event.reference, order.total_minor)
-            if order.state is S.AWAITING_PAYMENT:
+            amount = order.total_minor if event.amount_minor is None else event.amount_minor
+            self.taken[order.order_id] += amount
+            order = self._book(order.order_id, event.reference, amount)
+            if order.state is S.AWAITING_PAYMENT and order.captured_minor >= order.total_minor:
                 self._move(order, S.PAID)
             return True
         if event.kind is OrderEventKind.PAYMENT_AUTHORISED:

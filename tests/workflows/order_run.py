@@ -33,9 +33,11 @@ class OrderRun:
         self.handle = handle
         self.order_id = order_id
 
-    async def deliver(self, kind: OrderEventKind, event_id: str = "", detail: str = "") -> OrderAnswer:
+    async def deliver(
+        self, kind: OrderEventKind, event_id: str = "", detail: str = "", amount_minor: int | None = None
+    ) -> OrderAnswer:
         """Deliver an event under an update id of its own (a repeated event id reaches the workflow again)."""
-        event = order_event(kind, event_id, detail)
+        event = order_event(kind, event_id, detail, amount_minor)
         answer: OrderAnswer = await self.handle.execute_update(
             OrderMessage.DELIVER_EVENT, event, id=uuid.uuid4().hex, result_type=OrderAnswer
         )

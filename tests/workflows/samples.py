@@ -23,10 +23,19 @@ COLLECTED = replace(CHARGED, payment_mode=PaymentMode.COLLECTED_BY_SHOP, payment
 USER = RegisterUser(user_id="u-1", email="someone@shop.example", registered_at=AT)
 
 
-def order_event(kind: OrderEventKind, event_id: str = "", detail: str = "") -> OrderEvent:
+def order_event(
+    kind: OrderEventKind, event_id: str = "", detail: str = "", amount_minor: int | None = None
+) -> OrderEvent:
     """Return an event of its own id and reference, unless `event_id` names one."""
     event_id = event_id or f"evt-{kind}"
-    return OrderEvent(event_id=event_id, kind=kind, occurred_at=AT, reference=f"ref-{event_id}", detail=detail)
+    return OrderEvent(
+        event_id=event_id,
+        kind=kind,
+        occurred_at=AT,
+        reference=f"ref-{event_id}",
+        amount_minor=amount_minor,
+        detail=detail,
+    )
 
 
 def provider_event(body: str, event_id: str = "evt-1") -> ProviderEvent:

@@ -10,7 +10,7 @@ from tests.workflows.order_run import OrderRun, refused_as, running_order
 from tests.workflows.samples import CHARGED, COLLECTED, order_event
 from worker.contract.names import OrderMessage
 from worker.contract.orders import OrderAnswer, OrderEventKind
-from worker.domain.errors import Conflict
+from worker.domain.errors import Conflict, SchemaMismatch
 from worker.domain.order import OrderState
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -57,6 +57,19 @@ async def test_the_same_event_twice_at_once_is_one_event(env: WorkflowEnvironmen
         await finish(run)
 
     assert second.outcome == "duplicate"
+    assert doubles.book.at_rest(run.order_id)
+
+
+async def test_an_event_that_could_not_be_applied_may_come_again(
+    env: WorkflowEnvironment, doubles: OrderDoubles
+) -> None:
+    doubles.conduct.fail("apply_event", SchemaMismatch("the database is newer than this code"))
+    async with running_order(env, doubles, COLLECTED) as run:
+        with pytest.raises(WorkflowUpdateFailedError):
+            await run.deliver(OrderEventKind.PAYMENT_CAPTURED, "evt-1")
+        assert (await run.deliver(OrderEventKind.PAYMENT_CAPTURED, "evt-1")).outcome == "applied"
+        await finish(run)
+
     assert doubles.book.at_rest(run.order_id)
 
 

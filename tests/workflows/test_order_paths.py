@@ -166,6 +166,19 @@ async def test_an_order_nobody_pays_expires_when_the_window_closes_and_not_befor
     assert doubles.book.at_rest(run.order_id)
 
 
+async def test_an_order_paid_in_part_gets_its_money_back_when_the_window_closes(
+    env: WorkflowEnvironment, doubles: OrderDoubles
+) -> None:
+    async with running_order(env, doubles, COLLECTED) as run:
+        await run.standing(OrderState.AWAITING_PAYMENT)
+        await run.deliver(OrderEventKind.PAYMENT_CAPTURED, amount_minor=5000)
+        await env.fast_forward(run.handle)
+        status = await run.result()
+
+    assert (status.state, status.captured_minor, status.refunded_minor) == ("refunded", 5000, 5000)
+    assert doubles.book.at_rest(run.order_id)
+
+
 async def test_an_order_paid_while_it_expires_is_fulfilled(env: WorkflowEnvironment) -> None:
     doubles = OrderDoubles(payment_window_seconds=1)
     expiring = doubles.conduct.hold("expire_order")
