@@ -1,0 +1,327 @@
+"""Reconciliation on real books: the same run twice is one run, an unread source is never green, a repair really repairs."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tests.integration.office import Office
+from tests.integration.outside_process import OutsideProcess
+from tests.integration.own_database import at_once, migrated_database
+from worker.contract.events import ProviderEvent
+from worker.domain.errors import SourceUnreadable
+from worker.domain.finding import Break, Finding, FindingKind, Outcome, Repair, Verdict
+from worker.domain.order import OrderState
+from worker.domain.window import Span
+from worker.services.ports import Run
+
+_numbers = count(1)
+LEDGER = "GET /stripe/v1/balance_transactions"
+SHOP = "GET /shopify/admin/api/*/orders.json"
+WAREHOUSE = "GET /warehouse/v1/fulfilments"
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess]:
+    with OutsideProcess(tmp_path_factory.mktemp("outside")) as running:
+        yield running
+
+
+@pytest.fixture
+def office(database_url: str, outside: OutsideProcess) -> Iterator[Office]:
+    """Books of one test: an empty database, and a time in which nobody else did anything."""
+    outside.control("POST", "/clock/advance", {"seconds": 20 * 86_400})
+    with migrated_database(database_url) as engine:
+        yield Office(engine, outside)
+    outside.heal()
+
+
+@pytest.fixture
+def start(office: Office) -> datetime:
+    return office.clock.now()
+
+
+def order_ids(office: Office, number: int) -> list[str]:
+    """Take some orders of our own to their end."""
+    made = [f"own-{next(_numbers)}" for _ in range(number)]
+    for order_id in made:
+        office.complete(order_id)
+    return made
+
+
+def told(office: Office, order_id: str, topic: str = "orders/paid") -> str:
+    """Deliver what the shop would have told us."""
+    event = ProviderEvent(
+        source="shopify",
+        dialect="shopify",
+        shop="main",
+        event_id=f"{topic}-{order_id}".replace("/", "-"),
+        topic=topic,
+        body=office.outside.shop().order_document(order_id),
+        received_at=office.clock.now().isoformat(),
+    )
+    return office.deliver(event)
+
+
+def bought(office: Office) -> str:
+    """Sell one order in the shop and take it to its end."""
+    order_id = office.outside.buy()
+    told(office, order_id)
+    office.fulfil(order_id)
+    office.ship(order_id)
+    return order_id
+
+
+def findings_of(office: Office, run: Run) -> list[Finding]:
+    found = office.database.transact(lambda tx: tx.runs.findings(run.run_id))
+    return sorted(found, key=lambda finding: (finding.leg, finding.key))
+
+
+def open_breaks(office: Office) -> list[Break]:
+    return office.database.transact(lambda tx: tx.breaks.open("main", "stripe"))
+
+
+def counted(run: Run, *names: str) -> list[int]:
+    assert run.counts is not None
+    return [run.counts[name] for name in names]
+
+
+def residuals(office: Office, run: Run) -> set[int]:
+    bridges = office.database.transact(lambda tx: tx.runs.statements(run.run_id))
+    return {bridge.residual_minor for bridge in bridges}
+
+
+def stored(office: Office, run: Run) -> Run | None:
+    return office.database.transact(lambda tx: tx.runs.get(run.run_id))
+
+
+def watermark(office: Office) -> datetime | None:
+    return office.database.transact(lambda tx: tx.runs.watermark("main", "stripe"))
+
+
+def repaired(office: Office, run_id: str) -> int:
+    """Do what the repair activity and the event's workflow do; return how many messages were delivered again."""
+    number = 0
+    for item in office.repair.repairable("main", "stripe"):
+        event = office.repair.event(item, run_id)
+        if event is not None:
+            office.deliver(event, f"repair-{run_id}")
+            office.repair.requested(item, run_id)
+            number += 1
+    return number
+
+
+def test_books_that_agree_are_green_to_the_cent(office: Office, start: datetime) -> None:
+    own = order_ids(office, 2)
+    sold = [bought(office), bought(office)]
+    refunded = f"own-{next(_numbers)}"
+    office.pay(refunded)
+    office.reverse(refunded, OrderState.REFUNDED)
+    run = office.reconcile(office.span(start), "agree")
+    assert findings_of(office, run) == []
+    assert run.verdict == Verdict.RECONCILED
+    assert residuals(office, run) == {0}
+    (bridge,) = office.database.transact(lambda tx: tx.runs.statements("agree"))
+    assert bridge.ours_minor == bridge.theirs_minor == 2500 * len(own + sold)
+    assert bridge.fees_minor > 0
+    assert stored(office, run) == run
+    assert watermark(office) == run.window_end
+
+
+def test_the_same_run_twice_is_one_run(office: Office, start: datetime) -> None:
+    office.outside.buy()
+    span = office.span(start)
+    first = office.reconcile(span, "once")
+    office.outside.buy()
+    assert office.reconcile(span, "once") == first, "a finished run is answered, not done again"
+    assert [item.runs_seen for item in open_breaks(office)] == [1] * len(open_breaks(office))
+
+
+def test_the_same_window_again_finds_the_same(office: Office, start: datetime) -> None:
+    order_ids(office, 1)
+    office.outside.buy()
+    span = office.span(start)
+    first = office.reconcile(span, "one")
+    ids = {item.break_id for item in open_breaks(office)}
+    office.outside.buy()
+    second = office.reconcile(span, "two")
+    assert findings_of(office, second) == findings_of(office, first), "what came later belongs to a later window"
+    bridges = [office.database.transact(lambda tx, name=name: tx.runs.statements(name)) for name in ("one", "two")]  # type: ignore[misc]
+    assert bridges[0] == bridges[1]
+    assert {item.break_id for item in open_breaks(office)} == ids
+    assert counted(first, "breaks_new", "breaks_open") == [len(ids), len(ids)]
+    assert counted(second, "breaks_new", "breaks_open") == [0, len(ids)]
+    assert watermark(office) == span.end
+
+
+def test_overlapping_runs_at_once_count_a_break_once(office: Office, start: datetime) -> None:
+    for _ in range(3):
+        office.outside.buy()
+    late = office.span(start)
+    early = Span(late.start - timedelta(minutes=30), late.end)
+    runs = at_once(4, lambda number: office.reconcile([late, early][number % 2], f"run-{number}"))
+    breaks = open_breaks(office)
+    assert len({(item.finding.leg, item.finding.key) for item in breaks}) == len(breaks)
+    assert sum(counted(run, "breaks_new")[0] for run in runs) == len(breaks) > 0
+    for item in breaks:
+        history = office.database.transact(lambda tx, item=item: tx.breaks.history(item.break_id))  # type: ignore[misc]
+        assert [action.action for action in history] == ["found"]
+
+
+@pytest.mark.parametrize(("route", "name"), [(LEDGER, "ledger"), (SHOP, "shop"), (WAREHOUSE, "warehouse")])
+def test_a_source_that_cannot_be_read_is_never_green(office: Office, start: datetime, route: str, name: str) -> None:
+    order_ids(office, 1)
+    span = office.span(start)
+    office.outside.fault(route, "status", status=500, times=None)
+    for _ in range(2):
+        with pytest.raises(SourceUnreadable):
+            office.reconcile(span, "unread")
+    pending = office.database.transact(lambda tx: tx.runs.get("unread"))
+    assert pending is not None
+    assert (pending.finished_at, pending.verdict) == (None, "")
+    before = watermark(office)
+    run = office.reconcile(span, "unread", give_up=True)
+    assert run.verdict == Verdict.INCOMPLETE
+    assert any(name in reason for reason in run.incomplete_because)
+    assert open_breaks(office) == [], "silence is no evidence"
+    assert watermark(office) == before, "the window has still to be done"
+    office.outside.heal()
+    assert office.reconcile(span, "read").verdict == Verdict.RECONCILED
+    assert watermark(office) == span.end
+
+
+def test_an_unread_source_resolves_nothing(office: Office, start: datetime) -> None:
+    office.outside.buy()
+    span = office.span(start)
+    office.reconcile(span, "finds")
+    found = open_breaks(office)
+    assert found
+    repaired(office, "finds")
+    for route in (LEDGER, SHOP, WAREHOUSE):
+        office.outside.fault(route, "status", status=500, times=None)
+    office.reconcile(office.span(start), "blind", give_up=True)
+    assert {item.break_id for item in open_breaks(office)} >= {item.break_id for item in found}
+
+
+def test_a_run_that_died_is_done_again_under_its_name(
+    office: Office, start: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.outside.buy()
+    span = office.span(start)
+    real = office.database.transact
+
+    def dying(work: Callable[..., Any]) -> Any:
+        if "_store" in getattr(work, "__code__", work).co_names:  # type: ignore[union-attr]  # a lambda has code
+            raise KeyboardInterrupt
+        return real(work)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(office.database, "transact", dying)
+        with pytest.raises(KeyboardInterrupt):
+            office.reconcile(span, "died")
+    assert open_breaks(office) == []
+    run = office.reconcile(span, "died")
+    assert run.finished_at is not None
+    assert counted(run, "breaks_new") == [len(open_breaks(office))]
+
+
+def test_a_lost_order_is_repaired_by_its_own_message_and_resolved_by_the_next_run(
+    office: Office, start: datetime
+) -> None:
+    order_id = office.outside.buy()
+    first = office.reconcile(office.span(start), "first")
+    assert first.verdict == Verdict.BREAKS
+    assert residuals(office, first) == {0}
+    kinds = {(item.finding.kind, item.finding.order_id) for item in open_breaks(office)}
+    assert (FindingKind.MISSING_INTERNAL, order_id) in kinds
+    assert repaired(office, "first") > 0
+    assert office.order(order_id).state is OrderState.PAID
+    assert office.booked(order_id) == [2500]
+    office.fulfil(order_id)
+    office.ship(order_id)
+    second = office.reconcile(office.span(start), "second")
+    assert (second.verdict, open_breaks(office)) == (Verdict.RECONCILED, [])
+    assert counted(second, "breaks_open", "breaks_resolved") == [0, counted(first, "breaks_open")[0]]
+    past = office.database.transact(lambda tx: tx.breaks.listed("main", status="resolved", limit=10))
+    for item in past:
+        history = office.database.transact(lambda tx, item=item: tx.breaks.history(item.break_id))  # type: ignore[misc]
+        assert [history[0].action, history[-1].action] == ["found", "resolved"]
+        assert [action.run_id for action in history][-1] == "second"
+    assert repaired(office, "second") == 0
+
+
+def test_a_repair_asked_for_twice_delivers_once(office: Office, start: datetime) -> None:
+    order_id = office.outside.buy()
+    office.reconcile(office.span(start), "first")
+    items = office.repair.repairable("main", "stripe")
+    events = [event for item in items for event in [office.repair.event(item, "first")] if event is not None]
+    again = [event for item in items for event in [office.repair.event(item, "first")] if event is not None]
+    assert [event.event_id for event in events] == [event.event_id for event in again], "one run, one id"
+    assert {office.deliver(event, "r1") for event in events} - {"applied", "ignored"} == set()
+    assert {office.deliver(event, "r2") for event in again} == {"duplicate"}
+    assert office.booked(order_id) == [2500]
+    assert all(event.origin == "repair" for event in events)
+
+
+def test_a_lost_parcel_message_is_delivered_again(office: Office, start: datetime) -> None:
+    order_id = f"own-{next(_numbers)}"
+    office.pay(order_id)
+    office.fulfil(order_id)
+    (parcel,) = office.parcels_of(order_id)
+    office.outside.control("POST", "/warehouse/ship", {"id": parcel.shipment_id})
+    office.reconcile(office.span(start), "first")
+    (found,) = open_breaks(office)
+    assert (found.finding.repair, found.finding.order_id) == (Repair.DELIVER_SHIPMENT, order_id)
+    assert repaired(office, "first") == 1
+    assert office.order(order_id).state is OrderState.COMPLETED
+    assert office.reconcile(office.span(start), "second").verdict == Verdict.RECONCILED
+
+
+def test_a_message_that_the_shop_took_back_meanwhile_starts_nothing(office: Office, start: datetime) -> None:
+    order_id = office.outside.buy()
+    office.reconcile(office.span(start), "first")
+    office.outside.control("POST", f"/shop/orders/{order_id}/cancel", {"refund": True})
+    repaired(office, "first")
+    order = office.database.transact(lambda tx: tx.orders.get("main", order_id))
+    assert order is None or order.state is not OrderState.PAID, "nothing that was cancelled is sent"
+
+
+TAMPERINGS: dict[str, tuple[dict[str, object], set[FindingKind], int]] = {
+    "the charge vanished": ({"action": "drop_charge"}, {FindingKind.MISSING_EXTERNAL}, -2500),
+    "less was charged": ({"action": "change_amount", "amount": 2400}, {FindingKind.AMOUNT_UNDER}, -100),
+    "more was charged": ({"action": "change_amount", "amount": 2600}, {FindingKind.AMOUNT_OVER}, 100),
+    "refunded in silence": ({"action": "refund_silently", "amount": 700}, {FindingKind.REFUND_EXCEEDS}, -700),
+    "charged twice": ({"action": "charge_twice"}, {FindingKind.DUPLICATE_EXTERNAL, FindingKind.AMOUNT_OVER}, 2500),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERINGS)
+def test_tampered_books_are_found_to_the_cent_and_left_to_a_person(office: Office, start: datetime, what: str) -> None:
+    action, kinds, difference = TAMPERINGS[what]
+    order_ids(office, 1)
+    (order_id,) = order_ids(office, 1)
+    office.outside.control("POST", "/provider/tamper", {**action, "order_id": order_id})
+    run = office.reconcile(office.span(start), "tampered")
+    assert run.verdict == Verdict.BREAKS
+    (finding,) = [finding for finding in findings_of(office, run) if finding.outcome is Outcome.BREAK]
+    assert finding.kind in kinds
+    assert (finding.order_id, finding.difference_minor) == (order_id, difference)
+    assert residuals(office, run) == {0}, "the bridge explains the whole difference"
+    (bridge,) = office.database.transact(lambda tx: tx.runs.statements("tampered"))
+    assert bridge.theirs_minor - bridge.ours_minor == difference
+    assert office.repair.repairable("main", "stripe") == [], "money is nothing to repair by itself"
+    again = office.reconcile(office.span(start), "again")
+    assert counted(again, "breaks_new", "breaks_persisting", "breaks_open") == [0, 1, 1]
+
+
+def test_a_dispute_is_shown_and_ends_when_it_is_won(office: Office, start: datetime) -> None:
+    (order_id,) = order_ids(office, 1)
+    dispute = office.outside.control("POST", "/provider/disputes", {"order_id": order_id})
+    run = office.reconcile(office.span(start), "open")
+    assert {finding.kind for finding in findings_of(office, run)} == {FindingKind.DISPUTED}
+    office.outside.control("POST", f"/provider/disputes/{dispute['id']}/close", {"status": "won"})
+    run = office.reconcile(office.span(start), "won")
+    assert residuals(office, run) == {0}
+    assert open_breaks(office) == []
