@@ -292,6 +292,13 @@ def test_an_authorisation_we_never_recorded_is_voided_whenever_the_order_says_it
     assert process.payments.looked_since == NOW - timedelta(hours=1)
 
 
+@pytest.mark.parametrize("currency", ["ISK", "MGA"])
+def test_an_amount_the_provider_would_read_otherwise_is_not_charged(process: Process, currency: str) -> None:
+    process.orders.record(replace(CHARGED, currency=currency))
+    assert process.orders.authorise("main", "1001", f"{KEY}:authorise").state == S.DECLINED
+    assert process.payments.intents == {}
+
+
 @pytest.mark.parametrize("refusal", [PaymentDeclined("do_not_honor"), ProviderRejected("refused")])
 def test_a_capture_that_is_refused_lets_the_customers_money_go(process: Process, refusal: Exception) -> None:
     process.orders.record(CHARGED)

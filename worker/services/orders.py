@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PaymentMode, PlaceOrder
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected, ProviderUnavailable
 from worker.domain.ledger import Shipment, ShipmentState
+from worker.domain.money import exponent
 from worker.domain.order import Line, Order, OrderState, broken_rules
 from worker.domain.payment import IN_FLIGHT, BookEntry, EntryKind, Payment, PaymentState
 from worker.services.bookkeeping import Bookkeeping
@@ -74,6 +75,11 @@ class OrderService:
         order = self._order(shop, order_id)
         if order.state is not OrderState.PAYING:
             return status_of(order)
+        provider = self._payments.name
+        if exponent(order.currency, provider) != exponent(order.currency):
+            # Our minor units would be read as a hundred times more or less.
+            reason = f"refused: {provider} counts {order.currency} in other units than ISO 4217"
+            return self._from(order, OrderState.PAYING, OrderState.DECLINED, reason)
         try:
             payment = self._authorised_before(order) or self._payments.authorise(
                 shop=shop,
