@@ -1,5 +1,6 @@
 """The provider's own statement file says what its API said; a damaged one loses nothing silently."""
 
+import asyncio
 import csv
 import hashlib
 import io
@@ -47,14 +48,16 @@ async def test_the_file_agrees_with_the_api_and_is_known_again(scene: Scene, tmp
 
     imported = await scene.json("statements", "import", str(file), status=1)
     start, end = imported["window"]["start"], imported["window"]["end"]
-    asked = await scene.json("reconcile", "run", "--from", start, "--to", end, status=1)
+    asked, again = await asyncio.gather(
+        scene.json("reconcile", "run", "--from", start, "--to", end, status=1),
+        scene.cli("statements", "import", str(file), status=1),
+    )
     by_file, by_api = payments(scene, imported["run_id"]), payments(scene, asked["run_id"])
     assert by_file[dropped] == ("missing_external", 3333, 0)
     assert by_file[changed] == ("amount_over", 3333, 4000)
     assert by_file == by_api
     assert not {first, last} & set(by_file)
 
-    again = await scene.cli("statements", "import", str(file), status=1)
     assert "imported before" in again.out
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     stored = scene.transact(lambda tx: tx.statements.get(digest))
