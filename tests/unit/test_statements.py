@@ -85,6 +85,7 @@ def test_stripe_keys_of_a_line() -> None:
         source_id="ch_9001",
         payout_id="po_9001",
         type_text="charge",
+        shop="main",
     )
 
 

@@ -1,6 +1,10 @@
 """Activities of the reconciliation process. Rows stay here: only counts go into the history."""
 
 import asyncio
+import contextvars
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +19,9 @@ from worker.services.reporting import ReportingService
 
 TRIES_PER_SOURCE = 4
 """How often a source that cannot be read is asked again before the run is stored as incomplete."""
+
+HEARTBEAT_SECONDS = 20.0
+"""How often a comparison says that it is at work; one page of a long list is not the end of a step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +85,15 @@ class ReconciliationActivities:
     def compare_books(self, order: RunOrder) -> RunAnswer:
         """Read all sides, compare, follow the breaks, store the answer."""
         span = Span(datetime.fromisoformat(order.window.start), datetime.fromisoformat(order.window.end))
-        run = self._reconciliation.run(
-            order.request,
-            span,
-            run_id=order.run_id,
-            workflow_id=order.workflow_id,
-            give_up=activity.info().attempt >= TRIES_PER_SOURCE,
-            progress=activity.heartbeat,
-        )
+        with _heartbeats():
+            run = self._reconciliation.run(
+                order.request,
+                span,
+                run_id=order.run_id,
+                workflow_id=order.workflow_id,
+                give_up=activity.info().attempt >= TRIES_PER_SOURCE,
+                progress=activity.heartbeat,
+            )
         return RunAnswer(verdict=run.verdict, counts=dict(run.counts or {}), incomplete_because=run.incomplete_because)
 
     @activity.defn
@@ -106,3 +114,26 @@ class ReconciliationActivities:
     def write_report(self, run_id: str) -> str:
         """Render the report; return where it is."""
         return self._reporting.write(run_id)
+
+
+@contextmanager
+def _heartbeats() -> Iterator[None]:
+    """Heartbeat while the block runs, from a thread of its own: reading a long list is one step for its caller.
+
+    Every call to the outside has a time-out, so the block cannot hang behind it for ever.
+    """
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(HEARTBEAT_SECONDS):
+            with suppress(Exception):  # a heartbeat that is lost is made up for by the next one
+                activity.heartbeat()
+
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(beat,), name="heartbeats", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -16,9 +16,13 @@ from worker.domain.finding import Verdict
 from worker.domain.window import Span
 from worker.reports.model import build
 from worker.reports.terminal import show as show_report
+from worker.services.ports import StatementFile
 from worker.services.reporting import run_record
 from worker.temporal.client import connect
 from worker.temporal.operations import run_reconciliation
+
+INCOMPLETE = 4
+"""Exit code of an answer that is not whole: neither green nor a list of everything that differs."""
 
 
 @click.group()
@@ -28,7 +32,7 @@ def command() -> None:
 
 @command.command()
 @click.option("--shop", help="Default: the shop of the settings.")
-@click.option("--provider", help="Default: the provider of the settings.")
+@click.option("--provider", help="Default: the statement file's, or the provider of the settings.")
 @click.option("--from", "start", help="Start of the window, ISO 8601 with zone (inclusive).")
 @click.option("--to", "end", help="End of the window, ISO 8601 with zone (exclusive).")
 @click.option("--statement", help="SHA-256 of an imported statement file to compare with, instead of the API.")
@@ -47,11 +51,14 @@ def run(
     """Reconcile a window now and wait for the answer. Exits 1 when breaks are open, 4 when incomplete."""
     if statement is None and (start is None or end is None):
         raise click.UsageError("name a window with --from and --to, or a file with --statement")
+    if (start is None) != (end is None):
+        raise click.UsageError("a window needs both --from and --to")
     config = load()
     span = Span(_time(start), _time(end)) if start is not None and end is not None else None
+    file = _imported(config, statement) if statement is not None else None
     request = Reconcile(
-        shop=shop or config.shop.name,
-        provider=provider or config.provider.name,
+        shop=shop or (file.shop if file else config.shop.name),
+        provider=provider or (file.provider if file else config.provider.name),
         window=Window(start=span.start.isoformat(), end=span.end.isoformat()) if span else None,
         statement_sha256=statement,
         repair=repair,
@@ -153,9 +160,19 @@ def show_run(config: WorkerConfig, run_id: str, *, as_json: bool) -> None:
 
 def _leave(verdict: str) -> None:
     if verdict == Verdict.INCOMPLETE:
-        raise click.exceptions.Exit(4)
+        raise click.exceptions.Exit(INCOMPLETE)
     if verdict == Verdict.BREAKS:
         raise click.exceptions.Exit(1)
+
+
+def _imported(config: WorkerConfig, sha256: str) -> StatementFile:
+    with reading(config) as database:
+        file = database.transact(lambda tx: tx.statements.get(sha256))
+    if file is None:
+        raise NotFound(
+            f"no imported statement file has the SHA-256 {sha256[:12]}...; `orders statements import` adds one"
+        )
+    return file
 
 
 def _time(text: str) -> datetime:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from worker.cli.output import as_json, print_json, print_table, when
-from worker.cli.reconcile import answer, reconcile
+from worker.cli.reconcile import INCOMPLETE, answer, reconcile
 from worker.config import load
 from worker.connections import reading, store_path
 from worker.contract.reconciliation import Reconcile
@@ -45,7 +45,10 @@ def preview(file: Path, format_name: str | None, *, as_json: bool) -> None:
 @click.option("--reconcile/--no-reconcile", "run", default=True, show_default=True)
 @as_json
 def import_file(file: Path, format_name: str | None, provider: str | None, *, run: bool, as_json: bool) -> None:
-    """Import FILE and reconcile the books with it. The same file is imported once, reconciled as often as asked."""
+    """Import FILE and reconcile the books with it. The same file is imported once, reconciled as often as asked.
+
+    Exits as `reconcile run` does; a file without a line that could be read is incomplete (4).
+    """
     config = load()
     content = file.read_bytes()
     parsed = parse(file.name, content, format_name, shop=config.shop.name)
@@ -64,13 +67,22 @@ def import_file(file: Path, format_name: str | None, provider: str | None, *, ru
         last_at=max(times, default=None),
         checks=parsed.checks,
     )
+    # One provider account may serve several shops; what the others took is theirs to reconcile.
+    ours = [line for line in parsed.lines if line.shop in {"", config.shop.name}]
     FolderStore(store_path(config)).put(f"statements/{record.provider}/{parsed.sha256}.csv", content)
     with reading(config) as database:
-        added = database.transact(lambda tx: tx.statements.add(record, parsed.lines, parsed.rejects))
+        added = database.transact(lambda tx: tx.statements.add(record, ours, parsed.rejects))
     if not as_json:
         _describe(parsed)
         click.echo("imported" if added else "this very file was imported before; nothing was added")
-    if run and times:
+        if len(ours) < len(parsed.lines):
+            click.echo(f"{len(parsed.lines) - len(ours)} lines of other shops are left out")
+    if run and not times:
+        if as_json:
+            print_json(record)
+        click.echo("nothing to compare: the file has no line that could be read", err=True)
+        raise click.exceptions.Exit(INCOMPLETE)
+    if run:
         request = Reconcile(
             shop=config.shop.name,
             provider=record.provider,

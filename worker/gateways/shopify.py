@@ -85,6 +85,7 @@ def _order(item: Any) -> ShopOrder:
             paid=order.text("financial_status", "") in PAID,
             cancelled=order.text("cancelled_at", "") != "",
             created_at=datetime.fromisoformat(order.time("created_at")),
+            updated_at=datetime.fromisoformat(order.time("updated_at")) if order.text("updated_at", "") else None,
         )
     except InvalidInput as problem:
         name = item.get("id") if isinstance(item, dict) else "?"

@@ -46,6 +46,7 @@ def ledger_line(provider: str, item: Mapping[str, Any], charges: Mapping[str, Ma
         source_id=str(source.get("id", "")),
         payout_id=_id(item.get("payout")),
         type_text=item["reporting_category"],
+        shop=str(metadata.get("shop", "")),
     )
 
 

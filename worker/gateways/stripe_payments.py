@@ -18,6 +18,9 @@ from worker.gateways.stripe_errors import translated
 from worker.gateways.stripe_ledger import ledger_line
 
 PAGE = 100
+OTHER_UNITS = frozenset({"ISK", "MGA", "UGX"})
+"""Currencies whose minor unit is another at Stripe than in ISO 4217 and so in our books: charging them as they are
+would move a hundredth, or a hundred times, the amount. Source: Stripe "Supported currencies", special cases."""
 _STATES = {
     "requires_action": PaymentState.REQUIRES_ACTION,
     "requires_confirmation": PaymentState.REQUIRES_ACTION,
@@ -47,7 +50,12 @@ class StripePayments:
     def authorise(
         self, *, shop: str, order_id: str, amount_minor: int, currency: str, method: str, idempotency_key: str
     ) -> Payment:
-        """Authorise without capturing; a wish to see the customer first is a state, not an error."""
+        """Authorise without capturing; a wish to see the customer first is a state, not an error.
+
+        Raises ProviderRejected also for currencies that the provider counts in other units than we do.
+        """
+        if currency in OTHER_UNITS:
+            raise ProviderRejected(f"{currency} is counted in other units by the provider: not charged")
         with _unknown_is_refused(), translated(f"authorise {shop}/{order_id}"):
             intent = self._client.payment_intents.create(
                 params={
@@ -122,13 +130,16 @@ class StripePayments:
     def payment_document(self, reference: str) -> str:
         """Return the event JSON the provider would send for a captured payment. Raises NotFound."""
         with translated(f"read {reference}"):
-            intent = self._client.payment_intents.retrieve(reference)
+            intent = self._client.payment_intents.retrieve(
+                reference, params={"expand": ["latest_charge.balance_transaction"]}
+            )
+        found = _plain(intent)
         event = {
             "id": f"evt_for_{intent.id}",
             "object": "event",
             "type": "payment_intent.succeeded",
-            "created": intent.created,
-            "data": {"object": _plain(intent)},
+            "created": _moved(found) or intent.created,
+            "data": {"object": {**found, "latest_charge": _id_of(found.get("latest_charge"))}},
         }
         return json.dumps(event, separators=(",", ":"))
 
@@ -149,7 +160,11 @@ class StripePayments:
         # Charges first: a refund names its charge, and only the charge names the order.
         charges = {item["source"]["id"]: item["source"] for item in items if _is_charge(item)}
         for item in reversed(items):
-            yield ledger_line(self.name, item, charges)
+            try:
+                line = ledger_line(self.name, item, charges)
+            except (KeyError, TypeError, AttributeError, ValueError) as problem:
+                raise SourceUnreadable(f"the ledger's line {item.get('id')} has another shape") from problem
+            yield line
 
     def close(self) -> None:
         """Close the connections that are kept open between calls."""
@@ -189,6 +204,17 @@ def _unknown_is_refused() -> Iterator[None]:
         raise ProviderRejected(str(problem)) from None
 
 
+def _moved(intent: dict[str, Any]) -> int | None:
+    """Return when the money of a payment moved: a payment is made, and authorised, long before it is captured."""
+    charge = intent.get("latest_charge")
+    movement = charge.get("balance_transaction") if isinstance(charge, dict) else None
+    return int(movement["created"]) if isinstance(movement, dict) else None
+
+
+def _id_of(value: Any) -> Any:
+    return value["id"] if isinstance(value, dict) else value
+
+
 def _metadata(intent: Any, key: str) -> str:
     return str(intent.metadata[key]) if intent.metadata and key in intent.metadata else ""
 
@@ -199,6 +225,7 @@ def _refund(item: Any, payment_reference: str) -> Refund:
         payment_reference=payment_reference,
         amount_minor=item.amount,
         currency=item.currency.upper(),
+        created_at=datetime.fromtimestamp(item.created, UTC),
     )
 
 

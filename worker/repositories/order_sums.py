@@ -1,4 +1,4 @@
-"""What our books hold per order: captured and refunded sums, and when it was first shipped.
+"""What our books hold per order: captured and refunded sums, and when it was first asked for and first shipped.
 
 Sums are over book entries in the order's own currency: an entry in another currency is a difference for
 reconciliation to show, not money to be added up.
@@ -27,12 +27,15 @@ _SUMS = (
     )
     .group_by(BOOK_ENTRIES.c.order_id, BOOK_ENTRIES.c.currency, BOOK_ENTRIES.c.kind)
 )
-_SHIPPED = (
-    select(SHIPMENTS.c.order_id, func.min(SHIPMENTS.c.shipped_at).label("shipped_at"))
+_PARCELS = (
+    select(
+        SHIPMENTS.c.order_id,
+        func.min(SHIPMENTS.c.shipped_at).label("shipped_at"),
+        func.min(SHIPMENTS.c.requested_at).label("requested_at"),
+    )
     .where(
         SHIPMENTS.c.shop == bindparam("shop"),
         SHIPMENTS.c.order_id.in_(bindparam("order_ids", expanding=True)),
-        SHIPMENTS.c.shipped_at.is_not(None),
     )
     .group_by(SHIPMENTS.c.order_id)
 )
@@ -62,10 +65,18 @@ def sums_of(connection: Connection, shop: str, currencies: Mapping[str, str]) ->
     }
 
 
-def first_shipped(connection: Connection, shop: str, order_ids: Sequence[str]) -> dict[str, datetime]:
-    """Return when the first parcel of each order left; orders without one are absent."""
-    shipped: dict[str, datetime] = {}
-    for some in chunked(order_ids):
-        for row in connection.execute(_SHIPPED, {"shop": shop, "order_ids": some}):
-            shipped[row.order_id] = row.shipped_at
-    return shipped
+@dataclass(frozen=True, slots=True)
+class ParcelTimes:
+    """When the first parcel of an order was asked for, and when the first one left."""
+
+    requested_at: datetime | None = None
+    shipped_at: datetime | None = None
+
+
+def parcel_times(connection: Connection, shop: str, order_ids: Sequence[str]) -> dict[str, ParcelTimes]:
+    """Return the times of the parcels of each order; orders without one are absent."""
+    return {
+        row.order_id: ParcelTimes(row.requested_at, row.shipped_at)
+        for some in chunked(order_ids)
+        for row in connection.execute(_PARCELS, {"shop": shop, "order_ids": some})
+    }

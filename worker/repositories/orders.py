@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from worker.domain.errors import Conflict, NotFound
 from worker.domain.ledger import OwnOrder
-from worker.domain.order import Line, Order, OrderState, Transition
+from worker.domain.order import MONEY_IN_HAND, Line, Order, OrderState, Transition
 from worker.repositories.insertion import insert_once
 from worker.repositories.locks import lock_order
-from worker.repositories.order_sums import first_shipped, sums_of
+from worker.repositories.order_sums import ParcelTimes, parcel_times, sums_of
 from worker.repositories.paging import chunked, paged
 from worker.repositories.schema import ORDER_TRAIL, ORDERS
 
@@ -157,17 +157,25 @@ class MysqlOrderStore:
         return {row.state: row.orders for row in self._connection.execute(_COUNT, {"of_shop": shop})}
 
     def for_reconciliation(self, shop: str, start: datetime, end: datetime, order_ids: Sequence[str]) -> list[OwnOrder]:
-        """Return the orders placed or updated in [start, end), and those named, each once, sorted by id."""
+        """Return the orders placed or updated in [start, end), and those named, each once, sorted by id.
+
+        Orders placed before `end` that still hold money without being over are carried for as long as they do.
+        """
         rows: dict[str, Row[Any]] = {}
         for time in (ORDERS.c.placed_at, ORDERS.c.updated_at):
             in_range = _OWN.where(ORDERS.c.shop == shop, time >= start, time < end)
             rows |= {row.order_id: row for row in paged(self._connection, in_range, [time, ORDERS.c.order_id])}
+        for state in sorted(MONEY_IN_HAND):
+            carried = _OWN.where(ORDERS.c.shop == shop, ORDERS.c.state == state.value, ORDERS.c.placed_at < end)
+            pages = paged(self._connection, carried, [ORDERS.c.placed_at, ORDERS.c.order_id])
+            rows |= {row.order_id: row for row in pages}
         missing = sorted(set(order_ids) - rows.keys())
         for some in chunked(missing):
             named = _OWN.where(ORDERS.c.shop == shop, ORDERS.c.order_id.in_(some))
             rows |= {row.order_id: row for row in self._connection.execute(named)}
         sums = sums_of(self._connection, shop, {order_id: row.currency for order_id, row in rows.items()})
-        shipped = first_shipped(self._connection, shop, list(rows))
+        parcels = parcel_times(self._connection, shop, list(rows))
+        none = ParcelTimes()
         return [
             OwnOrder(
                 order_id=order_id,
@@ -179,7 +187,8 @@ class MysqlOrderStore:
                 refunded_minor=sums[order_id].refunded_minor,
                 placed_at=row.placed_at,
                 updated_at=row.updated_at,
-                shipped_at=shipped.get(order_id),
+                shipped_at=parcels.get(order_id, none).shipped_at,
+                requested_at=parcels.get(order_id, none).requested_at,
             )
             for order_id, row in sorted(rows.items())
         ]

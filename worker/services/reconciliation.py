@@ -1,8 +1,8 @@
 """Reconciliation: read the three books, compare, follow the breaks, store the answer.
 
-A source that cannot be read to its end makes the run `incomplete`; it never looks green. Storing happens in
-one transaction under a lock per shop and provider, so overlapping runs cannot count a break twice, and a
-run that died is simply done again under the same run id.
+A source that cannot be read to its end makes the run `incomplete`; it never looks green, and neither does a
+statement file with rejected rows. Storing happens in one transaction under a lock per shop and provider, so
+overlapping runs cannot count a break twice, and a run that died is simply done again under the same run id.
 """
 
 from collections import Counter
@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from worker.contract.reconciliation import Reconcile
-from worker.domain.errors import NotFound, SourceUnreadable
-from worker.domain.finding import OPEN_STATUSES, Break, Finding, Leg, Outcome, Statement, break_id
-from worker.domain.ledger import LedgerLine, OwnOrder, Shipment, ShopOrder
+from worker.domain.errors import InvalidInput
+from worker.domain.finding import OPEN_STATUSES, Break, Finding, Leg, Outcome, Statement, Verdict, break_id
 from worker.domain.matching.bridge import statements
 from worker.domain.matching.lifecycle import LifecycleStep, advance
 from worker.domain.matching.orders import match_orders
@@ -22,8 +21,9 @@ from worker.domain.matching.payments import match_payments
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.shipments import match_shipments
 from worker.domain.matching.verdict import verdict
-from worker.domain.payment import BookEntry
+from worker.domain.money import format_minor
 from worker.domain.window import Span, scheduled_window
+from worker.services.books import BookReader, Books
 from worker.services.ports import (
     BreakAction,
     Clock,
@@ -31,11 +31,15 @@ from worker.services.ports import (
     PaymentGateway,
     Run,
     ShopGateway,
+    StatementFile,
     Transaction,
     WarehouseGateway,
 )
 
 T = TypeVar("T")
+
+MARGIN = timedelta(days=1)
+"""How far apart we and the provider may date one movement: after an outage we book late what it moved in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +50,6 @@ class Graces:
     shipment: timedelta
     order: timedelta
     lookback: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
-    """Everything one comparison reads."""
-
-    entries: tuple[BookEntry, ...]
-    own_orders: tuple[OwnOrder, ...]
-    lines: tuple[LedgerLine, ...]
-    shop_orders: tuple[ShopOrder, ...]
-    parcels: tuple[Shipment, ...]
-    order_of_payment: dict[str, str]
-    legs_read: frozenset[Leg]
-    incomplete_because: tuple[str, ...]
 
 
 class ReconciliationService:
@@ -75,18 +65,24 @@ class ReconciliationService:
         graces: Graces,
     ) -> None:
         self._database = database
-        self._payments = payments
-        self._shop = shop
-        self._warehouse = warehouse
+        self._books = BookReader(database, payments, shop, warehouse)
         self._clock = clock
         self._graces = graces
 
     def window(self, request: Reconcile, nominal: datetime) -> Span:
-        """Return the window to run: the asked-for one, the statement file's, or the schedule's."""
+        """Return the window to run: the asked-for one, the statement file's, or the schedule's.
+
+        Raises InvalidInput for a window that has not ended (what is still under way would look like a break),
+        for a provider whose ledger is not at hand, and for a statement file that was not imported or is of other books.
+        """
+        file = self._books.statement(request)
         if request.window is not None:
-            return Span(datetime.fromisoformat(request.window.start), datetime.fromisoformat(request.window.end))
-        if request.statement_sha256 is not None:
-            return self._statement_span(request.statement_sha256)
+            span = Span(datetime.fromisoformat(request.window.start), datetime.fromisoformat(request.window.end))
+            if span.end > self._clock.now():
+                raise InvalidInput(f"the window {span} has not ended yet")
+            return span
+        if file is not None:
+            return _statement_span(file)
         watermark = self._database.transact(lambda tx: tx.runs.watermark(request.shop, request.provider))
         return scheduled_window(
             nominal,
@@ -124,20 +120,31 @@ class ReconciliationService:
         stored = self._database.transact(lambda tx: tx.runs.get(run_id))
         if stored is not None and stored.finished_at is not None:
             return stored
-        self._database.transact(lambda tx: tx.runs.begin(run))
+        self._database.transact(lambda tx: self._begin(tx, run, scheduled=request.window is None))
         open_breaks = self._database.transact(lambda tx: tx.breaks.open(request.shop, request.provider))
         scope = self._scope(request, span, open_breaks)
-        books = self._read(request, scope, open_breaks, give_up=give_up, progress=progress)
+        books = self._books.read(request, scope, open_breaks, give_up=give_up, progress=progress)
         progress("comparing")
         findings = self._compare(books, scope)
-        bridges = statements(books.entries, books.lines, _of(findings, Leg.PAYMENTS), books.order_of_payment, scope)
+        bridges: tuple[Statement, ...] = ()
+        if Leg.PAYMENTS in books.legs_read:
+            of_payments = _of(findings, Leg.PAYMENTS)
+            bridges = statements(books.entries, books.lines, of_payments, books.order_of_payment, scope)
         progress("storing")
         return self._database.transact(lambda tx: self._store(tx, run, scope, books, findings, bridges))
 
+    def _begin(self, tx: Transaction, run: Run, *, scheduled: bool) -> None:
+        """Begin the run. The first scheduled one puts the watermark down, so that its window cannot be lost."""
+        tx.runs.begin(run)
+        if scheduled and run.source == "api" and tx.runs.watermark(run.shop, run.provider) is None:
+            tx.runs.advance_watermark(run.shop, run.provider, run.window_start, run.window_start)
+
     def _scope(self, request: Reconcile, span: Span, open_breaks: Sequence[Break]) -> Scope:
         horizon = min([span.start - self._graces.lookback, *(item.first_movement_at for item in open_breaks)])
+        margin = MARGIN
         if request.statement_sha256 is not None:
-            horizon = span.start  # a file says nothing of what happened before its first line
+            # A file says nothing of what happened before its first line, but may settle what we booked days ago.
+            horizon, margin = span.start, self._graces.lookback
         return Scope(
             window_start=span.start,
             window_end=span.end,
@@ -145,68 +152,7 @@ class ReconciliationService:
             payment_grace=self._graces.payment,
             shipment_grace=self._graces.shipment,
             order_grace=self._graces.order,
-        )
-
-    def _read(
-        self,
-        request: Reconcile,
-        scope: Scope,
-        open_breaks: Sequence[Break],
-        *,
-        give_up: bool,
-        progress: Callable[[str], None],
-    ) -> Books:
-        start, end = scope.read_from, scope.window_end
-        unread: list[str] = []
-        legs = set(Leg)
-
-        def outside(name: str, leg: Leg, read: Callable[[], Iterable[T]]) -> tuple[T, ...]:
-            progress(f"reading {name}")
-            try:
-                return tuple(read())
-            except SourceUnreadable as problem:
-                if not give_up:
-                    raise
-                unread.append(f"{name} could not be read: {problem}")
-                legs.discard(leg)
-                return ()
-
-        if request.statement_sha256 is not None:
-            digest = request.statement_sha256
-            lines = self._database.transact(lambda tx: tuple(tx.statements.lines(digest)))
-            # A provider's file says nothing of orders or parcels: only the payments leg is compared.
-            shop_orders: tuple[ShopOrder, ...] = ()
-            parcels: tuple[Shipment, ...] = ()
-            legs = {Leg.PAYMENTS}
-        else:
-            lines = outside("the provider's ledger", Leg.PAYMENTS, lambda: self._payments.ledger(start, end))
-            shop_orders = outside("the shop's orders", Leg.ORDERS, lambda: self._shop.orders(start, end))
-            parcels = outside(
-                "the warehouse's parcels", Leg.SHIPMENTS, lambda: self._warehouse.shipments(request.shop, start, end)
-            )
-        progress("reading our books")
-        named = sorted(
-            {o.order_id for o in shop_orders}
-            | {p.order_id for p in parcels}
-            | {b.finding.order_id for b in open_breaks if b.finding.order_id}
-        )
-
-        def ours(tx: Transaction) -> tuple[tuple[BookEntry, ...], tuple[OwnOrder, ...], dict[str, str]]:
-            entries = tuple(tx.payments.entries(request.shop, request.provider, start, end))
-            own = tuple(tx.orders.for_reconciliation(request.shop, start, end, named))
-            references = sorted({line.payment_reference for line in lines if line.payment_reference})
-            return entries, own, tx.payments.order_of_payment(request.shop, request.provider, references)
-
-        entries, own_orders, order_of_payment = self._database.transact(ours)
-        return Books(
-            entries=entries,
-            own_orders=own_orders,
-            lines=tuple(line for line in lines if line.created_at < end),
-            shop_orders=shop_orders,
-            parcels=parcels,
-            order_of_payment=order_of_payment,
-            legs_read=frozenset(legs),
-            incomplete_because=tuple(unread),
+            margin=margin,
         )
 
     def _compare(self, books: Books, scope: Scope) -> tuple[Finding, ...]:
@@ -240,6 +186,8 @@ class ReconciliationService:
         ]
         known |= tx.breaks.by_ids([item for item in concerned if item not in known])
         now = self._clock.now()
+        because = books.incomplete_because + _unexplained(bridges)
+        decided = verdict(findings, bridges, because)
         step = advance(
             known,
             findings,
@@ -247,30 +195,40 @@ class ReconciliationService:
             provider=run.provider,
             now=now,
             scope=scope,
-            incomplete=bool(books.incomplete_because),
+            incomplete=decided is Verdict.INCOMPLETE,
             legs_read=books.legs_read,
+            read_at=run.started_at,
         )
         for item in step.upserts:
             tx.breaks.save(item, _action(item, known.get(item.break_id), now, run.run_id))
-        decided = verdict(findings, bridges, books.incomplete_because)
         finished = replace(
             run,
             finished_at=now,
             verdict=decided,
             counts=_counts(findings, step, known),
-            incomplete_because=books.incomplete_because,
+            incomplete_because=because,
         )
         tx.runs.finish(finished, bridges, [finding for finding in findings if finding.outcome is not Outcome.MATCHED])
-        if not books.incomplete_because and run.source == "api":
+        # A window asked for by hand continues the watermark but never starts it: the schedule would go on from there.
+        covered = tx.runs.watermark(run.shop, run.provider) is not None
+        if decided is not Verdict.INCOMPLETE and run.source == "api" and covered:
             tx.runs.advance_watermark(run.shop, run.provider, run.window_start, run.window_end)
         return finished
 
-    def _statement_span(self, sha256: str) -> Span:
-        file = self._database.transact(lambda tx: tx.statements.get(sha256))
-        if file is None or file.first_at is None or file.last_at is None:
-            raise NotFound(f"no imported statement file with lines has the SHA-256 {sha256[:12]}...")
-        last = file.last_at.replace(microsecond=0) + timedelta(seconds=1)
-        return Span(file.first_at.replace(microsecond=0), last)
+
+def _statement_span(file: StatementFile) -> Span:
+    if file.first_at is None or file.last_at is None:
+        raise InvalidInput(f"the statement file {file.sha256[:12]}... has no line that could be read")
+    last = file.last_at.replace(microsecond=0) + timedelta(seconds=1)
+    return Span(file.first_at.replace(microsecond=0), last)
+
+
+def _unexplained(bridges: Iterable[Statement]) -> tuple[str, ...]:
+    return tuple(
+        f"{bridge.currency} {format_minor(bridge.residual_minor, bridge.currency)} of the difference is unexplained"
+        for bridge in bridges
+        if bridge.residual_minor
+    )
 
 
 def _of(findings: Iterable[Finding], leg: Leg) -> tuple[Finding, ...]:

@@ -63,6 +63,7 @@ def lines(row: Cells, shop: str) -> list[LedgerLine]:
             source_id=row.identifier("source_id"),
             payout_id=row.identifier("automatic_payout_id") or row.identifier("payout_id"),
             type_text=category,
+            shop=theirs,
         )
     ]
 

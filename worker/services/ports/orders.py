@@ -44,7 +44,10 @@ class OrderStore(Protocol):
         ...
 
     def for_reconciliation(self, shop: str, start: datetime, end: datetime, order_ids: Sequence[str]) -> list[OwnOrder]:
-        """Return the orders placed or updated in [start, end), and those named, each once, sorted by id."""
+        """Return the orders placed or updated in [start, end), and those named, each once, sorted by id.
+
+        Also those placed before `end` that still hold money without being over (MONEY_IN_HAND), however old.
+        """
         ...
 
 

@@ -1,0 +1,510 @@
+"""Whole runs over a real database and small outside worlds: what must not look green, and what must not look broken."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from tests.integration.own_database import migrated_database
+from worker.activities import reconciliation as activities
+from worker.contract.orders import OrderEvent, OrderEventKind
+from worker.contract.reconciliation import Reconcile, Window
+from worker.domain.errors import InvalidInput, NotFound, SourceUnreadable
+from worker.domain.finding import Break, FindingKind, Repair, Statement
+from worker.domain.ledger import LedgerLine, LineKind, Shipment, ShipmentState, ShopOrder
+from worker.domain.order import Line, Order, OrderState
+from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState, Refund
+from worker.domain.window import Span
+from worker.repositories.database import MysqlDatabase
+from worker.services import reconciliation as service_module
+from worker.services.bookkeeping import Bookkeeping
+from worker.services.ports import Run, ShopPayment, StatementFile
+from worker.services.reconciliation import Graces, ReconciliationService
+from worker.services.repair import MOST_REPAIRS, RepairService, Sources
+
+NOW = datetime(2026, 11, 22, 12, 5, tzinfo=UTC)
+CUT = NOW - timedelta(minutes=5)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+GRACES = Graces(payment=HOUR, shipment=2 * DAY, order=timedelta(minutes=15), lookback=5 * DAY)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@dataclass
+class Provider:
+    name: str = "stripe"
+    lines: list[LedgerLine] = field(default_factory=list)
+    held: dict[str, Payment] = field(default_factory=dict)
+    made: list[Refund] = field(default_factory=list)
+    away: bool = False
+
+    def ledger(self, start: datetime, end: datetime) -> Iterator[LedgerLine]:
+        if self.away:
+            raise SourceUnreadable("the provider is away")
+        return (line for line in self.lines if start <= line.created_at < end)
+
+    def retrieve(self, reference: str) -> Payment:
+        if reference not in self.held:
+            raise NotFound(reference)
+        return self.held[reference]
+
+    def refunds(self, reference: str) -> list[Refund]:
+        return [refund for refund in self.made if refund.payment_reference == reference]
+
+    def payment_document(self, reference: str) -> str:
+        return json.dumps({"id": reference})
+
+
+@dataclass
+class Shop:
+    listed: list[ShopOrder] = field(default_factory=list)
+    documents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    collected: list[ShopPayment] = field(default_factory=list)
+
+    def orders(self, start: datetime, end: datetime) -> Iterator[ShopOrder]:
+        return (o for o in self.listed if (o.updated_at or o.created_at) >= start and o.created_at < end)
+
+    def payments(self, order_id: str) -> list[ShopPayment]:
+        assert order_id
+        return self.collected
+
+    def order_document(self, order_id: str) -> str:
+        if order_id not in self.documents:
+            raise NotFound(order_id)
+        return json.dumps(self.documents[order_id])
+
+
+@dataclass
+class Warehouse:
+    parcels: list[Shipment] = field(default_factory=list)
+
+    def shipments(self, shop: str, start: datetime, end: datetime) -> Iterator[Shipment]:
+        assert shop
+        return (parcel for parcel in self.parcels if start <= parcel.requested_at < end)
+
+
+class World:
+    """One shop's books and its outside."""
+
+    def __init__(self, database: MysqlDatabase, shop: str) -> None:
+        self.database, self.shop = database, shop
+        self.provider, self.store, self.warehouse, self.clock = Provider(), Shop(), Warehouse(), Clock()
+        payments, store, warehouse = cast("Any", self.provider), cast("Any", self.store), cast("Any", self.warehouse)
+        self.service = ReconciliationService(database, payments, store, warehouse, self.clock, GRACES)
+        self.repair = RepairService(database, payments, store, warehouse, self.clock, Sources())
+        self.books = Bookkeeping(database, payments, store, self.clock)
+        self.runs = 0
+
+    def request(self, **changes: Any) -> Reconcile:
+        return replace(Reconcile(shop=self.shop, provider="stripe"), **changes)
+
+    def between(self, start: datetime, end: datetime = CUT) -> Reconcile:
+        return self.request(window=Window(start=start.isoformat(), end=end.isoformat()))
+
+    def run(self, request: Reconcile | None = None, nominal: datetime = NOW, *, give_up: bool = False) -> Run:
+        request = request or self.request(offset_seconds=300)
+        self.runs += 1
+        self.clock.at += timedelta(seconds=1)
+        return self.service.run(
+            request,
+            self.service.window(request, nominal),
+            run_id=f"{self.shop}-{self.runs}",
+            workflow_id="reconcile/x",
+            give_up=give_up,
+            progress=lambda _: None,
+        )
+
+    def open(self) -> list[Break]:
+        return self.database.transact(lambda tx: tx.breaks.open(self.shop, "stripe"))
+
+    def kinds(self) -> list[tuple[str, FindingKind]]:
+        return [(item.finding.order_id, item.finding.kind) for item in self.open()]
+
+    def watermark(self) -> datetime | None:
+        return self.database.transact(lambda tx: tx.runs.watermark(self.shop, "stripe"))
+
+    def order(self, order_id: str, *states: OrderState, at: datetime, mode: str = "charge", total: int = 500) -> None:
+        order = Order(
+            shop=self.shop,
+            order_id=order_id,
+            currency="EUR",
+            total_minor=total,
+            lines=(Line(sku="a", quantity=1, unit_price_minor=total),),
+            customer_id="c",
+            payment_mode=mode,
+            placed_at=at,
+            origin="api",
+        )
+        self.database.transact(lambda tx: tx.orders.add(order, at, "test"))
+        for state in states:
+            self.move(order_id, state, at=at)
+
+    def move(self, order_id: str, to: OrderState, *, at: datetime) -> None:
+        self.database.transact(lambda tx: tx.orders.move(tx.orders.lock(self.shop, order_id), to, at=at, actor="test"))
+
+    def paid(self, order_id: str, *, at: datetime, theirs_at: datetime | None = None, minor: int = 500) -> None:
+        """Book a capture, and show it in the provider's ledger."""
+        payment = f"pi_{self.shop}_{order_id}"
+        entry = BookEntry(
+            shop=self.shop,
+            order_id=order_id,
+            provider="stripe",
+            kind=EntryKind.CAPTURE,
+            reference=payment,
+            payment_reference=payment,
+            amount_minor=minor,
+            currency="EUR",
+            occurred_at=at,
+        )
+        self.database.transact(lambda tx: tx.payments.post(entry))
+        self.provider.lines.append(self.charge(order_id, at=theirs_at or at, minor=minor))
+
+    def charge(self, order_id: str, *, at: datetime, minor: int = 500, shop: str = "") -> LedgerLine:
+        payment = f"pi_{self.shop}_{order_id}"
+        return LedgerLine(
+            line_id=f"txn_{payment}",
+            provider="stripe",
+            kind=LineKind.CHARGE,
+            currency="EUR",
+            gross_minor=minor,
+            fee_minor=0,
+            net_minor=minor,
+            created_at=at,
+            payment_reference=payment,
+            order_id=order_id,
+            source_id=f"ch_{order_id}",
+            shop=shop or self.shop,
+        )
+
+    def statement(self, lines: Sequence[LedgerLine], **changes: Any) -> str:
+        file = StatementFile(
+            sha256=(self.shop * 64)[:60] + f"{self.runs:04d}",
+            shop=self.shop,
+            provider="stripe",
+            format="stripe_payout_reconciliation",
+            name="x.csv",
+            imported_at=NOW,
+            rows=len(lines),
+            rejected=0,
+            first_at=min(line.created_at for line in lines),
+            last_at=max(line.created_at for line in lines),
+            checks={"every row read": "ok"},
+        )
+        file = replace(file, **changes)
+        self.database.transact(lambda tx: tx.statements.add(file, lines, ()))
+        return file.sha256
+
+
+@pytest.fixture(scope="module")
+def database(database_url: str) -> Iterator[MysqlDatabase]:
+    with migrated_database(database_url) as engine:
+        yield MysqlDatabase(engine)
+
+
+@pytest.fixture
+def world(database: MysqlDatabase, request: pytest.FixtureRequest) -> World:
+    return World(database, f"s{abs(hash(request.node.name)) % 10**12}")
+
+
+def test_clean_books_are_green_and_a_file_of_them_too(world: World) -> None:
+    world.order("1", OrderState.PAYING, OrderState.AUTHORISED, OrderState.PAID, at=CUT - HOUR)
+    world.paid("1", at=CUT - HOUR / 2)
+    assert world.run().verdict == "pending"  # its parcel has not left
+    sha = world.statement(world.provider.lines)
+    assert world.run(world.request(statement_sha256=sha)).verdict == "reconciled"
+
+
+@pytest.mark.parametrize(
+    ("changes", "because"),
+    [
+        ({"rows": 2, "rejected": 1}, "1 of 2 rows of the statement file could not be read"),
+        ({"checks": {"payout po_1 EUR": "failed: its items make 5"}}, "contradicts itself: payout po_1 EUR"),
+    ],
+)
+def test_a_file_that_was_not_read_whole_is_never_green(world: World, changes: dict[str, Any], because: str) -> None:
+    world.order("1", at=CUT - HOUR)
+    world.paid("1", at=CUT - HOUR / 2)
+    sha = world.statement(world.provider.lines, **changes)
+    run = world.run(world.request(statement_sha256=sha))
+    assert run.verdict == "incomplete"
+    assert because in run.incomplete_because[0]
+
+
+def test_a_file_of_other_books_and_an_unknown_one_are_refused_for_good(world: World) -> None:
+    sha = world.statement([world.charge("1", at=CUT - HOUR)])
+    for wrong in ({"provider": "adyen"}, {"shop": "other"}, {"statement_sha256": "f" * 64}):
+        request = world.request(**({"statement_sha256": sha} | wrong))
+        with pytest.raises(InvalidInput):
+            world.service.window(request, NOW)
+
+
+def test_an_open_window_and_a_ledger_that_is_not_at_hand_are_refused(world: World) -> None:
+    with pytest.raises(InvalidInput, match="has not ended"):
+        world.service.window(world.between(CUT, NOW + timedelta(seconds=1)), NOW)
+    with pytest.raises(InvalidInput, match="not adyen"):
+        world.service.window(world.request(provider="adyen"), NOW)
+
+
+def test_a_file_settles_what_was_booked_days_before_its_first_line(world: World) -> None:
+    world.order("1", at=CUT - 3 * DAY)
+    world.paid("1", at=CUT - 3 * DAY, theirs_at=CUT - HOUR)
+    sha = world.statement(world.provider.lines)
+    assert world.run(world.request(statement_sha256=sha)).verdict == "reconciled"
+
+
+def test_a_backfill_leaves_the_breaks_of_today_open(world: World) -> None:
+    world.provider.lines.append(world.charge("lost", at=CUT - 2 * HOUR))
+    assert world.run().verdict == "breaks"
+    (before,) = world.open()
+    assert world.run(world.between(CUT - 40 * DAY, CUT - 39 * DAY)).verdict == "reconciled"
+    assert world.open() == [before]
+    assert world.watermark() == CUT
+
+
+def test_an_old_window_asked_for_first_does_not_drag_the_schedule_back(world: World) -> None:
+    world.run(world.between(CUT - 400 * DAY, CUT - 399 * DAY))
+    assert world.watermark() is None
+    assert world.service.window(world.request(offset_seconds=300), NOW) == Span(CUT - HOUR, CUT)
+
+
+def test_the_window_of_a_first_run_that_failed_is_done_by_the_next(world: World) -> None:
+    world.provider.away = True
+    run = world.run(give_up=True)
+    assert run.verdict == "incomplete"
+    assert world.database.transact(lambda tx: tx.runs.statements(run.run_id)) == []
+    world.provider.away = False
+    assert world.service.window(world.request(offset_seconds=300), NOW + HOUR) == Span(CUT - HOUR, CUT + HOUR)
+    world.clock.at += HOUR
+    assert world.run(nominal=NOW + HOUR).verdict == "reconciled"
+    assert world.watermark() == CUT + HOUR
+
+
+def test_an_unexplained_residual_neither_resolves_nor_moves_the_watermark(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.provider.lines.append(world.charge("lost", at=CUT - 2 * HOUR))
+    world.run()
+    world.provider.lines.clear()
+    bad = Statement(currency="EUR", ours_minor=0, theirs_minor=7, lines=())
+    with monkeypatch.context() as patched:
+        patched.setattr(service_module, "statements", lambda *_: (bad,))
+        world.clock.at += HOUR
+        run = world.run(nominal=NOW + HOUR)
+    assert (run.verdict, run.incomplete_because) == ("incomplete", ("EUR 0.07 of the difference is unexplained",))
+    assert (len(world.open()), world.watermark()) == (1, CUT)
+    assert (world.run(nominal=NOW + HOUR).verdict, world.open(), world.watermark()) == ("reconciled", [], CUT + HOUR)
+
+
+def test_a_parcel_asked_for_long_ago_may_leave_today(world: World) -> None:
+    asked, left = CUT - 9 * DAY, CUT - HOUR
+    world.order("1", OrderState.PAYING, OrderState.AUTHORISED, OrderState.PAID, OrderState.FULFILLING, at=asked)
+    world.paid("1", at=asked)
+    world.warehouse.parcels = [
+        Shipment(shipment_id="p1", order_id="1", state=ShipmentState.SHIPPED, requested_at=asked, shipped_at=left)
+    ]
+    ours = replace(world.warehouse.parcels[0], state=ShipmentState.REQUESTED, shipped_at=None)
+    world.database.transact(lambda tx: tx.shipments.save(world.shop, ours))
+    world.run()
+    assert [(item.finding.kind, item.finding.repair) for item in world.open()] == [
+        (FindingKind.STATUS_MISMATCH, Repair.DELIVER_SHIPMENT)
+    ]
+    world.database.transact(lambda tx: tx.shipments.save(world.shop, world.warehouse.parcels[0]))
+    for state in (OrderState.SHIPPED, OrderState.COMPLETED):
+        world.move("1", state, at=left)
+    assert (world.run().verdict, world.open()) == ("reconciled", [])
+
+
+def test_an_order_whose_parcel_is_forgotten_is_never_too_old_to_be_seen(world: World) -> None:
+    asked = CUT - 30 * DAY
+    world.order("1", OrderState.PAYING, OrderState.AUTHORISED, OrderState.PAID, OrderState.FULFILLING, at=asked)
+    world.paid("1", at=asked)
+    world.run()
+    assert world.kinds() == [("1", FindingKind.PAID_UNSHIPPED)]
+
+
+def test_money_that_comes_when_an_old_order_is_over_is_seen(world: World) -> None:
+    world.order("1", OrderState.AWAITING_PAYMENT, OrderState.EXPIRED, at=CUT - 30 * DAY)
+    world.paid("1", at=CUT - HOUR)
+    world.run()
+    assert world.kinds() == [("1", FindingKind.PAID_UNSHIPPED)]
+
+
+def test_what_another_shop_took_is_its_own_unless_our_books_know_the_payment(world: World) -> None:
+    world.order("1", at=CUT - HOUR)
+    world.paid("1", at=CUT - 2 * HOUR)
+    world.provider.lines += [
+        replace(world.charge("1", at=CUT - 2 * HOUR, minor=900, shop="other"), line_id="t2", payment_reference="pi_x"),
+        replace(world.charge("2", at=CUT - 2 * HOUR, shop="other"), line_id="t3", payment_reference="pi_y"),
+    ]
+    assert world.run(world.between(CUT - 3 * HOUR)).verdict in {"reconciled", "pending"}
+    assert world.open() == []
+    world.provider.lines[0] = replace(world.provider.lines[0], shop="other")
+    world.run(world.between(CUT - 3 * HOUR))
+    assert world.open() == []
+
+
+def test_the_books_date_money_like_its_owner(world: World) -> None:
+    placed, paid, refunded = CUT - 9 * DAY, CUT - 2 * DAY, CUT - DAY
+    world.order("1", OrderState.AWAITING_PAYMENT, at=placed, mode="collected_by_shop")
+    world.store.collected = [ShopPayment(reference=f"pi_{world.shop}", amount_minor=500, currency="EUR", at=paid)]
+    event = OrderEvent(
+        event_id="e",
+        kind=OrderEventKind.PAYMENT_CAPTURED,
+        occurred_at=placed.isoformat(),
+        amount_minor=500,
+        currency="EUR",
+    )
+    assert world.books.captures(world.shop, "1", event)
+    made = Refund(
+        reference=f"re_{world.shop}",
+        payment_reference=f"pi_{world.shop}",
+        amount_minor=50,
+        currency="EUR",
+        created_at=refunded,
+    )
+    assert world.books.post_refunds(world.shop, "1", [made])
+    entries = world.database.transact(lambda tx: tx.payments.entries_of_order(world.shop, "1"))
+    assert [entry.occurred_at for entry in entries] == [paid, refunded]
+
+
+def lost_order(world: World) -> Break:
+    """Open the break of a shop order that never reached us."""
+    world.store.listed = [
+        ShopOrder(order_id="77", total_minor=500, currency="EUR", paid=True, cancelled=False, created_at=CUT - 2 * HOUR)
+    ]
+    world.run()
+    (item,) = world.open()
+    assert item.finding.repair is Repair.START_ORDER
+    return item
+
+
+@pytest.mark.parametrize("now", [{"cancelled_at": "2026-11-22T12:00:00Z"}, {"fulfillment_status": "fulfilled"}])
+def test_an_order_that_was_cancelled_or_sent_meanwhile_is_not_started(world: World, now: dict[str, str]) -> None:
+    item = lost_order(world)
+    world.store.documents["77"] = {"id": 77} | now
+    assert world.repair.event(item, "run") is None
+    world.store.documents["77"] = {"id": 77, "cancelled_at": None, "fulfillment_status": None}
+    event = world.repair.event(item, "run")
+    assert event is not None
+    assert event.topic == "orders/create"
+
+
+def test_a_payment_for_an_order_cancelled_meanwhile_is_a_cancellation(world: World) -> None:
+    world.order("77", OrderState.AWAITING_PAYMENT, at=CUT - DAY, mode="collected_by_shop")
+    item = lost_payment(world)
+    world.store.documents["77"] = {"id": 77, "cancelled_at": "2026-11-22T12:00:00Z"}
+    event = world.repair.event(item, "run")
+    assert event is not None
+    assert event.topic == "orders/cancelled"
+
+
+def lost_payment(world: World) -> Break:
+    world.store.listed = [
+        ShopOrder(order_id="77", total_minor=500, currency="EUR", paid=True, cancelled=False, created_at=CUT - DAY)
+    ]
+    world.run()
+    (item,) = world.open()
+    assert item.finding.repair is Repair.DELIVER_PAYMENT
+    return item
+
+
+def test_a_lost_payment_is_found_by_its_evidence_however_old_it_is(world: World) -> None:
+    """The payment was made before the order was placed: no search from the order on would find it."""
+    world.order("1", OrderState.AWAITING_PAYMENT, at=CUT - 2 * HOUR)
+    line = world.charge("1", at=CUT - 2 * HOUR)
+    world.provider.lines.append(line)
+    world.run()
+    (item,) = world.open()
+    payment = Payment(
+        provider="stripe",
+        reference=line.payment_reference,
+        amount_minor=500,
+        currency="EUR",
+        state=PaymentState.CAPTURED,
+        captured_minor=500,
+    )
+    assert world.repair.event(item, "run") is None
+    world.provider.held[line.payment_reference] = payment
+    event = world.repair.event(item, "run")
+    assert event is not None
+    assert json.loads(event.body) == {"id": line.payment_reference}
+
+
+def test_a_repair_that_does_not_help_is_asked_for_ever_more_rarely(world: World) -> None:
+    lost_order(world)
+    asked = []
+    for number in range(1, 17):
+        due = world.repair.repairable(world.shop, "stripe")
+        if due:
+            asked.append(number)
+            world.repair.requested(due[0], "run")
+        world.run(world.between(CUT - HOUR))
+    assert asked == [1, 2, 4, 8, 16]
+
+
+def test_a_storm_of_breaks_is_worked_off_and_starves_nobody(world: World) -> None:
+    world.store.listed = [
+        ShopOrder(
+            order_id=f"n{number:04d}",
+            total_minor=500,
+            currency="EUR",
+            paid=True,
+            cancelled=False,
+            created_at=CUT - 2 * HOUR,
+        )
+        for number in range(MOST_REPAIRS + 5)
+    ]
+    world.run()
+    first = world.repair.repairable(world.shop, "stripe")
+    assert len(first) == MOST_REPAIRS
+    for item in first:
+        world.repair.requested(item, "run")
+    due = {item.break_id for item in world.repair.repairable(world.shop, "stripe")[:5]}
+    assert due == {item.break_id for item in world.open()} - {item.break_id for item in first}
+
+
+async def test_a_long_read_keeps_its_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activities, "HEARTBEAT_SECONDS", 0.005)
+    beats = threading.Semaphore(0)
+
+    class Slow:
+        def run(self, *_: object, progress: Callable[[str], None], **__: object) -> Run:
+            progress("reading one very long list")
+            for _beat in range(5):
+                assert beats.acquire(timeout=20)
+            return Run(
+                run_id="r",
+                shop="main",
+                provider="stripe",
+                window_start=CUT - HOUR,
+                window_end=CUT,
+                source="api",
+                requested_by="x",
+                workflow_id="w",
+                started_at=NOW,
+                verdict="reconciled",
+            )
+
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *_: beats.release()
+    nobody = cast("Any", None)
+    steps = activities.ReconciliationActivities(cast("Any", Slow()), nobody, nobody, nobody)
+    order = activities.RunOrder(
+        request=Reconcile(shop="main", provider="stripe"),
+        window=Window(start=(CUT - HOUR).isoformat(), end=CUT.isoformat()),
+        run_id="r",
+        workflow_id="w",
+    )
+    answer = environment.run(steps.compare_books, order)
+    assert answer.verdict == "reconciled"

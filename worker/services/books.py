@@ -1,0 +1,146 @@
+"""The books of one comparison: read from the provider, the shop, the warehouse and our own database.
+
+The outside is read before our own books, so that what it tells has had the longest time to reach us; the warehouse
+after them, since they say how far back to ask.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from worker.contract.reconciliation import Reconcile
+from worker.domain.errors import InvalidInput, SourceUnreadable
+from worker.domain.finding import Break, Leg
+from worker.domain.ledger import LedgerLine, OwnOrder, Shipment, ShopOrder
+from worker.domain.matching.scope import Scope
+from worker.domain.matching.shipments import parcels_from
+from worker.domain.payment import BookEntry
+from worker.services.ports import Database, PaymentGateway, ShopGateway, StatementFile, Transaction, WarehouseGateway
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """Everything one comparison reads."""
+
+    entries: tuple[BookEntry, ...]
+    own_orders: tuple[OwnOrder, ...]
+    lines: tuple[LedgerLine, ...]
+    shop_orders: tuple[ShopOrder, ...]
+    parcels: tuple[Shipment, ...]
+    order_of_payment: dict[str, str]
+    legs_read: frozenset[Leg]
+    incomplete_because: tuple[str, ...]
+
+
+class BookReader:
+    """Reads the books over the ports."""
+
+    def __init__(
+        self, database: Database, payments: PaymentGateway, shop: ShopGateway, warehouse: WarehouseGateway
+    ) -> None:
+        self._database = database
+        self._payments = payments
+        self._shop = shop
+        self._warehouse = warehouse
+
+    def statement(self, request: Reconcile) -> StatementFile | None:
+        """Return the file the run compares with, None for the API; either must be of the books asked for."""
+        sha256 = request.statement_sha256
+        if sha256 is None:
+            if request.provider != self._payments.name:
+                raise InvalidInput(f"the ledger at hand is {self._payments.name}'s, not {request.provider}'s")
+            return None
+        file = self._database.transact(lambda tx: tx.statements.get(sha256))
+        if file is None:
+            raise InvalidInput(f"no imported statement file has the SHA-256 {sha256[:12]}...")
+        if (file.shop, file.provider) != (request.shop, request.provider):
+            raise InvalidInput(
+                f"the statement file {sha256[:12]}... is of {file.shop} and {file.provider}, "
+                f"not of {request.shop} and {request.provider}"
+            )
+        return file
+
+    def read(
+        self,
+        request: Reconcile,
+        scope: Scope,
+        open_breaks: Sequence[Break],
+        *,
+        give_up: bool,
+        progress: Callable[[str], None],
+    ) -> Books:
+        """Read all books of a scope. A source that cannot be read raises SourceUnreadable, or is left out (`give_up`)."""
+        start, end = scope.read_from, scope.window_end
+        unread: list[str] = []
+        legs = set(Leg)
+
+        def outside(name: str, leg: Leg, read: Callable[[], Iterable[T]]) -> tuple[T, ...]:
+            progress(f"reading {name}")
+            try:
+                return tuple(read())
+            except SourceUnreadable as problem:
+                if not give_up:
+                    raise
+                unread.append(f"{name} could not be read: {problem}")
+                legs.discard(leg)
+                return ()
+
+        file = self.statement(request)
+        shop_orders: tuple[ShopOrder, ...] = ()
+        parcels: tuple[Shipment, ...] = ()
+        if file is not None:
+            lines = self._database.transact(lambda tx: tuple(tx.statements.lines(file.sha256)))
+            unread += _unsound(file)
+            # A provider's file says nothing of orders or parcels: only the payments leg is compared.
+            legs = {Leg.PAYMENTS}
+        else:
+            lines = outside("the provider's ledger", Leg.PAYMENTS, lambda: self._payments.ledger(start, end))
+            shop_orders = outside("the shop's orders", Leg.ORDERS, lambda: self._shop.orders(start, end))
+        progress("reading our books")
+
+        def ours(tx: Transaction) -> tuple[tuple[BookEntry, ...], dict[str, OwnOrder], dict[str, str]]:
+            entries = tuple(tx.payments.entries(request.shop, request.provider, start, end))
+            named = {o.order_id for o in shop_orders} | {entry.order_id for entry in entries}
+            named |= {b.finding.order_id for b in open_breaks if b.finding.order_id}
+            own = tx.orders.for_reconciliation(request.shop, start, end, sorted(named))
+            references = sorted({line.payment_reference for line in lines if line.payment_reference})
+            owners = tx.payments.order_of_payment(request.shop, request.provider, references)
+            return entries, {order.order_id: order for order in own}, owners
+
+        entries, own_orders, order_of_payment = self._database.transact(ours)
+        if file is None:
+            # After our books: they tell how long ago a parcel that leaves only now was asked for.
+            asked = parcels_from(own_orders.values(), scope)
+            parcels = outside(
+                "the warehouse's parcels", Leg.SHIPMENTS, lambda: self._warehouse.shipments(request.shop, asked, end)
+            )
+            more = sorted({parcel.order_id for parcel in parcels} - own_orders.keys())
+            found = self._database.transact(lambda tx: tx.orders.for_reconciliation(request.shop, end, end, more))
+            own_orders |= {order.order_id: order for order in found if order.order_id in more}
+        return Books(
+            entries=entries,
+            own_orders=tuple(own_orders[order_id] for order_id in sorted(own_orders)),
+            # The provider's account may serve other shops: what they took is theirs, unless our books say otherwise.
+            lines=tuple(
+                line
+                for line in lines
+                if line.created_at < end
+                and (line.shop in {"", request.shop} or line.payment_reference in order_of_payment)
+            ),
+            shop_orders=shop_orders,
+            parcels=parcels,
+            order_of_payment=order_of_payment,
+            legs_read=frozenset(legs),
+            incomplete_because=tuple(unread),
+        )
+
+
+def _unsound(file: StatementFile) -> list[str]:
+    """Return why a file may not hold everything the provider moved."""
+    found = [f"{file.rejected} of {file.rows} rows of the statement file could not be read"] if file.rejected else []
+    # Rows that stand twice were read: the comparison counts them. A rejected row fails checks, and is said already.
+    failed = [name for name, result in sorted(file.checks.items()) if result.startswith("failed")]
+    failed = [name for name in failed if not name.startswith("each ")]
+    return found or [f"the statement file contradicts itself: {name}: {file.checks[name]}" for name in failed]
