@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from worker.activities.users import Confirmation, Mailing, UserActivities
@@ -90,9 +90,15 @@ class UserWorkflow:
 
     async def _mail(self) -> None:
         self._mails += 1
-        await workflow.execute_activity_method(
-            UserActivities.mail_confirmation,
-            Mailing(user_id=self._user_id, number=self._mails),
-            summary="confirmation" if self._mails == 1 else f"reminder {self._mails - 1}",
-            **OUTSIDE,
-        )
+        try:
+            await workflow.execute_activity_method(
+                UserActivities.mail_confirmation,
+                Mailing(user_id=self._user_id, number=self._mails),
+                summary="confirmation" if self._mails == 1 else f"reminder {self._mails - 1}",
+                **OUTSIDE,
+            )
+        except ActivityError as problem:
+            if not (isinstance(problem.cause, ApplicationError) and problem.cause.non_retryable):
+                raise
+            # The address takes no mail: the registration ends like any that nobody confirms.
+            workflow.set_current_details(f"mail {self._mails} was refused: {problem.cause.message}")
