@@ -12,6 +12,7 @@ from temporalio.client import Client
 from worker.activities.events import EventActivities
 from worker.activities.orders import OrderActivities
 from worker.activities.reconciliation import ReconciliationActivities
+from worker.activities.refunds import RefundActivities
 from worker.activities.users import UserActivities
 from worker.config import WorkerConfig
 from worker.connections import engine_of, store_path
@@ -29,6 +30,7 @@ from worker.services.bookkeeping import Bookkeeping
 from worker.services.events import EventService
 from worker.services.orders import OrderService
 from worker.services.reconciliation import Graces, ReconciliationService
+from worker.services.refunds import Refunds
 from worker.services.repair import RepairService, Sources
 from worker.services.reporting import ReportingService
 from worker.services.reversal import Reversal
@@ -38,6 +40,7 @@ from worker.temporal.worker import Duties
 from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
 from worker.workflows.reconciliation import ReconciliationWorkflow
+from worker.workflows.refund import RefundWorkflow
 from worker.workflows.user import UserWorkflow
 
 
@@ -90,6 +93,7 @@ def compose(config: WorkerConfig, client: Client) -> Application:
         payment_window_seconds=config.orders.payment_window_seconds,
         fulfilment_sla_seconds=config.orders.fulfilment_sla_seconds,
     )
+    refund_activities = RefundActivities(Refunds(database, payments, books))
     event_activities = EventActivities(
         EventService(database, books, reversal, clock), processes, patience_seconds=config.orders.event_patience_seconds
     )
@@ -106,7 +110,7 @@ def compose(config: WorkerConfig, client: Client) -> Application:
     )
     plan: dict[Queue, Duties] = {
         Queue.ORDERS: (
-            [OrderWorkflow],
+            [OrderWorkflow, RefundWorkflow],
             [
                 order_activities.record_order,
                 order_activities.authorise_payment,
@@ -116,6 +120,8 @@ def compose(config: WorkerConfig, client: Client) -> Application:
                 order_activities.apply_event,
                 order_activities.expire_order,
                 order_activities.reverse_payment,
+                refund_activities.plan_refund,
+                refund_activities.make_refund,
             ],
         ),
         Queue.EVENTS: (

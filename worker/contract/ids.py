@@ -7,12 +7,13 @@ Parts may not contain "/", which separates them; parts that come from outside ar
 import hashlib
 import re
 
-_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#@+-]{0,127}")
+PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#@+-]{0,127}")
+"""What may stand as one part of a workflow id."""
 
 
 def is_valid_part(text: str) -> bool:
     """Tell whether `text` may stand as one part of a workflow id (1 to 128 characters, no slash, no space)."""
-    return _PART.fullmatch(text) is not None
+    return PART.fullmatch(text) is not None
 
 
 def order_workflow_id(shop: str, order_id: str) -> str:

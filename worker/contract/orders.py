@@ -104,12 +104,12 @@ class RefundAnswer:
     """What the `refund` update of OrderWorkflow answers, and the result of RefundWorkflow."""
 
     outcome: str
-    """`applied` or `duplicate`; of RefundWorkflow also the code of a refusal (`conflict`, `invalid_input`, ...)."""
-    state: str = ""
-    currency: str = ""
-    amount_minor: int = 0
+    """`applied` or `duplicate`."""
+    state: str
+    currency: str
+    amount_minor: int
     """What this request gave back."""
-    refunded_minor: int = 0
+    refunded_minor: int
     """What was given back for the order in all."""
 
 

@@ -9,13 +9,19 @@ known before is taken for ours.
 from dataclasses import dataclass
 
 from worker.contract.orders import OrderStatus
-from worker.domain.errors import Conflict
+from worker.domain.errors import NotFound
 from worker.domain.order import Order
 from worker.domain.payment import PaymentState
 from worker.domain.refund import Held, RefundPart, allot, check
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.orders import status_of
 from worker.services.ports import Database, PaymentGateway
+
+
+class NeverRecorded(NotFound):
+    """There is no such order, and waiting for it changes nothing: whoever asks to refund it must know it."""
+
+    retryable = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,5 +92,5 @@ class Refunds:
     def _order(self, shop: str, order_id: str) -> Order:
         order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
         if order is None:
-            raise Conflict(f"order {shop}/{order_id} was never recorded")
+            raise NeverRecorded(f"order {shop}/{order_id} is not in our books")
         return order

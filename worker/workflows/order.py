@@ -27,11 +27,14 @@ with workflow.unsafe.imports_passed_through():
         OrderEventKind,
         OrderStatus,
         PlaceOrder,
+        RefundAnswer,
+        RefundOrder,
     )
     from worker.domain.errors import Conflict, OrdersError, ProviderRejected
     from worker.domain.money import Money
     from worker.domain.order import TERMINAL, OrderState, may_follow
     from worker.workflows.policies import EVENT, RECORDING, REVERSAL, STEP
+    from worker.workflows.refunding import Refunding
 
 STATE = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_STATE)
 TOO_LATE_TO_CANCEL = TERMINAL | {OrderState.SHIPPED, OrderState.REFUNDING}
@@ -50,6 +53,7 @@ class OrderWorkflow:
         self._over = False
         self._cancel: str | None = None
         self._parcel_failed: str | None = None
+        self._refunds = Refunding(place.shop, place.order_id)
         self._seen: set[str] = set()
         self._story: list[str] = []
 
@@ -109,6 +113,30 @@ class OrderWorkflow:
         if self._status is not None and OrderState(self._status.state) in TOO_LATE_TO_CANCEL:
             raise ApplicationError(f"the order is {self._status.state}: too late to cancel", type=Conflict.code)
 
+    @workflow.update(name=OrderMessage.REFUND)
+    async def refund(self, request: RefundOrder) -> RefundAnswer:
+        """Give money back, once per request id. When all of it went before the parcel left, the order ends."""
+        await self._recorded()
+        async with self._refunds.turn:
+            if (before := self._refunds.given(request)) is not None:
+                return before
+            self._may_refund(request)  # again: it may have waited for its turn
+            answer, status = await self._refunds.give(request)
+            self._stand(status)
+        self._story.append(f"- {workflow.now():%Y-%m-%d %H:%M:%S} UTC refunded {answer.amount_minor} on request")
+        workflow.set_current_details("\n".join(self._story))
+        if status.captured_minor == status.refunded_minor and self._state in WITH_THE_WAREHOUSE:
+            self._parcel_failed = self._parcel_failed or request.reason or f"refunded for {request.requested_by}"
+        return answer
+
+    @refund.validator
+    def _may_refund(self, request: RefundOrder) -> None:
+        if self._status is None:
+            return
+        self._refunds.allow(request, self._status)
+        if self._refunds.given(request) is None and self._cancel is not None:
+            raise ApplicationError("the order is being cancelled: all its money goes back", type=Conflict.code)
+
     async def _process(self, place: PlaceOrder) -> None:
         recorded = await workflow.execute_local_activity_method(
             OrderActivities.record_order, place, summary="record and validate", **RECORDING
@@ -164,20 +192,21 @@ class OrderWorkflow:
             await self._reverse(to, self._cancel or self._parcel_failed or "")
 
     async def _reverse(self, to: OrderState, reason: str) -> None:
-        status = await workflow.execute_activity_method(
-            OrderActivities.reverse_payment,
-            Reverse(
-                shop=self._place.shop,
-                order_id=self._place.order_id,
-                to=to,
-                reason=reason[:300],
-                key=f"{workflow.info().workflow_id}:reverse",
-            ),
-            summary=f"void or refund: {reason}"[:180],
-            **REVERSAL,
-        )
-        if status is not None:
-            self._stand(status)
+        async with self._refunds.turn:  # a refund on request that is under way is finished first
+            status = await workflow.execute_activity_method(
+                OrderActivities.reverse_payment,
+                Reverse(
+                    shop=self._place.shop,
+                    order_id=self._place.order_id,
+                    to=to,
+                    reason=reason[:300],
+                    key=f"{workflow.info().workflow_id}:reverse",
+                ),
+                summary=f"void or refund: {reason}"[:180],
+                **REVERSAL,
+            )
+            if status is not None:
+                self._stand(status)
 
     async def _compensate(self, reason: str) -> None:
         """End an order whose process ends early: nobody may get both the parcel and the money."""
