@@ -60,14 +60,21 @@ class Office:
 
     # ---- orders -----------------------------------------------------------------------------------------------
 
-    def place(self, order_id: str, *, method: str = "pm_card_visa", placed_at: datetime | None = None) -> OrderStatus:
-        """Record an order of 25.00 EUR that we charge."""
+    def place(
+        self,
+        order_id: str,
+        *,
+        method: str = "pm_card_visa",
+        placed_at: datetime | None = None,
+        currency: str = "EUR",
+    ) -> OrderStatus:
+        """Record an order of 2500 minor units that we charge."""
         line = OrderLine(sku="MUG", quantity=2, unit_price_minor=1250)
         return self.orders.record(
             PlaceOrder(
                 shop="main",
                 order_id=order_id,
-                currency="EUR",
+                currency=currency,
                 total_minor=2500,
                 lines=(line,),
                 customer_id="c1",

@@ -166,6 +166,7 @@ def test_one_unreadable_order_makes_the_list_unreadable(
         "financial_status": "paid",
         "cancelled_at": None,
         "created_at": "2026-11-22T17:00:00+01:00",
+        "updated_at": "2026-11-22T17:00:05+01:00",
     }
     outside.fault(LIST, "wrong_body", body={"orders": [sound]})
     (order,) = recent(shop).values()

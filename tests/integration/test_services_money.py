@@ -17,6 +17,7 @@ from worker.contract.events import ProviderEvent
 from worker.contract.orders import OrderEvent, OrderEventKind
 from worker.domain.errors import DatabaseUnavailable, InvalidInput, NotFound, ProviderRejected, ProviderUnavailable
 from worker.domain.ledger import ShipmentState
+from worker.domain.money import EXPONENTS_BY_PROVIDER
 from worker.domain.order import OrderState
 from worker.domain.payment import EntryKind, PaymentState
 
@@ -162,6 +163,17 @@ def test_a_refusal_ends_the_order_with_its_reason(office: Office, order_id: str,
     assert status.state == OrderState.DECLINED
     assert status.reason.startswith(reason)
     assert office.booked(order_id) == []
+
+
+@pytest.mark.parametrize("currency", EXPONENTS_BY_PROVIDER["stripe"])
+def test_a_currency_that_the_provider_counts_otherwise_is_not_charged(
+    office: Office, order_id: str, currency: str
+) -> None:
+    """1000 ISK are 1000 in our books and 100000 at the provider: as it is, a hundredth would be taken."""
+    office.place(order_id, currency=currency)
+    assert office.authorise(order_id).state == OrderState.DECLINED
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    assert office.outside.payments().find(shop="main", order_id=order_id, since=long_ago) == []
 
 
 def test_an_authorisation_nobody_recorded_is_voided(office: Office, order_id: str) -> None:

@@ -65,6 +65,8 @@ def test_what_is_read_stays_exact_far_beyond_any_column(minor: int, currency: st
         ("CLF", "iso", 4),
         ("ISK", "iso", 0),
         ("ISK", "stripe", 2),
+        ("UGX", "iso", 0),
+        ("UGX", "stripe", 2),
         ("MGA", "iso", 2),
         ("MGA", "stripe", 0),
         ("CLP", "iso", 0),

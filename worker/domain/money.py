@@ -16,8 +16,9 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _MAJOR = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,6})?")
 
 EXPONENTS_BY_PROVIDER: dict[str, dict[str, int]] = {
-    # Stripe keeps ISK at two decimals in its API (amounts must end in 00) and lists MGA as zero-decimal.
-    "stripe": {"ISK": 2, "MGA": 0},
+    # Stripe keeps ISK and UGX at two decimals in its API (amounts must end in 00; "special cases", although UGX stands
+    # in its zero-decimal list as well) and lists MGA as zero-decimal.
+    "stripe": {"ISK": 2, "MGA": 0, "UGX": 2},
     # Adyen's own table departs from ISO 4217 for these.
     "adyen": {"CLP": 2, "CVE": 0, "ISK": 2, "IDR": 0},
 }

@@ -18,9 +18,6 @@ from worker.gateways.stripe_errors import translated
 from worker.gateways.stripe_ledger import ledger_line
 
 PAGE = 100
-OTHER_UNITS = frozenset({"ISK", "MGA", "UGX"})
-"""Currencies whose minor unit is another at Stripe than in ISO 4217 and so in our books: charging them as they are
-would move a hundredth, or a hundred times, the amount. Source: Stripe "Supported currencies", special cases."""
 _STATES = {
     "requires_action": PaymentState.REQUIRES_ACTION,
     "requires_confirmation": PaymentState.REQUIRES_ACTION,
@@ -50,12 +47,7 @@ class StripePayments:
     def authorise(
         self, *, shop: str, order_id: str, amount_minor: int, currency: str, method: str, idempotency_key: str
     ) -> Payment:
-        """Authorise without capturing; a wish to see the customer first is a state, not an error.
-
-        Raises ProviderRejected also for currencies that the provider counts in other units than we do.
-        """
-        if currency in OTHER_UNITS:
-            raise ProviderRejected(f"{currency} is counted in other units by the provider: not charged")
+        """Authorise without capturing; a wish to see the customer first is a state, not an error."""
         with _unknown_is_refused(), translated(f"authorise {shop}/{order_id}"):
             intent = self._client.payment_intents.create(
                 params={
