@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from functions.signatures import SCHEMES
-from worker.contract.settings import ROOT, ConfigurationError, Secret, build, pick, raw_settings
+from functions.source_settings import MAX_BODY_BYTES, SourceConfig, problems_of
+from worker.contract.settings import ROOT, ConfigurationError, Secret, build, environment, pick, raw_settings
 
 WORKER_ONLY = frozenset(
     {
@@ -25,7 +26,6 @@ WORKER_ONLY = frozenset(
 )
 """Top-level tables of settings.toml that only the worker reads."""
 
-_SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -54,18 +54,6 @@ class ApiConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceConfig:
-    """One webhook source; `secrets` are all accepted ones, the current one first."""
-
-    scheme: str
-    dialect: str
-    shop: str
-    secrets: tuple[Secret, ...]
-    tolerance_seconds: int
-    topics: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LoggingConfig:
     """How logs are written."""
 
@@ -90,13 +78,13 @@ def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> Functio
     endpoint that cannot verify must not exist.
     """
     config = build(FunctionsConfig, pick(raw_settings(environ, root), FunctionsConfig, WORKER_ONLY))
-    problems = check(config)
+    problems = check(config, environment=environment(environ))
     if problems:
         raise ConfigurationError(problems)
     return config
 
 
-def check(config: FunctionsConfig) -> list[str]:
+def check(config: FunctionsConfig, *, environment: str) -> list[str]:
     """Return what types alone cannot tell is wrong with `config`; empty when it is sound. Shows no secret."""
     problems = [
         f"api.{name}: must be at least {least}"
@@ -112,26 +100,10 @@ def check(config: FunctionsConfig) -> list[str]:
         for holder, digest in config.api.keys.items()
         if not _SHA256.fullmatch(digest.reveal())
     )
+    if config.api.max_body_bytes > MAX_BODY_BYTES:
+        problems.append(f"api.max_body_bytes: must be at most {MAX_BODY_BYTES}")
+    now = datetime.now(UTC)
     for name, source in config.webhooks.items():
-        problems.extend(f"webhooks.{name}{problem}" for problem in _source_problems(name, source))
+        told = problems_of(name, source, environment=environment, now=now)
+        problems.extend(f"webhooks.{name}{problem}" for problem in told)
     return sorted(problems)
-
-
-def _source_problems(name: str, source: SourceConfig) -> list[str]:
-    problems: list[str] = []
-    if not _SOURCE_NAME.fullmatch(name):
-        problems.append(": the name of a source is lower-case letters, digits and underscores")
-    if source.tolerance_seconds < 1:
-        problems.append(".tolerance_seconds: must be at least 1")
-    scheme = SCHEMES.get(source.scheme)
-    if scheme is None:
-        return [*problems, f".scheme: unknown, use one of {', '.join(sorted(SCHEMES))}"]
-    if not source.secrets:
-        variable = f"ORDERS_WEBHOOKS__{name.upper()}__SECRETS"
-        problems.append(f".secrets: a source needs at least one secret (set {variable} to a JSON list)")
-    for index, secret in enumerate(source.secrets):
-        try:
-            scheme.key(secret.reveal())
-        except ValueError as error:
-            problems.append(f".secrets[{index}]: {error}")
-    return problems

@@ -59,6 +59,19 @@ class SignatureInvalid(Unauthorized):
     code = "signature_invalid"
 
 
+class Forbidden(Problem):
+    """Known or not, the caller may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class AddressRefused(Forbidden):
+    """A delivery from an address that the source's networks do not hold."""
+
+    code = "address_refused"
+
+
 class NotFound(Problem):
     """There is no such thing."""
 
@@ -99,6 +112,16 @@ class Unprocessable(Problem):
 
     status = 422
     code = "invalid"
+
+
+class RateLimited(Problem):
+    """More than the source's rate allows: nothing was recorded, send it again after Retry-After seconds."""
+
+    status = 429
+    code = "rate_limited"
+
+    def __init__(self, detail: str, *, retry_after_seconds: int) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
 
 
 class Unavailable(Problem):

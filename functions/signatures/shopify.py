@@ -8,18 +8,20 @@ and decide by the order's own state. The tolerance of settings therefore does no
 
 from collections.abc import Mapping, Sequence
 
-from functions.signatures.digests import from_base64, match
+from functions.signatures.digests import from_base64, match, text_key
 from functions.signatures.verdict import Clock, Rejection, Verdict
 
 
 class Shopify:
     """Scheme `shopify`."""
 
+    # The webhook id stays the same over retries; X-Shopify-Event-Id is shared by several topics.
+    event_id = "header:x-shopify-webhook-id|shopify-webhook-id"
+    topic = "header:x-shopify-topic|shopify-topic"
+
     def key(self, secret: str) -> bytes:
         """Return the secret's own bytes. Raises ValueError when it is empty."""
-        if not secret:
-            raise ValueError("must not be empty")
-        return secret.encode()
+        return text_key(secret)
 
     def verify(self, headers: Mapping[str, str], body: bytes, keys: Sequence[bytes], clock: Clock) -> Verdict:  # noqa: ARG002
         """Judge the header x-shopify-hmac-sha256 (or shopify-hmac-sha256). Never raises."""

@@ -8,18 +8,19 @@ asks. Both sides of the tolerance are checked; Stripe's own library checks only 
 
 from collections.abc import Mapping, Sequence
 
-from functions.signatures.digests import MAX_SIGNATURES, from_hex, match, seconds
+from functions.signatures.digests import MAX_SIGNATURES, from_hex, match, seconds, text_key
 from functions.signatures.verdict import Clock, Rejection, Verdict
 
 
 class Stripe:
     """Scheme `stripe`."""
 
+    event_id = "body:id"
+    topic = "body:type"
+
     def key(self, secret: str) -> bytes:
         """Return the secret's own bytes. Raises ValueError when it is empty."""
-        if not secret:
-            raise ValueError("must not be empty")
-        return secret.encode()
+        return text_key(secret)
 
     def verify(self, headers: Mapping[str, str], body: bytes, keys: Sequence[bytes], clock: Clock) -> Verdict:
         """Judge the header stripe-signature. Never raises."""

@@ -17,6 +17,8 @@ class Rejection(StrEnum):
     TOO_NEW = "too_new"
     MISMATCH = "mismatch"
     """Signatures were readable; none was made with a secret we accept."""
+    ENDED = "secret_ended"
+    """Signed with a secret of ours that is past its end: the sender was not told of the new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,18 @@ class Clock:
 
 
 class Scheme(Protocol):
-    """One way of signing. Implementations are modules' functions wrapped in `SCHEMES`."""
+    """One way of signing, and where its senders write an event's id and type unless settings say otherwise."""
+
+    @property
+    def event_id(self) -> str:
+        """The rule (functions.event_identity) of what names an event, the same over all retries."""
+
+    @property
+    def topic(self) -> str:
+        """The rule of what names the type of an event."""
 
     def key(self, secret: str) -> bytes:
-        """Return the HMAC key that `secret` stands for. Raises ValueError when the scheme cannot use it."""
+        """Return the key that `secret` stands for. Raises ValueError, without the secret, when it is unusable."""
 
     def verify(self, headers: Mapping[str, str], body: bytes, keys: Sequence[bytes], clock: Clock) -> Verdict:
         """Judge one delivery. `headers` has lower-case names; `body` is the raw bytes. Never raises."""

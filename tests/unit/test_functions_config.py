@@ -34,7 +34,7 @@ def test_the_projects_settings_load_once_secrets_are_given(variables: pytest.Mon
     config = load()
     assert config.api.shop == "main"
     assert config.api.keys["demo"].reveal() == DIGEST
-    assert [secret.reveal() for secret in config.webhooks["stripe"].secrets] == ["whsec_new", "whsec_old"]
+    assert [secret.value.reveal() for secret in config.webhooks["stripe"].secrets] == ["whsec_new", "whsec_old"]
     assert config.webhooks["warehouse"].scheme == "standard_webhooks"
 
 

@@ -32,12 +32,15 @@ def test_codes_are_stable() -> None:
         "malformed": 400,
         "unauthorized": 401,
         "signature_invalid": 401,
+        "forbidden": 403,
+        "address_refused": 403,
         "not_found": 404,
         "method_not_allowed": 405,
         "conflict": 409,
         "too_large": 413,
         "unsupported_media_type": 415,
         "invalid": 422,
+        "rate_limited": 429,
         "unavailable": 503,
         "overloaded": 503,
         "temporal_unavailable": 503,
@@ -48,3 +51,4 @@ def test_codes_are_stable() -> None:
 def test_whoever_should_try_again_is_told_when() -> None:
     for kind in kinds(problems.Unavailable):
         assert int(kind("later").headers["Retry-After"]) >= 1
+    assert problems.RateLimited("later", retry_after_seconds=7).headers["Retry-After"] == "7"
