@@ -56,6 +56,8 @@ def run(
     config = load()
     span = Span(_time(start), _time(end)) if start is not None and end is not None else None
     file = _imported(config, statement) if statement is not None else None
+    if file is None and shop not in {None, config.shop.name}:
+        raise click.UsageError(f"the shop and the warehouse at hand are {config.shop.name}'s, not {shop}'s")
     request = Reconcile(
         shop=shop or (file.shop if file else config.shop.name),
         provider=provider or (file.provider if file else config.provider.name),
