@@ -19,13 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from infra.local import commandline, environment, freeports, members, outerdatabase, statefile
+from infra.local import commandline, environment, freeports, outerdatabase, statefile
 from infra.local.commandline import Finished
 from infra.local.credentials import credentials_of
 from infra.local.errors import MemberFailedError, StackError
 from infra.local.faultproxy import FaultProxy
 from infra.local.layout import CACHE, HOST, Layout, outer_database_url
-from infra.local.members import Member
+from infra.local.members import ALL, Member
 from infra.local.publication import publish
 from infra.local.supervised import UP, State, Supervised
 
@@ -66,8 +66,7 @@ class Stack:
         self.crashes: list[MemberFailedError] = []
         """Ends of members that nobody asked for, in order."""
         self._members = [
-            _standard(member) if isinstance(member, str) else member
-            for member in (_all() if members is None else members)
+            _standard(member) if isinstance(member, str) else member for member in (ALL if members is None else members)
         ]
         self._extra_env = dict(extra_env or {})
         self._persist = persist
@@ -341,12 +340,8 @@ class Stack:
             self._on_change(supervised)
 
 
-def _all() -> Sequence[Member]:
-    return members.ALL
-
-
 def _standard(name: str) -> Member:
-    for member in members.ALL:
+    for member in ALL:
         if member.name == name:
             return member
-    raise StackError(f"no member is called {name!r}; there are {', '.join(member.name for member in members.ALL)}")
+    raise StackError(f"no member is called {name!r}; there are {', '.join(member.name for member in ALL)}")

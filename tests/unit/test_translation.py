@@ -17,7 +17,7 @@ from worker.contract.orders import OrderEventKind, OrderLine, PaymentMode
 from worker.domain.errors import InvalidInput
 from worker.domain.order import broken_rules
 from worker.services.events import DIALECTS, EventService
-from worker.services.orders import order_of
+from worker.services.order_messages import order_of
 from worker.services.translation.route import Route
 
 TOPICS = {

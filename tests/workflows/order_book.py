@@ -12,7 +12,8 @@ from dataclasses import replace
 from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PaymentMode, PlaceOrder
 from worker.domain.errors import NotFound, ProviderRejected
 from worker.domain.order import TERMINAL, Order, OrderState, broken_rules
-from worker.services.orders import Applied, order_of, status_of
+from worker.services.order_messages import order_of, status_of
+from worker.services.orders import Applied
 
 S = OrderState
 

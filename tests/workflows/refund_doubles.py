@@ -9,7 +9,7 @@ from worker.activities.refunds import PlannedRefund, RefundWish
 from worker.contract.orders import OrderStatus
 from worker.domain.errors import ProviderRejected
 from worker.domain.refund import Held, allot, check
-from worker.services.orders import status_of
+from worker.services.order_messages import status_of
 from worker.services.refunds import RefundPlan
 
 

@@ -12,7 +12,7 @@ from tests.workflows.samples import COLLECTED
 from worker.contract.orders import OrderEventKind, OrderStatus
 from worker.domain.errors import ProviderRejected
 from worker.domain.order import OrderState
-from worker.services.orders import status_of
+from worker.services.order_messages import status_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

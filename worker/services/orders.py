@@ -7,15 +7,17 @@ crash in between is healed by calling again with the same idempotency key.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PaymentMode, PlaceOrder
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected, ProviderUnavailable
 from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.money import exponent
-from worker.domain.order import Line, Order, OrderState, broken_rules
-from worker.domain.payment import IN_FLIGHT, BookEntry, EntryKind, Payment, PaymentState
+from worker.domain.order import Order, OrderState, broken_rules
+from worker.domain.payment import IN_FLIGHT, Payment, PaymentState
 from worker.services.bookkeeping import Bookkeeping
+from worker.services.order_messages import capture_entry, order_of, status_of
+from worker.services.parcels import note_parcel
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction, WarehouseGateway
 
 ACTOR = "order workflow"
@@ -294,7 +296,7 @@ class OrderService:
     def _shipped(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         def work(tx: Transaction) -> bool:
             order = tx.orders.lock(shop, order_id)
-            self._save_parcel(tx, order, event, ShipmentState.SHIPPED)
+            note_parcel(tx, order, event, ShipmentState.SHIPPED)
             if order.state is OrderState.PAID:  # the warehouse was quicker than our own record of its acceptance
                 order = self._move(tx, order, OrderState.FULFILLING)
             if order.state is not OrderState.FULFILLING:
@@ -308,25 +310,10 @@ class OrderService:
     def _shipment_failed(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         def work(tx: Transaction) -> bool:
             order = tx.orders.lock(shop, order_id)
-            self._save_parcel(tx, order, event, ShipmentState.FAILED)
+            note_parcel(tx, order, event, ShipmentState.FAILED)
             return order.state in {OrderState.PAID, OrderState.FULFILLING}
 
         return self._database.transact(work)
-
-    def _save_parcel(self, tx: Transaction, order: Order, event: OrderEvent, state: ShipmentState) -> None:
-        at = datetime.fromisoformat(event.occurred_at)
-        known = {parcel.shipment_id: parcel for parcel in tx.shipments.of_order(order.shop, order.order_id)}
-        before = known.get(event.reference)
-        if before is not None and before.state is ShipmentState.SHIPPED:
-            return
-        parcel = Shipment(
-            shipment_id=event.reference,
-            order_id=order.order_id,
-            state=state,
-            requested_at=before.requested_at if before else at,
-            shipped_at=at if state is ShipmentState.SHIPPED else None,
-        )
-        tx.shipments.save(order.shop, parcel)
 
     def _order(self, shop: str, order_id: str) -> Order:
         order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
@@ -356,53 +343,3 @@ def _decided(payment: Payment, open_states: frozenset[PaymentState]) -> Payment:
     if payment.state in open_states:
         raise ProviderUnavailable(f"payment {payment.reference} is still {payment.state}")
     return payment
-
-
-def order_of(place: PlaceOrder) -> Order:
-    """Translate the published message into the domain's order."""
-    return Order(
-        shop=place.shop,
-        order_id=place.order_id,
-        currency=place.currency,
-        total_minor=place.total_minor,
-        lines=tuple(
-            Line(sku=line.sku, quantity=line.quantity, unit_price_minor=line.unit_price_minor) for line in place.lines
-        ),
-        customer_id=place.customer_id,
-        payment_mode=place.payment_mode,
-        placed_at=datetime.fromisoformat(place.placed_at),
-        origin=place.origin,
-        shipping_minor=place.shipping_minor,
-        discount_minor=place.discount_minor,
-        tax_minor=place.tax_minor,
-        payment_method=place.payment_method,
-    )
-
-
-def status_of(order: Order) -> OrderStatus:
-    """Translate the domain's order into the published status."""
-    return OrderStatus(
-        shop=order.shop,
-        order_id=order.order_id,
-        state=order.state,
-        currency=order.currency,
-        total_minor=order.total_minor,
-        captured_minor=order.captured_minor,
-        refunded_minor=order.refunded_minor,
-        reason=order.state_reason,
-    )
-
-
-def capture_entry(order: Order, payment: Payment, at: datetime) -> BookEntry:
-    """Return the book entry of a captured payment; its reference is the payment's own, so it is booked once."""
-    return BookEntry(
-        shop=order.shop,
-        order_id=order.order_id,
-        provider=payment.provider,
-        kind=EntryKind.CAPTURE,
-        reference=payment.reference,
-        payment_reference=payment.reference,
-        amount_minor=payment.captured_minor,
-        currency=payment.currency,
-        occurred_at=at,
-    )

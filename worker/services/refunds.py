@@ -14,7 +14,7 @@ from worker.domain.order import Order
 from worker.domain.payment import PaymentState
 from worker.domain.refund import Held, RefundPart, allot, check
 from worker.services.bookkeeping import Bookkeeping
-from worker.services.orders import status_of
+from worker.services.order_messages import status_of
 from worker.services.ports import Database, PaymentGateway
 
 

@@ -14,7 +14,8 @@ from worker.domain.money import format_minor
 from worker.domain.order import TERMINAL, WITHOUT_GOODS, Order, OrderState
 from worker.domain.payment import IN_FLIGHT, Payment, PaymentState, Refund
 from worker.services.bookkeeping import Bookkeeping
-from worker.services.orders import ACTOR, CLOCK_SKEW, capture_entry, status_of
+from worker.services.order_messages import capture_entry, status_of
+from worker.services.orders import ACTOR, CLOCK_SKEW
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
 
 ROUNDS = 3

@@ -1,0 +1,60 @@
+"""An order in its three tongues: the message that places it, the domain's order, the status that is published.
+
+Also its book entry of a payment, which every service that books one must write alike.
+"""
+
+from datetime import datetime
+
+from worker.contract.orders import OrderStatus, PlaceOrder
+from worker.domain.order import Line, Order
+from worker.domain.payment import BookEntry, EntryKind, Payment
+
+
+def order_of(place: PlaceOrder) -> Order:
+    """Translate the published message into the domain's order."""
+    return Order(
+        shop=place.shop,
+        order_id=place.order_id,
+        currency=place.currency,
+        total_minor=place.total_minor,
+        lines=tuple(
+            Line(sku=line.sku, quantity=line.quantity, unit_price_minor=line.unit_price_minor) for line in place.lines
+        ),
+        customer_id=place.customer_id,
+        payment_mode=place.payment_mode,
+        placed_at=datetime.fromisoformat(place.placed_at),
+        origin=place.origin,
+        shipping_minor=place.shipping_minor,
+        discount_minor=place.discount_minor,
+        tax_minor=place.tax_minor,
+        payment_method=place.payment_method,
+    )
+
+
+def status_of(order: Order) -> OrderStatus:
+    """Translate the domain's order into the published status."""
+    return OrderStatus(
+        shop=order.shop,
+        order_id=order.order_id,
+        state=order.state,
+        currency=order.currency,
+        total_minor=order.total_minor,
+        captured_minor=order.captured_minor,
+        refunded_minor=order.refunded_minor,
+        reason=order.state_reason,
+    )
+
+
+def capture_entry(order: Order, payment: Payment, at: datetime) -> BookEntry:
+    """Return the book entry of a captured payment; its reference is the payment's own, so it is booked once."""
+    return BookEntry(
+        shop=order.shop,
+        order_id=order.order_id,
+        provider=payment.provider,
+        kind=EntryKind.CAPTURE,
+        reference=payment.reference,
+        payment_reference=payment.reference,
+        amount_minor=payment.captured_minor,
+        currency=payment.currency,
+        occurred_at=at,
+    )
