@@ -17,6 +17,7 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
 )
 from temporalio.common import (
+    Priority,
     SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
@@ -28,7 +29,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from worker.contract.events import ProviderEvent
 from worker.contract.ids import event_workflow_id, fingerprint, order_workflow_id
-from worker.contract.names import FINGERPRINT_MEMO, OrderMessage, Queue, SearchAttribute, WorkflowType
+from worker.contract.names import FINGERPRINT_MEMO, OrderMessage, Queue, SearchAttribute, Urgency, WorkflowType
 from worker.contract.orders import OrderAnswer, OrderEvent, PlaceOrder
 from worker.domain.errors import Conflict, OrdersError, ProviderUnavailable
 from worker.domain.money import Money
@@ -41,6 +42,7 @@ _SHOP = SearchAttributeKey.for_keyword(SearchAttribute.SHOP)
 _CUSTOMER = SearchAttributeKey.for_keyword(SearchAttribute.CUSTOMER)
 _AMOUNT = SearchAttributeKey.for_int(SearchAttribute.AMOUNT_MINOR)
 _CURRENCY = SearchAttributeKey.for_keyword(SearchAttribute.CURRENCY)
+_WEBHOOK, _REPAIR = "webhook", "repair"
 
 
 class TemporalProcesses:
@@ -62,6 +64,7 @@ class TemporalProcesses:
             queue=Queue.ORDERS,
             request_fingerprint=_fingerprint(order),
             summary=f"{order.shop} order {order.order_id}, {Money(order.total_minor, order.currency)}",
+            urgency=Urgency.BACKGROUND if order.origin == _REPAIR else Urgency.ORDER,
             search_attributes=[
                 SearchAttributePair(_STATE, str(OrderState.RECEIVED)),
                 SearchAttributePair(_SHOP, order.shop),
@@ -110,6 +113,7 @@ class TemporalProcesses:
             queue=Queue.EVENTS,
             request_fingerprint=fingerprint(event.body.encode()),
             summary=f"{event.source} {event.topic} ({event.origin})",
+            urgency=Urgency.EVENT if event.origin == _WEBHOOK else Urgency.BACKGROUND,
             search_attributes=[SearchAttributePair(_SHOP, event.shop)],
         )
 
@@ -122,6 +126,7 @@ class TemporalProcesses:
         queue: Queue,
         request_fingerprint: str,
         summary: str,
+        urgency: Urgency,
         search_attributes: list[SearchAttributePair[Any]],
     ) -> bool:
         try:
@@ -137,6 +142,8 @@ class TemporalProcesses:
                 memo={FINGERPRINT_MEMO: request_fingerprint},
                 search_attributes=TypedSearchAttributes(search_attributes),
                 static_summary=summary,
+                # The server takes 64 bytes of a fairness key.
+                priority=Priority(priority_key=int(urgency), fairness_key=argument.shop[:64]),
                 rpc_timeout=self._rpc_timeout,
             )
         except WorkflowAlreadyStartedError:

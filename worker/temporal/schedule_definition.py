@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from google.protobuf.duration_pb2 import Duration
-from temporalio.api.common.v1 import Payload, Payloads, WorkflowType
+from temporalio.api.common.v1 import Payload, Payloads, Priority, WorkflowType
 from temporalio.api.enums.v1 import ScheduleOverlapPolicy
 from temporalio.api.schedule.v1 import IntervalSpec, Schedule, ScheduleAction, SchedulePolicies, ScheduleSpec
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -103,6 +103,8 @@ async def fields(client: Client, message: Schedule) -> Fields:
         "queue": start.task_queue.name,
         "run_timeout_seconds": start.workflow_run_timeout.seconds,
         "task_timeout_seconds": start.workflow_task_timeout.seconds,
+        "priority": start.priority.priority_key,
+        "fairness_key": start.priority.fairness_key,
         "summary": str(await _decoded(client, start.user_metadata.summary)),
         "search_attributes": json.dumps(
             {pair.key.name: pair.value for pair in decode_typed_search_attributes(start.search_attributes)},
@@ -164,6 +166,7 @@ async def _message(client: Client, schedule: ScheduleConfig, defaults: Defaults)
         input=Payloads(payloads=await client.data_converter.encode([request])),
         workflow_run_timeout=_duration(run_timeout(schedule.interval_seconds)),
         workflow_task_timeout=_duration(_TASK_TIMEOUT),
+        priority=Priority(priority_key=names.Urgency.BACKGROUND, fairness_key=schedule.shop[:64]),
     )
     summary = f"{schedule.shop} against {schedule.provider}"
     start.user_metadata.summary.CopyFrom((await client.data_converter.encode([summary]))[0])
