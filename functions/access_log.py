@@ -8,8 +8,8 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import request
 
@@ -22,11 +22,24 @@ _log = logging.getLogger("functions.access")
 _GIVEN_ID = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
 
 
-class AccessLog:
-    """WSGI middleware: gives every request an id, answers it as X-Request-Id, writes the line."""
+class Observer(Protocol):
+    """Somebody who counts requests (functions.metrics); must neither raise nor wait."""
 
-    def __init__(self, wsgi_app: "WSGIApplication") -> None:
+    def began(self) -> None:
+        """Take notice of a request that came in."""
+        ...
+
+    def ended(self, status: int | None, seconds: float, notes: Mapping[str, object]) -> None:
+        """Take notice of its end; `notes` is what the line says of it, `status` None when it broke off."""
+        ...
+
+
+class AccessLog:
+    """WSGI middleware: gives every request an id, answers it as X-Request-Id, writes the line, tells the observers."""
+
+    def __init__(self, wsgi_app: "WSGIApplication", observers: Sequence[Observer] = ()) -> None:
         self._app = wsgi_app
+        self._observers = observers
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Serve one request."""
@@ -41,17 +54,23 @@ class AccessLog:
             statuses.append(status)
             return start_response(status, [*headers, ("X-Request-Id", request_id)], exc_info)
 
+        for observer in self._observers:
+            observer.began()
         try:
             return self._app(environ, start)
         finally:
+            seconds = time.perf_counter() - started
+            status = int(statuses[-1][:3]) if statuses else None
+            for observer in self._observers:
+                observer.ended(status, seconds, environ[_NOTES])
             _log.info(
                 "request",
                 extra={
                     "fields": {
                         "request_id": request_id,
                         "method": environ["REQUEST_METHOD"],
-                        "status": int(statuses[-1][:3]) if statuses else None,
-                        "ms": round((time.perf_counter() - started) * 1000, 1),
+                        "status": status,
+                        "ms": round(seconds * 1000, 1),
                         **environ[_NOTES],
                     }
                 },

@@ -12,11 +12,12 @@ from functools import wraps
 from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from functions import logs, problems
-from functions.access_log import AccessLog, note, request_id_of
+from functions import logs, problems, tracing
+from functions.access_log import AccessLog, Observer, note, request_id_of
 from functions.admission import Admission
 from functions.auth import BearerKeys
 from functions.config import FunctionsConfig, load
+from functions.description import Description
 from functions.health import Health
 from functions.orders import Orders
 from functions.reconciliations import Reconciliations
@@ -45,17 +46,18 @@ def create_app(config: FunctionsConfig | None = None) -> Flask:
     temporal = Temporal(config.temporal, config.api.deadline_ms)
     limit = config.api.max_body_bytes
     operations: dict[str, dict[str, View]] = {
-        "orders": Orders(temporal, shop=config.api.shop, max_body_bytes=limit).operations,
+        "orders": Orders(temporal, max_body_bytes=limit).operations,
         "users": Users(temporal, max_body_bytes=limit).operations,
-        "reconciliations": Reconciliations(temporal, shop=config.api.shop, max_body_bytes=limit).operations,
+        "reconciliations": Reconciliations(temporal, max_body_bytes=limit).operations,
         "webhooks": Webhooks(temporal, config.webhooks, max_body_bytes=limit).operations,
         "health": Health(temporal).operations,
+        "description": Description().operations,
     }
     app = Flask("functions", static_folder=None)
     # A redirect is a failed delivery to every sender of webhooks.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    keys = BearerKeys(config.api.keys)
+    keys = BearerKeys(config.api.keys, config.api.shop)
     blueprints = {name: Blueprint(name, __name__) for name in operations}
     for route in table():
         view = _guarded(operations[route.function][route.operation], route, keys)
@@ -65,18 +67,21 @@ def create_app(config: FunctionsConfig | None = None) -> Flask:
     app.register_error_handler(problems.Problem, _problem)
     app.register_error_handler(HTTPException, _framework_refusal)
     app.register_error_handler(Exception, _defect)
-    app.wsgi_app = AccessLog(Admission(app.wsgi_app, config.api.max_in_flight))  # type: ignore[method-assign]
-    app.extensions["temporal"] = temporal
+    observers: list[Observer] = []
+    admission = Admission(app.wsgi_app, config.api.max_in_flight)
+    app.wsgi_app = AccessLog(admission, observers)  # type: ignore[method-assign]
+    app.extensions |= {"temporal": temporal, "observers": observers, "sources": config.webhooks}
     return app
 
 
 def _guarded(view: View, route: Route, keys: BearerKeys) -> View:
     @wraps(view)
     def guarded(**parameters: str) -> Response:
-        note(route=route.path)
+        trace = tracing.enter(request.headers.get("traceparent", ""), request.headers.get("tracestate", ""))
+        note(route=route.path, trace_id=trace.trace_id)
         if route.auth is Auth.BEARER:
-            g.holder = keys.holder(request.headers.get("Authorization"))
-            note(holder=g.holder)
+            g.caller = keys.caller(request.headers.get("Authorization"), route.function)
+            note(holder=g.caller.holder)
         return view(**parameters)
 
     return guarded

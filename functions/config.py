@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from functions.auth import BearerKey
+from functions.routes import Auth, table
 from functions.source_settings import MAX_BODY_BYTES, SourceConfig, problems_of
+from worker.contract.ids import is_valid_part
 from worker.contract.settings import ROOT, ConfigurationError, Secret, build, environment, pick, raw_settings
 
 WORKER_ONLY = frozenset(
@@ -41,15 +44,12 @@ class TemporalConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiConfig:
-    """Limits of the edge and who may call the API.
-
-    `keys` holds the SHA-256 (hex) of each accepted bearer key by its holder's name.
-    """
+    """Limits of the edge and who may call the API. `keys` holds each accepted bearer key by its holder's name."""
 
     deadline_ms: int
     max_in_flight: int
     max_body_bytes: int
-    keys: dict[str, Secret]
+    keys: dict[str, BearerKey]
     shop: str
 
 
@@ -95,11 +95,8 @@ def check(config: FunctionsConfig, *, environment: str) -> list[str]:
         )
         if value < least
     ]
-    problems.extend(
-        f"api.keys.{holder}: must be the SHA-256 of the key, 64 lower-case hex digits"
-        for holder, digest in config.api.keys.items()
-        if not _SHA256.fullmatch(digest.reveal())
-    )
+    for holder, key in config.api.keys.items():
+        problems.extend(f"api.keys.{holder}{problem}" for problem in _key_problems(key))
     if config.api.max_body_bytes > MAX_BODY_BYTES:
         problems.append(f"api.max_body_bytes: must be at most {MAX_BODY_BYTES}")
     now = datetime.now(UTC)
@@ -107,3 +104,19 @@ def check(config: FunctionsConfig, *, environment: str) -> list[str]:
         told = problems_of(name, source, environment=environment, now=now)
         problems.extend(f"webhooks.{name}{problem}" for problem in told)
     return sorted(problems)
+
+
+def _key_problems(key: BearerKey) -> list[str]:
+    problems: list[str] = []
+    if not _SHA256.fullmatch(key.sha256.reveal()):
+        problems.append(": must be the SHA-256 of the key, 64 lower-case hex digits")
+    problems.extend(
+        f".shops[{index}]: not usable in ids" for index, shop in enumerate(key.shops) if not is_valid_part(shop)
+    )
+    known = sorted({route.function for route in table() if route.auth is Auth.BEARER})
+    problems.extend(
+        f".functions[{index}]: unknown, use one of {', '.join(known)}"
+        for index, name in enumerate(key.functions)
+        if name not in known
+    )
+    return problems

@@ -7,7 +7,7 @@ No message repeats the input, not even the name of an unknown field.
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -45,6 +45,10 @@ class Fields:
     def matching(self, name: str, pattern: re.Pattern[str], meaning: str) -> str:
         """Read a text that matches `pattern` in full; `meaning` completes "must be"."""
         return self._checked(name, lambda text: pattern.fullmatch(text) is not None, f"must be {meaning}", "")
+
+    def member(self, name: str, members: Collection[str], meaning: str) -> str:
+        """Read one of `members`; `meaning` completes "must be"."""
+        return self._checked(name, lambda text: text in members, f"must be {meaning}", next(iter(members)))
 
     def text(self, name: str, longest: int, *, shortest: int = 0) -> str:
         """Read a text without control characters, at most `longest` characters."""

@@ -8,6 +8,7 @@ preloading: nothing that belongs to a process may be made before the fork.
 
 import os
 import sys
+from typing import Any
 
 from functions.config import load
 from worker.contract.settings import ConfigurationError
@@ -32,3 +33,14 @@ accesslog = None
 errorlog = "-"
 loglevel = "warning"
 control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Count requests and serve the counts, where GUNICORN_METRICS_BIND (`host:port`) says so."""
+    metrics_bind = os.environ.get("GUNICORN_METRICS_BIND", "")
+    if metrics_bind:
+        from functions.metrics import Metrics, serve  # noqa: PLC0415 - the library is only needed where it is asked for
+
+        metrics = Metrics(worker.wsgi.extensions["sources"])
+        serve(metrics, metrics_bind)
+        worker.wsgi.extensions["observers"].append(metrics)

@@ -27,11 +27,11 @@ class Health:
         self._found_at = float("-inf")
 
     def live(self) -> Response:
-        """GET /health/live: always 200."""
+        """GET /health/live: Tell that this process answers."""
         return reply(200, {"status": "live"})
 
     def ready(self) -> Response:
-        """GET /health/ready: 200 when Temporal answers within a second, else 503."""
+        """GET /health/ready: Tell whether Temporal answers within a second; 503 when it does not."""
         if not self._is_reachable():
             raise TemporalUnavailable("the Temporal server does not answer")
         return reply(200, {"status": "ready"})

@@ -1,21 +1,34 @@
-"""Orders: place one, ask one to stop. Business rules are the worker's; here only the schema is checked."""
+"""Orders: place one, ask one to stop, give money back. Business rules are the worker's; here only the schema is checked."""
 
+import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from flask import Response, g, request
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
+from functions.auth import Caller
 from functions.body import json_object, raw_body, request_fingerprint
 from functions.fields import Fields
-from functions.problems import Malformed, NotFound
+from functions.idempotency import id_from_key, idempotency_key
+from functions.problems import Ended, FieldProblem, NotFound, Unprocessable
 from functions.replies import reply, started_reply
 from functions.temporal import Start, Temporal
 from worker.contract.currencies import EXPONENTS
-from worker.contract.ids import is_valid_part, order_workflow_id
+from worker.contract.ids import fingerprint, is_valid_part, order_workflow_id, refund_workflow_id
 from worker.contract.names import OrderMessage, Queue, SearchAttribute, WorkflowType
-from worker.contract.orders import CancelOrder, OrderAnswer, OrderLine, PaymentMode, PlaceOrder
+from worker.contract.orders import (
+    CancelOrder,
+    LateRefund,
+    OrderAnswer,
+    OrderLine,
+    PaymentMode,
+    PlaceOrder,
+    RefundAnswer,
+    RefundOrder,
+)
 
 MAX_LINES = 500
 MAX_MINOR = 10**12
@@ -31,18 +44,42 @@ _AMOUNT = SearchAttributeKey.for_int(SearchAttribute.AMOUNT_MINOR)
 _CURRENCY = SearchAttributeKey.for_keyword(SearchAttribute.CURRENCY)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a client wants of an order: to stop it, or `amount_minor` (None: everything left) back from it.
+
+    `shop` and `request_id` are empty where the body names none.
+    """
+
+    shop: str
+    request_id: str
+    reason: str
+    amount_minor: int | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """What is wanted, whoever asks and however the request is named."""
+        return fingerprint(json.dumps([self.amount_minor, self.reason]).encode())
+
+
 class Orders:
     """The function `orders`."""
 
-    def __init__(self, temporal: Temporal, *, shop: str, max_body_bytes: int) -> None:
+    def __init__(self, temporal: Temporal, *, max_body_bytes: int) -> None:
         self._temporal = temporal
-        self._shop = shop
         self._max_body_bytes = max_body_bytes
 
     def place(self) -> Response:
-        """POST /orders: start the order's workflow. The same order again is a duplicate, another one a conflict."""
+        """POST /orders: Place an order.
+
+        The order's own id makes a repeat safe: the same order again is answered as a duplicate, another order under
+        the same id is a conflict. An order without an id takes one from the Idempotency-Key header.
+        """
+        caller: Caller = g.caller
         body = json_object(request, raw_body(request, self._max_body_bytes))
-        order = read_order(Fields(body), self._shop, datetime.now(UTC))
+        own_id = id_from_key(caller.holder, idempotency_key(request))
+        order = read_order(Fields(body), caller.shops[0], datetime.now(UTC), own_id)
+        caller.acts_for(order.shop)
         workflow_id = order_workflow_id(order.shop, order.order_id)
         print_of_request = request_fingerprint(body)
         started = self._temporal.start(
@@ -67,45 +104,129 @@ class Orders:
         return started_reply(started, print_of_request, workflow_id=workflow_id, order_id=order.order_id)
 
     def cancel(self, order_id: str) -> Response:
-        """POST /orders/{order_id}/cancel: ask the order to stop; 202 with what it answered.
+        """POST /orders/{order_id}/cancel: Ask an order to stop.
 
-        The request id (`request_id`, else the Idempotency-Key header, else the body's hash) makes a repeat safe.
+        Before capture the payment is voided, after capture it is refunded. The request id (`request_id`, else the
+        Idempotency-Key header, else the body's hash) makes a repeat safe: it gets the first answer.
         """
-        if not is_valid_part(order_id):
-            raise NotFound("there is no such thing")
-        raw = raw_body(request, self._max_body_bytes)
-        body = json_object(request, raw) if raw else {}
-        fields = Fields(body)
-        reason = fields.text("reason", 500) if fields.present("reason") else ""
-        request_id = fields.key("request_id") if fields.present("request_id") else ""
-        fields.finish()
-        request_id = request_id or request.headers.get("Idempotency-Key", "")
-        request_id = request_id or f"cancel-{request_fingerprint(body)[:32]}"
-        if not is_valid_part(request_id):
-            raise Malformed("the Idempotency-Key must be 1 to 128 of A-Z a-z 0-9 . _ : # @ + -")
-        workflow_id = order_workflow_id(self._shop, order_id)
+        shop, wish = self._wish(order_id, read_cancellation)
+        request_id = wish.request_id or f"cancel-{wish.fingerprint[:32]}"
+        workflow_id = order_workflow_id(shop, order_id)
         answer = self._temporal.update(
             workflow_id,
             OrderMessage.CANCEL,
-            CancelOrder(request_id=request_id, requested_by=g.holder, reason=reason),
-            update_id=request_id,
+            CancelOrder(request_id=request_id, requested_by=g.caller.holder, reason=wish.reason),
+            update_id=f"cancel:{request_id}",
             answer=OrderAnswer,
         )
         return reply(
             202, {"workflow_id": workflow_id, "order_id": order_id, "outcome": answer.outcome, "state": answer.state}
         )
 
+    def refund(self, order_id: str) -> Response:
+        """POST /orders/{order_id}/refund: Give money back.
+
+        `amount_minor` of it, or everything that is left. An order whose money is all given back before its parcel
+        left is stopped; one that is over stays as it ended. The request needs an id of its own (`request_id` or the
+        Idempotency-Key header): the same refund again gets the first answer, another one under the id is a conflict.
+        The answer is given when the money is on its way.
+        """
+        shop, wish = self._wish(order_id, read_refund)
+        if not wish.request_id:
+            problem = FieldProblem("request_id", "is needed, here or as the Idempotency-Key header")
+            raise Unprocessable("a refund needs an id, so that it is made once", fields=[problem])
+        refund = RefundOrder(
+            request_id=wish.request_id,
+            requested_by=g.caller.holder,
+            amount_minor=wish.amount_minor,
+            reason=wish.reason,
+        )
+        workflow_id = order_workflow_id(shop, order_id)
+        try:
+            answer = self._temporal.update(
+                workflow_id,
+                OrderMessage.REFUND,
+                refund,
+                # With the fingerprint, so that another refund under the same id reaches the workflow, which refuses it.
+                update_id=f"refund:{wish.request_id}:{wish.fingerprint[:16]}",
+                answer=RefundAnswer,
+            )
+        except (Ended, NotFound):  # the order is over, perhaps for so long that Temporal has forgotten it
+            workflow_id = refund_workflow_id(shop, order_id, wish.request_id)
+            answer = self._temporal.run(
+                Start(
+                    workflow=WorkflowType.REFUND,
+                    workflow_id=workflow_id,
+                    queue=Queue.ORDERS,
+                    argument=LateRefund(shop=shop, order_id=order_id, refund=refund),
+                    fingerprint=wish.fingerprint,
+                    summary=f"refund for {shop} order {order_id}, asked for by {g.caller.holder}",
+                    search_attributes=TypedSearchAttributes([SearchAttributePair(_SHOP, shop)]),
+                    again_after_failure=True,
+                ),
+                answer=RefundAnswer,
+            )
+        return reply(
+            200,
+            {
+                "workflow_id": workflow_id,
+                "order_id": order_id,
+                "request_id": wish.request_id,
+                "outcome": answer.outcome,
+                "state": answer.state,
+                "currency": answer.currency,
+                "amount_minor": answer.amount_minor,
+                "refunded_minor": answer.refunded_minor,
+            },
+        )
+
+    def _wish(self, order_id: str, read: Callable[[Fields], Wish]) -> tuple[str, Wish]:
+        """Read what is wanted of an order; return the shop that it concerns with it."""
+        if not is_valid_part(order_id):
+            raise NotFound("there is no such thing")
+        caller: Caller = g.caller
+        raw = raw_body(request, self._max_body_bytes)
+        wish = read(Fields(json_object(request, raw) if raw else {}))
+        key = idempotency_key(request)
+        shop = wish.shop or caller.shops[0]
+        caller.acts_for(shop)
+        return shop, replace(wish, request_id=wish.request_id or key)
+
     @property
     def operations(self) -> dict[str, Callable[..., Response]]:
         """The views by their name in the route table."""
-        return {"place": self.place, "cancel": self.cancel}
+        return {"place": self.place, "cancel": self.cancel, "refund": self.refund}
 
 
-def read_order(fields: Fields, shop: str, now: datetime) -> PlaceOrder:
-    """Read an order. Raises Unprocessable with every problem. Without `placed_at` it was placed `now`."""
-    currency = fields.text("currency", 3)
-    if currency not in EXPONENTS:
-        fields.refuse("currency", "must be a currency code of ISO 4217")
+def read_cancellation(fields: Fields) -> Wish:
+    """Read why an order is to stop. Raises Unprocessable with every problem."""
+    wish = _read_wish(fields, None)
+    fields.finish()
+    return wish
+
+
+def read_refund(fields: Fields) -> Wish:
+    """Read what is to be given back. Raises Unprocessable with every problem."""
+    wish = _read_wish(fields, fields.integer("amount_minor", 1, MAX_MINOR) if fields.present("amount_minor") else None)
+    fields.finish()
+    return wish
+
+
+def _read_wish(fields: Fields, amount_minor: int | None) -> Wish:
+    return Wish(
+        shop=fields.key("shop") if fields.present("shop") else "",
+        request_id=fields.key("request_id") if fields.present("request_id") else "",
+        reason=fields.text("reason", 500) if fields.present("reason") else "",
+        amount_minor=amount_minor,
+    )
+
+
+def read_order(fields: Fields, shop: str, now: datetime, own_id: str = "") -> PlaceOrder:
+    """Read an order; `shop`, `now` and `own_id` (unless empty) stand in for what it may leave out.
+
+    Raises Unprocessable with every problem.
+    """
+    currency = fields.member("currency", EXPONENTS, "a currency code of ISO 4217")
     mode = fields.choice("payment_mode", PaymentMode)
     method = None
     if fields.present("payment_method"):
@@ -113,8 +234,8 @@ def read_order(fields: Fields, shop: str, now: datetime) -> PlaceOrder:
     if (mode is PaymentMode.CHARGE) != fields.present("payment_method") and fields.present("payment_mode"):
         fields.refuse("payment_method", "is needed when we charge, and only then")
     order = PlaceOrder(
-        shop=shop,
-        order_id=fields.key("order_id"),
+        shop=fields.key("shop") if fields.present("shop") else shop,
+        order_id=own_id if own_id and not fields.present("order_id") else fields.key("order_id"),
         currency=currency,
         total_minor=fields.integer("total_minor", 1, MAX_MINOR),
         lines=fields.parts("lines", MAX_LINES, _read_line),

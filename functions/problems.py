@@ -93,6 +93,10 @@ class Conflict(Problem):
     code = "conflict"
 
 
+class Ended(Conflict):
+    """The thing's process is over: it cannot be changed any more."""
+
+
 class TooLarge(Problem):
     """The body is larger than this API takes."""
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Response, g, request
 
+from functions.auth import Caller
 from functions.body import json_object, raw_body, request_fingerprint
 from functions.fields import Fields
 from functions.replies import started_reply
@@ -21,15 +22,19 @@ _PROVIDER = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 class Reconciliations:
     """The function `reconciliations`."""
 
-    def __init__(self, temporal: Temporal, *, shop: str, max_body_bytes: int) -> None:
+    def __init__(self, temporal: Temporal, *, max_body_bytes: int) -> None:
         self._temporal = temporal
-        self._shop = shop
         self._max_body_bytes = max_body_bytes
 
     def start(self) -> Response:
-        """POST /reconciliations: reconcile a window. The same window again is a duplicate."""
+        """POST /reconciliations: Reconcile a window of time that has ended.
+
+        The window itself makes a repeat safe: the same one again is a duplicate.
+        """
+        caller: Caller = g.caller
         body = json_object(request, raw_body(request, self._max_body_bytes))
-        asked = read_reconcile(Fields(body), self._shop, g.holder, datetime.now(UTC))
+        asked = read_reconcile(Fields(body), caller.shops[0], caller.holder, datetime.now(UTC))
+        caller.acts_for(asked.shop)
         workflow_id = reconciliation_workflow_id(asked.shop, asked.provider, window_name(asked.window))
         print_of_request = request_fingerprint(body)
         started = self._temporal.start(
@@ -51,7 +56,7 @@ class Reconciliations:
 
 
 def read_reconcile(fields: Fields, shop: str, holder: str, now: datetime) -> Reconcile:
-    """Read a request for a run over a window that has ended. Raises Unprocessable with every problem."""
+    """Read a request for a run over a window that has ended, of `shop` unless it names another. Raises Unprocessable with every problem."""
     window = fields.part("window")
     start, end = window.instant("start"), window.instant("end")
     window.close()
@@ -63,7 +68,7 @@ def read_reconcile(fields: Fields, shop: str, holder: str, now: datetime) -> Rec
         if end > now:
             window.refuse("end", "must not be in the future")
     asked = Reconcile(
-        shop=shop,
+        shop=fields.key("shop") if fields.present("shop") else shop,
         provider=fields.matching("provider", _PROVIDER, "the name of a provider, in lower case"),
         window=Window(start=start.isoformat(), end=end.isoformat()),
         repair=fields.flag("repair", default=True),

@@ -21,17 +21,19 @@ from temporalio.client import (
     RPCError,
     RPCTimeoutOrCancelledError,
     WorkflowExecutionStatus,
+    WorkflowFailureError,
     WorkflowUpdateFailedError,
 )
-from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.common import Priority, TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RetryConfig, RPCStatusCode
 
 from functions.config import TemporalConfig
 from functions.event_loop import LoopThread
-from functions.problems import Conflict, NotFound, Problem, TemporalUnavailable, Unprocessable
-from worker.contract.names import FINGERPRINT_MEMO, Queue, WorkflowType
+from functions.problems import Conflict, Ended, NotFound, Problem, TemporalUnavailable, Unprocessable
+from functions.tracing import TraceInterceptor
+from worker.contract.names import FINGERPRINT_MEMO, Queue, Urgency, WorkflowType
 
 _log = logging.getLogger(__name__)
 
@@ -42,15 +44,28 @@ _PROBE_SECONDS = 1.0
 _REFUSALS: Mapping[str, tuple[type[Problem], str]] = {
     "conflict": (Conflict, "its present state does not allow this"),
     # The server's own type, for an update whose workflow ended before it was answered.
-    "AcceptedUpdateCompletedWorkflow": (Conflict, "it ended before this was done"),
+    "AcceptedUpdateCompletedWorkflow": (Ended, "it ended before this was done"),
     "not_found": (NotFound, "there is no such thing"),
+    "provider_rejected": (Conflict, "the payment provider refuses it"),
+    "payment_declined": (Conflict, "the payment provider refuses it"),
 }
-"""What a refused update is to the caller, by the failure's type (the worker's error codes); others are 422."""
+"""What a refusal is to the caller, by the failure's type (the worker's error codes); others are 422."""
+
+_URGENCY: Mapping[WorkflowType, Urgency] = {
+    WorkflowType.ORDER: Urgency.ORDER,
+    WorkflowType.REFUND: Urgency.ORDER,
+    WorkflowType.PROVIDER_EVENT: Urgency.EVENT,
+    WorkflowType.USER: Urgency.USER,
+    WorkflowType.RECONCILIATION: Urgency.BACKGROUND,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """One workflow to start. `fingerprint` identifies the request; `argument` is the workflow's input."""
+    """One workflow to start. `fingerprint` identifies the request; `argument` is the workflow's input.
+
+    An input that concerns a shop names it as `shop`: queues share their workers fairly between shops.
+    """
 
     workflow: WorkflowType
     workflow_id: str
@@ -59,6 +74,14 @@ class Start:
     fingerprint: str
     summary: str
     search_attributes: TypedSearchAttributes = TypedSearchAttributes.empty
+    again_after_failure: bool = False
+    """Whether the id is free again when its run failed: for work whose failure means that nothing happened."""
+
+    @property
+    def priority(self) -> Priority:
+        """Who goes first when a queue has a backlog. The server takes 64 bytes of a fairness key."""
+        shop = getattr(self.argument, "shop", None)
+        return Priority(priority_key=int(_URGENCY[self.workflow]), fairness_key=shop[:64] if shop else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,37 +106,59 @@ class Temporal:
 
     def start(self, start: Start) -> Started:
         """Start a workflow, or find the one that has its id. Raises TemporalUnavailable."""
+        return self._call(self._start(start))
 
-        async def work() -> Started:
+    def run(self, start: Start, *, answer: type[T]) -> T:
+        """Start a workflow, or find the one that has its id, and return its result.
+
+        Raises Conflict (the id was used for another request, or the workflow was refused by the thing's state),
+        NotFound, Unprocessable, TemporalUnavailable (also when there is no result in time: ask again).
+        """
+
+        async def work() -> T:
+            started = await self._start(start)
+            if started.duplicate and started.existing_fingerprint != start.fingerprint:
+                raise Conflict("this id was used before, for another request")
             client = await self._client()
+            handle: Any = client.get_workflow_handle(start.workflow_id, result_type=answer)
             try:
-                await client.start_workflow(
-                    str(start.workflow),
-                    start.argument,
-                    id=start.workflow_id,
-                    task_queue=str(start.queue),
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                    memo={FINGERPRINT_MEMO: start.fingerprint},
-                    search_attributes=start.search_attributes,
-                    static_summary=start.summary,
-                    rpc_timeout=self._rpc_timeout,
-                )
-            except WorkflowAlreadyStartedError:
-                description = await client.get_workflow_handle(start.workflow_id).describe(
-                    rpc_timeout=self._rpc_timeout
-                )
-                existing = (await description.memo()).get(FINGERPRINT_MEMO)
-                return Started(duplicate=True, existing_fingerprint=existing if isinstance(existing, str) else None)
-            return Started(duplicate=False)
+                result: T = await handle.result(rpc_timeout=self._rpc_timeout)
+            except WorkflowFailureError as error:
+                raise _refused(error.cause) from None
+            return result
 
         return self._call(work())
+
+    async def _start(self, start: Start) -> Started:
+        client = await self._client()
+        reuse = WorkflowIDReusePolicy
+        try:
+            await client.start_workflow(
+                str(start.workflow),
+                start.argument,
+                id=start.workflow_id,
+                task_queue=str(start.queue),
+                id_reuse_policy=reuse.ALLOW_DUPLICATE_FAILED_ONLY
+                if start.again_after_failure
+                else reuse.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                memo={FINGERPRINT_MEMO: start.fingerprint},
+                search_attributes=start.search_attributes,
+                static_summary=start.summary,
+                priority=start.priority,
+                rpc_timeout=self._rpc_timeout,
+            )
+        except WorkflowAlreadyStartedError:
+            description = await client.get_workflow_handle(start.workflow_id).describe(rpc_timeout=self._rpc_timeout)
+            existing = (await description.memo()).get(FINGERPRINT_MEMO)
+            return Started(duplicate=True, existing_fingerprint=existing if isinstance(existing, str) else None)
+        return Started(duplicate=False)
 
     def update(self, workflow_id: str, update: str, argument: Any, *, update_id: str, answer: type[T]) -> T:
         """Send an update and return its answer; the same `update_id` again returns the first answer.
 
-        Raises NotFound (no such workflow), Conflict (it has ended, or its state forbids it), Unprocessable
-        (the workflow refused the argument), TemporalUnavailable (also when no worker answered in time).
+        Raises NotFound (no such workflow), Ended, Conflict (its state forbids it), Unprocessable (the workflow
+        refused the argument), TemporalUnavailable (also when no worker answered in time).
         """
 
         async def work() -> T:
@@ -124,7 +169,7 @@ class Temporal:
                     update, argument, id=update_id, result_type=answer, rpc_timeout=self._rpc_timeout
                 )
             except WorkflowUpdateFailedError as error:
-                raise _refused(error) from None
+                raise _refused(error.cause) from None
             except RPCError as error:
                 if error.status is not RPCStatusCode.NOT_FOUND:
                     raise
@@ -164,6 +209,7 @@ class Temporal:
                 api_key=self._config.api_key.reveal() if self._config.api_key else None,
                 identity=f"functions@{os.getpid()}",
                 lazy=True,
+                interceptors=[TraceInterceptor()],
                 connect_timeout=self._rpc_timeout,
                 retry_config=RetryConfig(
                     initial_interval_millis=50,
@@ -185,7 +231,7 @@ class Temporal:
             raise
         if description.status is WorkflowExecutionStatus.RUNNING:
             return TemporalUnavailable("it was started just now; send the request again")
-        return Conflict("it has ended and cannot be changed any more")
+        return Ended("it has ended and cannot be changed any more")
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` within the deadline; what goes wrong on the way to the server is TemporalUnavailable."""
@@ -201,7 +247,9 @@ class Temporal:
         raise TemporalUnavailable("the request could not be recorded now; send it again")
 
 
-def _refused(error: WorkflowUpdateFailedError) -> Problem:
-    kind = error.cause.type if isinstance(error.cause, ApplicationError) else None
+def _refused(cause: BaseException | None) -> Problem:
+    if isinstance(cause, ActivityError):
+        cause = cause.cause
+    kind = cause.type if isinstance(cause, ApplicationError) else None
     problem, detail = _REFUSALS.get(kind or "", (Unprocessable, "it was refused"))
     return problem(detail)

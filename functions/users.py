@@ -9,10 +9,11 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from flask import Response, request
+from flask import Response, g, request
 
 from functions.body import json_object, raw_body, request_fingerprint
 from functions.fields import Fields
+from functions.idempotency import id_from_key, idempotency_key
 from functions.problems import NotFound
 from functions.replies import reply, started_reply
 from functions.temporal import Start, Temporal
@@ -32,15 +33,15 @@ class Users:
         self._max_body_bytes = max_body_bytes
 
     def register(self) -> Response:
-        """POST /users: start the registration, which mails a token."""
+        """POST /users: Register a user.
+
+        A token is mailed to the address. The user's own id makes a repeat safe: the same registration again is
+        answered as a duplicate, another one under the same id is a conflict. A user without an id takes one from
+        the Idempotency-Key header.
+        """
         body = json_object(request, raw_body(request, self._max_body_bytes))
-        fields = Fields(body)
-        user = RegisterUser(
-            user_id=fields.key("user_id"),
-            email=fields.matching("email", _EMAIL, "an e-mail address"),
-            registered_at=datetime.now(UTC).isoformat(),
-        )
-        fields.finish()
+        own_id = id_from_key(g.caller.holder, idempotency_key(request))
+        user = read_user(Fields(body), datetime.now(UTC), own_id)
         workflow_id = user_workflow_id(user.user_id)
         print_of_request = request_fingerprint(body)
         started = self._temporal.start(
@@ -56,15 +57,13 @@ class Users:
         return started_reply(started, print_of_request, workflow_id=workflow_id, user_id=user.user_id)
 
     def confirm(self, user_id: str) -> Response:
-        """POST /users/{user_id}/confirm: the token proves the address; 200 with the user's state.
+        """POST /users/{user_id}/confirm: Confirm a user's address with the mailed token.
 
         A wrong token is 422, an expired registration 409. The same token again gets the first answer.
         """
         if not is_valid_part(user_id):
             raise NotFound("there is no such thing")
-        fields = Fields(json_object(request, raw_body(request, self._max_body_bytes)))
-        token = fields.text("token", 512, shortest=1)
-        fields.finish()
+        token = read_token(Fields(json_object(request, raw_body(request, self._max_body_bytes))))
         digest = hashlib.sha256(token.encode()).hexdigest()
         status = self._temporal.update(
             user_workflow_id(user_id),
@@ -79,3 +78,21 @@ class Users:
     def operations(self) -> dict[str, Callable[..., Response]]:
         """The views by their name in the route table."""
         return {"register": self.register, "confirm": self.confirm}
+
+
+def read_user(fields: Fields, now: datetime, own_id: str = "") -> RegisterUser:
+    """Read a registration; `own_id` (unless empty) stands in for its id. Raises Unprocessable with every problem."""
+    user = RegisterUser(
+        user_id=own_id if own_id and not fields.present("user_id") else fields.key("user_id"),
+        email=fields.matching("email", _EMAIL, "an e-mail address"),
+        registered_at=now.isoformat(),
+    )
+    fields.finish()
+    return user
+
+
+def read_token(fields: Fields) -> str:
+    """Read the mailed token. Raises Unprocessable."""
+    token = fields.text("token", 512, shortest=1)
+    fields.finish()
+    return token

@@ -34,7 +34,10 @@ class Webhooks:
         self._sources = {name: Source(name, config, max_body_bytes=max_body_bytes) for name, config in sources.items()}
 
     def receive(self, source: str) -> Response:
-        """POST /webhooks/{source}: 202 for a new event, 200 for one that is known or of no interest."""
+        """POST /webhooks/{source}: Deliver an event, signed as the source's scheme wants it.
+
+        202 for a new event, 200 for one that is known or of no interest.
+        """
         known = self._sources.get(source)
         if known is None:
             raise NotFound("there is no such thing")

@@ -21,6 +21,7 @@ from werkzeug.test import TestResponse
 
 from functions.admission import Admission
 from functions.app import create_app
+from functions.auth import BearerKey
 from functions.config import ApiConfig, FunctionsConfig, LoggingConfig, TemporalConfig
 from functions.routes import Auth, table
 from functions.source_settings import SourceConfig, SourceSecret
@@ -49,7 +50,7 @@ def config(address: str) -> FunctionsConfig:
             deadline_ms=2500,
             max_in_flight=4,
             max_body_bytes=4096,
-            keys={"tester": Secret(hashlib.sha256(KEY.encode()).hexdigest())},
+            keys={"tester": BearerKey(sha256=Secret(hashlib.sha256(KEY.encode()).hexdigest()))},
             shop="main",
         ),
         webhooks={
@@ -123,12 +124,14 @@ class TestRoutes:
         assert {f"{route.method} {route.path}": route.auth for route in table()} == {
             "POST /orders": Auth.BEARER,
             "POST /orders/{order_id}/cancel": Auth.BEARER,
+            "POST /orders/{order_id}/refund": Auth.BEARER,
             "POST /users": Auth.BEARER,
             "POST /users/{user_id}/confirm": Auth.TOKEN,
             "POST /reconciliations": Auth.BEARER,
             "POST /webhooks/{source}": Auth.SIGNATURE,
             "GET /health/live": Auth.NONE,
             "GET /health/ready": Auth.NONE,
+            "GET /openapi.json": Auth.NONE,
         }
 
     @pytest.mark.parametrize("route", [route for route in table() if route.auth is Auth.BEARER], ids=lambda r: r.path)

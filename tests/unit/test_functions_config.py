@@ -33,7 +33,7 @@ def problems() -> list[str]:
 def test_the_projects_settings_load_once_secrets_are_given(variables: pytest.MonkeyPatch) -> None:
     config = load()
     assert config.api.shop == "main"
-    assert config.api.keys["demo"].reveal() == DIGEST
+    assert config.api.keys["demo"].sha256.reveal() == DIGEST
     assert [secret.value.reveal() for secret in config.webhooks["stripe"].secrets] == ["whsec_new", "whsec_old"]
     assert config.webhooks["warehouse"].scheme == "standard_webhooks"
 
@@ -59,6 +59,18 @@ def test_every_source_without_a_secret_is_named(variables: pytest.MonkeyPatch) -
         ("ORDERS_WEBHOOKS__STRIPE__TOLERANCE_SECONDS", "0", "webhooks.stripe.tolerance_seconds: must be"),
         ("ORDERS_WEBHOOKS__STRIPE__TOLERANCE", "5", "webhooks.stripe.tolerance: unknown setting"),
         ("ORDERS_API__KEYS", '{"demo": "ok_plain_key"}', "api.keys.demo: must be the SHA-256"),
+        ("ORDERS_API__KEYS", f'{{"demo": {{"sha256": "{DIGEST}", "shops": ["a/b"]}}}}', "api.keys.demo.shops[0]: not"),
+        (
+            "ORDERS_API__KEYS",
+            f'{{"demo": {{"sha256": "{DIGEST}", "functions": ["health"]}}}}',
+            "api.keys.demo.functions[0]: unknown, use one of orders, reconciliations, users",
+        ),
+        (
+            "ORDERS_API__KEYS",
+            f'{{"demo": {{"sha256": "{DIGEST}", "not_after": "2027-01-01"}}}}',
+            "api.keys.demo.not_after",
+        ),
+        ("ORDERS_API__KEYS", '{"demo": {"shops": ["main"]}}', "api.keys.demo.sha256: missing"),
         ("ORDERS_API__MAX_IN_FLIGHT", "0", "api.max_in_flight: must be at least"),
         ("ORDERS_API__DEADLINE_MS", "@float 2.5", "api.deadline_ms: expected int"),
         ("ORDERS_WEBHOOKZ__X", "1", "webhookz: unknown setting"),

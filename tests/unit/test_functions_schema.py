@@ -87,7 +87,8 @@ def test_a_total_is_an_integer_within_bounds(value: Any) -> None:
         ({"lines": [{**ORDER["lines"][0], "quantity": 0}]}, "lines[0].quantity"),
         ({"lines": [ORDER["lines"][0], {**ORDER["lines"][0], "sku": "\ud800"}]}, "lines[1].sku"),
         ({"lines": [{**ORDER["lines"][0], "colour": "red"}]}, "lines[0]"),
-        ({"shop": "another"}, ""),
+        ({"shop": "a/b"}, "shop"),
+        ({"colour": "red"}, ""),
     ],
 )
 def test_each_broken_field_is_named(changes: dict[str, Any], path: str) -> None:
