@@ -1,12 +1,48 @@
 """AWS Lambda: an API Gateway HTTP API (payload 2.0) event becomes a WSGI call of the same application.
 
-The application is built at import, in the runtime's init phase; the connection to Temporal is made with the
-first request and lives as long as the execution environment.
+The application is built at import, in the runtime's init phase, and holds no connection then, so that a snapshot
+of it may be restored anywhere. The connection to Temporal is made with the first request and lives as long as the
+execution environment, but for long sleeps: what stands between may have dropped it without telling a frozen process.
 """
 
-from apig_wsgi import make_lambda_handler
+import gc
+import time
+from typing import Any
 
-from functions.app import create_app
+# Nothing of what importing makes is garbage: looking for some would cost a tenth of a cold start.
+gc.disable()
+
+from apig_wsgi import make_lambda_handler  # noqa: E402 - after the collector is off
+from flask import Flask  # noqa: E402
+
+from functions.app import create_app  # noqa: E402
+
+LONGEST_SLEEP = 240
+"""Seconds after which a connection is not trusted any more. AWS's NAT gateways and load balancers forget one that
+was silent for 350, and a request into it would wait for its deadline."""
+
+
+class Handler:
+    """Takes one event at a time, as Lambda hands them over."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._serve = make_lambda_handler(app)
+        self._awake_at = time.time()
+
+    def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Answer one event. Raises for an event that is no HTTP request: the invocation fails, and is seen to."""
+        if time.time() - self._awake_at > LONGEST_SLEEP:
+            self._app.extensions["temporal"].close()
+        try:
+            answer: dict[str, Any] = self._serve(event, context)
+        finally:
+            self._awake_at = time.time()
+        return answer
+
 
 app = create_app()
-handler = make_lambda_handler(app)
+handler = Handler(app)
+
+gc.enable()
+gc.freeze()

@@ -27,6 +27,7 @@ def libraries(lock: Path, target: Target, cache: Path) -> Path:
     folder = cache / f"{target.name}-{digest}"
     if folder.is_dir():
         return folder
+    target.interpreter()  # told before anything is fetched
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".making-") as scratch:
         made = Path(scratch) / "made"

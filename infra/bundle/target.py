@@ -5,7 +5,6 @@ needed here; the architecture does not matter for it.
 """
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -78,7 +77,7 @@ class Target:
         if on_path is not None:
             yield Path(on_path)
         pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-        yield from sorted(pyenv.glob(f"versions/{re.escape(self.python)}*/bin/{self.runtime}"), reverse=True)
+        yield from sorted(pyenv.glob(f"versions/{self.python}.*/bin/{self.runtime}"), reverse=True)
 
 
 def running_python() -> str:

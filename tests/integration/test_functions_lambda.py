@@ -4,7 +4,9 @@ import base64
 import importlib
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -77,6 +79,24 @@ def test_refusals_are_problem_documents(
     assert answer["statusCode"] == status
     assert answer["headers"]["content-type"] == "application/problem+json"
     assert json.loads(answer["body"])["code"] == code
+
+
+def test_a_connection_is_not_trusted_after_a_long_sleep(handler: Handler, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["functions.lambda_handler"]
+    temporal = module.app.extensions["temporal"]
+    now = time.time()
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now))
+
+    def connection_after(sleep: float) -> object:
+        nonlocal now
+        now += sleep
+        body = json.dumps({"id": f"evt-{uuid4().hex}", "type": "charge.refunded"}).encode()
+        assert handler(event("POST", "/webhooks/stripe", body, stripe_headers(body)), None)["statusCode"] == 202
+        return temporal._loop.held
+
+    first = connection_after(0)
+    assert connection_after(module.LONGEST_SLEEP - 1) is first
+    assert connection_after(module.LONGEST_SLEEP + 1) is not first
 
 
 def test_health(handler: Handler) -> None:

@@ -29,6 +29,7 @@ NEARLY_TOML = st.builds(
                 '"x"',
                 "\\u00e9",
                 "0x1f",
+                "127.0.0.1",
             ]
         ),
         max_size=8,

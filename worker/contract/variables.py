@@ -13,8 +13,10 @@ from typing import Any
 
 PREFIX = "ORDERS_"
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)", re.ASCII)
-_MAY_BE_TOML = frozenset("0123456789+-\"'[{tfin \t")
+_MAY_BE_TOML = re.compile(r"[0-9+\-\"'\[{ \t]|true|false|inf|nan", re.ASCII)
 """What a TOML value, or the space before one, begins with."""
+_ADDRESS = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+(?::[0-9]+)?", re.ASCII)
+"""Begins like a number and is none."""
 
 
 def variables(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -38,26 +40,26 @@ def value_of(text: str) -> Any:
     """Return what one variable's text means."""
     if text.strip() in {"True", "False"}:
         text = text.lower()
-    if text[:1] not in _MAY_BE_TOML:
+    if not _MAY_BE_TOML.match(text) or _ADDRESS.fullmatch(text):
         return text
     if text in {"true", "false"}:
         return text == "true"
     if _INTEGER.fullmatch(text):
         return int(text)
-    if text[0] == "[" and "\\" not in text:
-        plain = _list_of_texts(text)
-        if plain is not None:
-            return plain
+    if text[0] in "[{":
+        plain = _as_json(text)
+        if isinstance(plain, list) and "\\" not in text and all(isinstance(item, str) for item in plain):
+            return plain  # a list of texts reads the same in TOML
+        if isinstance(plain, dict) and plain:
+            return text  # a JSON object never reads as TOML
     return _toml(text)
 
 
-def _list_of_texts(text: str) -> list[str] | None:
-    """Return a list of texts, which reads the same in JSON and TOML; None for anything else."""
+def _as_json(text: str) -> Any:
     try:
-        value = json.loads(text)
-    except ValueError:
+        return json.loads(text)
+    except (ValueError, RecursionError):
         return None
-    return value if all(isinstance(item, str) for item in value) else None
 
 
 def _toml(text: str) -> Any:
