@@ -17,10 +17,13 @@ HEADER = "Idempotency-Key"
 
 def idempotency_key(request: Request) -> str:
     """Return the request's key, or "" without one. Raises Malformed for one that cannot be used."""
-    given = request.headers.get(HEADER, "").strip()
+    given = request.headers.get(HEADER)
+    if given is None:
+        return ""
+    given = given.strip()
     if len(given) > 1 and given[0] == given[-1] == '"':
         given = given[1:-1]
-    if given and not is_valid_part(given):
+    if not is_valid_part(given):
         raise Malformed(f"the {HEADER} must be 1 to 128 of A-Z a-z 0-9 . _ : # @ + -")
     return given
 

@@ -109,7 +109,7 @@ class Orders:
         Before capture the payment is voided, after capture it is refunded. The request id (`request_id`, else the
         Idempotency-Key header, else the body's hash) makes a repeat safe: it gets the first answer.
         """
-        shop, wish = self._wish(order_id, read_cancellation)
+        shop, wish = self._wish(order_id, read_cancellation, body_optional=True)
         request_id = wish.request_id or f"cancel-{wish.fingerprint[:32]}"
         workflow_id = order_workflow_id(shop, order_id)
         answer = self._temporal.update(
@@ -180,13 +180,13 @@ class Orders:
             },
         )
 
-    def _wish(self, order_id: str, read: Callable[[Fields], Wish]) -> tuple[str, Wish]:
+    def _wish(self, order_id: str, read: Callable[[Fields], Wish], *, body_optional: bool = False) -> tuple[str, Wish]:
         """Read what is wanted of an order; return the shop that it concerns with it."""
         if not is_valid_part(order_id):
             raise NotFound("there is no such thing")
         caller: Caller = g.caller
         raw = raw_body(request, self._max_body_bytes)
-        wish = read(Fields(json_object(request, raw) if raw else {}))
+        wish = read(Fields({} if body_optional and not raw else json_object(request, raw)))
         key = idempotency_key(request)
         shop = wish.shop or caller.shops[0]
         caller.acts_for(shop)

@@ -6,7 +6,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from worker.contract.names import OrderMessage, UserMessage, WorkflowType
-from worker.contract.orders import CancelOrder, OrderAnswer, PlaceOrder
+from worker.contract.orders import CancelOrder, LateRefund, OrderAnswer, PlaceOrder, RefundAnswer, RefundOrder
 from worker.contract.users import ConfirmUser, RegisterUser, UserStatus
 
 RIGHT_TOKEN = "right-token"
@@ -15,10 +15,11 @@ _RIGHT = hashlib.sha256(RIGHT_TOKEN.encode()).hexdigest()
 
 @workflow.defn(name=WorkflowType.ORDER)
 class AnsweringOrder:
-    """Answers `applied` once, then counts; a reason `raise X` fails with the type X."""
+    """Answers `applied` once and counts; a reason `raise X` fails with the type X."""
 
     def __init__(self) -> None:
         self._cancelled = 0
+        self._refunds: list[RefundOrder] = []
 
     @workflow.run
     async def run(self, order: PlaceOrder) -> None:
@@ -29,8 +30,40 @@ class AnsweringOrder:
         if request.reason.startswith("raise "):
             raise ApplicationError("card 4242 says no", type=request.reason.removeprefix("raise "))
         self._cancelled += 1
-        outcome = "applied" if self._cancelled == 1 else {2: "2nd", 3: "3rd"}[self._cancelled]
-        return OrderAnswer(outcome=outcome, state=f"cancelled by {request.requested_by}: {request.reason}")
+        outcome = "applied" if self._cancelled == 1 else "ignored"
+        return OrderAnswer(
+            outcome=outcome, state=f"cancellation {self._cancelled} by {request.requested_by}: {request.reason}"
+        )
+
+    @workflow.update(name=OrderMessage.REFUND)
+    async def refund(self, request: RefundOrder) -> RefundAnswer:
+        same = [known for known in self._refunds if known.request_id == request.request_id]
+        if same and same[0].amount_minor != request.amount_minor:
+            raise ApplicationError("another refund", type="conflict")
+        self._refunds += [request] if not same else []
+        return refunded("duplicate" if same else "applied", request, request.requested_by)
+
+    @refund.validator
+    def _may_refund(self, request: RefundOrder) -> None:
+        if request.reason.startswith("raise "):
+            raise ApplicationError("card 4242 says no", type=request.reason.removeprefix("raise "))
+
+
+@workflow.defn(name=WorkflowType.REFUND)
+class AnsweringRefund:
+    """Refunds; a reason `raise X` fails with the type X."""
+
+    @workflow.run
+    async def run(self, late: LateRefund) -> RefundAnswer:
+        if late.refund.reason.startswith("raise "):
+            raise ApplicationError("card 4242 says no", type=late.refund.reason.removeprefix("raise "))
+        return refunded("applied", late.refund, f"late in {late.shop}/{late.order_id}")
+
+
+def refunded(outcome: str, request: RefundOrder, state: str) -> RefundAnswer:
+    """Return an answer that tells what was asked."""
+    amount = request.amount_minor or 12345
+    return RefundAnswer(outcome=outcome, state=state, currency="EUR", amount_minor=amount, refunded_minor=amount)
 
 
 @workflow.defn(name=WorkflowType.USER)
