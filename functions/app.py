@@ -61,7 +61,9 @@ def create_app(config: FunctionsConfig | None = None) -> Flask:
     blueprints = {name: Blueprint(name, __name__) for name in operations}
     for route in table():
         view = _guarded(operations[route.function][route.operation], route, keys)
-        blueprints[route.function].add_url_rule(route.rule, route.operation, view, methods=[route.method])
+        blueprints[route.function].add_url_rule(
+            route.rule, route.operation, view, methods=[route.method], provide_automatic_options=False
+        )
     for blueprint in blueprints.values():
         app.register_blueprint(blueprint)
     app.register_error_handler(problems.Problem, _problem)
