@@ -100,7 +100,8 @@ def _framework_refusal(error: HTTPException) -> Response:
     if code >= 500:
         return _defect(error)
     problem, detail = _BY_STATUS.get(404 if code < 400 else code, (problems.Malformed, "the request cannot be read"))
-    allowed = {name: value for name, value in error.get_headers() if name == "Allow"}
+    # Sorted: the framework's order is that of a set, another in every process.
+    allowed = {name: ", ".join(sorted(value.split(", "))) for name, value in error.get_headers() if name == "Allow"}
     return _problem(problem(detail, headers=allowed))
 
 

@@ -8,6 +8,7 @@ execution environment, but for long sleeps: what stands between may have dropped
 import gc
 import time
 from typing import Any
+from urllib.parse import quote
 
 # Nothing of what importing makes is garbage: looking for some would cost a tenth of a cold start.
 gc.disable()
@@ -35,10 +36,31 @@ class Handler:
         if time.time() - self._awake_at > LONGEST_SLEEP:
             self._app.extensions["temporal"].close()
         try:
-            answer: dict[str, Any] = self._serve(event, context)
+            answer: dict[str, Any] = self._serve(_as_sent(event), context)
         finally:
             self._awake_at = time.time()
         return answer
+
+
+def _as_sent(event: dict[str, Any]) -> dict[str, Any]:
+    """Undo what a gateway does to make text of a request: WSGI wants the bytes that were sent.
+
+    A path with its escapes resolved, or a header that is no ASCII, would be a Python error below otherwise, and a
+    5xx for anybody who asks for one.
+    """
+    changed: dict[str, Any] = {name: _escaped(event[name]) for name in ("rawPath", "rawQueryString") if name in event}
+    headers = event.get("headers")
+    if headers:
+        changed["headers"] = {name: _as_bytes_in_text(value) for name, value in headers.items()}
+    return {**event, **changed}
+
+
+def _escaped(text: str) -> str:
+    return text if text.isascii() else "".join(part if part.isascii() else quote(part) for part in text)
+
+
+def _as_bytes_in_text(text: str) -> str:
+    return text if text.isascii() else text.encode().decode("latin-1")
 
 
 app = create_app()

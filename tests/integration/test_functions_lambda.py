@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.integration.served_functions import KEY, functions_env, stripe_headers
 
@@ -101,3 +104,43 @@ def test_a_connection_is_not_trusted_after_a_long_sleep(handler: Handler, monkey
 
 def test_health(handler: Handler) -> None:
     assert handler(event("GET", "/health/ready", b"", {}), None)["statusCode"] == 200
+
+
+ANYTHING = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+HEADER_NAMES = st.sampled_from(
+    [
+        *("host", "content-type", "content-encoding", "content-length", "transfer-encoding", "authorization", "cookie"),
+        *("stripe-signature", "x-request-id", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"),
+        *("traceparent", "idempotency-key"),
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "HEAD", "OPTIONS", "PATCH", "WHAT"]),
+    path=st.one_of(
+        ANYTHING,
+        ANYTHING.map("/webhooks/{}".format),
+        ANYTHING.map(quote),
+        st.sampled_from(["/orders", "/webhooks/stripe"]),
+    ),
+    query=ANYTHING,
+    headers=st.dictionaries(HEADER_NAMES, ANYTHING, max_size=4),
+    body=st.binary(max_size=20),
+)
+def test_no_unsigned_request_whatever_it_holds_makes_an_invocation_fail(
+    handler: Handler, method: str, path: str, query: str, headers: dict[str, str], body: bytes
+) -> None:
+    request = {**event(method, path, body, headers, as_base64=True), "rawQueryString": query, "cookies": [query]}
+    assert (
+        400 <= handler(request, None)["statusCode"] < 500
+        or path.startswith(("/health", "/openapi"))
+        or method == "OPTIONS"
+    )
+
+
+@pytest.mark.parametrize("path", ["/webhooks/café", "/webhooks/caf%C3%A9", "/webhooks/☂", "/webhooks/\ufffd"])
+def test_a_path_is_read_the_same_with_its_escapes_resolved(handler: Handler, path: str) -> None:
+    answer = handler(event("POST", path, b"{}", {"X-Note": "☂"}), None)
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (404, "not_found")
