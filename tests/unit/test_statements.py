@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from worker.domain.errors import InvalidStatement
-from worker.domain.ledger import LedgerLine, LineKind
+from worker.domain.ledger import STRIPE_CATEGORIES, LedgerLine, LineKind
 from worker.domain.money import format_minor
 from worker.statements import adyen, stripe
 from worker.statements.detection import FORMATS, detect
@@ -350,11 +350,11 @@ MOMENTS = st.datetimes(datetime(1991, 1, 1), datetime(2098, 12, 31)).map(
 def ledger_lines(draw: st.DrawFn) -> LedgerLine:
     gross = draw(st.integers(-(10**11), 10**11))
     fee = draw(st.integers(-(10**6), 10**6))
-    category = draw(st.sampled_from([*stripe.KINDS, "network_cost"]))
+    category = draw(st.sampled_from([*STRIPE_CATEGORIES, "network_cost"]))
     return LedgerLine(
         line_id=draw(NAMES),
         provider="stripe",
-        kind=stripe.KINDS.get(category, LineKind.UNCLASSIFIED),
+        kind=STRIPE_CATEGORIES.get(category, LineKind.UNCLASSIFIED),
         currency=draw(st.sampled_from(["EUR", "USD", "JPY", "KWD", "ISK", "MGA"])),
         gross_minor=gross,
         fee_minor=fee,

@@ -27,6 +27,23 @@ class LineKind(StrEnum):
     """A type we do not know: counted and shown, never dropped."""
 
 
+STRIPE_CATEGORIES: dict[str, LineKind] = {
+    "charge": LineKind.CHARGE,
+    "payment": LineKind.CHARGE,
+    "refund": LineKind.REFUND,
+    "partial_capture_reversal": LineKind.PARTIAL_CAPTURE_REVERSAL,
+    "refund_failure": LineKind.REFUND_FAILURE,
+    "dispute": LineKind.DISPUTE,
+    "dispute_reversal": LineKind.DISPUTE_REVERSAL,
+    "fee": LineKind.FEE,
+    "payout": LineKind.PAYOUT,
+    "payout_reversal": LineKind.PAYOUT,
+    "transfer": LineKind.TRANSFER,
+    "other_adjustment": LineKind.ADJUSTMENT,
+}
+"""Stripe's reporting categories, in its API and in its report files alike; any other is unclassified."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerLine:
     """One line of the provider's ledger or statement. net = gross - fee is checked by who reads it."""

@@ -8,22 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.domain.ledger import LedgerLine, LineKind
-
-CATEGORIES = {
-    "charge": LineKind.CHARGE,
-    "payment": LineKind.CHARGE,
-    "refund": LineKind.REFUND,
-    "partial_capture_reversal": LineKind.PARTIAL_CAPTURE_REVERSAL,
-    "refund_failure": LineKind.REFUND_FAILURE,
-    "dispute": LineKind.DISPUTE,
-    "dispute_reversal": LineKind.DISPUTE_REVERSAL,
-    "fee": LineKind.FEE,
-    "payout": LineKind.PAYOUT,
-    "payout_reversal": LineKind.PAYOUT,
-    "transfer": LineKind.TRANSFER,
-    "other_adjustment": LineKind.ADJUSTMENT,
-}
+from worker.domain.ledger import STRIPE_CATEGORIES, LedgerLine, LineKind
 
 
 def ledger_line(provider: str, item: Mapping[str, Any], charges: Mapping[str, Mapping[str, Any]]) -> LedgerLine:
@@ -35,7 +20,7 @@ def ledger_line(provider: str, item: Mapping[str, Any], charges: Mapping[str, Ma
     return LedgerLine(
         line_id=item["id"],
         provider=provider,
-        kind=CATEGORIES.get(item["reporting_category"], LineKind.UNCLASSIFIED),
+        kind=STRIPE_CATEGORIES.get(item["reporting_category"], LineKind.UNCLASSIFIED),
         currency=item["currency"].upper(),
         gross_minor=item["amount"],
         fee_minor=item["fee"],

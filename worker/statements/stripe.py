@@ -9,27 +9,12 @@ Source: Stripe documentation, "Payout reconciliation report" and "Reporting cate
 from collections import Counter
 from collections.abc import Sequence
 
-from worker.domain.ledger import LedgerLine, LineKind
+from worker.domain.ledger import STRIPE_CATEGORIES, LedgerLine, LineKind
 from worker.domain.money import format_minor
 from worker.statements.cells import Cells, net_must_be
 from worker.statements.dialect import Dialect
 
 PROVIDER = "stripe"
-KINDS = {
-    "charge": LineKind.CHARGE,
-    "payment": LineKind.CHARGE,
-    "refund": LineKind.REFUND,
-    "partial_capture_reversal": LineKind.PARTIAL_CAPTURE_REVERSAL,
-    "refund_failure": LineKind.REFUND_FAILURE,
-    "dispute": LineKind.DISPUTE,
-    "dispute_reversal": LineKind.DISPUTE_REVERSAL,
-    "fee": LineKind.FEE,
-    "payout": LineKind.PAYOUT,
-    "payout_reversal": LineKind.PAYOUT,
-    "transfer": LineKind.TRANSFER,
-    "other_adjustment": LineKind.ADJUSTMENT,
-}
-"""As the API's ledger is read; any other category is unclassified: shown, never dropped."""
 
 _SHOP, _ORDER = "payment_metadata[shop]", "payment_metadata[order_id]"
 _REFUND_ORDER = "refund_metadata[order_id]"
@@ -52,7 +37,7 @@ def lines(row: Cells, shop: str) -> list[LedgerLine]:
         LedgerLine(
             line_id=row.required("balance_transaction_id"),
             provider=PROVIDER,
-            kind=KINDS.get(category, LineKind.UNCLASSIFIED),
+            kind=STRIPE_CATEGORIES.get(category, LineKind.UNCLASSIFIED),
             currency=currency,
             gross_minor=gross,
             fee_minor=fee,
