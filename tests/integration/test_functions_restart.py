@@ -1,0 +1,100 @@
+"""A deploy under load: whoever was answered was recorded, whoever was under way is answered, nobody is turned away."""
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from infra.local.blocking import BlockingStack
+from infra.local.stack import Stack
+from tests.integration.served_functions import Answer, Edge, served
+
+SENDERS = 6
+
+
+@pytest.fixture(scope="module")
+def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockingStack]:
+    """A Temporal server of our own, to be frozen."""
+    with BlockingStack(Stack(tmp_path_factory.mktemp("restarted"), members=["temporal"])) as stack:
+        yield stack
+
+
+@pytest.fixture
+def edge(temporal: BlockingStack, tmp_path: Path) -> Iterator[Edge]:
+    with served(temporal.url("temporal"), tmp_path) as running:
+        yield running
+
+
+async def missing(temporal: BlockingStack, event_ids: list[str]) -> list[str]:
+    """Return the events that Temporal does not know."""
+    client = await Client.connect(temporal.url("temporal"))
+
+    async def known(event_id: str) -> bool:
+        try:
+            await client.get_workflow_handle(f"event/stripe/{event_id}").describe()
+        except Exception:
+            return False
+        return True
+
+    found = await asyncio.gather(*(known(event_id) for event_id in event_ids))
+    return [event_id for event_id, there in zip(event_ids, found, strict=True) if not there]
+
+
+def children(process_id: int) -> set[int]:
+    text = Path(f"/proc/{process_id}/task/{process_id}/children").read_text("ascii")
+    return {int(child) for child in text.split()}
+
+
+def test_a_reload_under_load_loses_and_refuses_nothing(edge: Edge, temporal: BlockingStack) -> None:
+    stop = threading.Event()
+    answers: dict[str, Answer] = {}
+
+    def sender(number: int) -> None:
+        count = 0
+        while not stop.is_set():
+            event_id = f"evt-reload-{number}-{count}"
+            answers[event_id] = edge.deliver(event_id)
+            count += 1
+
+    before = children(edge.process.pid)
+    with ThreadPoolExecutor(SENDERS) as pool:
+        senders = [pool.submit(sender, number) for number in range(SENDERS)]
+        try:
+            for _ in range(2):
+                generation, sent = children(edge.process.pid), len(answers)
+                edge.process.send_signal(signal.SIGHUP)
+                deadline = time.monotonic() + 30
+                while generation & children(edge.process.pid) or len(answers) < sent + 100:
+                    assert time.monotonic() < deadline, "the old process is still there"
+                    time.sleep(0.02)
+        finally:
+            stop.set()
+        for done in senders:
+            done.result(30)  # raises what a sender met: a connection refused, cut off or reset
+    assert not before & children(edge.process.pid)
+    assert {answer.status for answer in answers.values()} == {202}
+    assert asyncio.run(missing(temporal, list(answers))) == []
+
+
+def test_what_is_under_way_at_the_stop_is_finished(edge: Edge, temporal: BlockingStack) -> None:
+    assert edge.deliver("evt-stop-before").status == 202
+    temporal.pause("temporal")
+    with ThreadPoolExecutor(SENDERS) as pool:
+        try:
+            deliveries = [pool.submit(edge.deliver, f"evt-stop-{number}") for number in range(SENDERS)]
+            time.sleep(0.5)  # nobody tells from outside that a request was read; the deadline is far
+            edge.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            assert not any(delivery.done() for delivery in deliveries)
+        finally:
+            temporal.resume("temporal")
+        answers = [delivery.result(20) for delivery in deliveries]
+    assert [answer.status for answer in answers] == [202] * SENDERS
+    assert edge.process.wait(15) == 0
+    assert asyncio.run(missing(temporal, [f"evt-stop-{number}" for number in range(SENDERS)])) == []
