@@ -138,8 +138,7 @@ class _RuntimeApi:
         self.asked_first = threading.Event()
         self.asked_at = 0.0
         self._under_way: dict[str, _Invocation] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), functools.partial(_Handler, self))
         self.port: int = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -162,6 +161,14 @@ class _RuntimeApi:
         self.waiting.put(None)
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a function that was ended in the middle of something
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
