@@ -64,7 +64,10 @@ def for_worker(layout: Layout) -> dict[str, str]:
 
 def for_functions(layout: Layout) -> dict[str, str]:
     """Return the variables of the functions."""
-    return _without(settings_of(layout), _WORKER_ONLY) | {"GUNICORN_BIND": f"{HOST}:{layout.ports['functions']}"}
+    return _without(settings_of(layout), _WORKER_ONLY) | {
+        "GUNICORN_BIND": f"{HOST}:{layout.ports['functions']}",
+        "GUNICORN_METRICS_BIND": f"{HOST}:{layout.ports['functions_metrics']}",
+    }
 
 
 def of_process(layout: Layout, own: Mapping[str, str]) -> dict[str, str]:

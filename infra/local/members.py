@@ -117,7 +117,7 @@ WORKER = Member(
 
 FUNCTIONS = Member(
     name="functions",
-    ports=("functions",),
+    ports=("functions", "functions_metrics"),
     command=lambda _: [
         sys.executable,
         "-m",
