@@ -171,7 +171,7 @@ async def test_temporal_knows_our_search_attributes_and_survives_kill_with_its_d
 async def test_the_functions_are_not_given_what_moves_money(tmp_path: Path) -> None:
     async with Stack(tmp_path, members=["mariadb"]) as stack:
         layout = stack.layout
-        layout.ports.update(functions=1, worker=2, simulator=3, smtp=4, temporal=5, temporal_ui=6)
+        layout.ports.update(functions=1, functions_metrics=7, worker=2, simulator=3, smtp=4, temporal=5, temporal_ui=6)
         functions = FUNCTIONS.settings(layout)
         secrets = stack.layout.credentials
         withheld = {secrets.database_password, secrets.provider_key, secrets.shop_token, secrets.warehouse_secret}
