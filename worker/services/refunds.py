@@ -78,7 +78,10 @@ class Refunds:
         for payment in self._database.transact(lambda tx: tx.payments.of_order(shop, order_id)):
             if payment.provider != self._payments.name or payment.state is not PaymentState.CAPTURED:
                 continue
-            refunds = self._payments.refunds(payment.reference)
+            try:
+                refunds = self._payments.refunds(payment.reference)
+            except NotFound:
+                continue  # the shop named a payment of somebody else: asking again will not find it
             self._books.post_refunds(shop, order_id, refunds)
             found.append(
                 Held(
