@@ -17,6 +17,9 @@ TARGETS = {
     LOCAL: ["--extra", "functions", "--extra", "serve", "--extra", "worker", "--group", "dev"],
     "functions/requirements.lock": ["--extra", "functions", "--constraint", LOCAL],
     "worker/requirements.lock": ["--extra", "worker", "--constraint", LOCAL],
+    # Not constrained: they run in environments of their own, because what they need contradicts what we need.
+    "tests/infra/fake_aws.lock": ["--group", "fake-aws"],
+    "tests/infra/policy_scan.lock": ["--group", "policy-scan"],
 }
 
 
