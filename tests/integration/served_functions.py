@@ -47,6 +47,10 @@ class Answer:
         assert document["request_id"] == self.headers["X-Request-Id"]
         return str(document["code"])
 
+    def code_of(self, status: int) -> str:
+        """The code of the problem if the answer has this status, else nothing."""
+        return self.code if self.status == status else ""
+
 
 @dataclass
 class Edge:
