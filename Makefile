@@ -1,7 +1,7 @@
 # Every target sets up what it needs, says what it does, and fails when a promise is broken. `make` alone explains.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test lint format bundle lock clean
+.PHONY: help setup demo dev test infra-test lint format bundle lock clean
 
 VENV := .venv/bin
 # The first Python that is new enough and really runs: version managers leave shims of Pythons that are not installed.
@@ -24,6 +24,10 @@ dev: .setup ## The whole stack, up until Ctrl-C, with a live table of its proces
 
 test: .setup ## The whole test suite, on real servers
 	@$(VENV)/python -m pytest tests
+
+infra-test: .setup ## infra/aws against a fake AWS: Terraform's tests, policies, a real apply, the deployed programs
+	@$(VENV)/python -m tests.infra.tools
+	@$(VENV)/python -m pytest tests/infra -m "infra or not infra"
 
 lint: .setup ## Formatting, lint, types, import rules, spelling
 	$(VENV)/ruff format --check .
