@@ -3,6 +3,7 @@
 import pytest
 
 from tests.infra import terraform
+from tests.infra.tools import FAKE_AWS, POLICY_SCAN
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -20,3 +21,10 @@ def has_terraform() -> None:
     reason = terraform.why_not()
     if reason is not None:
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def tools() -> None:
+    """Make the locked environments, which `make infra-test` has done already."""
+    if not all(tool.is_ready for tool in (FAKE_AWS, POLICY_SCAN)):
+        pytest.skip("the tools are not installed: run make infra-test")

@@ -145,7 +145,9 @@ def main() -> int:
     if reason is not None:
         print(f"infra: the tests that need Terraform will be skipped: {reason}")
     else:
-        print(f"infra: terraform and its aws provider are here ({mirror() or 'from the registry'}); see make infra-test")
+        print(
+            f"infra: terraform and its aws provider are here ({mirror() or 'from the registry'}); see make infra-test"
+        )
     return 0
 
 
