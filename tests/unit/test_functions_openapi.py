@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from functions import orders, reconciliations
@@ -83,11 +83,21 @@ ORDER_SCHEMA = schema_of(lambda fields: orders.read_order(fields, "main", NOW, "
 ORDER_VALIDATOR = jsonschema_rs.Draft202012Validator(ORDER_SCHEMA)
 
 
+def without_whole_floats(value: Any) -> Any:
+    """JSON Schema takes 1.0 for an integer; the code, which reads money, does not."""
+    if isinstance(value, dict):
+        return {name: without_whole_floats(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [without_whole_floats(item) for item in value]
+    return 0.5 if isinstance(value, float) else value
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     changes=st.dictionaries(st.sampled_from([*ORDER, "shop", "discount_minor", "other"]), _JSON, max_size=3),
     left_out=st.sets(st.sampled_from([*ORDER])),
 )
+@example({"shipping_minor": 0.0}, set())
 def test_what_the_schema_refuses_the_code_refuses_too(changes: dict[str, Any], left_out: set[str]) -> None:
     body = {name: value for name, value in {**ORDER, **changes}.items() if name not in left_out or name in changes}
     try:
@@ -97,7 +107,7 @@ def test_what_the_schema_refuses_the_code_refuses_too(changes: dict[str, Any], l
         read = False
         # Rules that span fields are the only ones that the schema cannot tell.
         only_spanning = {problem.path for problem in refusal.fields} <= {"payment_method"}
-    fits = ORDER_VALIDATOR.is_valid(json.loads(json.dumps(body)))
+    fits = ORDER_VALIDATOR.is_valid(without_whole_floats(json.loads(json.dumps(body))))
     if read:
         assert fits
     elif not only_spanning:
