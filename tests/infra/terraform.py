@@ -24,6 +24,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 AWS = PROJECT / "infra" / "aws"
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 _IMPLIED = ("/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins")
+_ADDED = Path("/opt")
+"""Where software that is no part of the system's stands, each in a folder of its own."""
 _REGISTRY = "https://registry.terraform.io/.well-known/terraform.json"
 _MIRROR_PATH = re.compile(r'filesystem_mirror\s*\{[^}]*?path\s*=\s*"([^"]+)"', re.DOTALL)
 
@@ -61,7 +63,7 @@ def mirror() -> Path | None:
         *_configured(home),
         home / ".terraform.d" / "plugins",
         *(Path(place) for place in _IMPLIED),
-        *(found.parent for found in sorted(Path("/opt").glob("*/registry.terraform.io"))),
+        *(found.parent for found in sorted(_ADDED.glob("*/registry.terraform.io"))),
     ]
     return next((place for place in places if (place / PROVIDER).is_dir()), None)
 

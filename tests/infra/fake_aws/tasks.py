@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from moto.ec2.models import ec2_backends
 from moto.ecs.models import EC2ContainerServiceBackend, Task
 from moto.logs.models import logs_backends
 
@@ -103,6 +104,11 @@ def _log(container: Any, task_id: str, output: Path) -> None:
 
 def _stopped(task: Any, status: int | None, reason: str) -> None:
     container = task.containers[0]
+    # moto keeps a task's network interface for ever, which would keep its subnet and security group too.
+    for attachment in task.attachments:
+        for detail in attachment["details"]:
+            if detail["name"] == "networkInterfaceId":
+                ec2_backends[ACCOUNT][REGION].delete_network_interface(detail["value"])
     container.exitCode, container.last_status = status, "STOPPED"
     if status is None:
         container.reason = reason
