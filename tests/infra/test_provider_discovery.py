@@ -56,14 +56,14 @@ def test_a_configuration_that_is_named_and_missing_is_no_mirror(
 
 
 def test_without_any_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terraform.shutil, "which", lambda _: "/usr/bin/terraform")
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/terraform")
     assert "TF_PLUGIN_DIR" in (terraform.why_not() or "")
     terraform.why_not.cache_clear()
-    monkeypatch.setattr(terraform.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     assert terraform.why_not() == "terraform is not installed"
 
 
 def test_with_the_registry_no_mirror_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terraform.shutil, "which", lambda _: "/usr/bin/terraform")
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/terraform")
     monkeypatch.setattr(terraform, "_registry_answers", lambda: True)
     assert terraform.why_not() is None
