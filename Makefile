@@ -22,8 +22,11 @@ demo: .setup ## The main job, end to end, as a story: orders, crashes, a lost we
 dev: .setup ## The whole stack, up until Ctrl-C, with a live table of its processes
 	@$(VENV)/python -m infra.local.dev
 
-test: .setup ## The whole test suite, on real servers
-	@$(VENV)/python -m pytest tests
+# Half of the suite's time is waiting for servers, so two processes share it, file by file, the slow folders first.
+JOBS ?= 2
+
+test: .setup ## The whole test suite, on real servers (JOBS=1: in one process)
+	@$(VENV)/python -m pytest tests --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 infra-test: .setup ## infra/aws against a fake AWS: Terraform's tests, policies, a real apply, the deployed programs
 	@$(VENV)/python -m tests.infra.tools
