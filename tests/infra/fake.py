@@ -5,7 +5,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class FakeAws:
     endpoint: str
     settings: Settings
     log: Path
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     @property
     def administrator(self) -> dict[str, str]:
@@ -39,15 +40,17 @@ class FakeAws:
         }
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client."""
-        return boto3.client(
-            service,  # type: ignore[call-overload]  # the types know only the services that the project itself uses
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id=_KEY,
-            aws_secret_access_key=_KEY,
-            config=Config(retries={"max_attempts": 1}, read_timeout=30),
-        )
+        """Return a boto3 client; making one takes longer than most questions."""
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,  # type: ignore[call-overload]  # the types know only the services that the project itself uses
+                endpoint_url=self.endpoint,
+                region_name=REGION,
+                aws_access_key_id=_KEY,
+                aws_secret_access_key=_KEY,
+                config=Config(retries={"max_attempts": 1}, read_timeout=30),
+            )
+        return self._clients[service]
 
     def instead(self, **environment: str) -> None:
         """Give the next tasks other variables over those of their definition."""

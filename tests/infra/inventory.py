@@ -28,12 +28,26 @@ def _listed(service: str, operation: str, items: str, name: str, **arguments: An
     return names
 
 
-def _live_keys(client: Client) -> Iterator[str]:
+def _keys(client: Client) -> Iterator[str]:
     kms = client("kms")
+    owned = {each.get("TargetKeyId"): each["AliasName"] for each in kms.list_aliases()["Aliases"]}
     for each in kms.list_keys()["Keys"]:
-        # A key is never gone at once: it is deleted by being scheduled for it.
-        if kms.describe_key(KeyId=each["KeyId"])["KeyMetadata"]["KeyState"] != "PendingDeletion":
+        # A key is never gone at once: it is deleted by being scheduled for it. Keys of AWS's own come by themselves.
+        state = kms.describe_key(KeyId=each["KeyId"])["KeyMetadata"]["KeyState"]
+        if state != "PendingDeletion" and not owned.get(each["KeyId"], "").startswith("alias/aws/"):
             yield each["KeyId"]
+
+
+def _parameters(client: Client) -> Iterator[str]:
+    for each in client("rds").describe_db_parameter_groups()["DBParameterGroups"]:
+        if not each["DBParameterGroupName"].startswith("default."):  # these are everybody's
+            yield each["DBParameterGroupName"]
+
+
+def _cluster_parameters(client: Client) -> Iterator[str]:
+    for each in client("rds").describe_db_cluster_parameter_groups()["DBClusterParameterGroups"]:
+        if not each["DBClusterParameterGroupName"].startswith("default."):
+            yield each["DBClusterParameterGroupName"]
 
 
 def _scalable(client: Client) -> Iterator[str]:
@@ -41,9 +55,17 @@ def _scalable(client: Client) -> Iterator[str]:
     return (each["ResourceId"] for each in found["ScalableTargets"])
 
 
+def _clusters(client: Client) -> Iterator[str]:
+    ecs = client("ecs")
+    arns = ecs.list_clusters()["clusterArns"]
+    for each in ecs.describe_clusters(clusters=arns)["clusters"] if arns else ():
+        if each["status"] == "ACTIVE":  # a deleted one is listed for a while
+            yield each["clusterName"]
+
+
 def _services(client: Client) -> Iterator[str]:
     ecs = client("ecs")
-    for cluster in ecs.list_clusters()["clusterArns"]:
+    for cluster in _clusters(client):
         yield from ecs.list_services(cluster=cluster)["serviceArns"]
 
 
@@ -60,7 +82,7 @@ _KINDS: dict[str, Callable[[Client], Iterator[str]]] = {
     "bucket": _listed("s3", "list_buckets", "Buckets", "Name"),
     "function": _listed("lambda", "list_functions", "Functions", "FunctionName"),
     "api": _listed("apigatewayv2", "get_apis", "Items", "Name"),
-    "cluster": _listed("ecs", "list_clusters", "clusterArns", ""),
+    "cluster": _clusters,
     "service": _services,
     "task definition": _listed("ecs", "list_task_definitions", "taskDefinitionArns", "", status="ACTIVE"),
     "scalable target": _scalable,
@@ -68,7 +90,8 @@ _KINDS: dict[str, Callable[[Client], Iterator[str]]] = {
     "database cluster": _listed("rds", "describe_db_clusters", "DBClusters", "DBClusterIdentifier"),
     "database snapshot": _listed("rds", "describe_db_snapshots", "DBSnapshots", "DBSnapshotIdentifier"),
     "database subnets": _listed("rds", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupName"),
-    "database parameters": _listed("rds", "describe_db_parameter_groups", "DBParameterGroups", "DBParameterGroupName"),
+    "database parameters": _parameters,
+    "database cluster parameters": _cluster_parameters,
     "role": _listed("iam", "list_roles", "Roles", "RoleName"),
     "policy": _listed("iam", "list_policies", "Policies", "PolicyName", Scope="Local"),
     "identity provider": _listed("iam", "list_open_id_connect_providers", "OpenIDConnectProviderList", "Arn"),
@@ -77,7 +100,7 @@ _KINDS: dict[str, Callable[[Client], Iterator[str]]] = {
     "dashboard": _listed("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
     "topic": _listed("sns", "list_topics", "Topics", "TopicArn"),
     "rule": _listed("events", "list_rules", "Rules", "Name"),
-    "key": _live_keys,
+    "key": _keys,
     "secret": _listed("secretsmanager", "list_secrets", "SecretList", "Name"),
     "repository": _listed("ecr", "describe_repositories", "repositories", "repositoryName"),
 }
