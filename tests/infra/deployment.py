@@ -6,7 +6,9 @@ provider, the shop and the warehouse are those of the local stack. The only diff
 """
 
 import json
+import os
 import re
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -15,16 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra.bundle.build import build
-from infra.bundle.target import ARCHITECTURES, Target, running_python
 from infra.local import freeports
 from infra.local.blocking import BlockingStack
-from infra.local.layout import CACHE, HOST
+from infra.local.layout import HOST
 from infra.local.stack import Stack
 from tests.infra import cloud_database
 from tests.infra.configuration import AWS, PROJECT
 from tests.infra.fake import FakeAws, running
-from tests.infra.terraform import Configuration, Done, copied
+from tests.infra.terraform import Configuration, Done, clean_environ, copied
 
 NAME, ENVIRONMENT = "orders", "dev"
 PREFIX = f"{NAME}-{ENVIRONMENT}"
@@ -79,24 +79,23 @@ class Deployment:
             client.put_secret_value(SecretId=f"{NAME}/{ENVIRONMENT}/{container}", SecretString=json.dumps(values))
 
     def publish(self, release: str) -> None:
-        """Upload the functions of this checkout, built for this machine, as a release."""
-        architecture = next(
-            each for each in ARCHITECTURES if Target(architecture=each, python=running_python()).is_ours
+        """Publish the functions of this checkout as a release, built for this machine instead of Lambda's."""
+        platform = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[os.uname().machine]
+        command = [
+            *(sys.executable, "-m", "infra.deploy", "publish", "--release", release, "--platform", platform),
+            *("--only", "functions", "--bootstrap", str(self.bootstrap.folder)),
+        ]
+        done = subprocess.run(
+            command,
+            cwd=PROJECT,
+            env={**clean_environ(), **self.fake.administrator},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
-        target = Target(architecture=architecture, python=running_python())
-        bundle = build(PROJECT, target, output=self.folder / "bundle", cache=CACHE / "bundle")
-        client = self.fake.client("s3")
-        client.put_object(
-            Bucket=self.artifact_bucket,
-            Key=f"functions/{release}/functions.zip",
-            Body=bundle.path.read_bytes(),
-            Metadata={"sha256": bundle.sha256},
-        )
-
-    @property
-    def artifact_bucket(self) -> str:
-        """The bucket of releases."""
-        return str(self.bootstrap.json("output", "-json")["artifact_bucket"]["value"])
+        self.said.append(done.stdout + done.stderr)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def configure(self, release: str) -> None:
         """Write what the engineer would write into terraform.tfvars, for a release."""

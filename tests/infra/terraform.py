@@ -98,7 +98,7 @@ class Configuration:
 
     def run(self, *arguments: str, seconds: float, env: Mapping[str, str] | None = None) -> Done:
         """Run a command and return how it ended; one that takes too long has failed."""
-        environ = {**_clean_environ(), **self.env, **(env or {})}
+        environ = {**clean_environ(), **self.env, **(env or {})}
         command = ["terraform", *arguments]
         if arguments[0] != "fmt":
             command.append("-no-color")
@@ -135,7 +135,7 @@ def copied(below: str, to: Path, env: Mapping[str, str] | None = None) -> Config
     return Configuration(folder=to / "infra" / "aws" / below, env=env or {})
 
 
-def _clean_environ() -> dict[str, str]:
+def clean_environ() -> dict[str, str]:
     """Return the outer environment without what would redirect Terraform or reach a real account."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "AWS_", "ORDERS_"))}
     return {**kept, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "AWS_EC2_METADATA_DISABLED": "true"}

@@ -79,6 +79,9 @@ class _Secrets:
         arn, (key, *_) = ":".join(parts[:7]), [*parts[7:], ""]
         try:
             text: str = self._client.get_secret_value(SecretId=arn)["SecretString"]
+        except (BotoCoreError, ClientError) as error:
+            raise SecretUnavailable(f"unable to retrieve secret {arn} from asm: {error}") from error
+        try:
             return text if not key else str(json.loads(text)[key])
-        except (BotoCoreError, ClientError, KeyError, ValueError) as error:
-            raise SecretUnavailable(f"{arn} {key}: {type(error).__name__}: {error}") from error
+        except (KeyError, ValueError) as error:
+            raise SecretUnavailable(f"retrieved secret from Secrets Manager did not contain json key {key}") from error

@@ -63,7 +63,7 @@ def _run(task: Any, definition: Any, settings: Settings) -> None:
             instead=settings.environment,
         )
     except SecretUnavailable as error:
-        _stopped(task, None, f"ResourceInitializationError: unable to pull secrets: {error}")
+        _stopped(task, None, f"ResourceInitializationError: unable to pull secrets or registry auth: {error}")
         return
     task.told = container.last_status = "RUNNING"
     status = _ended(process, output, settings.folder)
