@@ -87,25 +87,46 @@ def test_a_task_does_not_start_without_its_secret(fake: FakeAws, secret: str, ke
     assert task["stoppedReason"].startswith("ResourceInitializationError")
 
 
-def test_a_role_may_do_what_it_is_granted_and_no_more(fake: FakeAws, secret: str) -> None:
-    def client(role: str) -> Any:
-        keys = acting_as(role, fake.endpoint)
-        return boto3.client(
-            "secretsmanager",
-            endpoint_url=fake.endpoint,
-            region_name=REGION,
-            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-        )
+def acting(fake: FakeAws, role: str) -> Any:
+    keys = acting_as(role, fake.endpoint)
+    return boto3.client(
+        "secretsmanager",
+        endpoint_url=fake.endpoint,
+        region_name=REGION,
+        aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+    )
 
-    assert client("puller").get_secret_value(SecretId="shop/word")["Name"] == "shop/word"
+
+def test_a_role_may_do_what_it_is_granted_and_no_more(fake: FakeAws, secret: str) -> None:
+    assert acting(fake, "puller").get_secret_value(SecretId="shop/word")["Name"] == "shop/word"
     with pytest.raises(ClientError, match="AccessDenied"):
-        client("nobody").get_secret_value(SecretId=secret)
+        acting(fake, "nobody").get_secret_value(SecretId=secret)
     with pytest.raises(ClientError, match="AccessDenied"):
-        client("puller").put_secret_value(SecretId=secret, SecretString="x")
+        acting(fake, "puller").put_secret_value(SecretId=secret, SecretString="x")
     with pytest.raises(ClientError, match="AccessDenied"):
-        client("puller").list_secrets()
+        acting(fake, "puller").list_secrets()
     assert "nobody is not authorized to perform: secretsmanager:GetSecretValue" in "\n".join(fake.denied())
+
+
+def test_a_secret_under_a_key_of_ours_needs_the_key(fake: FakeAws) -> None:
+    key = fake.client("kms").create_key()["KeyMetadata"]["Arn"]
+    arn = fake.client("secretsmanager").create_secret(Name="shop/own", SecretString="x", KmsKeyId=key)["ARN"]
+    iam = fake.client("iam")
+    iam.create_role(RoleName="own", AssumeRolePolicyDocument="{}")
+    read = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": arn}
+    via = {"StringEquals": {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}}
+    decrypt = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key, "Condition": via}
+
+    def grant(*statements: dict[str, Any]) -> None:
+        document = {"Version": "2012-10-17", "Statement": list(statements)}
+        iam.put_role_policy(RoleName="own", PolicyName="one", PolicyDocument=json.dumps(document))
+
+    grant(read)
+    with pytest.raises(ClientError, match="kms:Decrypt"):
+        acting(fake, "own").get_secret_value(SecretId=arn)
+    grant(read, decrypt)
+    assert acting(fake, "own").get_secret_value(SecretId=arn)["SecretString"] == "x"
 
 
 def test_it_listens_on_loopback_only(fake: FakeAws) -> None:

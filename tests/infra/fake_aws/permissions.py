@@ -1,18 +1,21 @@
 """Permissions of roles, enforced: a process that acts as a role may do what the role's policies grant, and no more.
 
-Terraform and the tests are administrators. The evaluation is small on purpose: Allow statements with literal or
-wildcard actions and resources. A Deny, a NotAction or a condition that it does not know denies, and says so.
+Terraform and the tests are administrators. What a request implies counts too: a secret or an object under a key of
+our own needs the key. The evaluation is small on purpose: Allow statements, StringEquals and StringLike conditions on
+what is known of a request. A statement with anything else grants nothing.
 """
 
 import fnmatch
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from moto.iam.models import iam_backends
+from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
 from tests.infra.fake_aws.containers import ACCOUNT, ACTING_AS, REGION
@@ -20,6 +23,21 @@ from tests.infra.fake_aws.containers import ACCOUNT, ACTING_AS, REGION
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/\d+/[^/]+/(?P<service>[^/]+)/aws4_request")
 _OBJECT_ACTIONS = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject", "POST": "PutObject"}
 _BUCKET_ACTIONS = {"GET": "ListBucket", "HEAD": "ListBucket"}
+_KEY_ACTIONS = {
+    "GetObject": ("Decrypt",),
+    "PutObject": ("GenerateDataKey",),
+    "GetSecretValue": ("Decrypt",),
+    "PutSecretValue": ("Decrypt", "GenerateDataKey"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """One permission that a request needs."""
+
+    action: str
+    resource: str
+    context: Mapping[str, str] = field(default_factory=dict)
 
 
 class Enforced:
@@ -34,24 +52,34 @@ class Enforced:
         if signed is None or not signed["key"].startswith(ACTING_AS):
             return self._application(environ, start_response)
         role = signed["key"].removeprefix(ACTING_AS)
-        action, resource = _asked(signed["service"], environ)
-        if granted(role, action, resource):
-            return self._application(environ, start_response)
-        message = f"{role} is not authorized to perform: {action} on resource: {resource}"
-        print(f"DENIED {message}", flush=True)
-        answer = json.dumps({"__type": "AccessDeniedException", "message": message}).encode()
-        start_response("403 Forbidden", [("Content-Type", "application/x-amz-json-1.1")])
-        return [answer]
+        for need in _needs(signed["service"], environ):
+            if not _granted(role, need):
+                message = f"{role} is not authorized to perform: {need.action} on resource: {need.resource}"
+                print(f"DENIED {message}", flush=True)
+                answer = json.dumps({"__type": "AccessDeniedException", "message": message}).encode()
+                start_response("403 Forbidden", [("Content-Type", "application/x-amz-json-1.1")])
+                return [answer]
+        return self._application(environ, start_response)
 
 
-def granted(role: str, action: str, resource: str) -> bool:
-    """Tell whether a policy of `role` allows `action` on `resource`."""
+def _granted(role: str, need: Need) -> bool:
+    """Tell whether a policy of `role` allows what is needed."""
     return any(
         statement.get("Effect") == "Allow"
-        and not statement.get("Condition")
-        and any(fnmatch.fnmatchcase(action.lower(), each.lower()) for each in _listed(statement, "Action"))
-        and any(fnmatch.fnmatchcase(resource, each) for each in _listed(statement, "Resource"))
+        and any(fnmatch.fnmatchcase(need.action.lower(), each.lower()) for each in _listed(statement.get("Action")))
+        and any(fnmatch.fnmatchcase(need.resource, each) for each in _listed(statement.get("Resource")))
+        and _holds(statement.get("Condition", {}), need.context)
         for statement in _statements(role)
+    )
+
+
+def _holds(condition: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
+    return all(
+        operator in {"StringEquals", "StringLike"}
+        and key in context
+        and any(fnmatch.fnmatchcase(context[key], each) for each in _listed(wanted))
+        for operator, keys in condition.items()
+        for key, wanted in keys.items()
     )
 
 
@@ -67,28 +95,54 @@ def _statements(role_name: str) -> Iterator[dict[str, Any]]:
         yield from statements if isinstance(statements, list) else [statements]
 
 
-def _listed(statement: dict[str, Any], name: str) -> list[str]:
-    value = statement.get(name, [])
-    return value if isinstance(value, list) else [value]
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _asked(service: str, environ: dict[str, Any]) -> tuple[str, str]:
-    """Return the action and the resource of a request."""
+def _needs(service: str, environ: dict[str, Any]) -> Iterator[Need]:
+    """Yield what a request needs, its own action first."""
     if service == "s3":
-        bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
-        name = (_OBJECT_ACTIONS if key else _BUCKET_ACTIONS).get(environ["REQUEST_METHOD"], "Unknown")
-        return f"s3:{name}", f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
+        yield from _of_objects(environ)
+        return
     operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2] or "Unknown"
-    if service == "secretsmanager":
-        return f"secretsmanager:{operation}", _secret(json.loads(_body(environ)).get("SecretId", "*"))
-    return f"{service}:{operation}", "*"
+    if service != "secretsmanager":
+        yield Need(action=f"{service}:{operation}", resource="*")
+        return
+    name = json.loads(_body(environ)).get("SecretId", "*")
+    secret = _secret(name)
+    yield Need(action=f"secretsmanager:{operation}", resource=name if secret is None else secret.arn)
+    if secret is not None:
+        yield from _of_key(secret.kms_key_id, operation, "secretsmanager")
 
 
-def _secret(name_or_arn: str) -> str:
+def _of_objects(environ: Mapping[str, Any]) -> Iterator[Need]:
+    bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
+    operation = (_OBJECT_ACTIONS if key else _BUCKET_ACTIONS).get(environ["REQUEST_METHOD"], "Unknown")
+    prefix = parse_qs(environ.get("QUERY_STRING", "")).get("prefix", [""])[0]
+    context = {} if key else {"s3:prefix": prefix}
+    resource = f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
+    yield Need(action=f"s3:{operation}", resource=resource, context=context)
+    found = s3_backends[ACCOUNT]["aws"].buckets.get(bucket)
+    rule = ((found.encryption if found else None) or {}).get("Rule", {})
+    default = (rule[0] if isinstance(rule, list) else rule).get("ApplyServerSideEncryptionByDefault", {})
+    yield from _of_key(default.get("KMSMasterKeyID"), operation, "s3")
+
+
+def _of_key(key: str | None, operation: str, service: str) -> Iterator[Need]:
+    """Yield what an operation needs of the key of our own that what it touches is under; AWS's keys need nothing."""
+    if not key or "alias/aws/" in key:
+        return
+    arn = key if key.startswith("arn:") else f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{key}"
+    for action in _KEY_ACTIONS.get(operation, ()):
+        context = {"kms:ViaService": f"{service}.{REGION}.amazonaws.com", "kms:CallerAccount": ACCOUNT}
+        yield Need(action=f"kms:{action}", resource=arn, context=context)
+
+
+def _secret(name_or_arn: str) -> Any:
     for secret in secretsmanager_backends[ACCOUNT][REGION].secrets.values():
         if name_or_arn in {secret.name, secret.arn}:
-            return str(secret.arn)
-    return name_or_arn
+            return secret
+    return None
 
 
 def _body(environ: dict[str, Any]) -> bytes:
