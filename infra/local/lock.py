@@ -17,6 +17,9 @@ TARGETS = {
     LOCAL: ["--extra", "functions", "--extra", "serve", "--extra", "worker", "--group", "dev"],
     "functions/requirements.lock": ["--extra", "functions", "--constraint", LOCAL],
     "worker/requirements.lock": ["--extra", "worker", "--constraint", LOCAL],
+    # What the images need beyond: the functions' own server, and what makes a package of our code.
+    "infra/images/functions.lock": ["--extra", "functions", "--extra", "serve", "--constraint", LOCAL],
+    "infra/images/packaging.lock": ["--group", "packaging", "--constraint", LOCAL],
     # Not constrained: they run in environments of their own, because what they need contradicts what we need.
     "tests/infra/fake_aws.lock": ["--group", "fake-aws"],
     "tests/infra/policy_scan.lock": ["--group", "policy-scan"],
