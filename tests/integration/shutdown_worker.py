@@ -4,6 +4,7 @@ Writes one line per fact to standard output: `ready`, `running {attempt}`, `stop
 """
 
 import asyncio
+import os
 import contextlib
 import sys
 import time
@@ -71,4 +72,7 @@ async def main(address: str, namespace: str, grace: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
+    status = asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    sys.stdout.flush()
+    # As the worker's own command ends, and for its reason: threads of the Temporal client outlive the loop.
+    os._exit(status)
