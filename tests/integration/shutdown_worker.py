@@ -4,8 +4,8 @@ Writes one line per fact to standard output: `ready`, `running {attempt}`, `stop
 """
 
 import asyncio
-import os
 import contextlib
+import os
 import sys
 import time
 
