@@ -1,0 +1,18 @@
+output "topic_arn" {
+  description = "The topic of alarms: subscribe the pager to it."
+  value       = aws_sns_topic.this.arn
+}
+
+output "dashboard_name" {
+  description = "Name of the dashboard in CloudWatch."
+  value       = aws_cloudwatch_dashboard.this.dashboard_name
+}
+
+output "alarm_names" {
+  description = "Every alarm that writes to the topic."
+  value = sort(concat(
+    [for alarm in aws_cloudwatch_metric_alarm.above : alarm.alarm_name],
+    [for alarm in aws_cloudwatch_metric_alarm.tasks : alarm.alarm_name],
+    aws_cloudwatch_metric_alarm.storage[*].alarm_name,
+  ))
+}
