@@ -23,6 +23,7 @@ TARGETS = {
     # Not constrained: they run in environments of their own, because what they need contradicts what we need.
     "tests/infra/fake_aws.lock": ["--group", "fake-aws"],
     "tests/infra/policy_scan.lock": ["--group", "policy-scan"],
+    "tests/infra/image_lint.lock": ["--group", "image-lint"],
 }
 
 

@@ -20,25 +20,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 IMAGES = PROJECT / "infra" / "images"
 DOCKERFILES = sorted(IMAGES.glob("*.Dockerfile"))
-_KNOWN = set(
-    [
-        "ADD",
-        "ARG",
-        "CMD",
-        "COPY",
-        "ENTRYPOINT",
-        "ENV",
-        "EXPOSE",
-        "FROM",
-        "HEALTHCHECK",
-        "LABEL",
-        "RUN",
-        "SHELL",
-        "STOPSIGNAL",
-        "USER",
-        "WORKDIR",
-    ]
-)
+_OF_STAGES = {"ADD", "ARG", "COPY", "FROM", "RUN", "SHELL", "WORKDIR"}
+_OF_PROGRAMS = {"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "STOPSIGNAL", "USER"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +125,7 @@ def _instructions(text: str) -> Iterator[Instruction]:
         if not joined:
             continue
         name, _, value = joined.partition(" ")
-        assert name in _KNOWN, f"{name} is not known to this reading of a Dockerfile"
+        assert name in _OF_STAGES | _OF_PROGRAMS, f"{name} is not known to this reading of a Dockerfile"
         flags = {}
         while match := re.match(r"--([a-z-]+)=(\S+)\s+", value):
             flags[match[1]] = match[2]
