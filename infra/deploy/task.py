@@ -57,7 +57,10 @@ class TaskRun:
     say: Callable[[str], None]
     now: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
-    _began: float = field(default=0.0, init=False)
+    _began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began = self.now()
 
     def container(self) -> "ContainerDefinitionOutputTypeDef":
         """Return the definition of the container that counts. Raises Refused, NotConfigured, Unavailable."""
@@ -69,7 +72,6 @@ class TaskRun:
 
     def start(self, container: str) -> str:
         """Start the task and return its ARN. Raises TaskNotStarted, Refused, NotConfigured, Unavailable."""
-        self._began = self.now()
         told = ""
         while True:
             arn, problem = self._try(container)
@@ -111,7 +113,7 @@ class TaskRun:
         request = self.request
         overrides: TaskOverrideTypeDef = {}
         if request.command:
-            overrides = {"containerOverrides": [{"name": container, "command": request.command}]}
+            overrides = {"containerOverrides": [{"name": container, "command": list(request.command)}]}
         with translated(f"starting a task of {request.task_definition}"):
             try:
                 answer = self.client.run_task(
