@@ -60,6 +60,8 @@ ENV PATH=/app/bin:/usr/local/bin:/usr/bin:/bin \
     ORDERS_ENV=production
 WORKDIR /app
 USER 10001:10001
+# Fargate mounts an undeclared folder as root's own; a declared one as it is here: writable by everybody.
+VOLUME ["/tmp"]
 STOPSIGNAL SIGTERM
 # ECS has its own in the task definition; this one is for docker and compose.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \

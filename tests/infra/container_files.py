@@ -21,7 +21,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 IMAGES = PROJECT / "infra" / "images"
 DOCKERFILES = sorted(IMAGES.glob("*.Dockerfile"))
 _OF_STAGES = {"ADD", "ARG", "COPY", "FROM", "RUN", "SHELL", "WORKDIR"}
-_OF_PROGRAMS = {"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "STOPSIGNAL", "USER"}
+_OF_PROGRAMS = {"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "STOPSIGNAL", "USER", "VOLUME"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,6 +50,12 @@ def _cluster_parameters(client: Client) -> Iterator[str]:
             yield each["DBClusterParameterGroupName"]
 
 
+def _endpoints(client: Client) -> Iterator[str]:
+    for each in client("ec2").describe_vpc_endpoints()["VpcEndpoints"]:
+        if each["State"] != "deleted":  # a deleted one is listed for a while
+            yield each["VpcEndpointId"]
+
+
 def _scalable(client: Client) -> Iterator[str]:
     found = client("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")
     return (each["ResourceId"] for each in found["ScalableTargets"])
@@ -74,7 +80,7 @@ _KINDS: dict[str, Callable[[Client], Iterator[str]]] = {
     "subnet": _listed("ec2", "describe_subnets", "Subnets", "SubnetId"),
     "security group": _listed("ec2", "describe_security_groups", "SecurityGroups", "GroupId"),
     "route table": _listed("ec2", "describe_route_tables", "RouteTables", "RouteTableId"),
-    "endpoint": _listed("ec2", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+    "endpoint": _endpoints,
     "internet gateway": _listed("ec2", "describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
     "address": _listed("ec2", "describe_addresses", "Addresses", "AllocationId"),
     "network interface": _listed("ec2", "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
