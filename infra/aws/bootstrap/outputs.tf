@@ -1,0 +1,39 @@
+output "state_bucket" {
+  description = "Bucket of the environments' states: the `bucket` of their backend."
+  value       = aws_s3_bucket.this["state"].bucket
+}
+
+output "artifact_bucket" {
+  description = "Bucket of published releases: `artifact_bucket` of an environment."
+  value       = aws_s3_bucket.this["artifacts"].bucket
+}
+
+output "worker_repository_url" {
+  description = "Repository of the worker's images: `worker_repository_url` of an environment."
+  value       = module.registry.repository_urls["worker"]
+}
+
+output "functions_repository_url" {
+  description = "Repository of the functions' images, for those who run them as containers."
+  value       = module.registry.repository_urls["functions"]
+}
+
+output "secret_arns" {
+  description = "The empty secrets, by environment and name."
+  value       = { for environment, module in module.secrets : environment => module.secret_arns }
+}
+
+output "plan_role_arn" {
+  description = "The role of pull requests; null without GitHub."
+  value       = one(aws_iam_role.plan[*].arn)
+}
+
+output "apply_role_arns" {
+  description = "The role that deploys each environment; empty without GitHub."
+  value       = { for environment, module in module.deploy_role : environment => module.role_arn }
+}
+
+output "boundary_arns" {
+  description = "The permissions boundary of each environment's roles: `permissions_boundary_arn` of an environment that a pipeline deploys."
+  value       = { for environment, module in module.deploy_role : environment => module.boundary_arn }
+}
