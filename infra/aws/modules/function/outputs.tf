@@ -3,8 +3,8 @@ output "function_name" {
   value       = aws_lambda_function.this.function_name
 }
 
-output "alias_name" {
-  description = "The alias that the gateway calls."
+output "alias" {
+  description = "Name of the alias that is invoked; the function itself may be invoked by nobody."
   value       = aws_lambda_alias.live.name
 }
 
@@ -14,21 +14,26 @@ output "alias_arn" {
 }
 
 output "alias_invoke_arn" {
-  description = "What an integration of the gateway calls."
+  description = "Where API Gateway invokes the alias."
   value       = aws_lambda_alias.live.invoke_arn
 }
 
 output "version" {
-  description = "The version that is live."
+  description = "The published version that the alias points at."
   value       = aws_lambda_function.this.version
 }
 
 output "role_name" {
-  description = "The function's role."
+  description = "Name of the function's role."
   value       = aws_iam_role.this.name
 }
 
+output "role_arn" {
+  description = "ARN of the function's role."
+  value       = aws_iam_role.this.arn
+}
+
 output "log_group_name" {
-  description = "The function's log."
+  description = "Log group of the function."
   value       = aws_cloudwatch_log_group.this.name
 }
