@@ -3,7 +3,7 @@ output "function_name" {
   value       = aws_lambda_function.this.function_name
 }
 
-output "alias" {
+output "alias_name" {
   description = "Name of the alias that is invoked; the function itself may be invoked by nobody."
   value       = aws_lambda_alias.live.name
 }

@@ -48,14 +48,14 @@ variable "artifact_key" {
   }
 }
 
-variable "artifact_checksum" {
+variable "artifact_sha256_base64" {
   description = "SHA-256 of the zip in base64, as Lambda writes it: what makes a changed zip a change."
   type        = string
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9+/]{43}=$", var.artifact_checksum))
-    error_message = "artifact_checksum is a SHA-256 in base64, 44 characters."
+    condition     = can(regex("^[A-Za-z0-9+/]{43}=$", var.artifact_sha256_base64))
+    error_message = "artifact_sha256_base64 is a SHA-256 in base64, 44 characters; a zip that `make publish` put has one."
   }
 }
 
@@ -177,19 +177,19 @@ variable "provisioned_concurrency" {
   }
 }
 
-variable "snap_start" {
+variable "snap_start_enabled" {
   description = "Whether a published version starts from a snapshot of its memory. Not together with provisioned concurrency."
   type        = bool
   default     = false
   nullable    = false
 
   validation {
-    condition     = !(var.snap_start && var.provisioned_concurrency > 0)
+    condition     = !(var.snap_start_enabled && var.provisioned_concurrency > 0)
     error_message = "SnapStart and provisioned concurrency exclude each other."
   }
 
   validation {
-    condition     = !var.snap_start || var.runtime != "python3.11"
+    condition     = !var.snap_start_enabled || var.runtime != "python3.11"
     error_message = "SnapStart knows Python from 3.12 on."
   }
 }

@@ -51,7 +51,7 @@ variable "functions" {
   type = map(object({
     invoke_arn    = string
     function_name = string
-    alias         = string
+    alias_name    = string
     serves        = list(string)
   }))
   nullable = false
