@@ -1,7 +1,7 @@
 # Every target sets up what it needs, says what it does, and fails when a promise is broken. `make` alone explains.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test infra-test lint format bundle lock clean
+.PHONY: help setup demo dev test infra-test lint format bundle publish lock clean
 
 VENV := .venv/bin
 # The first Python that is new enough and really runs: version managers leave shims of Pythons that are not installed.
@@ -45,6 +45,10 @@ format: .setup ## Reformat, and fix what the linter can fix by itself
 
 bundle: .setup ## The functions as zips for AWS Lambda, into dist/ (RUNTIME=3.13: for that Python, which must be here)
 	@$(VENV)/python -m infra.bundle $(if $(RUNTIME),--python $(RUNTIME))
+
+publish: .setup ## A release for AWS: the zip and the image, to where Terraform finds them (RELEASE=name)
+	@test -n "$(RELEASE)" || { echo "name the release: make publish RELEASE=2026.7.1" >&2; exit 2; }
+	@$(VENV)/python -m infra.deploy publish --release "$(RELEASE)" $(PUBLISH)
 
 lock: .setup ## Write the lock files anew from pyproject.toml (UPGRADE=1: with the newest allowed versions)
 	@$(VENV)/python -m infra.local.lock $(if $(UPGRADE),--upgrade)

@@ -1,5 +1,6 @@
 """Clients of AWS with bounded patience, and its errors as ours."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -37,23 +38,32 @@ _UNCONFIGURED = (
 
 
 def ecr(region: str | None) -> "ECRClient":
-    """Return a client of the image registry."""
-    return boto3.client("ecr", region_name=region, config=_PATIENCE)
+    """Return a client of the image registry. Raises NotConfigured."""
+    with translated("reaching the image registry"):
+        return boto3.client("ecr", region_name=region or _region(), config=_PATIENCE)
 
 
 def ecs(region: str | None) -> "ECSClient":
-    """Return a client of the container service."""
-    return boto3.client("ecs", region_name=region, config=_PATIENCE)
+    """Return a client of the container service. Raises NotConfigured."""
+    with translated("reaching ECS"):
+        return boto3.client("ecs", region_name=region or _region(), config=_PATIENCE)
 
 
 def s3(region: str | None) -> "S3Client":
-    """Return a client of the object store."""
-    return boto3.client("s3", region_name=region, config=_PATIENCE)
+    """Return a client of the object store. Raises NotConfigured."""
+    with translated("reaching S3"):
+        return boto3.client("s3", region_name=region or _region(), config=_PATIENCE)
 
 
 def logs(region: str | None) -> Any:
-    """Return a client of CloudWatch Logs."""
-    return boto3.client("logs", region_name=region, config=_PATIENCE)
+    """Return a client of CloudWatch Logs. Raises NotConfigured."""
+    with translated("reaching CloudWatch Logs"):
+        return boto3.client("logs", region_name=region or _region(), config=_PATIENCE)
+
+
+def _region() -> str | None:
+    """Return the region of the variable that Terraform reads and the library does not."""
+    return os.environ.get("AWS_REGION") or None
 
 
 def code_of(error: ClientError) -> str:
