@@ -1,0 +1,49 @@
+variable "region" {
+  description = "AWS region; null takes the one of the AWS variables or profile."
+  type        = string
+  default     = null
+}
+
+variable "release" {
+  description = "The release that runs, as `make publish` named it: upgrade and rollback are this variable."
+  type        = string
+  nullable    = false
+}
+
+variable "artifact_bucket" {
+  description = "Output artifact_bucket of the bootstrap."
+  type        = string
+  nullable    = false
+}
+
+variable "worker_repository_url" {
+  description = "Output worker_repository_url of the bootstrap."
+  type        = string
+  nullable    = false
+}
+
+variable "temporal" {
+  description = "How to reach Temporal: address (host:port), namespace, auth (\"api_key\", \"mtls\", \"none\"); see the module's README."
+  type = object({
+    address     = string
+    namespace   = string
+    auth        = string
+    tls         = optional(bool)
+    server_name = optional(string)
+    private     = optional(bool, false)
+  })
+  nullable = false
+}
+
+variable "worker_settings" {
+  description = "Settings of the worker, ORDERS_<SECTION>__<KEY>, without secrets: the addresses of shop, warehouse and mail relay at least."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "alarm_email" {
+  description = "Address that is written to when an alarm begins or ends; null writes to nobody."
+  type        = string
+  default     = null
+}

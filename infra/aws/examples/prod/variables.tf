@@ -1,0 +1,80 @@
+variable "region" {
+  description = "AWS region; null takes the one of the AWS variables or profile."
+  type        = string
+  default     = null
+}
+
+variable "release" {
+  description = "The release that runs, as `make publish` named it: upgrade and rollback are this variable."
+  type        = string
+  nullable    = false
+}
+
+variable "artifact_bucket" {
+  description = "Output artifact_bucket of the bootstrap."
+  type        = string
+  nullable    = false
+}
+
+variable "worker_repository_url" {
+  description = "Output worker_repository_url of the bootstrap."
+  type        = string
+  nullable    = false
+}
+
+variable "temporal" {
+  description = "How to reach Temporal: address (host:port), namespace, auth (\"api_key\", \"mtls\", \"none\"); see the module's README."
+  type = object({
+    address     = string
+    namespace   = string
+    auth        = string
+    tls         = optional(bool)
+    server_name = optional(string)
+    private     = optional(bool, false)
+  })
+  nullable = false
+}
+
+variable "worker_settings" {
+  description = "Settings of the worker, ORDERS_<SECTION>__<KEY>, without secrets: the addresses of shop, warehouse and mail relay at least."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "alarm_email" {
+  description = "Address that is written to when an alarm begins or ends; it must confirm once."
+  type        = string
+  nullable    = false
+}
+
+variable "operator_auth" {
+  description = "Who may start reconciliations by the API: type \"iam\", or \"jwt\" with issuer and audience."
+  type = object({
+    type     = string
+    issuer   = optional(string)
+    audience = optional(list(string), [])
+    scopes   = optional(list(string), [])
+  })
+  default  = { type = "iam" }
+  nullable = false
+}
+
+variable "custom_domain" {
+  description = "A name of your own for the API and the Route 53 zone it is in; null leaves it with AWS's."
+  type        = object({ name = string, zone_id = string })
+  default     = null
+}
+
+variable "snapshot_identifier" {
+  description = "Restore: make the database from this snapshot. A change replaces the database; leave the value in place afterwards."
+  type        = string
+  default     = null
+}
+
+variable "deletion_protection" {
+  description = "Whether destroying is refused; switched off, and applied, only before an environment is given up or its database replaced."
+  type        = bool
+  default     = true
+  nullable    = false
+}

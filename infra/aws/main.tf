@@ -1,0 +1,43 @@
+# The whole system in one environment. This file: the names, and what must exist before (see bootstrap/). The parts:
+#   foundation.tf   key, network, database, object store
+#   functions.tf    the Lambda functions and the HTTP API in front of them
+#   worker.tf       the ECS services, and the deploy task that runs before them
+#   watching.tf     alarms, topic, dashboard
+
+data "aws_region" "current" {}
+data "aws_partition" "current" {}
+data "aws_caller_identity" "current" {}
+
+locals {
+  prefix = "${var.name}-${var.environment}"
+
+  temporal_host = split(":", var.temporal.address)[0]
+  temporal_port = split(":", var.temporal.address)[1]
+  temporal_tls  = coalesce(var.temporal.tls, var.temporal.auth != "none")
+  temporal_environment = merge(
+    {
+      ORDERS_TEMPORAL__ADDRESS   = var.temporal.address
+      ORDERS_TEMPORAL__NAMESPACE = var.temporal.namespace
+      ORDERS_TEMPORAL__TLS       = tostring(local.temporal_tls)
+    },
+    var.temporal.server_name == null ? {} : { ORDERS_TEMPORAL__SERVER_NAME = var.temporal.server_name },
+  )
+  temporal_secret_keys = {
+    api_key = ["ORDERS_TEMPORAL__API_KEY"]
+    mtls    = ["ORDERS_TEMPORAL__CLIENT_CERT", "ORDERS_TEMPORAL__CLIENT_KEY"]
+    none    = []
+  }[var.temporal.auth]
+}
+
+# The containers of secrets, which the bootstrap made and `orders secrets put` filled. Only their names and ARNs pass
+# through here: a value that Terraform read would stand in its state.
+data "aws_secretsmanager_secret" "these" {
+  for_each = toset(["api", "database", "temporal", "webhooks", "worker"])
+
+  name = "${var.name}/${var.environment}/${each.key}"
+}
+
+locals {
+  secret_arns         = { for name, secret in data.aws_secretsmanager_secret.these : name => secret.arn }
+  secret_kms_key_arns = distinct(compact([for secret in data.aws_secretsmanager_secret.these : secret.kms_key_id]))
+}

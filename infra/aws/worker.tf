@@ -1,0 +1,65 @@
+locals {
+  # From the URL, so that any registry can be named; only one in ECR needs a right to pull.
+  ecr = try(regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/(?P<name>.+)$", var.worker_repository_url), null)
+
+  database_secrets = { ORDERS_DATABASE__URL = { secret_arn = local.secret_arns["database"], key = "ORDERS_DATABASE__URL" } }
+  temporal_secrets = { for key in local.temporal_secret_keys : key => { secret_arn = local.secret_arns["temporal"], key = key } }
+  worker_secrets   = { for key in var.worker_secret_keys : key => { secret_arn = local.secret_arns["worker"], key = key } }
+
+  mail_port = lookup(var.worker_settings, "ORDERS_MAIL__PORT", null)
+}
+
+module "worker" {
+  source = "./modules/worker"
+
+  prefix         = local.prefix
+  image          = "${var.worker_repository_url}:${var.release}"
+  repository_arn = local.ecr == null ? null : "arn:${data.aws_partition.current.partition}:ecr:${local.ecr.region}:${local.ecr.account}:repository/${local.ecr.name}"
+  groups         = var.worker_groups
+
+  environment = merge(
+    # Links in mails lead to the API, unless a setting says otherwise.
+    { ORDERS_USERS__CONFIRM_URL = "${module.gateway.url}/users/{user_id}/confirm" },
+    var.worker_settings,
+    local.temporal_environment,
+    {
+      ORDERS_ENV                    = "production"
+      ORDERS_DATABASE__TLS          = "true"
+      ORDERS_DATABASE__CA_FILE      = "/etc/ssl/rds/global-bundle.pem"
+      ORDERS_STORE__BUCKET          = module.storage.bucket_name
+      ORDERS_METRICS__EMF_NAMESPACE = local.prefix
+    },
+  )
+  secrets = merge(local.worker_secrets, local.temporal_secrets, local.database_secrets)
+
+  deploy_environment = {
+    ORDERS_DEPLOY__DATABASE_HOST   = module.database.host
+    ORDERS_DEPLOY__DATABASE_PORT   = tostring(module.database.port)
+    ORDERS_DEPLOY__DATABASE_NAME   = module.database.database_name
+    ORDERS_DEPLOY__DATABASE_SECRET = local.secret_arns["database"]
+  }
+  deploy_secrets = merge(local.temporal_secrets, {
+    ORDERS_DEPLOY__DATABASE_MASTER_USER     = { secret_arn = module.database.master_secret_arn, key = "username" }
+    ORDERS_DEPLOY__DATABASE_MASTER_PASSWORD = { secret_arn = module.database.master_secret_arn, key = "password" }
+  })
+  deploy_writes_secret_arn = local.secret_arns["database"]
+  deploy_task_enabled      = var.deploy_task_enabled
+  python                   = coalesce(var.python, abspath("${path.module}/../../.venv/bin/python"))
+
+  vpc_id                     = module.network.vpc_id
+  subnet_ids                 = module.network.task_subnet_ids
+  assign_public_ip           = module.network.assign_public_ip
+  database_security_group_id = module.database.security_group_id
+  database_port              = module.database.port
+  egress_ports = merge(
+    { (local.temporal_port) = "Temporal" },
+    local.mail_port == null ? {} : { (local.mail_port) = "The mail relay" },
+  )
+
+  bucket_arn                 = module.storage.bucket_arn
+  kms_key_arn                = local.kms_key_arn
+  secret_kms_key_arns        = local.secret_kms_key_arns
+  metrics_namespace          = local.prefix
+  container_insights_enabled = var.container_insights_enabled
+  log_retention_days         = var.log_retention_days
+}
