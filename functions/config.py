@@ -9,8 +9,10 @@ from pathlib import Path
 from functions.auth import BearerKey
 from functions.routes import Auth, table
 from functions.source_settings import MAX_BODY_BYTES, SourceConfig, problems_of
+from worker.contract import temporal_tls
 from worker.contract.ids import is_valid_part
-from worker.contract.settings import ROOT, ConfigurationError, Secret, build, environment, pick, raw_settings
+from worker.contract.settings import ROOT, ConfigurationError, build, environment, pick, raw_settings
+from worker.contract.temporal_tls import TemporalConfig
 
 WORKER_ONLY = frozenset(
     {
@@ -30,16 +32,6 @@ WORKER_ONLY = frozenset(
 """Top-level tables of settings.toml that only the worker reads."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemporalConfig:
-    """How to reach the Temporal server."""
-
-    address: str
-    namespace: str
-    tls: bool
-    api_key: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +87,7 @@ def check(config: FunctionsConfig, *, environment: str) -> list[str]:
         )
         if value < least
     ]
+    problems.extend(temporal_tls.problems_of(config.temporal))
     for holder, key in config.api.keys.items():
         problems.extend(f"api.keys.{holder}{problem}" for problem in _key_problems(key))
     if config.api.max_body_bytes > MAX_BODY_BYTES:

@@ -27,13 +27,13 @@ from temporalio.client import (
 from temporalio.common import Priority, TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime, TelemetryConfig
-from temporalio.service import RetryConfig, RPCStatusCode
+from temporalio.service import RetryConfig, RPCStatusCode, TLSConfig
 
-from functions.config import TemporalConfig
 from functions.event_loop import LoopThread
 from functions.problems import Conflict, Ended, NotFound, Problem, TemporalUnavailable, Unprocessable
 from functions.tracing import TraceInterceptor
 from worker.contract.names import FINGERPRINT_MEMO, Queue, Urgency, WorkflowType
+from worker.contract.temporal_tls import TemporalConfig, tls_pieces
 
 _log = logging.getLogger(__name__)
 
@@ -205,7 +205,7 @@ class Temporal:
             self._loop.held = await Client.connect(
                 self._config.address,
                 namespace=self._config.namespace,
-                tls=self._config.tls,
+                tls=_tls(self._config),
                 api_key=self._config.api_key.reveal() if self._config.api_key else None,
                 identity=f"functions@{os.getpid()}",
                 lazy=True,
@@ -253,3 +253,15 @@ def _refused(cause: BaseException | None) -> Problem:
     kind = cause.type if isinstance(cause, ApplicationError) else None
     problem, detail = _REFUSALS.get(kind or "", (Unprocessable, "it was refused"))
     return problem(detail)
+
+
+def _tls(config: TemporalConfig) -> bool | TLSConfig:
+    pieces = tls_pieces(config)
+    if pieces is None:
+        return False
+    return TLSConfig(
+        server_root_ca_cert=pieces.server_root_ca_cert,
+        domain=pieces.domain,
+        client_cert=pieces.client_cert,
+        client_private_key=pieces.client_private_key,
+    )

@@ -5,20 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.contract.settings import ROOT, Secret, build, pick, raw_settings
+from worker.contract import temporal_tls
+from worker.contract.settings import ROOT, ConfigurationError, Secret, build, pick, raw_settings
+from worker.contract.temporal_tls import TemporalConfig
 
 FUNCTIONS_ONLY = frozenset({"api", "webhooks"})
 """Top-level tables of settings.toml that only the functions read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemporalConfig:
-    """How to reach the Temporal server."""
-
-    address: str
-    namespace: str
-    tls: bool
-    api_key: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,4 +159,8 @@ class WorkerConfig:
 def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerConfig:
     """Load the worker's settings. Raises ConfigurationError with every problem at once."""
     values: dict[str, Any] = pick(raw_settings(environ, root), WorkerConfig, FUNCTIONS_ONLY)
-    return build(WorkerConfig, values)
+    config = build(WorkerConfig, values)
+    problems = temporal_tls.problems_of(config.temporal)
+    if problems:
+        raise ConfigurationError(problems)
+    return config

@@ -13,8 +13,9 @@ from temporalio import activity
 from temporalio.exceptions import CancelledError
 
 from tests.integration.tiny_workflows import TinyActivity
-from worker.config import ProcessConfig, TemporalConfig
+from worker.config import ProcessConfig
 from worker.contract.names import Queue
+from worker.contract.temporal_tls import TemporalConfig
 from worker.temporal import lifetime
 from worker.temporal.client import connect
 from worker.temporal.worker import activity_executor, build_workers

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 
-from worker.config import TemporalConfig
+from worker.contract.temporal_tls import TemporalConfig
 from worker.temporal import search_attributes
 from worker.temporal.client import connect
 

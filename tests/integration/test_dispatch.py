@@ -12,10 +12,11 @@ from temporalio.worker import Worker
 
 from tests.integration.temporal_namespace import fresh_namespace
 from tests.integration.tiny_workflows import TinyActivity, TinyEvent, TinyOrder
-from worker.config import ProcessConfig, TemporalConfig
+from worker.config import ProcessConfig
 from worker.contract.events import ProviderEvent
 from worker.contract.names import FINGERPRINT_MEMO, Queue
 from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder
+from worker.contract.temporal_tls import TemporalConfig
 from worker.domain.errors import Conflict, InvalidInput, NotFound, PaymentDeclined, ProviderUnavailable
 from worker.observability.metrics import Metrics
 from worker.temporal.client import connect

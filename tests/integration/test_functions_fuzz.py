@@ -26,12 +26,13 @@ from temporalio.client import Client
 
 from functions.app import create_app
 from functions.auth import BearerKey
-from functions.config import ApiConfig, FunctionsConfig, LoggingConfig, TemporalConfig
+from functions.config import ApiConfig, FunctionsConfig, LoggingConfig
 from functions.openapi import document
 from functions.source_settings import SourceConfig, SourceSecret
 from tests.integration.answering_worker import answering
 from tests.integration.temporal_namespace import fresh_namespace
 from worker.contract.settings import Secret
+from worker.contract.temporal_tls import TemporalConfig
 
 KEY, SECRET = "ok_fuzz", "whsec_fuzz"
 CHECKS = [

@@ -9,7 +9,6 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from functions.config import TemporalConfig
 from functions.temporal import Start, Temporal
 from tests.integration.temporal_namespace import fresh_namespace
 from tests.integration.tiny_workflows import TinyEvent
@@ -17,6 +16,7 @@ from tests.workflows.samples import CHARGED, USER, provider_event
 from worker.contract.names import Queue, Urgency, WorkflowType
 from worker.contract.orders import LateRefund, RefundOrder
 from worker.contract.reconciliation import Reconcile
+from worker.contract.temporal_tls import TemporalConfig
 from worker.temporal.dispatch import TemporalProcesses
 
 

@@ -22,11 +22,12 @@ from werkzeug.test import TestResponse
 from functions.admission import Admission
 from functions.app import create_app
 from functions.auth import BearerKey
-from functions.config import ApiConfig, FunctionsConfig, LoggingConfig, TemporalConfig
+from functions.config import ApiConfig, FunctionsConfig, LoggingConfig
 from functions.routes import Auth, table
 from functions.source_settings import SourceConfig, SourceSecret
 from infra.local.freeports import free_port
 from worker.contract.settings import ROOT, Secret
+from worker.contract.temporal_tls import TemporalConfig
 
 KEY = "ok_test_key"
 BEARER = {"Authorization": f"Bearer {KEY}"}

@@ -13,9 +13,9 @@ from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.runtime import Runtime
-from temporalio.service import RetryConfig, RPCError
+from temporalio.service import RetryConfig, RPCError, TLSConfig
 
-from worker.config import TemporalConfig
+from worker.contract.temporal_tls import TemporalConfig, tls_pieces
 from worker.domain.errors import ProviderUnavailable
 
 FIRST_CONNECT_SECONDS = 30.0
@@ -56,7 +56,7 @@ async def connect(
                 return await Client.connect(
                     config.address,
                     namespace=config.namespace,
-                    tls=config.tls,
+                    tls=_tls(config),
                     api_key=config.api_key.reveal() if config.api_key else None,
                     identity=identity or default_identity(),
                     lazy=lazy,
@@ -80,3 +80,15 @@ async def connect(
 def default_identity() -> str:
     """Return `{pid}@{host}`: enough to find the process, nothing about a person."""
     return f"{os.getpid()}@{socket.gethostname()}"
+
+
+def _tls(config: TemporalConfig) -> bool | TLSConfig:
+    pieces = tls_pieces(config)
+    if pieces is None:
+        return False
+    return TLSConfig(
+        server_root_ca_cert=pieces.server_root_ca_cert,
+        domain=pieces.domain,
+        client_cert=pieces.client_cert,
+        client_private_key=pieces.client_private_key,
+    )
