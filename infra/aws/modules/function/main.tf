@@ -1,69 +1,69 @@
-# One Lambda function of the edge: a published release's zip, its own role, its own log, the alias `live` that the
-# gateway calls. An invocation is answered or it is not: there is no queue behind it, so nothing to put aside.
-
-data "aws_region" "current" {}
-data "aws_caller_identity" "current" {}
+# One Lambda function: a published version of the release's zip behind the alias "live", and its log. Its role is in
+# role.tf.
 
 locals {
   function_name = "${var.prefix}-${var.name}"
+
+  environment = merge(
+    { ORDERS_ENV = "production" },
+    var.environment,
+    { ORDERS_API__FUNCTIONS = jsonencode(var.serves) },
+    length(var.secret_arns) == 0 ? {} : { SECRETS_MANAGER_ARNS = join(",", var.secret_arns) },
+  )
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  # checkov:skip=CKV_AWS_338:how long logs are kept is the environment's decision, with a year as the default
-  # checkov:skip=CKV_AWS_158:the key is a variable; without one CloudWatch Logs encrypts with its own
+  # checkov:skip=CKV_AWS_158:the key is a variable; without one CloudWatch encrypts with its own
+  # checkov:skip=CKV_AWS_338:how long logs are kept is a variable; an environment to try things in keeps them for days
   name              = "/aws/lambda/${local.function_name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
 }
 
 resource "aws_lambda_function" "this" {
-  # checkov:skip=CKV_AWS_115:a variable; the account's own limit holds where it is null
-  # checkov:skip=CKV_AWS_116:a dead letter queue is for asynchronous calls; the gateway's are answered, and the sender tries again
-  # checkov:skip=CKV_AWS_117:it calls AWS and a public Temporal address; a VPC is a variable, for a private one
-  # checkov:skip=CKV_AWS_173:the variables hold no secret, only the names of secrets; the key is a variable
-  # checkov:skip=CKV_AWS_272:the zip is pinned by its SHA-256 instead of a signature
-  # checkov:skip=CKV_AWS_50:a variable that is on unless somebody switches it off
-  function_name    = local.function_name
-  description      = "Orders at the edge: ${join(", ", var.serves)}"
-  role             = aws_iam_role.this.arn
+  # checkov:skip=CKV_AWS_115:reserved concurrency is a variable; a new account has none to reserve
+  # checkov:skip=CKV_AWS_116:invoked by the gateway and answered at once; a dead letter queue is for events that nobody waits for
+  # checkov:skip=CKV_AWS_117:no VPC unless Temporal's address is private; it would cost a NAT gateway and guard nothing
+  # checkov:skip=CKV_AWS_173:the key of the variables is a variable, and no secret is among them
+  # checkov:skip=CKV_AWS_272:the zip is pinned by its checksum, and only the pipeline may write releases
+  function_name = local.function_name
+  description   = "Serves ${join(", ", var.serves)}"
+  role          = aws_iam_role.this.arn
+
   s3_bucket        = var.artifact_bucket
   s3_key           = var.artifact_key
   source_code_hash = var.artifact_sha256_base64
   handler          = "functions.lambda_handler.handler"
   runtime          = var.runtime
   architectures    = [var.architecture]
-  memory_size      = var.memory_mb
-  timeout          = var.timeout_seconds
-  # Versions are what an alias points to, and what a snapshot is made of.
-  publish                        = true
+  # An alias points at a version, and a version never changes: that is what can be rolled back to.
+  publish = true
+
+  memory_size                    = var.memory_mb
+  timeout                        = var.timeout_seconds
   reserved_concurrent_executions = var.reserved_concurrency == null ? -1 : var.reserved_concurrency
   kms_key_arn                    = var.kms_key_arn
 
   environment {
-    variables = merge(
-      var.environment,
-      { ORDERS_API__FUNCTIONS = jsonencode(var.serves) },
-      length(var.secret_arns) > 0 ? { SECRETS_MANAGER_ARNS = join(",", var.secret_arns) } : {},
-    )
+    variables = local.environment
   }
 
   logging_config {
-    # The function writes its own JSON; Lambda's lines about it are JSON as well.
-    log_format            = "JSON"
-    application_log_level = "INFO"
-    system_log_level      = "WARN"
     log_group             = aws_cloudwatch_log_group.this.name
+    log_format            = "JSON"
+    application_log_level = var.log_level
+    system_log_level      = "WARN"
   }
 
   tracing_config {
-    mode = var.tracing_enabled ? "Active" : "PassThrough"
+    mode = "Active"
   }
 
   dynamic "snap_start" {
-    for_each = var.snap_start_enabled ? ["PublishedVersions"] : []
+    for_each = var.snap_start_enabled ? ["this"] : []
 
     content {
-      apply_on = snap_start.value
+      apply_on = "PublishedVersions"
     }
   }
 
@@ -76,21 +76,21 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # A function that may not write its log starts all the same, and nobody sees why it fails.
+  # Lambda tries the role when it makes the function.
   depends_on = [aws_iam_role_policy.this]
 }
 
 resource "aws_lambda_alias" "live" {
   name             = "live"
-  description      = "What the gateway calls"
+  description      = "What the gateway invokes"
   function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
 }
 
-resource "aws_lambda_provisioned_concurrency_config" "this" {
+resource "aws_lambda_provisioned_concurrency_config" "live" {
   count = var.provisioned_concurrency > 0 ? 1 : 0
 
-  function_name                     = aws_lambda_function.this.function_name
+  function_name                     = aws_lambda_alias.live.function_name
   qualifier                         = aws_lambda_alias.live.name
   provisioned_concurrent_executions = var.provisioned_concurrency
 }

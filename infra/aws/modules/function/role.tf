@@ -1,6 +1,10 @@
 # What the function may do: write its own log, read its own secrets, report traces. No database, no bucket, no key that
 # moves money.
 
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
 resource "aws_iam_role" "this" {
   name                 = "${local.function_name}-function"
   description          = "The function ${local.function_name}: its log and its secrets"
@@ -33,13 +37,14 @@ resource "aws_iam_role_policy" "this" {
         Action   = ["secretsmanager:GetSecretValue"]
         Resource = arns
       } if length(arns) > 0],
-      [for arn in var.secret_kms_key_arns : {
+      [for arn in length(var.secret_arns) == 0 ? [] : var.secret_kms_key_arns : {
         Sid       = "Decrypt${substr(sha1(arn), 0, 8)}"
         Effect    = "Allow"
         Action    = ["kms:Decrypt"]
         Resource  = [arn]
         Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${data.aws_region.current.name}.amazonaws.com" } }
       }],
+      # Lambda has a grant of its own on the key, but for the role as it was when the function was made.
       [for arn in var.kms_key_arn == null ? [] : [var.kms_key_arn] : {
         Sid      = "DecryptOwnVariables"
         Effect   = "Allow"
@@ -49,13 +54,13 @@ resource "aws_iam_role_policy" "this" {
           StringEquals = { "kms:EncryptionContext:aws:lambda:FunctionArn" = local.function_arn }
         }
       }],
-      [for enabled in [var.tracing_enabled] : {
+      [{
         Sid    = "ReportTraces"
         Effect = "Allow"
         Action = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
         # X-Ray's two actions know no resource.
         Resource = ["*"]
-      } if enabled],
+      }],
       [for vpc in var.vpc == null ? [] : [var.vpc] : {
         Sid    = "AttachToTheVpc"
         Effect = "Allow"
@@ -77,5 +82,3 @@ locals {
     data.aws_caller_identity.current.account_id, "function", local.function_name,
   ])
 }
-
-data "aws_partition" "current" {}

@@ -15,8 +15,8 @@ variable "name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,15}$", var.name))
-    error_message = "name is up to 16 small letters, digits and hyphens."
+    condition     = can(regex("^[a-z][a-z0-9-]{0,19}$", var.name))
+    error_message = "name is up to 20 small letters, digits and hyphens."
   }
 }
 
