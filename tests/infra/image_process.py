@@ -35,7 +35,7 @@ class ImageProcess:
         script = next(path for path in (own, theirs, Path(sysconfig.get_path("scripts")) / entry[0]) if path.is_file())
         return [self.interpreter, str(script), *entry[1:]]
 
-    def run(self, *command: str, seconds: int = 60, **variables: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run a program to its end."""
         return subprocess.run(
             list(command),
@@ -46,7 +46,7 @@ class ImageProcess:
             extra_groups=[] if self.user else None,
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=60,
             check=False,
         )
 
