@@ -17,7 +17,9 @@ from worker.contract.temporal_tls import TemporalConfig
 WORKER_ONLY = frozenset(
     {
         "database",
+        "deploy",
         "mail",
+        "metrics",
         "orders",
         "provider",
         "reconciliation",

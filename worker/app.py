@@ -15,10 +15,9 @@ from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.refunds import RefundActivities
 from worker.activities.users import UserActivities
 from worker.config import WorkerConfig
-from worker.connections import engine_of, store_path
+from worker.connections import engine_of, store_of
 from worker.contract.names import Queue
 from worker.gateways.clock import SystemClock
-from worker.gateways.folder_store import FolderStore
 from worker.gateways.mail import SmtpMail
 from worker.gateways.shopify import ShopifyShop
 from worker.gateways.stripe_payments import StripePayments
@@ -105,7 +104,7 @@ def compose(config: WorkerConfig, client: Client) -> Application:
     reconciliation_activities = ReconciliationActivities(
         ReconciliationService(database, payments, shop, warehouse, clock, graces_of(config)),
         RepairService(database, payments, shop, warehouse, clock, Sources()),
-        ReportingService(database, ReportFiles(FolderStore(store_path(config)))),
+        ReportingService(database, ReportFiles(store_of(config))),
         processes,
     )
     plan: dict[Queue, Duties] = {

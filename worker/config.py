@@ -9,8 +9,8 @@ from worker.contract import temporal_tls
 from worker.contract.settings import ROOT, ConfigurationError, Secret, build, pick, raw_settings
 from worker.contract.temporal_tls import TemporalConfig
 
-FUNCTIONS_ONLY = frozenset({"api", "webhooks"})
-"""Top-level tables of settings.toml that only the functions read."""
+NOT_THE_WORKERS = frozenset({"api", "deploy", "webhooks"})
+"""Top-level tables of settings.toml that the functions read, or the deploy command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class DatabaseConfig:
     write_timeout_seconds: int
     lock_wait_seconds: int
     tls: bool
+    ca_file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +100,10 @@ class MailConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreConfig:
-    """The object store. A relative path is below the project's root."""
+    """The object store: the bucket where one is named, else the folder. A relative path is below the project's root."""
 
     path: Path
+    bucket: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,13 @@ class ReconciliationConfig:
     order_grace_seconds: int
     lookback_seconds: int
     repair: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """Figures for CloudWatch; an empty namespace switches them off."""
+
+    emf_namespace: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,13 +161,14 @@ class WorkerConfig:
     mail: MailConfig
     store: StoreConfig
     reconciliation: ReconciliationConfig
+    metrics: MetricsConfig
     logging: LoggingConfig
     schedules: dict[str, ScheduleConfig]
 
 
 def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerConfig:
     """Load the worker's settings. Raises ConfigurationError with every problem at once."""
-    values: dict[str, Any] = pick(raw_settings(environ, root), WorkerConfig, FUNCTIONS_ONLY)
+    values: dict[str, Any] = pick(raw_settings(environ, root), WorkerConfig, NOT_THE_WORKERS)
     config = build(WorkerConfig, values)
     problems = temporal_tls.problems_of(config.temporal)
     if problems:

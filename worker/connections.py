@@ -1,4 +1,4 @@
-"""What settings lead to, for programs that only read: the database's engine, the object store's folder.
+"""What settings lead to, for programs that only read: the database's engine, the object store.
 
 Apart from the composition root, so that a command that lists orders need not load the whole application.
 """
@@ -9,9 +9,10 @@ from pathlib import Path
 
 from worker.config import DatabaseConfig, WorkerConfig
 from worker.contract.settings import ROOT
+from worker.gateways.folder_store import FolderStore
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.engine import Engine, make_engine
-from worker.services.ports import Database
+from worker.services.ports import Database, ObjectStore
 
 
 def engine_of(config: DatabaseConfig) -> Engine:
@@ -24,6 +25,7 @@ def engine_of(config: DatabaseConfig) -> Engine:
         write_timeout=config.write_timeout_seconds,
         lock_wait=config.lock_wait_seconds,
         tls=config.tls,
+        ca_file=config.ca_file,
     )
 
 
@@ -37,6 +39,19 @@ def reading(config: WorkerConfig) -> Iterator[Database]:
         engine.dispose()
 
 
-def store_path(config: WorkerConfig) -> Path:
-    """Return the object store's folder; a relative one is below the project's root."""
+def store_of(config: WorkerConfig) -> ObjectStore:
+    """Make the object store of the settings: a bucket where one is named, else a folder."""
+    if config.store.bucket:
+        from worker.gateways.s3_store import S3Store  # noqa: PLC0415 - the AWS library, only where it is needed
+
+        return S3Store(config.store.bucket)
+    return FolderStore(_folder(config))
+
+
+def stored_at(config: WorkerConfig, path: str) -> str:
+    """Return where an object is, as a person would open it: a file's path, or s3://bucket/path."""
+    return f"s3://{config.store.bucket}/{path}" if config.store.bucket else str(_folder(config) / path)
+
+
+def _folder(config: WorkerConfig) -> Path:
     return config.store.path if config.store.path.is_absolute() else ROOT / config.store.path

@@ -88,13 +88,14 @@ def test_an_older_database_is_refused(engine: Engine) -> None:
         migrate.check(engine)
 
 
-def test_a_newer_database_is_refused_and_left_alone(engine: Engine) -> None:
+def test_a_newer_database_is_used_with_a_warning_and_left_alone(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
     migrate.upgrade(engine)
     run_sql(engine, "UPDATE schema_version SET version_num = '9999'")
-    with pytest.raises(SchemaMismatch, match="9999, newer than"):
-        migrate.check(engine)
-    with pytest.raises(SchemaMismatch, match="9999, newer than"):
-        migrate.upgrade(engine)
+    migrate.check(engine)
+    assert [record.message for record in caplog.records] == ["the database is newer than this code"]
+    assert migrate.upgrade(engine) == ("9999", "9999")
     assert MysqlDatabase(engine).schema_version() == "9999"
 
 

@@ -14,6 +14,7 @@ import pytest
 
 import functions.config
 import worker.config
+import worker.deployment
 from worker.contract.settings import ENVIRONMENTS, ROOT, ConfigurationError, Secret, build, raw_settings
 
 TEXT = (ROOT / "settings.toml").read_text(encoding="utf-8")
@@ -32,7 +33,7 @@ FUNCTION_SECRETS = {
     "ORDERS_WEBHOOKS__STRIPE__SECRETS": '["whsec_visible-8"]',
     "ORDERS_WEBHOOKS__WAREHOUSE__SECRETS": '["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]',
 }
-CONFIGS = (worker.config.WorkerConfig, functions.config.FunctionsConfig)
+CONFIGS = (worker.config.WorkerConfig, functions.config.FunctionsConfig, worker.deployment.DeployConfig)
 
 
 @pytest.fixture
@@ -278,8 +279,8 @@ def test_each_deployable_reads_its_own_tables_only(variables: pytest.MonkeyPatch
     assert both == {"temporal", "logging"}
     of_worker = {field.name for field in dataclasses.fields(CONFIGS[0])}
     of_functions = {field.name for field in dataclasses.fields(CONFIGS[1])}
-    assert of_worker - both == functions.config.WORKER_ONLY
-    assert of_functions - both == worker.config.FUNCTIONS_ONLY
+    assert (of_worker - both) | {"deploy"} == functions.config.WORKER_ONLY
+    assert (of_functions - both) | {"deploy"} == worker.config.NOT_THE_WORKERS
     variables.setenv("ORDERS_API__DEADLINE_MS", "not the worker's concern")
     worker.config.load()
 

@@ -10,8 +10,17 @@ KEY = "-----BEGIN PRIVATE KEY-----\\nMIIE\\n-----END PRIVATE KEY-----"
 
 
 def config(address: str = "temporal.example:7233", *, tls: bool = True, **more: str) -> TemporalConfig:
-    secret = {name: Secret(more.pop(name)) for name in ("api_key", "client_cert", "client_key") if name in more}
-    return TemporalConfig(address=address, namespace="default", tls=tls, **secret, **more)
+    secret = {name: Secret(more[name]) for name in ("api_key", "client_cert", "client_key") if name in more}
+    return TemporalConfig(
+        address=address,
+        namespace="default",
+        tls=tls,
+        api_key=secret.get("api_key"),
+        client_cert=secret.get("client_cert"),
+        client_key=secret.get("client_key"),
+        server_ca=more.get("server_ca"),
+        server_name=more.get("server_name"),
+    )
 
 
 @pytest.mark.parametrize(

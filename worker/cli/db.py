@@ -5,7 +5,7 @@ import click
 from worker.config import load
 from worker.connections import engine_of
 from worker.repositories.migrate import check as check_schema
-from worker.repositories.migrate import upgrade
+from worker.repositories.migrate import head, upgrade
 
 
 @click.group()
@@ -21,15 +21,25 @@ def migrate() -> None:
         before, after = upgrade(engine)
     finally:
         engine.dispose()
-    click.echo(f"schema is at {after}" if before == after else f"schema moved from {before or 'nothing'} to {after}")
+    click.echo(told(before, after))
 
 
 @command.command()
 def check() -> None:
-    """Exit 0 when the schema is the code's, 5 when it is older or newer."""
+    """Exit 0 when the schema is the code's or newer, 5 when it is older."""
     engine = engine_of(load().database)
     try:
         check_schema(engine)
     finally:
         engine.dispose()
     click.echo("schema fits the code")
+
+
+def told(before: str | None, after: str) -> str:
+    """Say what a migration did."""
+    if before != after:
+        return f"schema moved from {before or 'nothing'} to {after}"
+    needed = head()
+    return (
+        f"schema is at {after}" if after == needed else f"schema is at {after}, newer than this code's {needed}: left"
+    )

@@ -25,6 +25,7 @@ EXIT_BUG = 70
 COMMANDS = {
     "breaks": "Differences between the books: list, show.",
     "db": "The database: migrate, check.",
+    "deploy": "A release: run what must be done before its workers start.",
     "dev": "The local stack: env, status.",
     "events": "Received webhooks: list.",
     "order": "Orders: list, show, cancel.",

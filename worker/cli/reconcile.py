@@ -8,7 +8,7 @@ from rich.console import Console
 
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import WorkerConfig, load
-from worker.connections import reading, store_path
+from worker.connections import reading, stored_at
 from worker.contract.ids import reconciliation_workflow_id
 from worker.contract.reconciliation import Reconcile, ReconciliationResult, Window
 from worker.domain.errors import NotFound
@@ -119,7 +119,7 @@ def report(run_id: str) -> None:
         found = database.transact(lambda tx: tx.runs.get(run_id))
     if found is None or not found.report:
         raise NotFound(f"run {run_id} has no report; `orders reconcile list` shows the runs")
-    click.echo(store_path(config) / found.report)
+    click.echo(stored_at(config, found.report))
 
 
 async def reconcile(config: WorkerConfig, request: Reconcile, window: str) -> ReconciliationResult:
@@ -156,7 +156,7 @@ def show_run(config: WorkerConfig, run_id: str, *, as_json: bool) -> None:
         )
         show_report(shown, Console())
         if record.run.report:
-            click.echo(f"report: {store_path(config) / record.run.report}")
+            click.echo(f"report: {stored_at(config, record.run.report)}")
     _leave(record.run.verdict)
 
 

@@ -9,9 +9,8 @@ import click
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.cli.reconcile import INCOMPLETE, answer, reconcile
 from worker.config import load
-from worker.connections import reading, store_path
+from worker.connections import reading, store_of
 from worker.contract.reconciliation import Reconcile
-from worker.gateways.folder_store import FolderStore
 from worker.services.ports import StatementFile
 from worker.statements.detection import FORMATS
 from worker.statements.parse import ParsedStatement, parse
@@ -69,7 +68,7 @@ def import_file(file: Path, format_name: str | None, provider: str | None, *, ru
     )
     # One provider account may serve several shops; what the others took is theirs to reconcile.
     ours = [line for line in parsed.lines if line.shop in {"", config.shop.name}]
-    FolderStore(store_path(config)).put(f"statements/{record.provider}/{parsed.sha256}.csv", content)
+    store_of(config).put(f"statements/{record.provider}/{parsed.sha256}.csv", content)
     with reading(config) as database:
         added = database.transact(lambda tx: tx.statements.add(record, ours, parsed.rejects))
     if not as_json:

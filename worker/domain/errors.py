@@ -11,7 +11,7 @@
       ProviderRejected        an outside system refused the request; it will refuse it again
       ProviderUnavailable     an outside system did not answer, or not sensibly; try again
       DatabaseUnavailable     MySQL did not answer, or rolled the work back; try again
-      SchemaMismatch          the database is older or newer than this code
+      SchemaMismatch          the database is older than this code
       SourceUnreadable        a reconciliation source could not be read to its end
 
 Activities hand `code` to Temporal as the failure's type; functions map it to an HTTP status, the CLI to an
@@ -100,7 +100,7 @@ class DatabaseUnavailable(OrdersError):
 
 
 class SchemaMismatch(OrdersError):
-    """The database is older or newer than this code; `orders db migrate` brings it up to date."""
+    """The database is older than this code; `orders db migrate` brings it up to date."""
 
     code = "schema_mismatch"
 

@@ -23,12 +23,16 @@ RECYCLE_SECONDS = 280
 
 
 @functools.cache
-def tls_context() -> ssl.SSLContext:
-    """Return the process's one TLS context (server certificates are verified; SSL_CERT_FILE may name the roots).
+def tls_context(ca_file: str = "") -> ssl.SSLContext:
+    """Return the process's one TLS context: certificates are verified, and that they are the host's.
 
-    PyMySQL would load the roots anew for each connection, which costs some 70 ms of CPU.
+    `ca_file` names the authorities; without it they are the public ones (or SSL_CERT_FILE's). Raises InvalidInput
+    when the file holds none. PyMySQL would load the roots anew for each connection, which costs some 70 ms of CPU.
     """
-    return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidInput(f"database.ca_file {ca_file!r} cannot be read as certificates: {error.strerror}") from error
 
 
 def make_engine(
@@ -40,6 +44,7 @@ def make_engine(
     write_timeout: int,
     lock_wait: int,
     tls: bool,
+    ca_file: str = "",
 ) -> Engine:
     """Return an engine; nothing is connected yet. Times are whole seconds.
 
@@ -61,11 +66,33 @@ def make_engine(
             "write_timeout": write_timeout,
             "sql_mode": SQL_MODE,
             "init_command": f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {int(lock_wait)}",
-            **({"ssl": tls_context()} if tls else {"ssl_disabled": True}),
+            **({"ssl": tls_context(ca_file)} if tls else {"ssl_disabled": True}),
         },
     )
     watch(engine)
     return engine
+
+
+def url_of(user: str, password: str, host: str, port: int, database: str) -> str:
+    """Return the URL of a sign-in; every character of a password may stand in it."""
+    url = URL.create(
+        "mysql+pymysql",
+        username=user,
+        password=password,
+        host=host,
+        port=port,
+        database=database,
+        query={"charset": "utf8mb4"},
+    )
+    return url.render_as_string(hide_password=False)
+
+
+def password_of(url: str) -> str:
+    """Return the password in a URL, nothing when there is none or it is no URL."""
+    try:
+        return str(make_url(url).password or "")
+    except (ArgumentError, ValueError):
+        return ""
 
 
 def _checked(url: str) -> URL:

@@ -1,10 +1,15 @@
 """Migrations: forward only, one at a time, under a lock of the server, so that any number of deployments may start them.
 
+A release only ever adds to the schema (a column with a default, a table, an index): what it no longer needs is removed
+by a later one. So the code of the release before works on the schema of the release after, and a rollback needs no
+migration: older code meets a newer database with a warning, newer code refuses an older one.
+
 Versions are numbers in their file names (`0001`, `0002`, ...). MySQL commits each statement of a schema change by
 itself; every migration is therefore written so that it can be run again after it was cut off halfway.
 """
 
 import hashlib
+import logging
 from pathlib import Path
 
 from alembic import command
@@ -18,6 +23,7 @@ from worker.domain.errors import DatabaseUnavailable, SchemaMismatch
 from worker.repositories.failures import translate
 
 VERSION_TABLE = "schema_version"
+_log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).with_name("migrations")
 
 LOCK_POLLS = 30
@@ -28,8 +34,8 @@ LOCK_POLL_SECONDS = 2
 def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Bring the database up to this code's version; return the versions before and after.
 
-    A second one that starts meanwhile waits for the first and finds nothing to do. Raises SchemaMismatch when
-    the database is newer than the code, DatabaseUnavailable when MySQL is away or the lock is not to be had.
+    A second one that starts meanwhile waits for the first and finds nothing to do. A database that is newer than
+    this code stays as it is. Raises DatabaseUnavailable when MySQL is away or the lock is not to be had.
     """
     try:
         with engine.connect() as connection:
@@ -37,7 +43,8 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
             _take(connection, name)
             try:
                 before = _current(connection)
-                _refuse_newer(before)
+                if _is_newer(before):
+                    return before, before or ""
                 configuration = _configuration()
                 configuration.attributes["connection"] = connection
                 command.upgrade(configuration, "head")
@@ -52,13 +59,18 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
 
 
 def check(engine: Engine) -> None:
-    """Raise SchemaMismatch unless the database has exactly this code's version; DatabaseUnavailable when away."""
+    """Raise SchemaMismatch when the database is older than this code; DatabaseUnavailable when away.
+
+    A newer one is used, with a warning: that is what a rollback looks like.
+    """
     try:
         with engine.connect() as connection:
             current = _current(connection)
     except SQLAlchemyError as error:
         raise translate(error) from error
-    _refuse_newer(current)
+    if _is_newer(current):
+        _log.warning("the database is newer than this code", extra={"schema": current, "code": head()})
+        return
     if current != head():
         raise SchemaMismatch(
             f"the database has schema {current or 'none'}, this code needs {head()}: run `orders db migrate`"
@@ -85,10 +97,9 @@ def _current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
 
-def _refuse_newer(current: str | None) -> None:
+def _is_newer(current: str | None) -> bool:
     known = {script.revision for script in ScriptDirectory.from_config(_configuration()).walk_revisions()}
-    if current is not None and current not in known:
-        raise SchemaMismatch(f"the database has schema {current}, newer than this code's {head()}: deploy newer code")
+    return current is not None and current not in known
 
 
 def _lock_name(connection: Connection) -> str:

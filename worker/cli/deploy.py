@@ -1,0 +1,28 @@
+"""`orders deploy run`: prepare a release, as the one-off task of a deployment does it."""
+
+import click
+
+from worker.observability.logging import configure
+
+
+@click.group()
+def command() -> None:
+    """Preparing a release."""
+
+
+@command.command()
+def run() -> None:
+    """Prepare database, user, schema, search attributes and schedules; safe to repeat, and to run twice at once.
+
+    Signs in to the database as its master user, makes the application's own user and keeps that one's address and
+    password in AWS Secrets Manager. Exits 0 when the release may start, 4 when something does not answer, 5 when
+    something is refused.
+    """
+    # Only this command needs the AWS library and both worlds.
+    from worker.deployment import deploy, load  # noqa: PLC0415
+    from worker.gateways.secrets_manager import SecretsManager  # noqa: PLC0415
+
+    config = load()
+    configure(config.logging)
+    deploy(config, SecretsManager(), click.echo)
+    click.echo("ready: the release may start")

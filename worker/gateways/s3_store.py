@@ -1,0 +1,81 @@
+"""The object store as a bucket of S3, or of what speaks its protocol. Encryption and lifetime are the bucket's own rules.
+
+Bucket, region, credentials and another endpoint (AWS_ENDPOINT_URL) are found as every AWS library finds them; in a
+container they are its role's.
+"""
+
+import threading
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from worker.domain.errors import InvalidInput, NotFound, ProviderRejected, ProviderUnavailable
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_MISSING = {"404", "NoSuchKey", "NotFound"}
+_CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=20,
+    # The activity is tried again for as long as it takes: here only what a second try puts right at once.
+    retries={"mode": "standard", "total_max_attempts": 3},
+)
+
+
+class S3Store:
+    """Implements `ObjectStore` in one bucket. An object of S3 appears whole or not at all by itself."""
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+        self._made: S3Client | None = None
+        self._lock = threading.Lock()
+
+    def put(self, path: str, content: bytes) -> str:
+        """Write the object; return its path as given. Raises ProviderUnavailable, ProviderRejected, InvalidInput."""
+        key = _key(path)
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=content)
+        except (ClientError, BotoCoreError) as error:
+            raise _translated(error, self._bucket, path) from error
+        return path
+
+    def get(self, path: str) -> bytes:
+        """Read the object. Raises NotFound, ProviderUnavailable, ProviderRejected, InvalidInput."""
+        key = _key(path)
+        try:
+            return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            raise _translated(error, self._bucket, path) from error
+
+    @property
+    def _client(self) -> "S3Client":
+        # Made with the first use, which costs a moment; the client may be used by several threads.
+        with self._lock:
+            if self._made is None:
+                self._made = boto3.session.Session().client("s3", config=_CONFIG)
+            return self._made
+
+
+def _key(path: str) -> str:
+    """Return the key of a path: the same paths are refused as in a folder, so that either store can replace the other."""
+    parts = PurePosixPath(path).parts
+    if not parts or parts[0] == "/" or ".." in parts:
+        raise InvalidInput(f"object path leaves the store: {path[:120]!r}")
+    return "/".join(parts)
+
+
+def _translated(error: ClientError | BotoCoreError, bucket: str, path: str) -> Exception:
+    if not isinstance(error, ClientError):
+        # No credentials, no answer, no region: all of them are the surroundings', and may be there the next time.
+        return ProviderUnavailable(f"the bucket {bucket} does not answer: {type(error).__name__}")
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in _MISSING:
+        return NotFound(f"no object {path!r} in the bucket {bucket}")
+    if status in {429, 503} or status >= 500 or code in {"RequestTimeout", "SlowDown"}:
+        return ProviderUnavailable(f"the bucket {bucket} answers {status} {code}")
+    return ProviderRejected(f"the bucket {bucket} refuses {path!r}: {status} {code}")
