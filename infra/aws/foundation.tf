@@ -62,6 +62,7 @@ module "network" {
   egress                      = var.network.egress
   interface_endpoints_enabled = var.network.interface_endpoints_enabled
   flow_logs_enabled           = var.network.flow_logs_enabled
+  permissions_boundary_arn    = var.permissions_boundary_arn
   log_retention_days          = var.log_retention_days
   kms_key_arn                 = local.kms_key_arn
 }
@@ -83,6 +84,7 @@ module "database" {
   final_snapshot_enabled      = var.database.final_snapshot_enabled
   snapshot_identifier         = var.database.snapshot_identifier
   detailed_monitoring_enabled = var.database.detailed_monitoring_enabled
+  permissions_boundary_arn    = var.permissions_boundary_arn
   deletion_protection         = var.deletion_protection
   vpc_id                      = module.network.vpc_id
   subnet_ids                  = module.network.database_subnet_ids

@@ -38,15 +38,16 @@ module "function" {
     # Operators are checked by the gateway, which tells the function who it was.
     ORDERS_API__OPERATOR_AUTH = "gateway"
   })
-  secret_arns             = local.function_secrets[each.key]
-  secret_kms_key_arns     = local.secret_kms_key_arns
-  kms_key_arn             = local.kms_key_arn
-  memory_mb               = each.value.memory_mb
-  reserved_concurrency    = each.value.reserved_concurrency
-  provisioned_concurrency = each.value.provisioned_concurrency
-  snap_start_enabled      = each.value.snap_start
-  log_retention_days      = var.log_retention_days
-  vpc                     = var.temporal.private ? { subnet_ids = module.network.private_subnet_ids, security_group_ids = aws_security_group.functions[*].id } : null
+  secret_arns              = local.function_secrets[each.key]
+  secret_kms_key_arns      = local.secret_kms_key_arns
+  kms_key_arn              = local.kms_key_arn
+  memory_mb                = each.value.memory_mb
+  reserved_concurrency     = each.value.reserved_concurrency
+  provisioned_concurrency  = each.value.provisioned_concurrency
+  snap_start_enabled       = each.value.snap_start
+  permissions_boundary_arn = var.permissions_boundary_arn
+  log_retention_days       = var.log_retention_days
+  vpc                      = var.temporal.private ? { subnet_ids = module.network.private_subnet_ids, security_group_ids = aws_security_group.functions[*].id } : null
 }
 
 # Only for a Temporal server that has no public address: otherwise a VPC costs a NAT gateway and gives nothing.

@@ -356,6 +356,12 @@ variable "deletion_protection" {
   nullable    = false
 }
 
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds every role: output boundary_arns of the bootstrap, where the pipeline's role applies, which may make no other roles. Null: none."
+  type        = string
+  default     = null
+}
+
 # --- The deploy task
 
 variable "python" {

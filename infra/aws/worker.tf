@@ -61,5 +61,6 @@ module "worker" {
   secret_kms_key_arns        = local.secret_kms_key_arns
   metrics_namespace          = local.prefix
   container_insights_enabled = var.container_insights_enabled
+  permissions_boundary_arn   = var.permissions_boundary_arn
   log_retention_days         = var.log_retention_days
 }

@@ -2,7 +2,7 @@
 # init: terraform init -backend-config=bucket=<state_bucket> -backend-config=region=<region>
 terraform {
   backend "s3" {
-    key          = "orders/dev/terraform.tfstate"
+    key          = "dev/terraform.tfstate"
     encrypt      = true
     use_lockfile = true
   }

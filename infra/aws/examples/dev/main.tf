@@ -8,14 +8,15 @@ locals {
 module "orders" {
   source = "../.."
 
-  name                  = local.name
-  environment           = local.environment
-  release               = var.release
-  artifact_bucket       = var.artifact_bucket
-  worker_repository_url = var.worker_repository_url
-  temporal              = var.temporal
-  worker_settings       = var.worker_settings
-  alarm_email           = var.alarm_email
+  name                     = local.name
+  environment              = local.environment
+  release                  = var.release
+  artifact_bucket          = var.artifact_bucket
+  worker_repository_url    = var.worker_repository_url
+  temporal                 = var.temporal
+  worker_settings          = var.worker_settings
+  alarm_email              = var.alarm_email
+  permissions_boundary_arn = var.permissions_boundary_arn
 
   # No NAT gateway: tasks have addresses of their own, and a security group that lets nothing in.
   network = {

@@ -47,3 +47,9 @@ variable "alarm_email" {
   type        = string
   default     = null
 }
+
+variable "permissions_boundary_arn" {
+  description = "Of this environment in output boundary_arns of the bootstrap, when a pipeline applies; null when an engineer does."
+  type        = string
+  default     = null
+}

@@ -8,16 +8,17 @@ locals {
 module "orders" {
   source = "../.."
 
-  name                  = local.name
-  environment           = local.environment
-  release               = var.release
-  artifact_bucket       = var.artifact_bucket
-  worker_repository_url = var.worker_repository_url
-  temporal              = var.temporal
-  worker_settings       = var.worker_settings
-  alarm_email           = var.alarm_email
-  operator_auth         = var.operator_auth
-  custom_domain         = var.custom_domain
+  name                     = local.name
+  environment              = local.environment
+  release                  = var.release
+  artifact_bucket          = var.artifact_bucket
+  worker_repository_url    = var.worker_repository_url
+  temporal                 = var.temporal
+  worker_settings          = var.worker_settings
+  alarm_email              = var.alarm_email
+  permissions_boundary_arn = var.permissions_boundary_arn
+  operator_auth            = var.operator_auth
+  custom_domain            = var.custom_domain
 
   network = {
     zone_count = 2

@@ -78,3 +78,9 @@ variable "deletion_protection" {
   default     = true
   nullable    = false
 }
+
+variable "permissions_boundary_arn" {
+  description = "Of this environment in output boundary_arns of the bootstrap, when a pipeline applies; null when an engineer does."
+  type        = string
+  default     = null
+}

@@ -49,8 +49,9 @@ resource "aws_cloudwatch_log_group" "this" {
 resource "aws_iam_role" "monitoring" {
   count = var.detailed_monitoring_enabled ? 1 : 0
 
-  name        = "${var.prefix}-database-monitoring"
-  description = "RDS writes the figures of the operating system"
+  name                 = "${var.prefix}-database-monitoring"
+  description          = "RDS writes the figures of the operating system"
+  permissions_boundary = var.permissions_boundary_arn
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -19,8 +19,9 @@ resource "aws_cloudwatch_log_group" "flow" {
 resource "aws_iam_role" "flow" {
   count = local.flow_logs
 
-  name        = "${var.prefix}-flow-logs"
-  description = "The VPC writes its flow logs"
+  name                 = "${var.prefix}-flow-logs"
+  description          = "The VPC writes its flow logs"
+  permissions_boundary = var.permissions_boundary_arn
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -125,3 +125,9 @@ variable "kms_key_arn" {
   type        = string
   default     = null
 }
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds whatever the flow logs' role is ever granted; needed where a bounded pipeline applies. Null: none."
+  type        = string
+  default     = null
+}

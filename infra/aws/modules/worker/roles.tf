@@ -35,9 +35,10 @@ locals {
 resource "aws_iam_role" "execution" {
   for_each = local.executions
 
-  name               = "${var.prefix}-${each.key}-execution"
-  description        = "ECS starts the ${each.key}'s tasks: image, secrets, logs"
-  assume_role_policy = local.assumed_by_tasks
+  name                 = "${var.prefix}-${each.key}-execution"
+  description          = "ECS starts the ${each.key}'s tasks: image, secrets, logs"
+  permissions_boundary = var.permissions_boundary_arn
+  assume_role_policy   = local.assumed_by_tasks
 }
 
 resource "aws_iam_role_policy" "execution" {
@@ -79,9 +80,10 @@ resource "aws_iam_role_policy" "execution" {
 }
 
 resource "aws_iam_role" "worker" {
-  name               = "${var.prefix}-worker-task"
-  description        = "The worker: statements and reports in its bucket"
-  assume_role_policy = local.assumed_by_tasks
+  name                 = "${var.prefix}-worker-task"
+  description          = "The worker: statements and reports in its bucket"
+  permissions_boundary = var.permissions_boundary_arn
+  assume_role_policy   = local.assumed_by_tasks
 }
 
 resource "aws_iam_role_policy" "worker" {
@@ -115,9 +117,10 @@ resource "aws_iam_role_policy" "worker" {
 }
 
 resource "aws_iam_role" "deploy" {
-  name               = "${var.prefix}-deploy-task"
-  description        = "The deploy task: writes the application's connection to the database"
-  assume_role_policy = local.assumed_by_tasks
+  name                 = "${var.prefix}-deploy-task"
+  description          = "The deploy task: writes the application's connection to the database"
+  permissions_boundary = var.permissions_boundary_arn
+  assume_role_policy   = local.assumed_by_tasks
 }
 
 resource "aws_iam_role_policy" "deploy" {

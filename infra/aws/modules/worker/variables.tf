@@ -221,3 +221,9 @@ variable "deploy_task_enabled" {
   default     = true
   nullable    = false
 }
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds whatever the tasks' roles are ever granted; needed where a bounded pipeline applies. Null: none."
+  type        = string
+  default     = null
+}
