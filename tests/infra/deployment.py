@@ -24,6 +24,7 @@ from infra.local.stack import Stack
 from tests.infra import cloud_database
 from tests.infra.configuration import AWS, PROJECT
 from tests.infra.fake import FakeAws, running
+from tests.infra.fake_aws.containers import REGION
 from tests.infra.terraform import Configuration, Done, clean_environ, copied
 
 NAME, ENVIRONMENT = "orders", "dev"
@@ -67,7 +68,7 @@ class Deployment:
 
     def make_bootstrap(self) -> None:
         """Apply the bootstrap: buckets, registries, empty secrets, the roles of the pipeline."""
-        variables = {"github_repository": "example/orders", "environments": [ENVIRONMENT]}
+        variables = {"region": REGION, "github_repository": "example/orders", "environments": [ENVIRONMENT]}
         _override(self.bootstrap, {}, variables)
         self.bootstrap.init()
         self.said.append(self.bootstrap.run(*_APPLY, seconds=_APPLYING).ok())
@@ -101,12 +102,12 @@ class Deployment:
         """Write what the engineer would write into terraform.tfvars, for a release."""
         simulator = self.stack.url("simulator")
         given = self.bootstrap.json("output", "-json")
-        module = {
+        variables = {
+            "region": REGION,
             "release": release,
             "artifact_bucket": given["artifact_bucket"]["value"],
             "worker_repository_url": given["worker_repository_url"]["value"],
-            "temporal": {"address": self.stack.url("temporal"), "namespace": "default", "auth": "none", "tls": False},
-            "python": sys.executable,
+            "temporal": {"address": self.stack.url("temporal"), "namespace": "default", "auth": "none"},
             "worker_settings": {
                 "ORDERS_PROVIDER__API_BASE": f"{simulator}/stripe",
                 "ORDERS_SHOP__API_BASE": f"{simulator}/shopify",
@@ -119,7 +120,7 @@ class Deployment:
                 "ORDERS_RECONCILIATION__ORDER_GRACE_SECONDS": "5",
             },
         }
-        _override(self.dev, {"module": {"orders": module}}, {})
+        _override(self.dev, {"module": {"orders": {"python": sys.executable}}}, variables)
 
     def apply(self) -> Done:
         """Apply the environment."""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,15 +71,21 @@ class ImageProcess:
                 process.kill()
 
 
+@contextmanager
+def public_folder() -> Iterator[Path]:
+    """Return a new folder that another user may reach; pytest's own ones are closed to others, time and again."""
+    with tempfile.TemporaryDirectory(prefix="orders-image-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
 def unpacked(image: Dockerfile, app: Path, libraries: Path | None = None) -> ImageProcess:
     """Return how to run the programs of an image that was unpacked to `app`.
 
     With `libraries` installed from the image's lock; else with those of the tests, which hold the same versions.
     """
     places = libraries or Path(sysconfig.get_path("purelib"))
-    for folder in app.parents:
-        if folder.stat().st_uid == os.getuid() and not folder.stat().st_mode & 0o001:
-            folder.chmod(folder.stat().st_mode | 0o011)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     ways = [(sys.executable, USER), (f"/usr/local/bin/{version}", USER), (f"/usr/bin/{version}", USER)]
     for interpreter, user in ways if os.getuid() == 0 else []:

@@ -4,12 +4,13 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.infra.container_files import IMAGES, PROJECT, Dockerfile, carry_out
-from tests.infra.image_process import ImageProcess, unpacked
+from tests.infra.image_process import ImageProcess, public_folder, unpacked
 from tests.infra.test_images import FUNCTIONS, WORKER
 from tests.infra.test_images_run import SECRETS
 
@@ -29,9 +30,7 @@ pytestmark = pytest.mark.infra
 
 
 @pytest.fixture(scope="module", params=[WORKER, FUNCTIONS], ids=lambda image: image.path.stem)
-def installed(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Dockerfile, ImageProcess]:
+def installed(request: pytest.FixtureRequest) -> Iterator[tuple[Dockerfile, ImageProcess]]:
     """An image's program with the libraries of its lock alone, and without this environment's."""
     image: Dockerfile = request.param
     lock = LOCKS[image.path]
@@ -52,7 +51,8 @@ def installed(
         ]
         subprocess.run([*pip, *options, "--requirement", str(lock)], check=True, timeout=300)
         unfinished.rename(libraries)
-    return image, unpacked(image, carry_out(image, tmp_path_factory.mktemp(image.path.stem)), libraries)
+    with public_folder() as folder:
+        yield image, unpacked(image, carry_out(image, folder), libraries)
 
 
 def test_every_module_finds_what_it_imports(installed: tuple[Dockerfile, ImageProcess]) -> None:

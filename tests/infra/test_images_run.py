@@ -6,13 +6,13 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from infra.local import freeports
 from tests.infra.container_files import PROJECT, carry_out
-from tests.infra.image_process import ImageProcess, unpacked
+from tests.infra.image_process import ImageProcess, public_folder, unpacked
 from tests.infra.test_images import FUNCTIONS, WORKER
 
 SECRETS = {
@@ -23,13 +23,15 @@ SECRETS = {
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> ImageProcess:
-    return unpacked(WORKER, carry_out(WORKER, tmp_path_factory.mktemp("worker")))
+def worker() -> Iterator[ImageProcess]:
+    with public_folder() as folder:
+        yield unpacked(WORKER, carry_out(WORKER, folder))
 
 
 @pytest.fixture(scope="module")
-def functions(tmp_path_factory: pytest.TempPathFactory) -> ImageProcess:
-    return unpacked(FUNCTIONS, carry_out(FUNCTIONS, tmp_path_factory.mktemp("functions")))
+def functions() -> Iterator[ImageProcess]:
+    with public_folder() as folder:
+        yield unpacked(FUNCTIONS, carry_out(FUNCTIONS, folder))
 
 
 def orders(image: ImageProcess, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -122,7 +124,7 @@ def answered(url: str, process: "subprocess.Popen[str]") -> tuple[int, str]:
     return 0, process.communicate()[0]
 
 
-def test_the_proof_itself_runs_as_another_user_where_it_can(worker: ImageProcess, tmp_path: Path) -> None:
+def test_the_proof_itself_runs_as_another_user_where_it_can(worker: ImageProcess) -> None:
     if worker.user is None:
         pytest.skip("LIMIT: not root, or no Python that other users may run: the entry points ran as ourselves")
     done = worker.run(worker.interpreter, "-c", "import os; print(os.getuid(), os.getgid())")
