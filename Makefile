@@ -46,8 +46,7 @@ format: .setup ## Reformat, and fix what the linter can fix by itself
 bundle: .setup ## The functions as zips for AWS Lambda, into dist/ (RUNTIME=3.13: for that Python, which must be here)
 	@$(VENV)/python -m infra.bundle $(if $(RUNTIME),--python $(RUNTIME))
 
-publish: .setup ## A release for AWS: the zip and the image, to where Terraform finds them (RELEASE=name)
-	@test -n "$(RELEASE)" || { echo "name the release: make publish RELEASE=2026.7.1" >&2; exit 2; }
+publish: .release .setup ## A release for AWS: the zip and the image, to where Terraform finds them (RELEASE=name)
 	@$(VENV)/python -m infra.deploy publish --release "$(RELEASE)" $(PUBLISH)
 
 lock: .setup ## Write the lock files anew from pyproject.toml (UPGRADE=1: with the newest allowed versions)
@@ -56,6 +55,10 @@ lock: .setup ## Write the lock files anew from pyproject.toml (UPGRADE=1: with t
 clean: ## Remove data, logs and caches (not .venv); refuses while a stack runs
 	@$(require-python)
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m infra.local.clean
+
+.PHONY: .release
+.release:
+	@test -n "$(RELEASE)" || { echo "name the release: make publish RELEASE=2026.7.1" >&2; exit 2; }
 
 .PHONY: .setup
 .setup:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from infra.bundle.target import RUNTIMES, running_python
-from infra.deploy import aws, bootstrap
+from infra.deploy import aws, bootstrap, service
 from infra.deploy.builder import TOOLS
 from infra.deploy.errors import DeployError
 from infra.deploy.publish import PLATFORMS, Publication, publish
@@ -26,7 +26,10 @@ _TRUE, _FALSE = {"true", "1", "yes", "enabled"}, {"false", "0", "no", "disabled"
 
 def main(arguments: list[str]) -> int:
     """Do what `arguments` ask for and return the exit status."""
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.run is _run_task:
+        _check(parser, asked)
     try:
         status: int = asked.run(asked)
     except DeployError as error:
@@ -40,17 +43,27 @@ def main(arguments: list[str]) -> int:
 
 def _run_task(asked: argparse.Namespace) -> int:
     command = tuple(asked.command[1:] if asked.command[:1] == ["--"] else asked.command)
-    request = TaskRequest(
-        cluster=asked.cluster,
-        task_definition=asked.task_definition,
-        subnets=asked.subnets,
-        security_groups=asked.security_groups,
-        assign_public_ip=asked.assign_public_ip,
-        command=command,
-        timeout_seconds=asked.timeout_seconds,
-    )
+    client = aws.ecs(asked.region)
+    if asked.service is not None:
+        request = service.like(
+            client,
+            cluster=asked.cluster,
+            service=asked.service,
+            command=command,
+            timeout_seconds=asked.timeout_seconds,
+        )
+    else:
+        request = TaskRequest(
+            cluster=asked.cluster,
+            task_definition=asked.task_definition,
+            subnets=asked.subnets,
+            security_groups=asked.security_groups,
+            assign_public_ip=asked.assign_public_ip,
+            command=command,
+            timeout_seconds=asked.timeout_seconds,
+        )
     began = time.monotonic()
-    run = TaskRun(client=aws.ecs(asked.region), request=request, say=_say)
+    run = TaskRun(client=client, request=request, say=_say)
     container = run.container()
     end = run.wait(run.start(container.get("name", "")))
     log = log_of(container)
@@ -91,9 +104,10 @@ def _parser() -> argparse.ArgumentParser:
 
     task = nouns.add_parser("run-task", help="run an ECS task to its end and exit with its status")
     task.add_argument("--cluster", required=True, help="name or ARN")
-    task.add_argument("--task-definition", required=True, help="family, family:revision or ARN")
-    task.add_argument("--subnets", required=True, type=_names, help="their ids, with commas between")
-    task.add_argument("--security-groups", required=True, type=_names, help="their ids, with commas between")
+    task.add_argument("--service", help="run it like a task of this service, in place of the four below")
+    task.add_argument("--task-definition", help="family, family:revision or ARN")
+    task.add_argument("--subnets", type=_names, help="their ids, with commas between")
+    task.add_argument("--security-groups", type=_names, help="their ids, with commas between")
     task.add_argument("--assign-public-ip", type=_truth, nargs="?", const=True, default=False, metavar="true|false")
     task.add_argument("--timeout-seconds", type=int, default=1800, help="how long to wait (default: %(default)s)")
     task.add_argument("--region", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -115,6 +129,17 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("--region", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     release.set_defaults(run=_publish)
     return parser
+
+
+def _check(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """Exit with 2 unless a task is described in one of the two ways, and completely."""
+    described = (asked.task_definition, asked.subnets, asked.security_groups)
+    if asked.service is None and None in described:
+        parser.error("run-task needs --service, or --task-definition, --subnets and --security-groups")
+    if asked.service is not None and any(described):
+        parser.error("run-task takes --service, or a task definition and its network, not both")
+    if asked.service is not None and not asked.command:
+        parser.error("run-task --service needs a command of yours after --: another worker is nothing to wait for")
 
 
 def _names(text: str) -> tuple[str, ...]:

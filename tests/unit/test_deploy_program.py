@@ -23,6 +23,14 @@ class ScriptedAws:
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.task: dict[str, Any] = {"taskArn": TASK, "lastStatus": "STOPPED", "containers": [{"exitCode": 0}]}
+        network = {"subnets": ["subnet-7"], "securityGroups": ["sg-7"], "assignPublicIp": "DISABLED"}
+        self.services = [
+            {
+                "status": "ACTIVE",
+                "taskDefinition": "orders-dev-worker:9",
+                "networkConfiguration": {"awsvpcConfiguration": network},
+            }
+        ]
         self.lines = ["schema moved from nothing to 0001"]
         outer = self
 
@@ -51,6 +59,7 @@ class ScriptedAws:
             "DescribeTaskDefinition": {"taskDefinition": {"containerDefinitions": [container]}},
             "RunTask": {"tasks": [{"taskArn": TASK, "lastStatus": "PROVISIONING"}], "failures": []},
             "DescribeTasks": {"tasks": [self.task]},
+            "DescribeServices": {"services": self.services},
             "GetLogEvents": {"events": [{"timestamp": 1, "message": line} for line in self.lines]},
         }
         return answers[operation]
@@ -87,8 +96,14 @@ def deploy(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[st
 
 
 def run_task(aws: ScriptedAws, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return asked_of(
+        aws, "run-task", "--cluster", "orders-dev", "--task-definition", "orders-dev-deploy:3", *NETWORK, *arguments
+    )
+
+
+def asked_of(aws: ScriptedAws, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return deploy(
-        *("run-task", "--cluster", "orders-dev", "--task-definition", "orders-dev-deploy:3", *NETWORK, *arguments),
+        *arguments,
         AWS_ACCESS_KEY_ID="x",
         AWS_SECRET_ACCESS_KEY="x",
         AWS_REGION="eu-west-1",
@@ -137,6 +152,24 @@ def test_a_command_of_ones_own_follows_two_dashes(aws: ScriptedAws) -> None:
     assert overrides == [{"name": "deploy", "command": ["breaks", "list", "--json"]}]
 
 
+LIKE = ("run-task", "--cluster", "orders-dev", "--service", "orders-dev-all")
+
+
+def test_an_operators_command_runs_like_the_service(aws: ScriptedAws) -> None:
+    assert asked_of(aws, *LIKE, "--", "breaks", "list").returncode == 0
+    started = dict(aws.asked)["RunTask"]
+    assert started["taskDefinition"] == "orders-dev-worker:9"
+    assert started["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-7"]
+    assert started["overrides"]["containerOverrides"][0]["command"] == ["breaks", "list"]
+
+
+def test_a_service_that_is_not_there(aws: ScriptedAws) -> None:
+    aws.services[0]["status"] = "INACTIVE"
+    done = asked_of(aws, *LIKE, "--", "breaks", "list")
+    assert done.returncode == 3
+    assert "terraform output service_names" in done.stderr
+
+
 def test_without_credentials_it_says_so() -> None:
     done = deploy("run-task", "--cluster", "c", "--task-definition", "t", *NETWORK, AWS_REGION="eu-west-1")
     assert done.returncode == 3
@@ -170,6 +203,8 @@ def test_an_aws_that_does_not_answer_is_a_dependency_that_does_not_answer() -> N
         (),
         ("run-task",),
         ("publish",),
+        LIKE,
+        (*LIKE, *NETWORK, "--", "breaks", "list"),
         ("run-task", "--cluster", "c", "--task-definition", "t", "--subnets", ",", "--security-groups", "g"),
         ("run-task", "--cluster", "c", "--task-definition", "t", *NETWORK, "--assign-public-ip", "perhaps"),
         ("publish", "--release", "r1", "--platform", "windows"),
