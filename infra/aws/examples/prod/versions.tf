@@ -14,7 +14,7 @@ provider "aws" {
 
   default_tags {
     tags = {
-      Project     = var.name
+      Project     = local.name
       Environment = local.environment
       ManagedBy   = "terraform"
     }
