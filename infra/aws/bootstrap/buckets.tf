@@ -77,14 +77,30 @@ resource "aws_s3_bucket_policy" "this" {
         Resource  = [aws_s3_bucket.this[each.key].arn, "${aws_s3_bucket.this[each.key].arn}/*"]
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }],
-      # An older version of a state is the way back from a broken one. Where a destroy is to take all with it, not.
-      [for kept in [!var.force_destroy] : {
+      # An older version of a state, or of a release, is the way back. Where a destroy is to take all with it, not.
+      [for bucket in var.force_destroy ? [] : [aws_s3_bucket.this[each.key]] : {
         Sid       = "VersionsStay"
         Effect    = "Deny"
         Principal = "*"
-        Action    = ["s3:DeleteObjectVersion"]
-        Resource  = ["${aws_s3_bucket.this[each.key].arn}/*"] # every object
-      } if kept],
+        Action    = ["s3:DeleteBucket", "s3:DeleteObjectVersion"]
+        Resource  = [bucket.arn, "${bucket.arn}/*"] # the bucket and every object
+      }],
+      [for bucket in var.force_destroy ? [] : [aws_s3_bucket.this[each.key]] : {
+        Sid         = "ObjectsStay"
+        Effect      = "Deny"
+        Principal   = "*"
+        Action      = ["s3:DeleteObject"]
+        NotResource = ["${bucket.arn}/*.tflock"] # Terraform takes its lock away when it is done
+      }],
+      # A release is never another thing tomorrow: only what asks "if there is none yet" is written.
+      [for bucket in each.key == "artifacts" ? [aws_s3_bucket.this[each.key]] : [] : {
+        Sid       = "ReleasesAreNotOverwritten"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = ["s3:PutObject"]
+        Resource  = ["${bucket.arn}/functions/*"] # every release
+        Condition = { Null = { "s3:if-none-match" = "true" } }
+      }],
     )
   })
 

@@ -15,6 +15,7 @@ provider "aws" {
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
+data "aws_region" "current" {}
 
 locals {
   account   = data.aws_caller_identity.current.account_id
@@ -48,6 +49,7 @@ module "registry" {
   source = "../modules/registry"
 
   name          = var.name
+  kept_releases = var.kept_releases
   force_destroy = var.force_destroy
   kms_key_arn   = aws_kms_key.this.arn
 }

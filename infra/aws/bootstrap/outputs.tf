@@ -23,17 +23,32 @@ output "secret_arns" {
   value       = { for environment, module in module.secrets : environment => module.secret_arns }
 }
 
+output "backend_configs" {
+  description = "What `terraform init -backend-config` of each environment needs, as the text of a file."
+  value = { for environment in var.environments : environment => join("", [
+    "bucket = \"${aws_s3_bucket.this["state"].bucket}\"\n",
+    "region = \"${data.aws_region.current.name}\"\n",
+    # Named here: without it the backend asks S3 for its own key, whatever the bucket says.
+    "kms_key_id = \"${aws_kms_key.this.arn}\"\n",
+  ]) }
+}
+
 output "plan_role_arn" {
   description = "The role of pull requests; null without GitHub."
-  value       = one(aws_iam_role.plan[*].arn)
+  value       = one([for key, role in module.deploy_role : role.role_arn if key == "plan"])
+}
+
+output "publish_role_arn" {
+  description = "The role that publishes releases; null without GitHub."
+  value       = one([for key, role in module.deploy_role : role.role_arn if key == "publish"])
 }
 
 output "apply_role_arns" {
   description = "The role that deploys each environment; empty without GitHub."
-  value       = { for environment, module in module.deploy_role : environment => module.role_arn }
+  value       = { for key, role in module.deploy_role : key => role.role_arn if contains(var.environments, key) }
 }
 
 output "boundary_arns" {
   description = "The permissions boundary of each environment's roles: `permissions_boundary_arn` of an environment that a pipeline deploys."
-  value       = { for environment, module in module.deploy_role : environment => module.boundary_arn }
+  value       = { for key, role in module.deploy_role : key => role.boundary_arn if contains(var.environments, key) }
 }

@@ -5,15 +5,15 @@ variable "name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,15}$", var.name))
-    error_message = "name is 2 to 16 small letters, digits and hyphens, and begins with a letter."
+    condition     = can(regex("^[a-z][a-z0-9]{1,11}$", var.name))
+    error_message = "name is 2 to 12 small letters and digits, and begins with a letter: it is part of names of buckets."
   }
 }
 
 variable "region" {
-  description = "AWS region of the buckets, the registry and the secrets: the environments' own."
+  description = "AWS region of the buckets, the registry and the secrets: the environments' own. Null takes the one of the AWS variables or profile."
   type        = string
-  nullable    = false
+  default     = null
 }
 
 variable "environments" {
@@ -25,6 +25,11 @@ variable "environments" {
   validation {
     condition     = length(var.environments) > 0 && alltrue([for each in var.environments : can(regex("^[a-z][a-z0-9]{1,9}$", each))])
     error_message = "There is one environment at least; each is named with 2 to 10 small letters and digits."
+  }
+
+  validation {
+    condition     = length(setintersection(var.environments, ["plan", "publish", "bootstrap", "github"])) == 0
+    error_message = "plan, publish, bootstrap and github are names of other things."
   }
 }
 
@@ -40,16 +45,28 @@ variable "github_repository" {
 }
 
 variable "github_subjects" {
-  description = "Per environment the exact subjects that may deploy it, where they are not the default, \"repo:<github_repository>:environment:<environment>\"; GitHub issues others to repositories with immutable subjects."
+  description = "The exact subjects that may take a role, where they are not the defaults: by environment for its apply role (default repo:<repository>:environment:<environment>), under \"plan\" (repo:<repository>:pull_request) and \"publish\" (repo:<repository>:ref:refs/heads/main). GitHub issues others to repositories with immutable subjects."
   type        = map(list(string))
   default     = {}
   nullable    = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.github_subjects), setunion(var.environments, ["plan", "publish"]))) == 0
+    error_message = "The keys of github_subjects are environments, \"plan\" and \"publish\"."
+  }
 }
 
 variable "github_provider_arn" {
   description = "GitHub's identity provider where the account has one already (it can have one only); null makes it."
   type        = string
   default     = null
+}
+
+variable "zone_ids" {
+  description = "Route 53 zones in which the apply roles may keep the records of custom domains."
+  type        = list(string)
+  default     = []
+  nullable    = false
 }
 
 variable "force_destroy" {
@@ -60,8 +77,20 @@ variable "force_destroy" {
 }
 
 variable "secret_recovery_window_days" {
-  description = "For how many days a deleted secret can be brought back; 0 deletes at once."
+  description = "For how many days a deleted secret can be brought back, 7 to 30; 0 deletes at once."
   type        = number
   default     = 7
+  nullable    = false
+
+  validation {
+    condition     = var.secret_recovery_window_days == 0 || (var.secret_recovery_window_days >= 7 && var.secret_recovery_window_days <= 30)
+    error_message = "secret_recovery_window_days is 7 to 30, or 0."
+  }
+}
+
+variable "kept_releases" {
+  description = "How many images of each repository are kept; a rollback reaches as far."
+  type        = number
+  default     = 50
   nullable    = false
 }

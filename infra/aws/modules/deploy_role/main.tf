@@ -1,22 +1,53 @@
-# The role with which a pipeline deploys one environment: GitHub proves by OIDC which workflow asks, so there is no key to
-# keep or to lose. It may change what carries the environment's name, and make roles only below a boundary that forbids
-# them everything but what the environment's programs do.
+# A role for GitHub's workflows, which prove by OIDC who asks, so that there is no key to keep or to lose. Three kinds:
+#   plan      reads what is deployed (reading.tf)
+#   publish   adds a release to the buckets and registries (publishing.tf)
+#   apply     changes one environment (reading.tf, applying.tf), and makes roles only below a boundary (boundary.tf)
+# No kind can read the value of a secret, or change itself.
 
+data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
-data "aws_caller_identity" "current" {}
 
 locals {
-  prefix    = "${var.name}-${var.environment}"
-  partition = data.aws_partition.current.partition
-  region    = data.aws_region.current.name
-  account   = data.aws_caller_identity.current.account_id
-  iam       = "arn:${local.partition}:iam::${local.account}"
+  role_name = var.access == "apply" ? "${local.prefix}-github-apply" : "${var.name}-github-${var.access}"
+  # Of the environment that is applied; for the other kinds nothing is named after it.
+  prefix  = "${var.name}-${coalesce(var.environment, "none")}"
+  aws     = data.aws_partition.current.partition
+  region  = data.aws_region.current.name
+  account = data.aws_caller_identity.current.account_id
+  # "arn:aws:<service>:<region>:<account>" of what is here.
+  here     = { for service in ["cloudwatch", "ecs", "events", "kms", "lambda", "logs", "rds", "secretsmanager", "sns"] : service => "arn:${local.aws}:${service}:${local.region}:${local.account}" }
+  iam      = "arn:${local.aws}:iam::${local.account}"
+  provider = "token.actions.githubusercontent.com"
+
+  policies = { for kind, statements in {
+    secrets    = jsonencode(local.no_secret)
+    publishing = jsonencode(local.publishing)
+    reading    = jsonencode(local.reading)
+    state      = jsonencode(local.state)
+    roles      = jsonencode(local.roles)
+    named      = jsonencode(local.named)
+    network    = jsonencode(local.network)
+    unnamed    = jsonencode(local.unnamed)
+  } : kind => statements if contains(local.kinds[var.access], kind) }
+  kinds = {
+    plan    = ["secrets", "reading"]
+    publish = ["secrets", "publishing"]
+    apply   = ["secrets", "reading", "state", "roles", "named", "network", "unnamed"]
+  }
+
+  no_secret = [{
+    Sid    = "NoValueOfASecret"
+    Effect = "Deny"
+    Action = ["secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
+    # A refusal, wherever the secret is.
+    Resource = ["*"]
+  }]
 }
 
 resource "aws_iam_role" "this" {
-  name                 = "${local.prefix}-github-apply"
-  description          = "GitHub deploys ${local.prefix}"
+  name                 = local.role_name
+  description          = { plan = "GitHub plans: reads, changes nothing", publish = "GitHub publishes releases", apply = "GitHub deploys ${local.prefix}" }[var.access]
   max_session_duration = 3600
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -26,41 +57,33 @@ resource "aws_iam_role" "this" {
       Principal = { Federated = var.oidc_provider_arn }
       Condition = {
         StringEquals = {
-          "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
-          "token.actions.githubusercontent.com:sub" = var.subjects
+          "${local.provider}:aud" = "sts.amazonaws.com"
+          "${local.provider}:sub" = var.subjects
         }
       }
     }]
   })
 }
 
-# What a role of the environment may be given at most.
-resource "aws_iam_policy" "boundary" {
-  # checkov:skip=CKV_AWS_290:a boundary grants nothing; it is the most that a role of the environment can be granted
+# Policies of their own, not one: IAM takes 6144 characters in each.
+resource "aws_iam_policy" "this" {
+  # checkov:skip=CKV_AWS_289:roles are made with this role's boundary only, and in the environment's name
+  # checkov:skip=CKV_AWS_290:what can be named or tagged before it exists is bound to the environment; the rest is listed with its reason
   # checkov:skip=CKV_AWS_355:likewise
-  # checkov:skip=CKV_AWS_289:likewise
-  name        = "${local.prefix}-boundary"
-  description = "The most that a role of ${local.prefix} can be granted"
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid    = "WhatProgramsDo"
-        Effect = "Allow"
-        Action = [
-          "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",
-          "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
-          "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer",
-          "kms:Decrypt", "kms:GenerateDataKey",
-          "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:PutLogEvents",
-          "logs:PutRetentionPolicy",
-          "s3:GetObject", "s3:ListBucket", "s3:PutObject",
-          "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue",
-          "xray:PutTelemetryRecords", "xray:PutTraceSegments",
-        ]
-        # A boundary is the frame; each role's own policy names the resources.
-        Resource = ["*"]
-      },
-    ]
-  })
+  # checkov:skip=CKV_AWS_287:no key and no password is among what is read, and secrets' values are refused
+  # checkov:skip=CKV_AWS_288:objects are read in the environment's state and in the releases only
+  # checkov:skip=CKV_AWS_286:roles are made with this role's boundary only
+  # checkov:skip=CKV2_AWS_40:no statement grants all of IAM
+  for_each = local.policies
+
+  name        = "${local.role_name}-${each.key}"
+  description = "${local.role_name}: ${each.key}"
+  policy      = jsonencode({ Version = "2012-10-17", Statement = jsondecode(each.value) })
+}
+
+resource "aws_iam_role_policy_attachment" "this" {
+  for_each = local.policies
+
+  role       = aws_iam_role.this.name
+  policy_arn = aws_iam_policy.this[each.key].arn
 }

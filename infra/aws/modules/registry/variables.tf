@@ -2,6 +2,11 @@ variable "name" {
   description = "Leads the repositories' names."
   type        = string
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]*$", var.name))
+    error_message = "name is small letters, digits and hyphens."
+  }
 }
 
 variable "repositories" {
@@ -9,6 +14,11 @@ variable "repositories" {
   type        = set(string)
   default     = ["worker", "functions"]
   nullable    = false
+
+  validation {
+    condition     = length(var.repositories) > 0 && alltrue([for name in var.repositories : can(regex("^[a-z][a-z0-9-]*$", name))])
+    error_message = "There is one repository at least; a name is small letters, digits and hyphens."
+  }
 }
 
 variable "kept_releases" {

@@ -20,6 +20,11 @@ variable "containers" {
     database = "The application's connection to the database; the deploy task writes it"
   }
   nullable = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.containers) : can(regex("^[a-z][a-z0-9-]*$", name))])
+    error_message = "A secret's name is small letters, digits and hyphens."
+  }
 }
 
 variable "kms_key_arn" {

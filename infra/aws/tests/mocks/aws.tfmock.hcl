@@ -152,3 +152,7 @@ mock_resource "aws_acm_certificate" {
 mock_resource "aws_acm_certificate_validation" {
   defaults = { certificate_arn = "arn:aws:acm:eu-west-1:123456789012:certificate/mock" }
 }
+
+mock_resource "aws_apigatewayv2_authorizer" {
+  defaults = { id = "abc123" }
+}
