@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from functions import logs, problems, tracing
 from functions.access_log import AccessLog, Observer, note, request_id_of
 from functions.admission import Admission
-from functions.auth import BearerKeys
+from functions.auth import GATEWAY, BearerKeys, Caller, operator_of
 from functions.config import FunctionsConfig, load
 from functions.description import Description
 from functions.health import Health
@@ -45,11 +45,12 @@ def create_app(config: FunctionsConfig | None = None) -> Flask:
     logs.configure(config.logging)
     temporal = Temporal(config.temporal, config.api.deadline_ms)
     limit = config.api.max_body_bytes
+    sources = config.webhooks if "webhooks" in config.api.functions else {}
     operations: dict[str, dict[str, View]] = {
         "orders": Orders(temporal, max_body_bytes=limit).operations,
         "users": Users(temporal, max_body_bytes=limit).operations,
         "reconciliations": Reconciliations(temporal, max_body_bytes=limit).operations,
-        "webhooks": Webhooks(temporal, config.webhooks, max_body_bytes=limit).operations,
+        "webhooks": Webhooks(temporal, sources, max_body_bytes=limit).operations,
         "health": Health(temporal).operations,
         "description": Description().operations,
     }
@@ -59,8 +60,12 @@ def create_app(config: FunctionsConfig | None = None) -> Flask:
     app.url_map.merge_slashes = False
     keys = BearerKeys(config.api.keys, config.api.shop)
     blueprints = {name: Blueprint(name, __name__) for name in operations}
+    by_gateway = config.api.operator_auth == GATEWAY
     for route in table():
-        view = _guarded(operations[route.function][route.operation], route, keys)
+        if route.function not in config.api.functions:
+            continue
+        callers = _operators(config.api.shop) if route.operator and by_gateway else _holders(keys, route.function)
+        view = _guarded(operations[route.function][route.operation], route, callers)
         blueprints[route.function].add_url_rule(
             route.rule, route.operation, view, methods=[route.method], provide_automatic_options=False
         )
@@ -72,17 +77,26 @@ def create_app(config: FunctionsConfig | None = None) -> Flask:
     observers: list[Observer] = []
     admission = Admission(app.wsgi_app, config.api.max_in_flight)
     app.wsgi_app = AccessLog(admission, observers)  # type: ignore[method-assign]
-    app.extensions |= {"temporal": temporal, "observers": observers, "sources": config.webhooks}
+    app.extensions |= {"temporal": temporal, "observers": observers, "sources": sources}
     return app
 
 
-def _guarded(view: View, route: Route, keys: BearerKeys) -> View:
+def _holders(keys: BearerKeys, function: str) -> Callable[[], Caller]:
+    return lambda: keys.caller(request.headers.get("Authorization"), function)
+
+
+def _operators(shop: str) -> Callable[[], Caller]:
+    # apig-wsgi's own entry: no header of a request can be called that.
+    return lambda: operator_of(request.environ.get("apig_wsgi.request_context"), shop)
+
+
+def _guarded(view: View, route: Route, caller: Callable[[], Caller]) -> View:
     @wraps(view)
     def guarded(**parameters: str) -> Response:
         trace = tracing.enter(request.headers.get("traceparent", ""), request.headers.get("tracestate", ""))
         note(route=route.path, trace_id=trace.trace_id)
         if route.auth is Auth.BEARER:
-            g.caller = keys.caller(request.headers.get("Authorization"), route.function)
+            g.caller = caller()
             note(holder=g.caller.holder)
         return view(**parameters)
 

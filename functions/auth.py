@@ -1,4 +1,4 @@
-"""Bearer keys of API clients: whose a key is, and what it opens.
+"""Who calls: bearer keys of API clients, whose they are and what they open; operators whom the gateway let through.
 
 Settings hold only each key's SHA-256, so a leak of settings opens nothing. Several keys may be active for one
 client, each with an end: that is how a key is changed without a moment in which none is accepted.
@@ -9,11 +9,13 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from functions.problems import Forbidden, Unauthorized
 from worker.contract.settings import Secret
 
+BEARER, GATEWAY = "bearer", "gateway"
+_LONGEST_HOLDER = 128
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="orders"'}
 
 
@@ -69,6 +71,24 @@ class BearerKeys:
         if known.functions and function not in known.functions:
             raise Forbidden("this key does not open this")
         return Caller(holder, known.shops or (self._shop,))
+
+
+def operator_of(context: Any, shop: str) -> Caller:
+    """Return the operator whom API Gateway let through, by its account of the request (never by a header).
+
+    The name is the principal's, without that of its session, which is often a person's address. Raises Forbidden
+    when no authorizer of the gateway has seen the request.
+    """
+    authorizer = context.get("authorizer") if isinstance(context, Mapping) else None
+    verified = authorizer if isinstance(authorizer, Mapping) else {}
+    iam, jwt = verified.get("iam"), verified.get("jwt")
+    if isinstance(iam, Mapping) and isinstance(iam.get("userArn"), str):
+        kind, _, name = iam["userArn"].rpartition(":")[2].partition("/")
+        return Caller(f"{kind}/{name.partition('/')[0]}"[:_LONGEST_HOLDER], (shop,))
+    claims = jwt.get("claims") if isinstance(jwt, Mapping) else None
+    if isinstance(claims, Mapping) and isinstance(claims.get("sub"), str) and claims["sub"]:
+        return Caller(f"operator/{claims['sub']}"[:_LONGEST_HOLDER], (shop,))
+    raise Forbidden("operators come through the gateway, which must know them")
 
 
 def _ended(key: BearerKey) -> bool:

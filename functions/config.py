@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from functions.auth import BearerKey
+from functions.auth import BEARER, GATEWAY, BearerKey
 from functions.routes import Auth, table
 from functions.source_settings import MAX_BODY_BYTES, SourceConfig, problems_of
 from worker.contract import temporal_tls
@@ -38,13 +38,19 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiConfig:
-    """Limits of the edge and who may call the API. `keys` holds each accepted bearer key by its holder's name."""
+    """Limits of the edge and who may call the API. `keys` holds each accepted bearer key by its holder's name.
+
+    `functions` are those of the route table that this process serves. `operator_auth` says who opens the operators'
+    routes: a `bearer` key, or the `gateway` in front, which is then the only way to them.
+    """
 
     deadline_ms: int
     max_in_flight: int
     max_body_bytes: int
     keys: dict[str, BearerKey]
     shop: str
+    functions: tuple[str, ...]
+    operator_auth: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +96,21 @@ def check(config: FunctionsConfig, *, environment: str) -> list[str]:
         if value < least
     ]
     problems.extend(temporal_tls.problems_of(config.temporal))
+    known = sorted({route.function for route in table()})
+    problems.extend(
+        f"api.functions[{index}]: unknown, use some of {', '.join(known)}"
+        for index, name in enumerate(config.api.functions)
+        if name not in known
+    )
+    if config.api.operator_auth not in {BEARER, GATEWAY}:
+        problems.append(f"api.operator_auth: use {BEARER} or {GATEWAY}")
     for holder, key in config.api.keys.items():
         problems.extend(f"api.keys.{holder}{problem}" for problem in _key_problems(key))
     if config.api.max_body_bytes > MAX_BODY_BYTES:
         problems.append(f"api.max_body_bytes: must be at most {MAX_BODY_BYTES}")
     now = datetime.now(UTC)
-    for name, source in config.webhooks.items():
+    # Where deliveries are not received there are no secrets to check them with, and none are wanted.
+    for name, source in config.webhooks.items() if "webhooks" in config.api.functions else ():
         told = problems_of(name, source, environment=environment, now=now)
         problems.extend(f"webhooks.{name}{problem}" for problem in told)
     return sorted(problems)

@@ -1,7 +1,8 @@
 """The route table: routes.json, written once and read by the app and by the gateway's deployment.
 
 `auth` says what opens a route: `bearer` (an API key, checked before the function runs), `signature` (a signed
-webhook) and `token` (a mailed secret) are checked by the function itself, `none` is public.
+webhook) and `token` (a mailed secret) are checked by the function itself, `none` is public. An `operator` route is for
+people who run the shop: a gateway can be told to let only them through (settings: api.operator_auth).
 """
 
 import json
@@ -30,6 +31,7 @@ class Route:
     function: str
     operation: str
     auth: Auth
+    operator: bool = False
 
     @property
     def rule(self) -> str:

@@ -28,6 +28,7 @@ from functions.app import create_app
 from functions.auth import BearerKey
 from functions.config import ApiConfig, FunctionsConfig, LoggingConfig
 from functions.openapi import document
+from functions.routes import table
 from functions.source_settings import SourceConfig, SourceSecret
 from tests.integration.answering_worker import answering
 from tests.integration.temporal_namespace import fresh_namespace
@@ -77,6 +78,8 @@ def application(temporal: str, namespace: str) -> Iterator[Flask]:
                 max_body_bytes=65_536,
                 keys={"fuzz": BearerKey(sha256=Secret(hashlib.sha256(KEY.encode()).hexdigest()))},
                 shop="main",
+                functions=tuple({route.function for route in table()}),
+                operator_auth="bearer",
             ),
             webhooks={"stripe": stripe},
             logging=LoggingConfig(level="ERROR", json=True),

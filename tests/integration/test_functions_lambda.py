@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.served_functions import KEY, functions_env, stripe_headers
+from tests.integration.served_functions import KEY, STRIPE_SECRET, functions_env, stripe_headers
+from tests.unit.secrets_service import secrets_service
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
@@ -100,6 +101,38 @@ def test_a_connection_is_not_trusted_after_a_long_sleep(handler: Handler, monkey
     first = connection_after(0)
     assert connection_after(module.LONGEST_SLEEP - 1) is first
     assert connection_after(module.LONGEST_SLEEP + 1) is not first
+
+
+def test_a_changed_secret_is_in_use_soon_and_a_broken_one_never(
+    temporal_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn, name = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:webhooks-1", "ORDERS_WEBHOOKS__STRIPE__SECRETS"
+    for variable, value in functions_env(temporal_server).items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("SECRETS_MANAGER_ARNS", arn)
+    monkeypatch.delitem(sys.modules, "functions.lambda_handler", raising=False)
+
+    def delivered(handler: Handler) -> int:
+        body = json.dumps({"id": f"evt-{uuid4().hex}", "type": "charge.refunded"}).encode()
+        return int(handler(event("POST", "/webhooks/stripe", body, stripe_headers(body)), None)["statusCode"])
+
+    with secrets_service() as service:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", service.url)
+        service.put(arn, {name: '["whsec_older"]'})
+        module = importlib.import_module("functions.lambda_handler")
+        now = time.time()
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: now))
+        assert delivered(module.handler) == 401
+        service.put(arn, {name: json.dumps(["whsec_older", STRIPE_SECRET])})
+        assert delivered(module.handler) == 401, "it is not asked for with every request"
+        for broken in (None, {name: "[]"}, "no object"):
+            now += module.REFRESH_SECONDS + 1
+            assert delivered(module.handler) == 202
+            service.put(arn, broken or {name: json.dumps([STRIPE_SECRET])})
+        service.down = 1
+        now += module.REFRESH_SECONDS + 1
+        assert delivered(module.handler) == 202
+        module.handler._app.extensions["temporal"].close()
 
 
 def test_health(handler: Handler) -> None:

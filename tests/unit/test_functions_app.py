@@ -1,6 +1,7 @@
 """The application without a Temporal server: routes, keys, signatures, limits, and the shape of every error."""
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import json
@@ -21,7 +22,7 @@ from werkzeug.test import TestResponse
 
 from functions.admission import Admission
 from functions.app import create_app
-from functions.auth import BearerKey
+from functions.auth import BearerKey, operator_of
 from functions.config import ApiConfig, FunctionsConfig, LoggingConfig
 from functions.routes import Auth, table
 from functions.source_settings import SourceConfig, SourceSecret
@@ -53,6 +54,8 @@ def config(address: str) -> FunctionsConfig:
             max_body_bytes=4096,
             keys={"tester": BearerKey(sha256=Secret(hashlib.sha256(KEY.encode()).hexdigest()))},
             shop="main",
+            functions=tuple({route.function for route in table()}),
+            operator_auth="bearer",
         ),
         webhooks={
             "shopify": source("shopify", "shopify", "orders/create", "shop-secret"),
@@ -357,3 +360,72 @@ sys.exit(",".join(odd) or 0)
         [sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+WINDOW = {"provider": "stripe", "window": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T01:00:00Z"}}
+IAM = {"iam": {"userArn": "arn:aws:sts::123456789012:assumed-role/finance/jo@shop.example", "accessKey": "ASIA"}}
+JWT = {"jwt": {"claims": {"sub": "auth0|42", "email": "jo@shop.example"}, "scopes": None}}
+
+
+class TestOperators:
+    """Routes of the people who run the shop, where the gateway in front knows them."""
+
+    @pytest.fixture
+    def gated(self) -> Iterator[FlaskClient]:
+        plain = config(f"127.0.0.1:{free_port()}")
+        app = create_app(dataclasses.replace(plain, api=dataclasses.replace(plain.api, operator_auth="gateway")))
+        yield app.test_client()
+        app.extensions["temporal"].close()
+
+    def ask(self, client: FlaskClient, context: object, **headers: str) -> Any:
+        environ = {} if context is None else {"apig_wsgi.request_context": context}
+        return client.post("/reconciliations", json=WINDOW, headers=headers, environ_overrides=environ)
+
+    @pytest.mark.parametrize("authorizer", [IAM, JWT])
+    def test_whom_the_gateway_knows_gets_through(self, gated: FlaskClient, authorizer: object) -> None:
+        answer = self.ask(gated, {"authorizer": authorizer})
+        assert answer.status_code == 503, "let through, to a Temporal that is not there"
+
+    @pytest.mark.parametrize(
+        "context",
+        [
+            None,
+            "text",
+            {},
+            {"authorizer": None},
+            {"authorizer": {"iam": None}},
+            {"authorizer": {"iam": {"userArn": 7}}},
+            {"authorizer": {"jwt": {"claims": {}}}},
+            {"authorizer": {"jwt": {"claims": {"sub": ""}}}},
+            {"authorizer": {"lambda": {"sub": "me"}}},
+        ],
+    )
+    def test_nobody_else_does_whatever_they_say(self, gated: FlaskClient, context: object) -> None:
+        claimed = json.dumps({"authorizer": IAM})
+        answer = self.ask(
+            gated,
+            context,
+            **{
+                "Authorization": f"Bearer {KEY}",
+                "Apig-Wsgi.Request-Context": claimed,
+                "X-Amzn-Request-Context": claimed,
+            },
+        )
+        assert answer.status_code == 403
+
+    def test_a_key_still_opens_the_clients_routes(self, gated: FlaskClient) -> None:
+        answer = gated.post("/orders", json={}, headers={"Authorization": f"Bearer {KEY}"})
+        assert answer.status_code == 422
+
+    def test_a_person_s_address_is_not_kept(self) -> None:
+        assert operator_of({"authorizer": IAM}, "main").holder == "assumed-role/finance"
+        assert operator_of({"authorizer": JWT}, "main").holder == "operator/auth0|42"
+
+
+def test_a_process_serves_its_own_functions_only() -> None:
+    plain = config(f"127.0.0.1:{free_port()}")
+    app = create_app(dataclasses.replace(plain, api=dataclasses.replace(plain.api, functions=("webhooks",))))
+    served = {(rule.rule, *sorted(rule.methods or ())) for rule in app.url_map.iter_rules()}
+    assert served == {("/webhooks/<source>", "POST")}
+    assert app.test_client().get("/health/live").status_code == 404
+    app.extensions["temporal"].close()

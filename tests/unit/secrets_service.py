@@ -1,0 +1,62 @@
+"""Secrets Manager at the HTTP boundary: secrets with versions, and what it answers about them."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class SecretsService:
+    """What the service knows. `put` makes a new version; `down` makes it answer 500."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, tuple[str, str]] = {}
+        self.asked: list[dict[str, str]] = []
+        self.down = 0
+        self.url = ""
+
+    def put(self, arn: str, value: Any) -> None:
+        text = value if isinstance(value, str) else json.dumps(value)
+        self.held[arn] = (f"version-{len(self.asked)}-{len(self.held)}-{hash(text)}", text)
+
+    def answer(self, question: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if self.down:
+            self.down -= 1
+            return 500, {"__type": "InternalServiceError"}
+        if question["SecretId"] not in self.held:
+            return 400, {"__type": "com.amazonaws#ResourceNotFoundException", "Message": "no value"}
+        version, text = self.held[question["SecretId"]]
+        return 200, {"ARN": question["SecretId"], "VersionId": version, "SecretString": text}
+
+
+@contextmanager
+def secrets_service() -> Iterator[SecretsService]:
+    """Serve on a loopback port until the block ends."""
+    service = SecretsService()
+
+    class Asked(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            service.asked.append(dict(self.headers.items()))
+            status, answer = service.answer(question)
+            content = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
+    service.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield service
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
