@@ -91,10 +91,10 @@ class Configuration:
     folder: Path
     env: Mapping[str, str] = field(default_factory=dict)
 
-    def init(self) -> None:
-        """Initialise without a backend in the cloud."""
+    def init(self, *options: str) -> None:
+        """Initialise; what keeps a state in the cloud must have been overridden, or `-backend=false` be an option."""
         plugins = mirror()
-        self.run("init", "-input=false", *([f"-plugin-dir={plugins}"] if plugins else []), seconds=120).ok()
+        self.run("init", "-input=false", *options, *([f"-plugin-dir={plugins}"] if plugins else []), seconds=120).ok()
 
     def run(self, *arguments: str, seconds: float, env: Mapping[str, str] | None = None) -> Done:
         """Run a command and return how it ended; one that takes too long has failed."""

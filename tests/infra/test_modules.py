@@ -1,6 +1,7 @@
 """Every configuration is valid and passes its own tests, on a mocked provider: no account, no network."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,13 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("folder", FOLDERS, ids=str)
 def test_it_is_valid_and_its_tests_pass(folder: Path, copy: Path) -> None:
     configuration = copied(str(folder), copy)
-    configuration.init()
+    configuration.init("-backend=false")
     if not list((AWS / folder / "tests").glob("*.tftest.hcl")):
         configuration.run("validate", seconds=90).ok()
         return
     told = configuration.run("test", seconds=170, env={"AWS_REGION": "eu-west-1"}).ok()
     assert "Success!" in told, told
-    assert "0 passed" not in told, "tests that test nothing"
+    assert re.search(r"\b[1-9]\d* passed", told), "tests that test nothing"
 
 
 def test_nothing_of_it_was_written_into_the_checkout() -> None:
