@@ -25,7 +25,7 @@ EXIT_BUG = 70
 COMMANDS = {
     "breaks": "Differences between the books: list, show.",
     "db": "The database: migrate, check.",
-    "deploy": "A release: run what must be done before its workers start.",
+    "deploy": "Before a release starts: run.",
     "dev": "The local stack: env, status.",
     "events": "Received webhooks: list.",
     "order": "Orders: list, show, cancel.",
