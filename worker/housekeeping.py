@@ -17,12 +17,17 @@ from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from temporalio.client import Client
 
-from worker.config import ScheduleConfig
+from worker import cloudwatch as report
+from worker.config import ScheduleConfig, WorkerConfig
 from worker.domain.finding import Break
+from worker.observability import emf
+from worker.observability.emf import Figures
 from worker.observability.health import Pulse
 from worker.observability.metrics import Metrics, OpenBreaks
+from worker.services.ports import Database
 from worker.temporal import schedules, search_attributes
 from worker.temporal.backlog import backlog
+from worker.temporal.schedule_control import describe_all
 from worker.temporal.schedule_definition import Defaults
 
 _log = logging.getLogger(__name__)
@@ -155,6 +160,47 @@ def totals(breaks: Iterable[Break], now: datetime) -> list[OpenBreaks]:
         )
         for (shop, provider, currency), group in sorted(groups.items())
     ]
+
+
+def cloudwatch(
+    client: Client,
+    database: Database,
+    config: WorkerConfig,
+    read_breaks: Callable[[], Iterable[Break]],
+    *,
+    began: datetime,
+) -> Upkeep:
+    """Return the job that reports figures to CloudWatch, each group by itself: one that fails hides no other."""
+    shops = sorted({schedule.shop for schedule in config.schedules.values()} | {config.shop.name})
+    declared = list(config.schedules.values())
+
+    async def queues() -> list[Figures]:
+        return report.of_queues(await backlog(client, config.worker.queues))
+
+    async def breaks() -> list[Figures]:
+        now = datetime.now(UTC)
+        return await asyncio.to_thread(lambda: report.of_breaks(read_breaks(), shops, now))
+
+    async def work() -> list[Figures]:
+        now = datetime.now(UTC)
+        views = await describe_all(client, [schedule.id for schedule in declared])
+        return [
+            report.of_work(
+                missed_schedules=report.missed(views, declared, began, now),
+                failed=await report.failed_runs(client, now),
+                dead=await asyncio.to_thread(report.dead_letters, database, now),
+            )
+        ]
+
+    async def run() -> None:
+        found = await asyncio.gather(queues(), breaks(), work(), return_exceptions=True)
+        figures = [each for group in found if not isinstance(group, BaseException) for each in group]
+        emf.write(config.metrics.emf_namespace, figures, datetime.now(UTC))
+        for group in found:
+            if isinstance(group, BaseException):
+                raise group
+
+    return Upkeep(name="cloudwatch", every_seconds=60, run=run, timeout_seconds=40, jitter_seconds=2)
 
 
 def queue_backlog(client: Client, queues: Sequence[str], metrics: Metrics) -> Upkeep:

@@ -8,7 +8,7 @@ from worker.app import Application, compose
 from worker.config import WorkerConfig
 from worker.domain.finding import OPEN_STATUSES, Break
 from worker.gateways.clock import SystemClock
-from worker.housekeeping import Housekeeping, convergence, heartbeat, open_breaks, queue_backlog, totals
+from worker.housekeeping import Housekeeping, cloudwatch, convergence, heartbeat, open_breaks, queue_backlog, totals
 from worker.observability.health import Health, HealthServer, Pulse
 from worker.observability.metrics import Metrics, OpenBreaks
 from worker.repositories.migrate import check
@@ -71,18 +71,19 @@ async def run_worker(config: WorkerConfig) -> int:
 def _housekeeping(application: Application, client: Client, metrics: Metrics, pulse: Pulse) -> Housekeeping:
     config, database, clock = application.config, application.database, SystemClock()
 
+    def open_ones() -> list[Break]:
+        listed = database.transact(lambda tx: tx.breaks.listed(None, status="open", limit=GAUGED_BREAKS))
+        return [item for item in listed if item.status in OPEN_STATUSES]
+
     def read_breaks() -> list[OpenBreaks]:
-        def work() -> list[Break]:
-            return database.transact(lambda tx: tx.breaks.listed(None, status="open", limit=GAUGED_BREAKS))
+        return totals(open_ones(), clock.now())
 
-        return totals([item for item in work() if item.status in OPEN_STATUSES], clock.now())
-
-    return Housekeeping(
-        [
-            heartbeat(pulse),
-            convergence(client, config.schedules, config.reconciliation, metrics),
-            open_breaks(read_breaks, metrics),
-            queue_backlog(client, config.worker.queues, metrics),
-        ],
-        metrics,
-    )
+    jobs = [
+        heartbeat(pulse),
+        convergence(client, config.schedules, config.reconciliation, metrics),
+        open_breaks(read_breaks, metrics),
+        queue_backlog(client, config.worker.queues, metrics),
+    ]
+    if config.metrics.emf_namespace:
+        jobs.append(cloudwatch(client, database, config, open_ones, began=clock.now()))
+    return Housekeeping(jobs, metrics)

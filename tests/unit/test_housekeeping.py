@@ -103,33 +103,34 @@ async def test_the_heartbeat_beats() -> None:
     assert pulse.age < 5
 
 
+def a_break(currency: str, at_risk: int, first_seen: datetime) -> Break:
+    finding = Finding(
+        leg=next(iter(Leg)),
+        key="1",
+        kind=FindingKind.MISSING_EXTERNAL,
+        outcome=Outcome.BREAK,
+        currency=currency,
+        ours_minor=at_risk,
+        theirs_minor=0,
+        at_risk_minor=at_risk,
+    )
+    return Break(
+        break_id="0" * 16,
+        shop="main",
+        provider="stripe",
+        finding=finding,
+        status=BreakStatus.NEW,
+        first_seen_at=first_seen,
+        last_seen_at=first_seen,
+        first_movement_at=first_seen,
+    )
+
+
 async def test_open_breaks_are_summed_by_shop_provider_and_currency() -> None:
     now = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
-    def found(currency: str, at_risk: int, age: timedelta) -> Break:
-        finding = Finding(
-            leg=next(iter(Leg)),
-            key="1",
-            kind=FindingKind.MISSING_EXTERNAL,
-            outcome=Outcome.BREAK,
-            currency=currency,
-            ours_minor=at_risk,
-            theirs_minor=0,
-            at_risk_minor=at_risk,
-        )
-        return Break(
-            break_id="0" * 16,
-            shop="main",
-            provider="stripe",
-            finding=finding,
-            status=BreakStatus.NEW,
-            first_seen_at=now - age,
-            last_seen_at=now,
-            first_movement_at=now - age,
-        )
-
     hour, day = timedelta(hours=1), timedelta(days=1)
-    breaks = [found("EUR", 100, hour), found("EUR", 250, day), found("JPY", 7, hour)]
+    breaks = [a_break("EUR", 100, now - hour), a_break("EUR", 250, now - day), a_break("JPY", 7, now - hour)]
     summed = totals(breaks, now)
     assert summed == [
         OpenBreaks(shop="main", provider="stripe", currency="EUR", count=2, at_risk_minor=350, oldest_seconds=86400),

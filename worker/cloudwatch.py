@@ -1,0 +1,126 @@
+"""What is reported to CloudWatch once a minute: what scales the worker, and what wakes a person.
+
+Every replica may report; the alarms look at the greatest value of a minute. What was not readable is left out, and a
+figure that is missing for long is an alarm of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from worker.config import ScheduleConfig
+from worker.contract.names import WorkflowType
+from worker.domain.finding import Break
+from worker.observability.emf import Figures
+from worker.observability.metrics import Backlog
+from worker.services.ports import Database
+from worker.temporal.answers import raise_for
+from worker.temporal.client import RPC_TIMEOUT
+from worker.temporal.schedule_control import ScheduleView
+
+OVERDUE = timedelta(days=1)
+"""From when an open break with money in it is at risk: by then every grace is over and every repair was tried."""
+
+DEAD_LETTERS = ("unmatched", "unreadable")
+"""What becomes of an event that nothing could process: its order never came, or nobody can read it."""
+
+LOOK_BACK = timedelta(hours=1)
+"""How long a failed run is reported after it failed."""
+
+MOST = 500
+"""Of each kind at most so many dead letters are counted; the alarm begins at one."""
+
+
+def of_queues(backlogs: Iterable[Backlog]) -> list[Figures]:
+    """Return what waits in each queue: workflow and activity tasks together, the older of both."""
+    queues: dict[str, list[Backlog]] = {}
+    for item in backlogs:
+        queues.setdefault(item.queue, []).append(item)
+    return [
+        Figures(
+            values={
+                "BacklogCount": (sum(each.tasks for each in items), "Count"),
+                "BacklogAgeSeconds": (max(each.oldest_seconds for each in items), "Seconds"),
+                "BacklogPerPoller": (
+                    sum(each.tasks for each in items) / max(1, *(each.pollers for each in items)),
+                    "Count",
+                ),
+            },
+            dimensions={"Queue": queue},
+        )
+        for queue, items in queues.items()
+    ]
+
+
+def of_breaks(breaks: Iterable[Break], shops: Iterable[str], now: datetime) -> list[Figures]:
+    """Return the open breaks of each shop, also of those that have none: silence would look like an outage."""
+    found: dict[str, list[Break]] = {shop: [] for shop in shops}
+    for item in breaks:
+        found.setdefault(item.shop, []).append(item)
+    return [
+        Figures(
+            values={
+                "OpenBreaks": (len(items), "Count"),
+                "BreaksAtRisk": (
+                    sum(each.finding.at_risk_minor > 0 and now - each.first_seen_at > OVERDUE for each in items),
+                    "Count",
+                ),
+            },
+            dimensions={"Shop": shop},
+        )
+        for shop, items in sorted(found.items())
+    ]
+
+
+def missed(views: Sequence[ScheduleView], declared: Iterable[ScheduleConfig], began: datetime, now: datetime) -> int:
+    """Return how many declared schedules should have started a run and did not.
+
+    Twice the interval is waited, and from `began`, when this process did, if there was no run yet. A schedule that an
+    operator paused misses nothing; one that is not there misses everything.
+    """
+    known = {view.id: view for view in views}
+    count = 0
+    for schedule in declared:
+        view = known.get(schedule.id)
+        if view is not None and view.paused:
+            continue
+        last = view.recent[-1].started_at if view is not None and view.recent else began
+        count += now - max(last, began) > timedelta(seconds=2 * schedule.interval_seconds)
+    return count
+
+
+async def failed_runs(client: Client, now: datetime) -> int:
+    """Return how many reconciliations ended with an error within LOOK_BACK. Raises ProviderUnavailable."""
+    query = (
+        f"WorkflowType = '{WorkflowType.RECONCILIATION}' AND ExecutionStatus IN ('Failed', 'TimedOut', 'Terminated')"
+        f" AND CloseTime > '{(now - LOOK_BACK).isoformat()}'"
+    )
+    try:
+        return (await client.count_workflows(query, rpc_timeout=RPC_TIMEOUT)).count
+    except RPCError as error:
+        raise_for(error, "the reconciliations that failed")
+
+
+def dead_letters(database: Database, now: datetime) -> int:
+    """Return how many events of the last day nothing could process. Blocks."""
+    since = now - OVERDUE
+    entries = database.transact(
+        lambda tx: [
+            entry for outcome in DEAD_LETTERS for entry in tx.inbox.recent(source=None, outcome=outcome, limit=MOST)
+        ]
+    )
+    return sum(entry.received_at > since for entry in entries)
+
+
+def of_work(*, missed_schedules: int, failed: int, dead: int) -> Figures:
+    """Return the figures of the environment as a whole."""
+    return Figures(
+        values={
+            "SchedulesMissed": (missed_schedules, "Count"),
+            "ReconciliationRunsFailed": (failed, "Count"),
+            "DeadLetters": (dead, "Count"),
+        },
+        dimensions={},
+    )
