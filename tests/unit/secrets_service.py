@@ -9,10 +9,11 @@ from typing import Any
 
 
 class SecretsService:
-    """What the service knows. `put` makes a new version; `down` makes it answer 500."""
+    """What the service knows. `put` makes a new version, callers may in `containers`; `down` makes it answer 500."""
 
     def __init__(self) -> None:
         self.held: dict[str, tuple[str, str]] = {}
+        self.containers: set[str] = set()
         self.asked: list[dict[str, str]] = []
         self.down = 0
         self.url = ""
@@ -21,14 +22,22 @@ class SecretsService:
         text = value if isinstance(value, str) else json.dumps(value)
         self.held[arn] = (f"version-{len(self.asked)}-{len(self.held)}-{hash(text)}", text)
 
-    def answer(self, question: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def answer(self, target: str, question: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if self.down:
             self.down -= 1
             return 500, {"__type": "InternalServiceError"}
+        if target == "secretsmanager.PutSecretValue" and question["SecretId"] in self.containers:
+            self.put(question["SecretId"], question["SecretString"])
+            return 200, {"VersionId": self.held[question["SecretId"]][0]}
         if question["SecretId"] not in self.held:
             return 400, {"__type": "com.amazonaws#ResourceNotFoundException", "Message": "no value"}
         version, text = self.held[question["SecretId"]]
-        return 200, {"ARN": question["SecretId"], "VersionId": version, "SecretString": text}
+        return 200, {
+            "ARN": question["SecretId"],
+            "VersionId": version,
+            "SecretString": text,
+            "CreatedDate": 1_795_000_000,
+        }
 
 
 @contextmanager
@@ -40,7 +49,7 @@ def secrets_service() -> Iterator[SecretsService]:
         def do_POST(self) -> None:
             question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             service.asked.append(dict(self.headers.items()))
-            status, answer = service.answer(question)
+            status, answer = service.answer(self.headers["X-Amz-Target"], question)
             content = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))

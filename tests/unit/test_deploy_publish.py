@@ -328,7 +328,7 @@ def test_a_release_is_the_zip_and_then_the_image(published: Published) -> None:
     published.run()
     published.done()
     assert [what.split()[0] for what in published.did] == ["building", "logging", "pushing"]
-    assert published.said[-1].endswith(f"terraform apply -var release={RELEASE}")
+    assert f'release = "{RELEASE}"' in published.said[-1]
     assert "s3cret" not in "\n".join(published.said + published.did)
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "order": "Orders: list, show, cancel.",
     "reconcile": "Reconciliation: run, list, show, report.",
     "schedules": "Schedules as code: plan, apply, list, pause, resume, trigger, backfill.",
+    "secrets": "A deployed environment's secrets: put, remove, list, check.",
     "statements": "Statement files: preview, import.",
     "worker": "The worker process: run.",
 }

@@ -8,11 +8,11 @@ import threading
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from worker.domain.errors import InvalidInput, NotFound, ProviderRejected, ProviderUnavailable
+from worker.gateways.aws import session
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -56,7 +56,7 @@ class S3Store:
         # Made with the first use, which costs a moment; the client may be used by several threads.
         with self._lock:
             if self._made is None:
-                self._made = boto3.session.Session().client("s3", config=_CONFIG)
+                self._made = session().client("s3", config=_CONFIG)
             return self._made
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from worker.domain.errors import Conflict, NotFound, ProviderRejected, ProviderUnavailable
+from worker.gateways.aws import session
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
@@ -34,7 +34,7 @@ class SecretsManager:
 
     def __init__(self) -> None:
         try:
-            self._client: SecretsManagerClient = boto3.session.Session().client("secretsmanager", config=_CONFIG)
+            self._client: SecretsManagerClient = session().client("secretsmanager", config=_CONFIG)
         except BotoCoreError as error:
             raise ProviderRejected(f"AWS Secrets Manager cannot be asked: {error}") from error
 

@@ -1,0 +1,112 @@
+"""`orders secrets`: values go in by the back door, and never come out."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.unit.secrets_service import SecretsService, secrets_service
+from worker.cli.secrets import command
+from worker.domain.errors import Conflict, InvalidInput, NotFound, OrdersError
+from worker.gateways.secrets_manager import SecretsManager
+
+WORKER, WEBHOOKS = "orders/dev/worker", "orders/dev/webhooks"
+VALUE = "sk_live_never_shown"
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsService]:
+    with secrets_service() as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+        monkeypatch.setenv("AWS_REGION", "eu-west-1")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        running.containers = {f"orders/dev/{name}" for name in ("temporal", "api", "webhooks", "worker", "database")}
+        yield running
+
+
+def orders(*arguments: str, given: str = "") -> Result:
+    done = CliRunner().invoke(command, list(arguments), input=given)
+    if isinstance(done.exception, OrdersError):
+        raise done.exception
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert VALUE not in done.output
+    return done
+
+
+def held(service: SecretsService, secret: str) -> dict[str, str]:
+    found: dict[str, str] = json.loads(service.held[secret][1])
+    return found
+
+
+def test_values_are_put_one_by_one_and_listed_by_name(service: SecretsService, tmp_path: Path) -> None:
+    assert "added" in orders("put", WORKER, "ORDERS_PROVIDER__API_KEY", given=f"{VALUE}\n").output
+    file = tmp_path / "token"
+    file.write_text("token-1\n", encoding="utf-8")
+    orders("put", WORKER, "ORDERS_SHOP__ACCESS_TOKEN", "--file", str(file))
+    assert "changed" in orders("put", WORKER, "ORDERS_PROVIDER__API_KEY", given=f"{VALUE}-2").output
+    assert held(service, WORKER) == {
+        "ORDERS_PROVIDER__API_KEY": f"{VALUE}-2",
+        "ORDERS_SHOP__ACCESS_TOKEN": "token-1",
+    }
+    listed = orders("list", WORKER, "--json")
+    assert json.loads(listed.output)["keys"] == ["ORDERS_PROVIDER__API_KEY", "ORDERS_SHOP__ACCESS_TOKEN"]
+    orders("remove", WORKER, "ORDERS_SHOP__ACCESS_TOKEN")
+    assert held(service, WORKER) == {"ORDERS_PROVIDER__API_KEY": f"{VALUE}-2"}
+
+
+def test_a_value_of_many_lines_keeps_them(service: SecretsService) -> None:
+    pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
+    orders("put", "orders/dev/temporal", "ORDERS_TEMPORAL__CLIENT_CERT", given=f"{pem}\n")
+    assert held(service, "orders/dev/temporal") == {"ORDERS_TEMPORAL__CLIENT_CERT": pem}
+
+
+@pytest.mark.parametrize(
+    ("secret", "key", "given", "error", "says"),
+    [
+        (WORKER, "ORDERS_API__KEYS", VALUE, InvalidInput, "does not belong into a worker secret"),
+        (WEBHOOKS, "ORDERS_WEBHOOKS__stripe__SECRETS", VALUE, InvalidInput, "does not belong"),
+        ("orders/dev/other", "ORDERS_API__KEYS", VALUE, InvalidInput, "KIND is one of"),
+        (WORKER, "ORDERS_PROVIDER__API_KEY", "\n", InvalidInput, "no value"),
+        (WORKER, "ORDERS_PROVIDER__API_KEY", "x" * 60_001, InvalidInput, "longer than"),
+        ("orders/prod/worker", "ORDERS_PROVIDER__API_KEY", VALUE, NotFound, "bootstrap"),
+    ],
+)
+def test_what_cannot_be_right_is_refused(
+    service: SecretsService, secret: str, key: str, given: str, error: type[OrdersError], says: str
+) -> None:
+    with pytest.raises(error, match=says) as caught:
+        orders("put", secret, key, given=given)
+    assert VALUE not in str(caught.value)
+    assert service.held == {}
+
+
+def test_what_is_missing_is_named_until_nothing_is(service: SecretsService) -> None:
+    with pytest.raises(NotFound, match="orders/dev/webhooks: ORDERS_WEBHOOKS__<SOURCE>__SECRETS"):
+        orders("check", "orders/dev")
+    orders("put", "orders/dev/api", "ORDERS_API__KEYS", given="{}")
+    orders("put", WEBHOOKS, "ORDERS_WEBHOOKS__STRIPE__SECRETS", given='["whsec_1"]')
+    for key in ("USERS__TOKEN_KEY", "PROVIDER__API_KEY", "SHOP__ACCESS_TOKEN", "WAREHOUSE__SECRET", "WAREHOUSE__TOKEN"):
+        orders("put", WORKER, f"ORDERS_{key}", given=VALUE)
+    assert orders("check", "orders/dev").exit_code == 0
+    with pytest.raises(NotFound, match="orders/dev/temporal: ORDERS_TEMPORAL__API_KEY"):
+        orders("check", "orders/dev", "--api-key")
+
+
+def test_a_change_of_somebody_else_is_not_overwritten(service: SecretsService) -> None:
+    vault = SecretsManager()
+    service.put(WORKER, {"ORDERS_WAREHOUSE__TOKEN": "a"})
+    found = vault.read(WORKER)
+    service.put(WORKER, {"ORDERS_WAREHOUSE__TOKEN": "b"})
+    with pytest.raises(Conflict, match="try again"):
+        vault.write(WORKER, {**found.values, "ORDERS_WAREHOUSE__SECRET": VALUE}, over=found.version)
+    assert held(service, WORKER) == {"ORDERS_WAREHOUSE__TOKEN": "b"}
+
+
+def test_what_is_not_ours_is_not_touched_or_shown(service: SecretsService) -> None:
+    service.put(WORKER, VALUE)
+    with pytest.raises(Conflict, match="JSON object") as caught:
+        orders("put", WORKER, "ORDERS_WAREHOUSE__TOKEN", given="x")
+    assert VALUE not in str(caught.value)
