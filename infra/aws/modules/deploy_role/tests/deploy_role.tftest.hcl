@@ -87,7 +87,7 @@ run "apply_keeps_its_own_state" {
   command = plan
 
   assert {
-    condition     = distinct(flatten([for each in jsondecode(aws_iam_policy.this["state"].policy).Statement : each.Resource if !contains(each.Action, "kms:GenerateDataKey")])) == ["arn:aws:s3:::orders-state-123456789012/test/terraform.tfstate", "arn:aws:s3:::orders-state-123456789012/test/terraform.tfstate.tflock"]
+    condition     = toset(flatten([for each in jsondecode(aws_iam_policy.this["state"].policy).Statement : each.Resource if !contains(each.Action, "kms:GenerateDataKey")])) == toset(["arn:aws:s3:::orders-state-123456789012/test/terraform.tfstate", "arn:aws:s3:::orders-state-123456789012/test/terraform.tfstate.tflock"])
     error_message = "the environment's state and lock"
   }
 
