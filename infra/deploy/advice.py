@@ -21,7 +21,10 @@ def _image(match: re.Match[str]) -> str:
 def _secret(match: re.Match[str]) -> str:
     found = re.search(r"secret:([\w/+=.@-]+?)(?:-\w{6})?(?![\w/+=.@-])", match.string)
     name = found[1] if found else "<name>/<environment>/worker"
-    return f"the secret {name} has no value yet: `orders secrets list` shows what is missing, `orders secrets put` sets it."
+    return (
+        f"the secret {name} has no value yet: `orders secrets check {name.rpartition('/')[0]}` tells what is missing, "
+        f"`orders secrets put {name} KEY` puts it."
+    )
 
 
 def _json_key(match: re.Match[str]) -> str:

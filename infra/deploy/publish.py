@@ -61,7 +61,7 @@ def publish(wanted: Publication, say: Callable[[str], None]) -> None:
     for image, place in missing.items():
         assert builder is not None
         _image(builder, wanted, image, place, labels, say)
-    say(f"{name} is published; deploy it with: terraform apply -var release={name}")
+    say(f'{name} is published; to deploy it: release = "{name}" in terraform.tfvars, then terraform apply')
 
 
 def _target(wanted: Publication) -> Target:
