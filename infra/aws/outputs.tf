@@ -59,7 +59,7 @@ output "assign_public_ip" {
 }
 
 output "vpc_id" {
-  description = "The VPC."
+  description = "The VPC, made or existing."
   value       = module.network.vpc_id
 }
 

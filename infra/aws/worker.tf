@@ -16,6 +16,8 @@ module "worker" {
   image          = "${var.worker_repository_url}:${var.release}"
   repository_arn = local.ecr == null ? null : "arn:${data.aws_partition.current.partition}:ecr:${local.ecr.region}:${local.ecr.account}:repository/${local.ecr.name}"
   groups         = var.worker_groups
+  # A release is built for one processor, the zip and the image alike.
+  cpu_architecture = local.artifact.architecture == "x86_64" ? "X86_64" : "ARM64"
 
   environment = merge(
     # Links in mails lead to the API, unless a setting says otherwise.

@@ -161,3 +161,17 @@ run "a_network_that_is_there" {
     error_message = "what was given is what is used"
   }
 }
+
+run "a_release_for_another_processor" {
+  command = plan
+
+  override_data {
+    target = data.aws_s3_object.functions
+    values = { checksum_sha256 = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=", metadata = { architecture = "x86_64", runtime = "python3.12" } }
+  }
+
+  assert {
+    condition     = local.artifact.architecture == "x86_64" && local.artifact.runtime == "python3.12"
+    error_message = "what runs is what was built"
+  }
+}

@@ -32,6 +32,7 @@ module "orders" {
     multi_zone             = false
     backup_retention_days  = 1
     final_snapshot_enabled = false
+    snapshot_identifier    = var.snapshot_identifier
   }
 
   worker_groups = {

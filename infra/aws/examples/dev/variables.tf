@@ -53,3 +53,9 @@ variable "permissions_boundary_arn" {
   type        = string
   default     = null
 }
+
+variable "snapshot_identifier" {
+  description = "Restore: make the database from this snapshot. A change replaces the database; leave the value in place afterwards."
+  type        = string
+  default     = null
+}

@@ -70,7 +70,7 @@ resource "aws_rds_cluster" "this" {
   skip_final_snapshot             = !var.final_snapshot_enabled
   final_snapshot_identifier       = var.final_snapshot_enabled ? local.final_snapshot : null
   snapshot_identifier             = var.snapshot_identifier
-  enabled_cloudwatch_logs_exports = sort(local.logs)
+  enabled_cloudwatch_logs_exports = ["audit", "error", "slowquery"]
 
   serverlessv2_scaling_configuration {
     min_capacity             = var.min_capacity_acu

@@ -23,6 +23,7 @@ locals {
 }
 
 data "aws_availability_zones" "these" {
+  # checkov:skip=CKV_AWS_394:a subnet keeps its zone once it is made (ignore_changes), whatever becomes of the list
   count = local.created ? 1 : 0
   state = "available"
 
@@ -66,6 +67,10 @@ resource "aws_subnet" "public" {
   # A task is given an address by its service, nothing else by accident.
   map_public_ip_on_launch = false
   tags                    = { Name = "${var.prefix}-public-${each.key}" }
+
+  lifecycle {
+    ignore_changes = [availability_zone] # the list of zones may change; a subnet cannot move
+  }
 }
 
 resource "aws_subnet" "private" {
@@ -76,6 +81,10 @@ resource "aws_subnet" "private" {
   cidr_block              = cidrsubnet(var.cidr, 4, tonumber(each.key) + 3)
   map_public_ip_on_launch = false
   tags                    = { Name = "${var.prefix}-private-${each.key}" }
+
+  lifecycle {
+    ignore_changes = [availability_zone] # the list of zones may change; a subnet cannot move
+  }
 }
 
 resource "aws_subnet" "database" {
@@ -86,4 +95,8 @@ resource "aws_subnet" "database" {
   cidr_block              = cidrsubnet(var.cidr, 4, tonumber(each.key) + 7)
   map_public_ip_on_launch = false
   tags                    = { Name = "${var.prefix}-database-${each.key}" }
+
+  lifecycle {
+    ignore_changes = [availability_zone] # the list of zones may change; a subnet cannot move
+  }
 }

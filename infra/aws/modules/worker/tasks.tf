@@ -43,7 +43,7 @@ resource "aws_ecs_task_definition" "worker" {
 
   runtime_platform {
     operating_system_family = "LINUX"
-    cpu_architecture        = "ARM64"
+    cpu_architecture        = var.cpu_architecture
   }
 
   # Fargate has no tmpfs: a volume of the task's own disk, gone with the task.
@@ -92,7 +92,7 @@ resource "aws_ecs_task_definition" "deploy" {
 
   runtime_platform {
     operating_system_family = "LINUX"
-    cpu_architecture        = "ARM64"
+    cpu_architecture        = var.cpu_architecture
   }
 
   volume {

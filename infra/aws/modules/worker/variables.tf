@@ -21,6 +21,18 @@ variable "repository_arn" {
   default     = null
 }
 
+variable "cpu_architecture" {
+  description = "Processor that the image was built for: \"ARM64\" (a fifth cheaper) or \"X86_64\"."
+  type        = string
+  default     = "ARM64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["ARM64", "X86_64"], var.cpu_architecture)
+    error_message = "cpu_architecture is \"ARM64\" or \"X86_64\"."
+  }
+}
+
 variable "groups" {
   description = "One service each: which task queues it polls, CPU units (1024 are a vCPU), memory in MB, from how many to how many tasks, and whether tasks beyond the first run on spare capacity (spot)."
   type = map(object({

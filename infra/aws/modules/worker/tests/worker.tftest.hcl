@@ -308,3 +308,13 @@ run "refuses_a_limit_shorter_than_the_metric" {
   }
   expect_failures = [var.backlog_age_limit_seconds]
 }
+
+run "refuses_a_processor_that_fargate_lacks" {
+  command = plan
+
+  variables {
+    cpu_architecture = "arm64"
+  }
+
+  expect_failures = [var.cpu_architecture]
+}
