@@ -1,5 +1,6 @@
 """The images' files: what they are made from is complete and no more, and their rules hold. No container tool needed."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -131,6 +132,13 @@ def test_the_entry_points_are_those_of_the_task_definitions() -> None:
     assert WORKER.last["ENTRYPOINT"].list == ["orders"]
     assert WORKER.last["CMD"].list == ["worker", "run"]
     assert FUNCTIONS.last["ENTRYPOINT"].list[0] == "gunicorn"
+
+
+def test_what_tasks_mount_is_a_volume_of_the_image() -> None:
+    """ECS takes owner and mode of a mounted folder from the image, and only from a VOLUME; else it is root's alone."""
+    tasks = (PROJECT / "infra" / "aws" / "modules" / "worker" / "tasks.tf").read_text("utf-8")
+    mounted = set(re.findall(r'containerPath\s*=\s*"([^"]+)"', tasks))
+    assert mounted == set(WORKER.last["VOLUME"].list)
 
 
 def test_the_certificates_of_the_database_are_where_tasks_look_for_them() -> None:
