@@ -23,14 +23,14 @@ output "secret_arns" {
   value       = { for environment, module in module.secrets : environment => module.secret_arns }
 }
 
-output "backend_configs" {
-  description = "What `terraform init -backend-config` of each environment needs, as the text of a file."
-  value = { for environment in var.environments : environment => join("", [
+output "backend_config" {
+  description = "Text of the file for `terraform init -backend-config`: bucket, region and key of every state kept here."
+  value = join("", [
     "bucket = \"${aws_s3_bucket.this["state"].bucket}\"\n",
     "region = \"${data.aws_region.current.name}\"\n",
-    # Named here: without it the backend asks S3 for its own key, whatever the bucket says.
+    # Named here: without it the backend asks S3 for S3's own key, whatever the bucket says.
     "kms_key_id = \"${aws_kms_key.this.arn}\"\n",
-  ]) }
+  ])
 }
 
 output "plan_role_arn" {

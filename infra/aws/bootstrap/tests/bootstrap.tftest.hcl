@@ -62,7 +62,7 @@ run "by_default" {
   }
 
   assert {
-    condition     = strcontains(output.backend_configs["dev"], "bucket = \"orders-state-123456789012\"") && strcontains(output.backend_configs["dev"], "kms_key_id = ")
+    condition     = strcontains(output.backend_config, "bucket = \"orders-state-123456789012\"") && strcontains(output.backend_config, "kms_key_id = ")
     error_message = "what an environment's init needs"
   }
 
