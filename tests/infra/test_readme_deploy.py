@@ -73,7 +73,10 @@ def test_every_secret_of_an_environment_is_put() -> None:
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m infra\.deploy ([^`\n|]+)", WAY))))
 def test_our_tool_takes_what_is_typed(command: str) -> None:
-    assert _parser().parse_args(command.split()).command[1:]
+    orders = _parser().parse_args(command.split()).command
+    nouns = cli.get_command(click.Context(cli), orders[1])
+    assert isinstance(nouns, click.Group)
+    assert nouns.get_command(click.Context(nouns), orders[2]) is not None
 
 
 def test_what_publish_says_is_what_it_says() -> None:
