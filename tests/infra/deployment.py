@@ -74,22 +74,22 @@ class Deployment:
         self.said.append(self.bootstrap.run(*_APPLY, seconds=_APPLYING).ok())
 
     def put_secrets(self) -> None:
-        """Fill the secret containers."""
-        client = self.fake.client("secretsmanager")
+        """Fill the secret containers, as a person does: by the command line, the value through its input."""
         for container, values in self.secrets.items():
-            client.put_secret_value(SecretId=f"{NAME}/{ENVIRONMENT}/{container}", SecretString=json.dumps(values))
+            for name, value in values.items():
+                self.orders("secrets", "put", f"{NAME}/{ENVIRONMENT}/{container}", name, given=value)
+        self.orders("secrets", "check", f"{NAME}/{ENVIRONMENT}")
 
-    def publish(self, release: str) -> None:
-        """Publish the functions of this checkout as a release, built for this machine instead of Lambda's."""
-        platform = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[os.uname().machine]
-        command = [
-            *(sys.executable, "-m", "infra.deploy", "publish", "--release", release, "--platform", platform),
-            *("--only", "functions", "--bootstrap", str(self.bootstrap.folder)),
-        ]
+    def orders(self, *arguments: str, given: str = "") -> None:
+        """Run the `orders` command as an administrator; it must succeed."""
+        self._run("worker", *arguments, given=given)
+
+    def _run(self, module: str, *arguments: str, given: str = "") -> None:
         done = subprocess.run(
-            command,
+            [sys.executable, "-m", module, *arguments],
             cwd=PROJECT,
             env={**clean_environ(), **self.fake.administrator},
+            input=given,
             capture_output=True,
             text=True,
             timeout=300,
@@ -97,6 +97,12 @@ class Deployment:
         )
         self.said.append(done.stdout + done.stderr)
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def publish(self, release: str) -> None:
+        """Publish the functions of this checkout as a release, built for this machine instead of Lambda's."""
+        platform = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[os.uname().machine]
+        options = ("--release", release, "--platform", platform, "--only", "functions")
+        self._run("infra.deploy", "publish", *options, "--bootstrap", str(self.bootstrap.folder))
 
     def configure(self, release: str) -> None:
         """Write what the engineer would write into terraform.tfvars, for a release."""
