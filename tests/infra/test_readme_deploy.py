@@ -35,7 +35,7 @@ def test_the_variables_that_are_set_are_there() -> None:
     assert given == {"region", "force_destroy"}
     assert given <= names(BOOTSTRAP, "variable")
     assert {"release", "deletion_protection", "snapshot_identifier"} <= names(PROD, "variable")
-    assert "release" in names(DEV, "variable")
+    assert {"release", "snapshot_identifier"} <= names(DEV, "variable")
     assert "deletion_protection" in (DEV / "main.tf").read_text("utf-8")
 
 
