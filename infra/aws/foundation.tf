@@ -26,12 +26,22 @@ resource "aws_kms_key" "this" {
         Condition = { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:${data.aws_partition.current.partition}:logs:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:log-group:*" } }
       },
       {
-        Sid       = "AlarmsAndEventsOfThisAccount"
+        Sid       = "AlarmsOfThisAccount"
         Effect    = "Allow"
-        Principal = { Service = ["cloudwatch.amazonaws.com", "events.amazonaws.com"] }
+        Principal = { Service = "cloudwatch.amazonaws.com" }
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = ["*"] # this key
         Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
+      },
+      {
+        # EventBridge does not say on whose behalf it uses a key (a condition on that would silently drop every message),
+        # but SNS says for which topic: the one of the alarms.
+        Sid       = "EventsToTheTopicOfAlarms"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = ["*"] # this key
+        Condition = { StringEquals = { "kms:EncryptionContext:aws:sns:topicArn" = "arn:${data.aws_partition.current.partition}:sns:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:${local.prefix}-alarms" } }
       },
     ]
   })

@@ -28,12 +28,12 @@ resource "aws_sns_topic_policy" "this" {
         Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
       },
       {
-        Sid       = "EventsOfThisRule"
+        # Without a condition: EventBridge knows none in the policies of topics.
+        Sid       = "Events"
         Effect    = "Allow"
         Principal = { Service = "events.amazonaws.com" }
         Action    = ["sns:Publish"]
         Resource  = [aws_sns_topic.this.arn]
-        Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.deploy_failed.arn } }
       },
       {
         Sid       = "OnlyTls"
