@@ -27,12 +27,12 @@ COMMANDS = {
     "db": "The database: migrate, check.",
     "deploy": "Before a release starts: run.",
     "dev": "The local stack: env, status.",
-    "events": "Received webhooks: list.",
     "order": "Orders: list, show, cancel.",
     "reconcile": "Reconciliation: run, list, show, report.",
     "schedules": "Schedules as code: plan, apply, list, pause, resume, trigger, backfill.",
     "secrets": "A deployed environment's secrets: put, remove, list, check.",
     "statements": "Statement files: preview, import.",
+    "webhooks": "Received events, and deliveries of our own: list, show, replay, send.",
     "worker": "The worker process: run.",
 }
 

@@ -36,6 +36,11 @@ def event_workflow_id(source: str, event_id: str) -> str:
     return _join("event", source, event_id)
 
 
+def replay_workflow_id(source: str, event_id: str) -> str:
+    """Return the id of the replays of an outside event, one after another: `replay/{source}/{event_id}`."""
+    return _join("replay", source, event_id)
+
+
 def reconciliation_workflow_id(shop: str, provider: str, window: str) -> str:
     """Return the id of a reconciliation: `reconcile/{shop}/{provider}/{window}`.
 

@@ -50,9 +50,27 @@ class MysqlInboxStore:
         if self._connection.execute(_CLOSE, values).rowcount != 1:
             raise NotFound(f"event {source}/{event_id} is not in the inbox")
 
-    def recent(self, *, source: str | None, outcome: str | None, limit: int) -> list[InboxEntry]:
-        """Return the newest entries, newest first."""
+    def recent(
+        self,
+        *,
+        source: str | None,
+        outcome: str | None,
+        limit: int,
+        event_id: str | None = None,
+        topic: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[InboxEntry]:
+        """Return the newest entries that fit, newest first; received from `since` on, and before `until`."""
         statement = select(INBOX)
+        if event_id is not None:
+            statement = statement.where(INBOX.c.event_id == event_id)
+        if topic is not None:
+            statement = statement.where(INBOX.c.topic == topic)
+        if since is not None:
+            statement = statement.where(INBOX.c.received_at >= since)
+        if until is not None:
+            statement = statement.where(INBOX.c.received_at < until)
         if source is not None:
             statement = statement.where(INBOX.c.source == source)
         if outcome is not None:

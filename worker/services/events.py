@@ -26,6 +26,10 @@ DIALECTS: dict[str, Translator] = {
 }
 
 
+REPLAY = "replay"
+"""Origin of an event that a person had run again."""
+
+
 class EventService:
     """The inbox and the translation of outside events."""
 
@@ -39,7 +43,8 @@ class EventService:
         """Open the inbox row and translate. None means: handled before, by an earlier run.
 
         The row outlives Temporal's retention, so an event that its sender repeats after months is still
-        one event. Raises InvalidInput when the body cannot be read.
+        one event. A replay is asked for by a person and goes on regardless; orders take each event id once.
+        Raises InvalidInput when the body cannot be read.
         """
         entry = InboxEntry(
             source=event.source,
@@ -52,7 +57,7 @@ class EventService:
             run_id=run_id,
         )
         stored = self._database.transact(lambda tx: tx.inbox.open(entry))
-        if stored.run_id != run_id:
+        if stored.run_id != run_id and event.origin != REPLAY:
             return None
         return self.translate(event)
 

@@ -33,6 +33,16 @@ class InboxStore(Protocol):
         """Record what became of the event."""
         ...
 
-    def recent(self, *, source: str | None, outcome: str | None, limit: int) -> list[InboxEntry]:
-        """Return the newest entries."""
+    def recent(
+        self,
+        *,
+        source: str | None,
+        outcome: str | None,
+        limit: int,
+        event_id: str | None = None,
+        topic: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[InboxEntry]:
+        """Return the newest entries that fit, newest first; received from `since` on, and before `until`."""
         ...

@@ -1,0 +1,202 @@
+"""`orders webhooks`: the inbox of received events, events again, and deliveries of our own."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+from temporalio.client import Client
+
+from worker.cli.output import as_json, print_json, print_table, when
+from worker.cli.webhooks_send import send
+from worker.config import WorkerConfig, load
+from worker.connections import reading
+from worker.contract.events import ProviderEvent
+from worker.domain.errors import Conflict, InvalidInput, NotFound
+from worker.services.ports import InboxEntry
+from worker.temporal.client import connect
+from worker.temporal.replay import event_of, replay
+
+MOST = 1000
+"""Events that one replay may take: more is a job for a reconciliation."""
+_PATIENCE = timedelta(seconds=60)
+_GONE = (
+    "Temporal has its body no more (its retention ended); `orders reconcile run` finds what it meant at the provider, "
+    "the shop and the warehouse, and repairs it"
+)
+
+
+@click.group()
+def command() -> None:
+    """Received webhooks, and deliveries of our own."""
+
+
+command.add_command(send)
+
+
+def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter("is no time like 2026-11-23T09:00:00Z") from error
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def filters(limit: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the options that choose events of the inbox."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        for option in (
+            click.option("--limit", default=limit, show_default=True, type=click.IntRange(1, MOST)),
+            click.option("--until", callback=_moment, help="Received before this time (UTC unless it says otherwise)."),
+            click.option("--since", callback=_moment, help="Received at this time or later."),
+            click.option(
+                "--outcome", help="Only this outcome (applied, duplicate, ignored, late, unmatched, unreadable)."
+            ),
+            click.option("--type", "topic", help="Only this type of event, as orders/paid."),
+            click.option("--source", help="Only this source (shopify, stripe, warehouse)."),
+        ):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+@command.command("list")
+@filters(50)
+@as_json
+def list_events(*, as_json: bool, limit: int, **chosen: Any) -> None:
+    """List the newest events and what became of them."""
+    entries = _inbox(load(), limit=limit, **chosen)
+    if as_json:
+        print_json(entries)
+        return
+    print_table(
+        "inbox",
+        ["received (UTC)", "source", "type", "origin", "outcome", "event", "detail"],
+        [(when(e.received_at), e.source, e.topic, e.origin, e.outcome, e.event_id, e.detail) for e in entries],
+    )
+
+
+@command.command()
+@click.argument("event_id")
+@click.option("--source", help="Its source, where two have an event of this id.")
+@click.option("--body", is_flag=True, help="Print the body alone, as it was received. It may hold personal data.")
+@as_json
+def show(event_id: str, source: str | None, *, body: bool, as_json: bool) -> None:
+    """Show one event: when it came, what became of it, which workflow handled it."""
+    config = load()
+    entry = _one(config, event_id, source)
+    if body:
+        found = asyncio.run(_with_client(config, lambda client: event_of(client, entry)))
+        if found is None:
+            raise NotFound(f"event {event_id}: {_GONE}")
+        click.echo(found.body, nl=False)
+    elif as_json:
+        print_json(entry)
+    else:
+        click.echo(f"event {entry.source}/{entry.event_id}: {entry.topic}, {entry.outcome} {entry.detail}".rstrip())
+        click.echo(f"received {when(entry.received_at)} UTC as {entry.origin}, SHA-256 {entry.body_sha256}")
+        click.echo(f"workflow {entry.workflow_id} (run {entry.run_id})")
+
+
+@command.command("replay")
+@click.argument("event_id", required=False)
+@filters(100)
+@click.option("--dry-run", is_flag=True, help="Say what would be replayed and whether its body is still there.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+def replay_events(event_id: str | None, *, dry_run: bool, yes: bool, as_json: bool, limit: int, **chosen: Any) -> None:
+    """Run events again, oldest first: one by its id, or all that the options choose.
+
+    What an event did before it does not do again: an order takes each event once. Exits 5 when a body is gone or a
+    replay failed; the others are replayed all the same.
+    """
+    if event_id is None and not any(chosen.values()):
+        raise click.UsageError("name an event, or choose some with --source, --type, --outcome, --since, --until")
+    config = load()
+    entries = _inbox(config, limit=limit, event_id=event_id, **chosen)[::-1]
+    if not entries:
+        raise NotFound("no such event in the inbox; `orders webhooks list` shows what is")
+    if not (yes or dry_run):
+        if not sys.stdin.isatty():
+            raise click.UsageError("say --yes to replay without being asked, or --dry-run to look first")
+        click.confirm(f"replay {len(entries)} event{'s' * (len(entries) > 1)}?", abort=True, err=True)
+    told = asyncio.run(_with_client(config, lambda client: _replayed(client, entries, dry_run=dry_run)))
+    if as_json:
+        print_json(told)
+    else:
+        print_table(
+            "would be replayed" if dry_run else "replayed",
+            ["received (UTC)", "source", "type", "event", "before", "now", "detail"],
+            [
+                (
+                    each["received"],
+                    each["source"],
+                    each["type"],
+                    each["event"],
+                    each["before"],
+                    each["now"],
+                    each["detail"],
+                )
+                for each in told
+            ],
+        )
+    if any(each["now"] in {"gone", "failed"} for each in told):
+        raise click.exceptions.Exit(5)
+
+
+async def _replayed(client: Client, entries: list[InboxEntry], *, dry_run: bool) -> list[dict[str, str]]:
+    told = []
+    for entry in entries:
+        now, detail = await _outcome(client, entry, dry_run=dry_run)
+        told.append(
+            {
+                "received": when(entry.received_at),
+                "source": entry.source,
+                "type": entry.topic,
+                "event": entry.event_id,
+                "before": entry.outcome,
+                "now": now,
+                "detail": detail,
+            }
+        )
+    return told
+
+
+async def _outcome(client: Client, entry: InboxEntry, *, dry_run: bool) -> tuple[str, str]:
+    try:
+        event: ProviderEvent | None = await event_of(client, entry)
+        if event is None:
+            return "gone", _GONE
+        if dry_run:
+            return "can be", f"{len(json.dumps(event.body))} characters"
+        result = await replay(client, event, patience=_PATIENCE)
+    except (Conflict, InvalidInput) as error:
+        return "failed", str(error)
+    return result.outcome, result.detail
+
+
+def _inbox(config: WorkerConfig, **chosen: Any) -> list[InboxEntry]:
+    with reading(config) as database:
+        return database.transact(lambda tx: tx.inbox.recent(**chosen))
+
+
+def _one(config: WorkerConfig, event_id: str, source: str | None) -> InboxEntry:
+    found = _inbox(config, source=source, outcome=None, event_id=event_id, limit=2)
+    if not found:
+        raise NotFound(f"event {event_id} is not in the inbox; `orders webhooks list` shows what is")
+    if len(found) > 1:
+        raise InvalidInput(
+            f"{' and '.join(sorted(e.source for e in found))} both have an event {event_id}: add --source"
+        )
+    return found[0]
+
+
+async def _with_client(config: WorkerConfig, work: Callable[[Client], Any]) -> Any:
+    return await work(await connect(config.temporal))
