@@ -29,7 +29,7 @@ test: .setup ## The whole test suite, on real servers (JOBS=1: in one process)
 	@$(VENV)/python -m pytest tests --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 infra-test: .setup ## infra/aws against a fake AWS: Terraform's tests, policies, a real apply, the deployed programs
-	@$(VENV)/python -m tests.infra.tools
+	@$(VENV)/python -m tests.infra.locked_environments
 	@$(VENV)/python -m pytest tests/infra -m "infra or not infra"
 
 lint: .setup ## Formatting, lint, types, import rules, spelling

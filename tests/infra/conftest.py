@@ -11,7 +11,7 @@ from tests.infra import terraform
 from tests.infra.deployment import FIRST, PREFIX, SECOND, Deployment, prepared
 from tests.infra.inventory import everything
 from tests.infra.lambda_gateway import Gateway, deployed, serving
-from tests.infra.tools import FAKE_AWS, POLICY_SCAN
+from tests.infra.locked_environments import FAKE_AWS, POLICY_SCAN
 
 _MAKING_AN_ENVIRONMENT = 900
 

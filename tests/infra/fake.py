@@ -14,7 +14,7 @@ from botocore.config import Config
 
 from tests.infra.fake_aws.containers import REGION
 from tests.infra.fake_aws.settings import Settings
-from tests.infra.tools import FAKE_AWS, PROJECT
+from tests.infra.locked_environments import FAKE_AWS, PROJECT
 
 _KEY = "administrator"
 

@@ -1,6 +1,6 @@
 """Tools of the proof that need environments of their own, made below .local from their lock files.
 
-    python -m tests.infra.tools            make what is missing (`make infra-test` does that first)
+    python -m tests.infra.locked_environments            make what is missing (`make infra-test` does that first)
 
 The fake AWS and the policy scanner want other versions of boto3 than we have, so they never share our environment.
 """

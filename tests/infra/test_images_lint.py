@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra.container_files import DOCKERFILES, IMAGES
-from tests.infra.tools import Tool
+from tests.infra.locked_environments import Tool
 
 IMAGE_LINT = Tool(name="image-lint", lock=Path(__file__).with_name("image_lint.lock"))
 

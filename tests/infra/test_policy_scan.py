@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.infra.locked_environments import POLICY_SCAN
 from tests.infra.terraform import AWS
-from tests.infra.tools import POLICY_SCAN
 
 pytestmark = pytest.mark.infra
 

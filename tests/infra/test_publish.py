@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.infra.fake import FakeAws, running
-from tests.infra.tools import PROJECT
+from tests.infra.locked_environments import PROJECT
 
 BUCKET = "orders-artifacts-123456789012"
 
