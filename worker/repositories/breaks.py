@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select
 from sqlalchemy.dialects.mysql import insert as upsert
 
 from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus
-from worker.repositories.finding_codec import decode_finding, encode_finding
+from worker.domain.finding_codec import decode_finding, encode_finding
 from worker.repositories.paging import chunked, paged
 from worker.repositories.schema import BREAK_ACTIONS, BREAKS
 from worker.services.ports import BreakAction

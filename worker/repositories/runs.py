@@ -12,7 +12,7 @@ from sqlalchemy.dialects.mysql import insert as upsert
 
 from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.finding import Finding, Statement, StatementLine
-from worker.repositories.finding_codec import decode_finding, encode_finding
+from worker.domain.finding_codec import decode_finding, encode_finding
 from worker.repositories.insertion import insert_once
 from worker.repositories.locks import lock_run, lock_watermark
 from worker.repositories.paging import chunked, paged

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair
-from worker.repositories.finding_codec import decode_finding, encode_finding
+from worker.domain.finding_codec import decode_finding, encode_finding
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 amounts = st.integers(-(2**63), 2**63 - 1)

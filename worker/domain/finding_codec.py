@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from worker.domain.errors import InvalidInput
 from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair
-from worker.repositories.times import NaiveTime
 
 
 def encode_finding(finding: Finding) -> dict[str, Any]:
-    """Return the document of a finding. Raises NaiveTime for a time without a zone."""
+    """Return the document of a finding. Raises InvalidInput for a time without a zone."""
     return {
         "leg": finding.leg.value,
         "key": finding.key,
@@ -78,5 +78,5 @@ def _decode_fact(document: Mapping[str, Any]) -> Fact:
 
 def _encode_time(at: datetime) -> str:
     if at.tzinfo is None:
-        raise NaiveTime("a time for the database needs a zone")
+        raise InvalidInput("a time of a finding needs a zone")
     return at.astimezone(UTC).isoformat()

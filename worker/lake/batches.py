@@ -1,0 +1,176 @@
+"""Batches of a provider's lines: one imported statement file, or what one run read over the API, kept for good.
+
+    lines/shop=S/provider=P/day=D/BATCH/bucket-000-0.parquet      D: the day of the batch's last movement
+    lines/shop=S/provider=P/batches/BATCH.json                    the manifest, written last
+
+Lines lie in buckets by the hash of what they are paired by, so that a comparison reads bucket after bucket, or many
+workers one each, and none needs more memory than a bucket. Nothing of a batch is ever changed; a name that is taken
+stands for the same content.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from worker.domain.ledger import LedgerLine
+from worker.lake.columns import aware, batches_of, items_of, schema_of
+from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, quoted
+from worker.lake.files import LakeFiles, StoredFile
+from worker.lake.naming import LINE_NAME
+
+MOST_BUCKETS = 256
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """The manifest of a batch."""
+
+    shop: str
+    provider: str
+    name: str
+    rows: int
+    first_at: datetime | None
+    last_at: datetime | None
+    buckets: int
+    files: tuple[tuple[int, StoredFile], ...]
+    """Each with its bucket."""
+    repeated: tuple[str, ...]
+    """Line ids that stand more than once."""
+
+    def of_bucket(self, bucket: int) -> list[StoredFile]:
+        """Return the files of one bucket."""
+        return [file for number, file in self.files if number == bucket]
+
+
+class Batches:
+    """Writes and finds batches."""
+
+    def __init__(self, files: LakeFiles, limits: EngineLimits, rows_per_bucket: int) -> None:
+        self._files = files
+        self._limits = limits
+        self._rows_per_bucket = rows_per_bucket
+
+    def write(self, shop: str, provider: str, name: str, lines: Iterable[LedgerLine], *, beside: int = 0) -> Batch:
+        """Write a batch and return its manifest; one of this name that exists already is returned as it is.
+
+        `beside` is how many rows of ours it will be compared with, where that is known: the buckets follow the
+        larger side.
+        """
+        known = self.find(shop, provider, name)
+        if known is not None:
+            return known
+        with engine(self._limits) as opened:
+            raw = opened.folder / "raw.parquet"
+            with pq.ParquetWriter(raw, schema_of(LedgerLine)) as writer:
+                for batch in batches_of(LedgerLine, lines):
+                    writer.write_batch(batch, ROW_GROUP)
+            return self.keep(opened, f"read_parquet({quoted(raw)})", shop, provider, name, beside=beside)
+
+    def keep(self, opened: Engine, source: str, shop: str, provider: str, name: str, *, beside: int = 0) -> Batch:
+        """Write the lines that an SQL expression yields as a batch; its columns are those of `LedgerLine`."""
+        sql = opened.connection
+        rows, first, last = _one(opened, f"select count(*), min(created_at), max(created_at) from {source}")  # noqa: S608 - our own expression
+        buckets = min(max(1, -(-max(rows, beside) // self._rows_per_bucket)), MOST_BUCKETS)
+        target = opened.folder / "lines"
+        columns = ", ".join(schema_of(LedgerLine).names)
+        if buckets == 1:
+            target.mkdir()
+            sql.execute(
+                f"copy (select {columns} from {source}) to {quoted(target / 'bucket=0.parquet')} "  # noqa: S608
+                f"(format parquet, row_group_size {ROW_GROUP})"
+            )
+        else:
+            sql.execute(
+                f"copy (select {columns}, hash({LINE_NAME}) % {buckets} as bucket from {source}) to {quoted(target)} "  # noqa: S608
+                f"(format parquet, partition_by (bucket), row_group_size {ROW_GROUP})"
+            )
+        written = sorted(target.rglob("*.parquet"))
+        repeated = _repeated(opened, written) if rows else ()
+        day = last.date().isoformat() if last else "none"
+        root = _root(shop, provider)
+        files = []
+        for number, path in enumerate(written):
+            bucket = _bucket_of(path, target)
+            stored = f"{root}/day={day}/{quote(name, safe='')}/bucket-{bucket:03d}-{number}.parquet"
+            files.append((bucket, self._files.publish(path, stored, pq.ParquetFile(path).metadata.num_rows)))
+        made = Batch(
+            shop=shop,
+            provider=provider,
+            name=name,
+            rows=rows,
+            first_at=aware(first) if first else None,
+            last_at=aware(last) if last else None,
+            buckets=buckets,
+            files=tuple(files),
+            repeated=repeated,
+        )
+        self._files.write_json(_manifest(shop, provider, name), _document(made))
+        return made
+
+    def find(self, shop: str, provider: str, name: str) -> Batch | None:
+        """Return a batch, or None when it was not written to its end."""
+        path = _manifest(shop, provider, name)
+        if not self._files.exists(path):
+            return None
+        document = self._files.read_json(path)
+        times = {key: document[key] and datetime.fromisoformat(document[key]) for key in ("first_at", "last_at")}
+        files = tuple((bucket, StoredFile(**file)) for bucket, file in document["files"])
+        names = ("shop", "provider", "name", "rows", "buckets")
+        return Batch(**{key: document[key] for key in names}, **times, files=files, repeated=tuple(document["repeated"]))
+
+    def lines(self, batch: Batch) -> Iterator[LedgerLine]:
+        """Stream the lines of a batch."""
+        with engine(self._limits) as opened:
+            for _, file in batch.files:
+                for some in pq.ParquetFile(self._files.fetch(file.path, opened.folder)).iter_batches(ROW_GROUP):
+                    yield from items_of(LedgerLine, pa.Table.from_batches([some]))
+
+
+def _repeated(opened: Engine, written: list[Path]) -> tuple[str, ...]:
+    """Return the line ids that stand more than once, sorted: by their hashes first, which need little memory."""
+    source = f"read_parquet({[str(path) for path in written]!r})"
+    sql = f"""
+        with twice as (select h from (select hash(line_id) as h from {source}) group by h having count(*) > 1)
+        select line_id from {source} where hash(line_id) in (select h from twice)
+        group by line_id having count(*) > 1 order by line_id
+    """  # noqa: S608
+    return tuple(row[0] for row in opened.connection.execute(sql).fetchall())
+
+
+def _one(opened: Engine, sql: str) -> tuple[int, datetime | None, datetime | None]:
+    rows, first, last = opened.connection.execute(sql).fetchall()[0]
+    return rows, first, last
+
+
+def _bucket_of(path: Path, target: Path) -> int:
+    name = path.relative_to(target).parts[0]
+    return int(name.removeprefix("bucket=").removesuffix(".parquet"))
+
+
+def _root(shop: str, provider: str) -> str:
+    return f"lines/shop={quote(shop, safe='')}/provider={quote(provider, safe='')}"
+
+
+def _manifest(shop: str, provider: str, name: str) -> str:
+    return f"{_root(shop, provider)}/batches/{quote(name, safe='')}.json"
+
+
+def _document(batch: Batch) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "shop": batch.shop,
+        "provider": batch.provider,
+        "name": batch.name,
+        "rows": batch.rows,
+        "first_at": batch.first_at.isoformat() if batch.first_at else None,
+        "last_at": batch.last_at.isoformat() if batch.last_at else None,
+        "buckets": batch.buckets,
+        "files": [[bucket, asdict(file)] for bucket, file in batch.files],
+        "repeated": list(batch.repeated),
+    }

@@ -1,0 +1,52 @@
+-- All movements of every key of which something is aside: what was set aside, and what was cleared too early because
+-- only its neighbours differ.
+create or replace temp table known_line as
+select
+    aside_line.*,
+    by_payment.order_id as payment_owner,
+    by_source.order_id as source_owner,
+    {line_class} as class,
+    {line_name} as name
+from aside_line
+left join owner as by_payment on by_payment.reference = aside_line.payment_reference
+left join owner as by_source on by_source.reference = aside_line.source_id
+-- The provider's account may serve other shops: what they took is theirs, unless our books say otherwise.
+where aside_line.shop in ('', {shop}) or by_payment.order_id is not null or by_source.order_id is not null;
+
+create or replace temp table keyed_line as
+select
+    * exclude (class, name),
+    case
+        when class in ('loose', 'other') then 'line/' || line_id
+        else coalesce({order_of_line}, 'payment/' || {payment_of_line})
+    end as key
+from known_line;
+
+create or replace temp table concerned as
+select key from keyed_line
+union
+select 'order/' || order_id from aside_entry
+union
+select key from suspect;
+
+create or replace temp table aside_name as
+select distinct {entry_class} as class, {entry_name} as name from aside_entry
+union
+select distinct class, name from known_line;
+
+create or replace temp table recalled_entry as
+select entry.*, 'order/' || entry.order_id as key
+from entry
+semi join concerned on concerned.key = 'order/' || entry.order_id
+anti join aside_name on aside_name.class = {entry_class} and aside_name.name = {entry_name};
+
+create or replace temp table recalled_name as
+select {entry_class} as class, {entry_name} as name, order_id from recalled_entry;
+
+create or replace temp table recalled_line as
+select
+    line.*,
+    recalled_name.order_id as payment_owner,
+    null::varchar as source_owner,
+    'order/' || recalled_name.order_id as key
+from line join recalled_name on recalled_name.class = {line_class} and recalled_name.name = {line_name};

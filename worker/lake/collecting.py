@@ -1,0 +1,138 @@
+"""Bringing together what the rules must judge: whole keys, however little of them differs, in bounded pieces."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from worker.domain.ledger import LedgerLine
+from worker.domain.matching.rules import Reference, Rules
+from worker.domain.matching.scope import Scope
+from worker.domain.matching.sums import WindowSums
+from worker.domain.payment import BookEntry
+from worker.lake.columns import schema_of
+from worker.lake.engine import Engine, quoted
+from worker.lake.naming import ENTRY_CLASS, ENTRY_NAME, LINE_CLASS, LINE_NAME, PAYMENT_OF_LINE
+from worker.lake.sifting import sums_of, view
+
+_COLLECT = (Path(__file__).parent / "collect.sql").read_text("utf-8")
+_BY_REFERENCE = {
+    Reference.PAYMENT: "payment_owner",
+    Reference.ORDER: "nullif(order_id, '')",
+    Reference.SOURCE: "source_owner",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """Files of the pieces, entries and lines by number, and what is left when they are taken out."""
+
+    entries: tuple[Path, ...]
+    lines: tuple[Path, ...]
+    cleared_keys: int
+    recalled: tuple[WindowSums, ...]
+
+    @property
+    def pieces(self) -> int:
+        """How many pieces there are."""
+        return len(self.entries)
+
+
+def collect(
+    opened: Engine,
+    *,
+    all_entries: Sequence[Path],
+    all_lines: Sequence[Path],
+    aside_entries: Sequence[Path],
+    aside_lines: Sequence[Path],
+    owners: Mapping[str, str],
+    suspects: Sequence[str],
+    scope: Scope,
+    rules: Rules,
+    shop: str,
+    keys_per_piece: int,
+) -> Collected:
+    """Collect. `owners` are the orders of payments that our books know; `suspects` keys that must be judged anyhow."""
+    sql = opened.connection
+    for name, paths in (("entry", all_entries), ("line", all_lines)):
+        view(opened, name, paths or [_nothing(opened, name)])
+    view(opened, "aside_entry", aside_entries)
+    view(opened, "aside_line", aside_lines)
+    _table(opened, "owner", {"reference": list(owners), "order_id": list(owners.values())})
+    _table(opened, "suspect", {"key": list(suspects)})
+    named = ", ".join(f"'order/' || {_BY_REFERENCE[reference]}" for reference in rules.references)
+    sql.execute(
+        _COLLECT.format(
+            line_class=LINE_CLASS,
+            line_name=LINE_NAME,
+            entry_class=ENTRY_CLASS,
+            entry_name=ENTRY_NAME,
+            shop=quoted(shop),
+            order_of_line=named,
+            payment_of_line=PAYMENT_OF_LINE,
+        )
+    )
+    sql.execute("create or replace temp view summed_entry as select * from recalled_entry")
+    sql.execute("create or replace temp view summed_line as select * from recalled_line")
+    recalled = sums_of(opened, scope)
+    sql.execute(
+        "create or replace temp view judged_entry as "
+        "select *, 'order/' || order_id as key from aside_entry union all by name select * from recalled_entry"
+    )
+    sql.execute(
+        "create or replace temp view judged_line as "
+        "select * from keyed_line union all by name select * from recalled_line"
+    )
+    keys = _count(opened, "select count(*) from concerned")
+    pieces = max(1, -(-keys // keys_per_piece))
+    cleared = _count(
+        opened,
+        "select count(distinct hash(order_id, currency)) from entry "
+        "anti join concerned on concerned.key = 'order/' || entry.order_id",
+    )
+    return Collected(
+        entries=_pieces(opened, "entry", schema_of(BookEntry).names, pieces),
+        lines=_pieces(opened, "line", [*schema_of(LedgerLine).names, "payment_owner", "source_owner"], pieces),
+        cleared_keys=cleared,
+        recalled=recalled,
+    )
+
+
+def _pieces(opened: Engine, name: str, columns: Sequence[str], pieces: int) -> tuple[Path, ...]:
+    """Write the judged rows in pieces by key; return a file for each, empty ones included."""
+    sql = opened.connection
+    target = opened.folder / f"pieces-{name}"
+    selected = f"select {', '.join(columns)}, hash(key) % {pieces} as piece from judged_{name}"  # noqa: S608 - our own columns
+    sql.execute("set threads = 1")  # one file a piece
+    sql.execute(f"copy ({selected}) to {quoted(target)} (format parquet, partition_by (piece))")
+    sql.execute("reset threads")
+    schema = sql.execute(f"select * exclude (piece) from ({selected}) limit 0").to_arrow_table().schema  # noqa: S608
+    paths = []
+    for piece in range(pieces):
+        path = opened.folder / f"piece-{'entries' if name == 'entry' else 'lines'}-{piece:03d}.parquet"
+        written = sorted(target.glob(f"piece={piece}/*.parquet"))
+        if written:
+            written[0].rename(path)
+        else:
+            pq.write_table(schema.empty_table(), path)
+        paths.append(path)
+    return tuple(paths)
+
+
+def _nothing(opened: Engine, name: str) -> Path:
+    path = opened.folder / f"no-{name}.parquet"
+    pq.write_table(schema_of(BookEntry if name == "entry" else LedgerLine).empty_table(), path)
+    return path
+
+
+def _table(opened: Engine, name: str, columns: dict[str, list[str]]) -> None:
+    table = pa.table({column: pa.array(values, pa.string()) for column, values in columns.items()})
+    opened.connection.register("given", table)
+    opened.connection.execute(f"create or replace temp table {name} as select * from given")  # noqa: S608 - our own names
+    opened.connection.unregister("given")
+
+
+def _count(opened: Engine, sql: str) -> int:
+    return int(opened.connection.execute(sql).fetchall()[0][0])

@@ -1,0 +1,67 @@
+"""The columnar engine: DuckDB within the process, with a bound on its memory and a place to spill.
+
+Nothing it holds outlives the block it was opened in, and it reaches no network: extensions are neither loaded nor
+fetched by themselves, files are handed to it by path.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+ROW_GROUP = 50_000
+"""Rows in a group of a Parquet file: what a reader holds at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLimits:
+    """What one engine may take of its process."""
+
+    memory_mb: int = 160
+    threads: int = 2
+    spill: Path | None = None
+    """Where it puts what does not fit; None: the system's folder for temporary files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An open engine and a folder of its own for files on their way."""
+
+    connection: duckdb.DuckDBPyConnection
+    folder: Path
+
+
+@contextmanager
+def engine(limits: EngineLimits) -> Iterator[Engine]:
+    """Open an engine; its files are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="orders-lake-", dir=limits.spill) as folder:
+        spill = Path(folder) / "spill"
+        connection = duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": f"{limits.memory_mb}MB",
+                "threads": limits.threads,
+                "temp_directory": str(spill),
+                # Order is made where it matters; keeping it otherwise would hold whole files in memory.
+                "preserve_insertion_order": False,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            },
+        )
+        try:
+            yield Engine(connection, Path(folder))
+        finally:
+            connection.close()
+
+
+def quoted(text: str | Path) -> str:
+    """Return a text as an SQL literal, where a parameter cannot stand (file names of COPY and of table functions)."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def listed(paths: list[Path]) -> str:
+    """Return paths as an SQL list of literals."""
+    return "[" + ", ".join(quoted(path) for path in paths) + "]"

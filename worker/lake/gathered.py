@@ -1,0 +1,206 @@
+"""A gathered run: sifted bucket by bucket, what is aside brought together, judged in pieces.
+
+What a step makes lies beside what it was made of and is written whole; a step that finds it there is done.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow.parquet as pq
+
+from worker.domain.finding import Finding
+from worker.domain.finding_codec import decode_finding, encode_finding
+from worker.domain.ledger import LedgerLine
+from worker.domain.matching.rules import Rules
+from worker.domain.matching.scope import Scope
+from worker.domain.matching.sums import WindowSums
+from worker.domain.payment import BookEntry
+from worker.lake.batches import Batch
+from worker.lake.collecting import collect
+from worker.lake.columns import items_of, schema_of
+from worker.lake.engine import EngineLimits, engine, listed
+from worker.lake.files import LakeFiles, StoredFile
+from worker.lake.sifting import sift
+from worker.services.ports.lake import Cleared, Piece
+
+R = TypeVar("R")
+
+_AT_ONCE = 5_000
+"""Payments asked for in one go."""
+
+
+class GatheredRun:
+    """Implements `Gathered`."""
+
+    def __init__(
+        self,
+        files: LakeFiles,
+        limits: EngineLimits,
+        reference: str,
+        manifest: Mapping[str, Any],
+        batch: Batch,
+        keys_per_piece: int,
+    ) -> None:
+        self._files = files
+        self._limits = limits
+        self._reference = reference
+        self._manifest = manifest
+        self._batch = batch
+        self._keys_per_piece = keys_per_piece
+        self._entries = [(bucket, StoredFile(**file)) for bucket, file in manifest["entries"]]
+
+    @property
+    def reference(self) -> str:
+        """What `RunLake.gathered` finds it by."""
+        return self._reference
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The facts it was sealed with."""
+        facts: Mapping[str, Any] = self._manifest["facts"]
+        return facts
+
+    @property
+    def buckets(self) -> int:
+        """How many parts there are to sift, at least 1."""
+        return self._batch.buckets
+
+    @property
+    def rows(self) -> int:
+        """How many movements both sides hold together."""
+        return self._batch.rows + sum(file.rows for _, file in self._entries)
+
+    def sift(self, bucket: int, scope: Scope, rules: Rules) -> None:
+        """Set aside what does not trivially agree; once done, doing it again changes nothing."""
+        done = self._at(f"sifted-{bucket:03d}.json")
+        if self._files.exists(done):
+            return
+        with engine(self._limits) as opened:
+            entries = self._fetched([file for number, file in self._entries if number == bucket], opened.folder)
+            lines = self._fetched(self._batch.of_bucket(bucket), opened.folder)
+            entries = entries or [_nothing(opened.folder / "no-entries.parquet", BookEntry)]
+            lines = lines or [_nothing(opened.folder / "no-lines.parquet", LedgerLine)]
+            made = sift(opened, entries, lines, self._batch.repeated, scope, rules, self._manifest["shop"])
+            stored = {
+                name: asdict(
+                    self._files.publish(path, self._at(f"{path.stem}-{bucket:03d}.parquet"), _rows(path))
+                )
+                for name, path in zip(("entries", "lines"), made[:2], strict=True)
+            }
+            self._files.write_json(done, {**stored, "sums": [asdict(one) for one in made[2]]})
+
+    def loose_payments(self) -> Iterator[list[str]]:
+        """Yield the payments whose orders must be known before the rest can be judged; after all buckets."""
+        with engine(self._limits) as opened:
+            lines = self._aside("lines", opened.folder)
+            asked = opened.connection.execute(
+                f"select distinct name from (select payment_reference as name from read_parquet({listed(lines)}) "  # noqa: S608
+                f"union all select source_id from read_parquet({listed(lines)})) where name <> '' order by name"
+            )
+            while some := asked.fetchmany(_AT_ONCE):
+                yield [row[0] for row in some]
+
+    def collect(self, owners: Mapping[str, str], suspects: Sequence[str], scope: Scope, rules: Rules) -> int:
+        """Bring together all movements of every key that does not trivially agree; return how many pieces that makes."""
+        done = self._at("collected.json")
+        if self._files.exists(done):
+            return int(self._files.read_json(done)["pieces"])
+        with engine(self._limits) as opened:
+            found = collect(
+                opened,
+                all_entries=self._fetched([file for _, file in self._entries], opened.folder),
+                all_lines=self._fetched([file for _, file in self._batch.files], opened.folder),
+                aside_entries=self._aside("entries", opened.folder),
+                aside_lines=self._aside("lines", opened.folder),
+                owners=owners,
+                suspects=suspects,
+                scope=scope,
+                rules=rules,
+                shop=self._manifest["shop"],
+                keys_per_piece=self._keys_per_piece,
+            )
+            for path in (*found.entries, *found.lines):
+                self._files.publish(path, self._at(path.name), _rows(path))
+            sums = _less(self._sifted_sums(), found.recalled)
+            self._files.write_json(
+                done, {"pieces": found.pieces, "keys": found.cleared_keys, "sums": [asdict(one) for one in sums]}
+            )
+            return found.pieces
+
+    def piece(self, number: int) -> Piece:
+        """Return one piece, after `collect`."""
+        with engine(self._limits) as opened:
+            entries = pq.read_table(self._files.fetch(self._at(f"piece-entries-{number:03d}.parquet"), opened.folder))
+            lines = pq.read_table(self._files.fetch(self._at(f"piece-lines-{number:03d}.parquet"), opened.folder))
+        owners: dict[str, str] = {}
+        for name, owner in (("payment_reference", "payment_owner"), ("source_id", "source_owner")):
+            pairs = zip(lines.column(name).to_pylist(), lines.column(owner).to_pylist(), strict=True)
+            owners |= {reference: order for reference, order in pairs if reference and order}
+        return Piece(
+            entries=tuple(items_of(BookEntry, entries)),
+            lines=tuple(items_of(LedgerLine, lines)),
+            order_of_payment=owners,
+        )
+
+    def cleared(self) -> Cleared:
+        """Return what agrees without being in any piece, after `collect`."""
+        document = self._files.read_json(self._at("collected.json"))
+        return Cleared(keys=document["keys"], sums=tuple(WindowSums(**one) for one in document["sums"]))
+
+    def read(self, kind: type[R]) -> list[R]:
+        """Return the records of another leg."""
+        file = self._manifest["records"].get(kind.__name__)
+        if file is None:
+            return []
+        with engine(self._limits) as opened:
+            return items_of(kind, pq.read_table(self._files.fetch(file["path"], opened.folder)))
+
+    def keep_findings(self, part: str, findings: Iterable[Finding], sums: Iterable[WindowSums]) -> None:
+        """Keep what the rules said of one part."""
+        document = {"findings": [encode_finding(one) for one in findings], "sums": [asdict(one) for one in sums]}
+        self._files.write_json(self._at(f"findings-{part}.json"), document)
+
+    def findings(self, part: str) -> tuple[list[Finding], list[WindowSums]]:
+        """Return what was kept of a part. Raises NotFound."""
+        document = self._files.read_json(self._at(f"findings-{part}.json"))
+        found = [decode_finding(one) for one in document["findings"]]
+        return found, [WindowSums(**one) for one in document["sums"]]
+
+    def _sifted(self) -> list[dict[str, Any]]:
+        return [self._files.read_json(self._at(f"sifted-{bucket:03d}.json")) for bucket in range(self.buckets)]
+
+    def _sifted_sums(self) -> list[WindowSums]:
+        return [WindowSums(**one) for sifted in self._sifted() for one in sifted["sums"]]
+
+    def _aside(self, name: str, folder: Path) -> list[Path]:
+        return self._fetched([StoredFile(**sifted[name]) for sifted in self._sifted()], folder)
+
+    def _fetched(self, files: Sequence[StoredFile], folder: Path) -> list[Path]:
+        return [self._files.fetch(file.path, folder / "fetched") for file in files]
+
+    def _at(self, name: str) -> str:
+        return f"{self._reference}/{name}"
+
+
+def _less(sums: Iterable[WindowSums], recalled: Iterable[WindowSums]) -> list[WindowSums]:
+    """Add the sums up by currency and take the recalled ones out again."""
+    totals: dict[str, WindowSums] = {}
+    for one in (*sums, *map(_negated, recalled)):
+        totals[one.currency] = totals[one.currency] + one if one.currency in totals else one
+    return [totals[currency] for currency in sorted(totals)]
+
+
+def _negated(sums: WindowSums) -> WindowSums:
+    amounts = {name: -value for name, value in asdict(sums).items() if name != "currency"}
+    return WindowSums(currency=sums.currency, **amounts)
+
+
+def _nothing(path: Path, record: type[Any]) -> Path:
+    pq.write_table(schema_of(record).empty_table(), path)
+    return path
+
+
+def _rows(path: Path) -> int:
+    return int(pq.ParquetFile(path).metadata.num_rows)

@@ -1,0 +1,173 @@
+"""Gathering a run: what all sides say, as files in a folder that nothing changes once it is sealed.
+
+    runs/shop=S/provider=P/run=R/ATTEMPT/entries-000-0.parquet, shop-orders.parquet, ...
+    runs/shop=S/provider=P/run=R/ATTEMPT/manifest.json          written last
+
+An attempt has a folder of its own: two workers that gather one run do not meet, and whichever seal the workflow got
+is the run's.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+
+from worker.domain.errors import InvalidInput, NotFound
+from worker.domain.ledger import LedgerLine
+from worker.domain.payment import BookEntry
+from worker.lake.batches import Batch, Batches
+from worker.lake.columns import batches_of, schema_of
+from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, listed, quoted
+from worker.lake.files import LakeFiles, StoredFile
+from worker.lake.gathered import GatheredRun
+from worker.lake.naming import ENTRY_NAME
+from worker.services.ports.lake import ENTRY_COLUMNS, EntryBlock, LineBatch
+
+R = TypeVar("R")
+
+
+class Lake:
+    """Implements `RunLake`."""
+
+    def __init__(self, files: LakeFiles, limits: EngineLimits, *, rows_per_bucket: int, keys_per_piece: int) -> None:
+        self._files = files
+        self._limits = limits
+        self._batches = Batches(files, limits, rows_per_bucket)
+        self._keys_per_piece = keys_per_piece
+
+    @property
+    def batches(self) -> Batches:
+        """The lines that are kept."""
+        return self._batches
+
+    def keep(self, shop: str, provider: str, name: str, lines: Iterable[LedgerLine]) -> LineBatch:
+        """Keep the lines of a statement file; the same name again is the same batch."""
+        batch = self._batches.write(shop, provider, name, lines)
+        return LineBatch(name=batch.name, rows=batch.rows, first_at=batch.first_at, last_at=batch.last_at)
+
+    @contextmanager
+    def gathering(self, shop: str, provider: str, run_id: str) -> Iterator["GatheringRun"]:
+        """Begin to gather a run; what an earlier attempt left is not touched and not seen."""
+        with engine(self._limits) as opened:
+            yield GatheringRun(self, self._files, self._batches, opened, shop, provider, run_id)
+
+    def gathered(self, reference: str) -> GatheredRun:
+        """Return a run that was sealed. Raises NotFound."""
+        manifest = self._files.read_json(f"{reference}/manifest.json")
+        batch = self._batches.find(manifest["shop"], manifest["provider"], manifest["batch"])
+        if batch is None:
+            raise NotFound(f"the lines that {reference} was gathered with are not in the object store any more")
+        return GatheredRun(self._files, self._limits, reference, manifest, batch, self._keys_per_piece)
+
+
+class GatheringRun:
+    """Implements `Gathering`."""
+
+    def __init__(
+        self, lake: Lake, files: LakeFiles, batches: Batches, opened: Engine, shop: str, provider: str, run_id: str
+    ) -> None:
+        self._lake = lake
+        self._files = files
+        self._batches = batches
+        self._opened = opened
+        self._shop = shop
+        self._provider = provider
+        attempt = uuid.uuid4().hex[:12]
+        self._reference = (
+            f"runs/shop={quote(shop, safe='')}/provider={quote(provider, safe='')}/run={quote(run_id, safe='')}/{attempt}"
+        )
+        self._attempt = f"{run_id}-{attempt}"
+        self._batch: Batch | None = None
+        self._entries: list[tuple[int, StoredFile]] = []
+        self._records: dict[str, StoredFile] = {}
+
+    def lines(self, lines: Iterable[LedgerLine]) -> None:
+        """Keep what the provider's API told as a batch of its own, and compare with it."""
+        self._batch = self._batches.write(self._shop, self._provider, self._attempt, lines)
+
+    def statement(self, name: str) -> None:
+        """Compare with a batch that is kept already. Raises NotFound."""
+        self._batch = self._batches.find(self._shop, self._provider, name)
+        if self._batch is None:
+            raise NotFound(f"no lines are kept under {name[:12]}...; import the statement file again")
+
+    def entries(self, blocks: Iterable[EntryBlock]) -> None:
+        """Take our movements; after the lines, whose buckets they share."""
+        buckets = self._kept.buckets
+        target = self._opened.folder / "entries"
+        target.mkdir()
+        schema = schema_of(BookEntry)
+        reader = pa.RecordBatchReader.from_batches(schema, _read(blocks, schema))
+        sql = self._opened.connection
+        sql.register("block", reader)
+        sql.execute(
+            f"copy (select *, hash({ENTRY_NAME}) % {buckets} as bucket from block) to {quoted(target)} "  # noqa: S608 - our own names
+            f"(format parquet, partition_by (bucket), row_group_size {ROW_GROUP})"
+        )
+        sql.unregister("block")
+        written = sorted(target.rglob("*.parquet"))
+        for number, path in enumerate(written):
+            bucket = int(path.parent.name.removeprefix("bucket="))
+            rows = pq.ParquetFile(path).metadata.num_rows
+            stored = self._files.publish(path, f"{self._reference}/entries-{bucket:03d}-{number}.parquet", rows)
+            self._entries.append((bucket, stored))
+
+    def booked_orders(self) -> list[str]:
+        """Return the orders of the entries, each once, sorted."""
+        files = [self._files.fetch(file.path, self._opened.folder / "fetched") for _, file in self._entries]
+        if not files:
+            return []
+        sql = f"select distinct order_id from read_parquet({listed(files)}) order by order_id"  # noqa: S608
+        return [row[0] for row in self._opened.connection.execute(sql).fetchall()]
+
+    def records(self, kind: type[R], items: Iterable[R]) -> None:
+        """Take records of another leg."""
+        made = self._opened.folder / "records.parquet"
+        rows = 0
+        with pq.ParquetWriter(made, schema_of(kind)) as writer:
+            for batch in batches_of(kind, items):
+                writer.write_batch(batch)
+                rows += batch.num_rows
+        name = kind.__name__
+        self._records[name] = self._files.publish(made, f"{self._reference}/{name}.parquet", rows)
+
+    def seal(self, facts: Mapping[str, Any]) -> GatheredRun:
+        """Say that everything is in, together with facts about the run that later steps need (JSON)."""
+        manifest = {
+            "shop": self._shop,
+            "provider": self._provider,
+            "batch": self._kept.name,
+            "entries": [[bucket, asdict(file)] for bucket, file in self._entries],
+            "records": {name: asdict(file) for name, file in self._records.items()},
+            "facts": json.loads(json.dumps(facts)),
+        }
+        self._files.write_json(f"{self._reference}/manifest.json", manifest)
+        return self._lake.gathered(self._reference)
+
+    @property
+    def _kept(self) -> Batch:
+        if self._batch is None:
+            raise InvalidInput("a run is gathered with the provider's lines first")
+        return self._batch
+
+
+def _read(blocks: Iterable[EntryBlock], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    types = {name: schema.field(name).type for name in ENTRY_COLUMNS}
+    for block in blocks:
+        table = pc.read_csv(
+            pa.py_buffer(block.csv),
+            read_options=pc.ReadOptions(column_names=list(ENTRY_COLUMNS), use_threads=False, block_size=len(block.csv) + 1),
+            parse_options=pc.ParseOptions(newlines_in_values=True),
+            convert_options=pc.ConvertOptions(column_types=types, strings_can_be_null=False),
+        )
+        if table.num_rows != block.rows:
+            raise InvalidInput(f"a block of {block.rows} book entries came with {table.num_rows}")
+        for batch in table.select(schema.names).cast(schema).to_batches():
+            yield batch

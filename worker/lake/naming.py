@@ -1,0 +1,33 @@
+"""By what a movement is paired, as SQL: the same on both sides, so that a pair lies in one bucket.
+
+The classes and names follow worker/domain/matching/movements.py, which decides; here a name only has to be such that
+two movements that agree bear the same one.
+"""
+
+from worker.domain.ledger import LineKind
+from worker.domain.matching.movements import CHARGE_KINDS, DISPUTE_KINDS, LOOSE_KINDS, MONEY_KINDS, REFUND_KINDS
+
+
+def in_kinds(kinds: frozenset[LineKind]) -> str:
+    """Return the condition that a line is of one of the kinds."""
+    return f"kind in ({', '.join(repr(str(kind)) for kind in sorted(kinds))})"
+
+
+def _first_of(*columns: str) -> str:
+    named = [f"nullif({column}, '')" for column in columns[:-1]]
+    return f"coalesce({', '.join(named)}, {columns[-1]})"
+
+
+LINE_CLASS = (
+    f"case when {in_kinds(CHARGE_KINDS)} then 'capture' when {in_kinds(REFUND_KINDS)} then 'refund' "
+    f"when {in_kinds(DISPUTE_KINDS)} then 'dispute' when {in_kinds(LOOSE_KINDS)} then 'loose' else 'other' end"
+)
+LINE_NAME = (
+    f"case when {in_kinds(CHARGE_KINDS)} then {_first_of('payment_reference', 'source_id', 'line_id')} "
+    f"else {_first_of('source_id', 'payment_reference', 'line_id')} end"
+)
+ENTRY_CLASS = "kind"
+ENTRY_NAME = "case kind when 'capture' then payment_reference else reference end"
+MONEY = in_kinds(MONEY_KINDS)
+PAYMENT_OF_LINE = _first_of("payment_reference", "source_id", "line_id")
+"""As `payment_of` has it."""

@@ -1,0 +1,91 @@
+"""Clearing in bulk what trivially agrees, so that the rules only see what does not.
+
+The SQL knows no class of difference and gives no reason: it only says "these two are one movement". Whatever it does
+not clear is judged by worker/domain/matching, which alone decides; clearing less than possible is never wrong.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from worker.domain.matching.rules import Reference, Rules
+from worker.domain.matching.scope import Scope
+from worker.domain.matching.sums import WindowSums
+from worker.lake.columns import naive
+from worker.lake.engine import Engine, listed, quoted
+from worker.lake.fees import agreed_fee
+from worker.lake.naming import ENTRY_CLASS, ENTRY_NAME, LINE_CLASS, LINE_NAME, MONEY
+
+_FOLDER = Path(__file__).parent
+_SIFT = (_FOLDER / "sift.sql").read_text("utf-8").format(entry_class=ENTRY_CLASS, entry_name=ENTRY_NAME)
+_SUMS = (_FOLDER / "sums.sql").read_text("utf-8").format(money=MONEY)
+
+
+def sift(
+    opened: Engine,
+    entries: Sequence[Path],
+    lines: Sequence[Path],
+    repeated: Sequence[str],
+    scope: Scope,
+    rules: Rules,
+    shop: str,
+) -> tuple[Path, Path, tuple[WindowSums, ...]]:
+    """Sift one bucket; return the files of what is aside (entries, lines) and the sums of what is clear."""
+    sql = opened.connection
+    sql.execute("create or replace temp table repeated as select unnest($ids::varchar[]) as line_id", {"ids": repeated})
+    view(opened, "entry", entries)
+    view(opened, "kept", lines)
+    sql.execute(
+        f"create or replace temp view line as select *, {LINE_CLASS} as class, {LINE_NAME} as name, "  # noqa: S608 - our own columns
+        f"shop in ('', {quoted(shop)}) as own, {_plain(rules)} as plain from kept"
+    )
+    times = {"horizon": naive(scope.horizon_start), "cut": naive(scope.cut)}
+    for statement in sql.extract_statements(_SIFT):
+        named = {name: times[name] for name in statement.named_parameters if name in times}
+        sql.execute(statement, named)
+    sql.execute(
+        f"create or replace temp view summed_entry as select entry.* from entry "  # noqa: S608
+        f"join pair on pair.class = {ENTRY_CLASS} and pair.name = {ENTRY_NAME} where pair.clear"
+    )
+    sql.execute(
+        "create or replace temp view summed_line as select line.* from line "
+        "left join pair on pair.class = line.class and pair.name = line.name where case "
+        "when line.class in ('capture', 'refund') then pair.clear when line.class in ('dispute', 'loose') then false "
+        "else line.own and line.line_id not in (select line_id from repeated) end"
+    )
+    sums = sums_of(opened, scope)
+    made = (opened.folder / "aside-entries.parquet", opened.folder / "aside-lines.parquet")
+    for name, path in zip(("aside_entry", "aside_line"), made, strict=True):
+        columns = "* exclude (own)" if name == "aside_line" else "*"
+        sql.execute(f"copy (select {columns} from {name}) to {quoted(path)} (format parquet)")  # noqa: S608
+    return *made, sums
+
+
+def sums_of(opened: Engine, scope: Scope) -> tuple[WindowSums, ...]:
+    """Return the sums of the views `summed_entry` and `summed_line`, by currency."""
+    times = {"window_start": naive(scope.window_start), "horizon": naive(scope.horizon_start), "cut": naive(scope.cut)}
+    found = opened.connection.execute(_SUMS, times)
+    names = [column[0] for column in found.description]
+    return tuple(WindowSums(**dict(zip(names, row, strict=True))) for row in found.fetchall())
+
+
+def view(opened: Engine, name: str, paths: Sequence[Path]) -> None:
+    """Make a view of Parquet files, by which statements call them."""
+    opened.connection.execute(
+        f"create or replace temp view {name} as select * from read_parquet({listed(list(paths))})"  # noqa: S608
+    )
+
+
+def _plain(rules: Rules) -> str:
+    """Return the condition that a line may be cleared at all."""
+    conditions = [
+        "kind in ('charge', 'refund')",
+        "line_id not in (select line_id from repeated)",
+        # Converted money is compared in another currency than it is settled in.
+        "(customer_currency in ('', currency) or customer_minor = 0)",
+    ]
+    if rules.references[0] is not Reference.PAYMENT:
+        # The order that the line names comes first then; one that names none falls back to the payment.
+        conditions.append("order_id = ''")
+    if rules.fees:
+        conditions.append(agreed_fee(rules))
+    return " and ".join(conditions)

@@ -1,0 +1,171 @@
+"""The lake: what providers stated and what a run compared, in columns, kept as files in the object store.
+
+A run is gathered once, into a folder that nothing changes any more; everything after that reads from it. So a step
+that is repeated, on whichever worker, reads the same, and a run can be done again years later.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from worker.domain.finding import Finding
+from worker.domain.ledger import LedgerLine
+from worker.domain.matching.rules import Rules
+from worker.domain.matching.scope import Scope
+from worker.domain.matching.sums import WindowSums
+from worker.domain.payment import BookEntry
+
+R = TypeVar("R")
+
+ENTRY_COLUMNS = (
+    "shop",
+    "order_id",
+    "provider",
+    "kind",
+    "reference",
+    "payment_reference",
+    "amount_minor",
+    "currency",
+    "occurred_at",
+)
+"""Fields of `BookEntry` in the order of a block's CSV text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryBlock:
+    """Some book entries as CSV text (RFC 4180, UTF-8, no header), its columns ENTRY_COLUMNS."""
+
+    rows: int
+    csv: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineBatch:
+    """Lines of a provider that are kept for good: one statement file, or what one run read."""
+
+    name: str
+    rows: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Some keys that do not trivially agree, with all their movements, for the rules to judge."""
+
+    entries: tuple[BookEntry, ...]
+    lines: tuple[LedgerLine, ...]
+    order_of_payment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared:
+    """What the engine found to agree without the rules: how many keys, and the sums of their movements."""
+
+    keys: int
+    sums: tuple[WindowSums, ...]
+
+
+class Gathering(Protocol):
+    """The writing side of one run."""
+
+    def lines(self, lines: Iterable[LedgerLine]) -> None:
+        """Keep what the provider's API told as a batch of its own, and compare with it."""
+        ...
+
+    def statement(self, name: str) -> None:
+        """Compare with a batch that is kept already. Raises NotFound."""
+        ...
+
+    def entries(self, blocks: Iterable[EntryBlock]) -> None:
+        """Take our movements; after the lines, whose buckets they share."""
+        ...
+
+    def booked_orders(self) -> list[str]:
+        """Return the orders of the entries, each once, sorted."""
+        ...
+
+    def records(self, kind: type[R], items: Iterable[R]) -> None:
+        """Take records of another leg."""
+        ...
+
+    def seal(self, facts: Mapping[str, Any]) -> "Gathered":
+        """Say that everything is in, together with facts about the run that later steps need (JSON)."""
+        ...
+
+
+class Gathered(Protocol):
+    """The reading side of one run."""
+
+    @property
+    def reference(self) -> str:
+        """What `RunLake.gathered` finds it by."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The facts it was sealed with."""
+        ...
+
+    @property
+    def buckets(self) -> int:
+        """How many parts there are to sift, at least 1."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """How many movements both sides hold together."""
+        ...
+
+    def sift(self, bucket: int, scope: Scope, rules: Rules) -> None:
+        """Set aside what does not trivially agree; once done, doing it again changes nothing."""
+        ...
+
+    def loose_payments(self) -> Iterator[list[str]]:
+        """Yield the payments whose orders must be known before the rest can be judged; after all buckets."""
+        ...
+
+    def collect(self, owners: Mapping[str, str], suspects: Sequence[str], scope: Scope, rules: Rules) -> int:
+        """Bring together all movements of every key that does not trivially agree; return how many pieces that makes.
+
+        `suspects` are keys that must be judged however well they agree.
+        """
+        ...
+
+    def piece(self, number: int) -> Piece:
+        """Return one piece, after `collect`."""
+        ...
+
+    def cleared(self) -> Cleared:
+        """Return what agrees without being in any piece, after `collect`."""
+        ...
+
+    def read(self, kind: type[R]) -> list[R]:
+        """Return the records of another leg."""
+        ...
+
+    def keep_findings(self, part: str, findings: Iterable[Finding], sums: Iterable[WindowSums]) -> None:
+        """Keep what the rules said of one part."""
+        ...
+
+    def findings(self, part: str) -> tuple[list[Finding], list[WindowSums]]:
+        """Return what was kept of a part. Raises NotFound."""
+        ...
+
+
+class RunLake(Protocol):
+    """Where runs are gathered."""
+
+    def keep(self, shop: str, provider: str, name: str, lines: Iterable[LedgerLine]) -> LineBatch:
+        """Keep the lines of a statement file; the same name again is the same batch."""
+        ...
+
+    def gathering(self, shop: str, provider: str, run_id: str) -> AbstractContextManager[Gathering]:
+        """Begin to gather a run; what an earlier attempt left is not touched and not seen."""
+        ...
+
+    def gathered(self, reference: str) -> Gathered:
+        """Return a run that was sealed. Raises NotFound."""
+        ...
