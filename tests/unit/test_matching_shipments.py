@@ -5,9 +5,8 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.matching_books import CUT, HORIZON, JUST_NOW, LONG_AGO, SCOPE, clean, exceptions, only, own, parcel
-from worker.domain.finding import FindingKind, Outcome, Repair
+from worker.domain.finding import NO_CURRENCY, FindingKind, Outcome, Repair
 from worker.domain.ledger import ShipmentState
-from worker.domain.matching.shipments import NO_CURRENCY
 
 K = FindingKind
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+NO_CURRENCY = "XXX"
+"""ISO 4217's code for no currency: of a finding whose money, if any, is not known."""
+
 
 class Leg(StrEnum):
     """Which two books were compared."""
@@ -20,12 +23,18 @@ class Leg(StrEnum):
     """Our captures and refunds, and the provider's ledger."""
     SHIPMENTS = "shipments"
     """Our orders and the warehouse's parcels."""
+    PAYOUTS = "payouts"
+    """The provider's payouts and the ledger lines each of them pays out."""
+    BANK = "bank"
+    """The provider's payouts and what the bank booked. Read only where a bank statement is at hand."""
 
 
 class FindingKind(StrEnum):
     """Class of a finding. Internal = ours, external = the shop's, provider's or warehouse's."""
 
     MATCHED = "matched"
+    MATCHED_WITHIN_TOLERANCE = "matched_within_tolerance"
+    """They differ by no more than a rule allows: agreed, counted apart, still a line of the bridge."""
     MISSING_INTERNAL = "missing_internal"
     MISSING_EXTERNAL = "missing_external"
     AMOUNT_UNDER = "amount_under"
@@ -42,8 +51,25 @@ class FindingKind(StrEnum):
     DISPUTED = "disputed"
     SHIPPED_UNPAID = "shipped_unpaid"
     PAID_UNSHIPPED = "paid_unshipped"
+    REVERSED_AFTER_FULFILMENT = "reversed_after_fulfilment"
+    """The goods left, and all the money went back afterwards (a refund, a dispute)."""
     NEEDS_ATTENTION = "needs_attention"
+    FEE_VARIANCE = "fee_variance"
+    """The provider's fee is not what was agreed."""
+    FX_DIFFERENCE = "fx_difference"
+    """A charge and its refund were converted at different rates."""
+    PAYOUT_INCOMPLETE = "payout_incomplete"
+    """The lines of a payout do not sum to it."""
+    PAYOUT_NOT_ITEMISABLE = "payout_not_itemisable"
+    """A manual or instant payout: the provider itself cannot say which lines it pays out."""
+    PAYOUT_FAILED = "payout_failed"
+    PAYOUT_MISSING_AT_BANK = "payout_missing_at_bank"
+    PAYOUT_AMOUNT_DIFFERS = "payout_amount_differs"
+    """The bank booked another amount than the provider paid out."""
+    BANK_CREDIT_WITHOUT_PAYOUT = "bank_credit_without_payout"
     UNCLASSIFIED = "unclassified"
+    REJECTED_ROW = "rejected_row"
+    """A row of a statement that could not be read; what it said is not part of the comparison."""
 
 
 class Outcome(StrEnum):
@@ -101,6 +127,12 @@ class Finding:
     repair: Repair = Repair.NONE
     repair_reference: str = ""
     """What the repair must fetch: the shop's order id, the warehouse's shipment id, the payment."""
+    before_minor: int = 0
+    """The part of the difference that movements dated before the window make."""
+    settled: str = ""
+    """How a person settled it; empty where nobody did."""
+    suggestions: tuple[str, ...] = ()
+    """Keys of findings of the opposite amount that name no order: one may be its other side. For a person to judge."""
 
     @property
     def difference_minor(self) -> int:
@@ -156,6 +188,32 @@ class StatementLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollForward:
+    """From the open items the run before left to those this run leaves; an item weighs theirs minus ours.
+
+    The opening is what the run before stored, never computed again; the closing is counted from this run's findings.
+    The lines lead from one to the other, and what they leave over is a fault of the records.
+    """
+
+    previous_run: str
+    """The run whose closing is the opening; empty for the first, which opens with what its books bring along."""
+    opening_count: int
+    opening_minor: int
+    lines: tuple[StatementLine, ...]
+    closing_count: int
+    closing_minor: int
+    opened: int = 0
+    """Items that are open now and were not before."""
+    cleared: int = 0
+    """Items that were open before and are not now."""
+
+    @property
+    def residual_minor(self) -> int:
+        """What the lines leave unexplained; must be 0."""
+        return self.closing_minor - self.opening_minor - sum(line.amount_minor for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """The bridge from our total to theirs, per currency. A residual other than 0 makes the run incomplete."""
 
@@ -165,12 +223,20 @@ class Statement:
     lines: tuple[StatementLine, ...]
     fees_minor: int = 0
     net_minor: int = 0
-    """Theirs after fees: what the provider will pay out for the window."""
+    """Theirs after fees and conversion: what the provider will pay out for the window."""
+    converted_minor: int = 0
+    """What conversion brought into this currency (positive) or took out of it, before fees."""
+    roll: RollForward | None = None
 
     @property
     def residual_minor(self) -> int:
         """What the lines leave unexplained; must be 0."""
         return self.theirs_minor - self.ours_minor - sum(line.amount_minor for line in self.lines)
+
+    @property
+    def ties(self) -> bool:
+        """Whether the bridge and the roll-forward both explain everything."""
+        return not self.residual_minor and not (self.roll and self.roll.residual_minor)
 
 
 class Verdict(StrEnum):

@@ -30,6 +30,9 @@ def encode_finding(finding: Finding) -> dict[str, Any]:
         "theirs": [_encode_fact(fact) for fact in finding.theirs],
         "repair": finding.repair.value,
         "repair_reference": finding.repair_reference,
+        "before_minor": finding.before_minor,
+        "settled": finding.settled,
+        "suggestions": list(finding.suggestions),
     }
 
 
@@ -51,6 +54,10 @@ def decode_finding(document: Mapping[str, Any]) -> Finding:
         theirs=tuple(_decode_fact(fact) for fact in document["theirs"]),
         repair=Repair(document["repair"]),
         repair_reference=document["repair_reference"],
+        # Documents of the first release have none of these.
+        before_minor=document.get("before_minor", 0),
+        settled=document.get("settled", ""),
+        suggestions=tuple(document.get("suggestions", ())),
     )
 
 

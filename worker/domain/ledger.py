@@ -66,6 +66,14 @@ class LedgerLine:
     """The provider's own word for the type."""
     shop: str = ""
     """The shop the payment names; empty where it names none. One provider account may serve several."""
+    method: str = ""
+    """How the customer paid, in the provider's word (`card`, `sepa_debit`); empty where it is not told."""
+    country: str = ""
+    """Country of the card or account, ISO 3166-1 alpha-2; empty where it is not told."""
+    customer_currency: str = ""
+    """What the customer paid in, where the provider converted it; `currency` is what it settles in."""
+    customer_minor: int = 0
+    """The amount in `customer_currency`, its sign that of `gross_minor`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,3 +74,5 @@ class BookEntry:
     amount_minor: int
     currency: str
     occurred_at: datetime
+    method: str = ""
+    """How the customer paid, in the provider's word; empty where our books do not hold it."""

@@ -10,6 +10,7 @@ from worker.domain.finding import BreakStatus, FindingKind, Leg, Repair, Verdict
 
 KIND: dict[FindingKind, str] = {
     FindingKind.MATCHED: "Both sides agree",
+    FindingKind.MATCHED_WITHIN_TOLERANCE: "Agree within the tolerance",
     FindingKind.MISSING_INTERNAL: "Missing in our books",
     FindingKind.MISSING_EXTERNAL: "Missing on their side",
     FindingKind.AMOUNT_UNDER: "They show less than we do",
@@ -23,17 +24,42 @@ KIND: dict[FindingKind, str] = {
     FindingKind.DISPUTED: "Disputed by the customer",
     FindingKind.SHIPPED_UNPAID: "Shipped but not paid",
     FindingKind.PAID_UNSHIPPED: "Paid but not shipped",
+    FindingKind.REVERSED_AFTER_FULFILMENT: "Money went back after shipping",
     FindingKind.NEEDS_ATTENTION: "A person has to decide",
+    FindingKind.FEE_VARIANCE: "Fee is not as agreed",
+    FindingKind.FX_DIFFERENCE: "Exchange difference",
+    FindingKind.PAYOUT_INCOMPLETE: "Payout is not the sum of its lines",
+    FindingKind.PAYOUT_NOT_ITEMISABLE: "Payout without a list of lines",
+    FindingKind.PAYOUT_FAILED: "Payout failed",
+    FindingKind.PAYOUT_MISSING_AT_BANK: "Payout did not reach the bank",
+    FindingKind.PAYOUT_AMOUNT_DIFFERS: "Bank booked another amount",
+    FindingKind.BANK_CREDIT_WITHOUT_PAYOUT: "Bank booking without a payout",
     FindingKind.UNCLASSIFIED: "Movement of an unknown type",
+    FindingKind.REJECTED_ROW: "Row could not be read",
 }
 
 LEG: dict[Leg, str] = {
     Leg.ORDERS: "Shop and our orders",
     Leg.PAYMENTS: "Our books and the provider",
     Leg.SHIPMENTS: "Our orders and the warehouse",
+    Leg.PAYOUTS: "The provider's payouts and their lines",
+    Leg.BANK: "The provider's payouts and the bank",
 }
 
-THEIR_SIDE: dict[Leg, str] = {Leg.ORDERS: "Shop", Leg.PAYMENTS: "Provider", Leg.SHIPMENTS: "Warehouse"}
+OUR_SIDE: dict[Leg, str] = {
+    Leg.ORDERS: "Our books",
+    Leg.PAYMENTS: "Our books",
+    Leg.SHIPMENTS: "Our books",
+    Leg.PAYOUTS: "Lines of the payout",
+    Leg.BANK: "Provider",
+}
+THEIR_SIDE: dict[Leg, str] = {
+    Leg.ORDERS: "Shop",
+    Leg.PAYMENTS: "Provider",
+    Leg.SHIPMENTS: "Warehouse",
+    Leg.PAYOUTS: "Payout",
+    Leg.BANK: "Bank",
+}
 
 STATUS: dict[BreakStatus, str] = {
     BreakStatus.NEW: "New",

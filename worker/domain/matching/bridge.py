@@ -5,19 +5,22 @@
 The totals are plain sums over the window. The lines come from the findings (which cover every movement that counts)
 and from the movements outside the window, taken out again as `timing`. The two ways meet only here, which makes the
 residual a check of the comparison and not a plug: a finding lost on the way, or a movement that no finding covers,
-shows up as a residual.
+shows up as a residual. The roll-forward ties the bridges of consecutive runs together.
 """
 
 from collections.abc import Iterable, Mapping
 
 from worker.domain.finding import Finding, FindingKind, Leg, Outcome, Statement, StatementLine
-from worker.domain.ledger import LedgerLine, LineKind
-from worker.domain.matching.movements import MONEY_KINDS, Account, accounts, loose_lines
+from worker.domain.ledger import LedgerLine
 from worker.domain.matching.payments import SEVERITY
+from worker.domain.matching.rollforward import APART, Opening, roll_forward
+from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
+from worker.domain.matching.sums import WindowSums, window_sums
 from worker.domain.payment import BookEntry
 
 TIMING = "timing"
+SETTLED = "settled"
 
 _LABELS = {
     FindingKind.CURRENCY_MISMATCH: "Moved in another currency than booked",
@@ -31,9 +34,16 @@ _LABELS = {
     FindingKind.DUPLICATE_INTERNAL: "Booked twice by us",
     FindingKind.REFUND_MISSING: "Refunds booked, but not made by the provider",
     FindingKind.UNCLASSIFIED: "Moved for a reason no order explains",
+    FindingKind.FEE_VARIANCE: "Agrees, but for another fee than agreed",
+    FindingKind.MATCHED_WITHIN_TOLERANCE: "Differs within the tolerance",
 }
-
-_COUNTED_FEES = MONEY_KINDS | {LineKind.PAYOUT, LineKind.TRANSFER}
+_PENDING = {
+    FindingKind.MISSING_INTERNAL: "Charged, on its way to our books",
+    FindingKind.MISSING_EXTERNAL: "Booked, on its way to the provider's ledger",
+    FindingKind.REFUND_MISSING: "Refunds booked, on their way at the provider",
+    FindingKind.REFUND_EXCEEDS: "Refunds made, on their way to our books",
+}
+"""Where a movement within its grace is expected; of any other kind it may still arrive."""
 
 
 def statements(
@@ -42,44 +52,40 @@ def statements(
     findings: Iterable[Finding],
     order_of_payment: Mapping[str, str],
     scope: Scope,
+    rules: Rules = PLAIN,
+    openings: Mapping[str, Opening] | None = None,
 ) -> tuple[Statement, ...]:
-    """Return one statement per currency, sorted; `findings` are those of `match_payments` over the same input.
+    """Return one statement per currency, sorted; `findings` are those of `match_payments` over the same input."""
+    return statements_of(window_sums(entries, lines, order_of_payment, scope, rules), findings, openings)
 
-    Lines come in a fixed order: breaks and warnings by kind, then `pending_{kind}`, then `timing`. A line counts
-    findings; `timing` counts movements outside the window. Fees are what the provider kept on lines of the window.
+
+def statements_of(
+    sums: Iterable[WindowSums], findings: Iterable[Finding], openings: Mapping[str, Opening] | None = None
+) -> tuple[Statement, ...]:
+    """Return one statement per currency, sorted, from sums that anybody made and the findings of the payments leg.
+
+    Findings without a difference may be left out, but for the keys that the run before left open. Lines come in a
+    fixed order: breaks and warnings by kind, those that a person settled, `pending_{kind}`, `timing`. A line counts
+    findings; `timing` counts movements outside the window. `openings`: what the run before left, by currency; None
+    where no run came before.
     """
-    entries, lines = tuple(entries), tuple(lines)
-    payments = [finding for finding in findings if finding.leg is Leg.PAYMENTS]
-    sides = accounts(entries, lines, order_of_payment, scope)
-    loose = loose_lines(lines, scope)
-    inside = [line for line in lines if scope.in_window(line.created_at)]
-    booked = [entry for entry in entries if scope.in_window(entry.occurred_at)]
-    currencies = (
-        {side.currency for side in sides}
-        | {finding.currency for finding in payments}
-        | {entry.currency for entry in booked}
-        | {line.currency for line in (*inside, *loose)}
-    )
+    payments = [f for f in findings if f.leg is Leg.PAYMENTS and f.kind not in APART]
+    by_currency = {one.currency: one for one in sums}
     found = []
-    for currency in sorted(currencies):
-        ours = sum(entry.amount_minor for entry in booked if entry.currency == currency)
-        here = [line for line in inside if line.currency == currency]
-        theirs = sum(line.gross_minor for line in here if line.kind in MONEY_KINDS)
-        fees = _fees(here)
-        steps = _steps([finding for finding in payments if finding.currency == currency])
-        steps += _timing(
-            [side for side in sides if side.currency == currency],
-            [line for line in loose if line.currency == currency],
-            scope,
-        )
+    for currency in sorted(by_currency.keys() | {f.currency for f in payments} | set(openings or ())):
+        one = by_currency.get(currency, WindowSums(currency=currency))
+        of_currency = [finding for finding in payments if finding.currency == currency]
+        opening = None if openings is None else openings.get(currency, Opening(run_id="", count=0, minor=0))
         found.append(
             Statement(
                 currency=currency,
-                ours_minor=ours,
-                theirs_minor=theirs,
-                lines=tuple(steps),
-                fees_minor=fees,
-                net_minor=theirs - fees,
+                ours_minor=one.ours_minor,
+                theirs_minor=one.theirs_minor,
+                lines=tuple(_steps(of_currency) + _timing(one)),
+                fees_minor=one.fees_minor,
+                net_minor=one.theirs_minor - one.fees_minor + one.converted_minor,
+                converted_minor=one.converted_minor,
+                roll=roll_forward(one, of_currency, opening),
             )
         )
     return tuple(found)
@@ -87,40 +93,29 @@ def statements(
 
 def _steps(findings: list[Finding]) -> list[StatementLine]:
     steps = []
-    for pending, prefix, suffix in ((False, "", ""), (True, "pending_", " (may still arrive)")):
-        for kind in SEVERITY:
-            concerned = [
-                finding
-                for finding in findings
-                if finding.kind is kind and (finding.outcome is Outcome.PENDING) is pending
-            ]
-            if concerned:
-                steps.append(
-                    StatementLine(
-                        code=f"{prefix}{kind}",
-                        label=_LABELS[kind] + suffix,
-                        count=len(concerned),
-                        amount_minor=sum(finding.difference_minor for finding in concerned),
-                    )
-                )
-    return steps
-
-
-def _timing(sides: list[Account], loose: list[LedgerLine], scope: Scope) -> list[StatementLine]:
-    ours = [e.amount_minor for side in sides for e in side.entries if not scope.in_window(e.occurred_at)]
-    theirs = [
-        line.gross_minor
-        for line in [*(line for side in sides for line in side.lines), *loose]
-        if not scope.in_window(line.created_at)
+    for kind in SEVERITY:
+        counted = [f for f in findings if f.kind is kind and f.outcome is not Outcome.PENDING and not f.settled]
+        steps.append((str(kind), _LABELS[kind], counted))
+    steps.append((SETTLED, "Settled by a person", [f for f in findings if f.settled]))
+    for kind in SEVERITY:
+        counted = [f for f in findings if f.kind is kind and f.outcome is Outcome.PENDING and not f.settled]
+        label = _PENDING.get(kind, f"{_LABELS[kind]} (may still arrive)")
+        steps.append((f"pending_{kind}", label, counted))
+    return [
+        StatementLine(
+            code=code,
+            label=label,
+            count=len(counted),
+            amount_minor=sum(finding.difference_minor for finding in counted),
+        )
+        for code, label, counted in steps
+        if counted
     ]
-    amount = sum(ours) - sum(theirs)
+
+
+def _timing(sums: WindowSums) -> list[StatementLine]:
+    amount = sums.ours_outside_minor - sums.theirs_outside_minor
     if not amount:
         return []
     label = "Moved on one side inside the window, on the other before it"
-    return [StatementLine(code=TIMING, label=label, count=len(ours) + len(theirs), amount_minor=amount)]
-
-
-def _fees(lines: list[LedgerLine]) -> int:
-    """Sum what the provider kept: the fee of each line, and fee lines whole (their fee may stand in either field)."""
-    kept = sum(line.fee_minor for line in lines if line.kind in _COUNTED_FEES)
-    return kept - sum(line.net_minor for line in lines if line.kind is LineKind.FEE)
+    return [StatementLine(code=TIMING, label=label, count=sums.outside_count, amount_minor=amount)]

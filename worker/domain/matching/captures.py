@@ -10,6 +10,7 @@ from datetime import datetime
 from worker.domain.finding import FindingKind, Repair
 from worker.domain.matching.issue import Issue
 from worker.domain.matching.movements import Account, payment_of
+from worker.domain.matching.rules import PLAIN, Rules, Side
 from worker.domain.matching.scope import Scope
 from worker.domain.money import format_minor
 
@@ -24,20 +25,36 @@ class _Paid:
     last_at: datetime
 
 
-def capture_issues(account: Account, scope: Scope) -> list[Issue]:
+def capture_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list[Issue]:
     """Return what is wrong with the captures of an account that is free of repeats."""
     ours = _payments((e.payment_reference, e.amount_minor, e.occurred_at) for e in account.captures)
     theirs = _payments((payment_of(line), line.gross_minor, line.created_at) for line in account.charged)
     total = sum(line.gross_minor for line in account.charged) - sum(e.amount_minor for e in account.captures)
     if theirs and not ours:
-        issues = [_missing_internal(account, theirs, scope)]
+        issues = [_missing_internal(account, theirs, scope, rules)]
     elif ours and not theirs:
-        issues = [_missing_external(account, ours, scope)]
+        issues = [_missing_external(account, ours, scope, rules)]
     else:
-        issues = _surplus_outside(account, ours, theirs, scope) + _surplus_inside(account, ours, theirs, scope)
+        issues = _surplus_outside(account, ours, theirs, scope, rules) + _surplus_inside(
+            account, ours, theirs, scope, rules
+        )
     rest = total - sum(issue.difference_minor for issue in issues)
-    if rest:
-        side = "less" if rest < 0 else "more"
+    side = "less" if rest < 0 else "more"
+    if (
+        rest
+        and ours
+        and theirs
+        and rules.tolerates(account.currency, sum(e.amount_minor for e in account.captures), rest)
+    ):
+        issues.append(
+            Issue(
+                kind=FindingKind.MATCHED_WITHIN_TOLERANCE,
+                difference_minor=rest,
+                cause=f"the provider captured {_text(account, abs(rest))} {side} than we booked, which the rules allow",
+                accepted=True,
+            )
+        )
+    elif rest:
         issues.append(
             Issue(
                 kind=FindingKind.AMOUNT_UNDER if rest < 0 else FindingKind.AMOUNT_OVER,
@@ -49,7 +66,7 @@ def capture_issues(account: Account, scope: Scope) -> list[Issue]:
     return issues
 
 
-def _missing_internal(account: Account, theirs: list[_Paid], scope: Scope) -> Issue:
+def _missing_internal(account: Account, theirs: list[_Paid], scope: Scope, rules: Rules) -> Issue:
     minor = sum(paid.minor for paid in theirs)
     return Issue(
         kind=FindingKind.MISSING_INTERNAL,
@@ -57,29 +74,34 @@ def _missing_internal(account: Account, theirs: list[_Paid], scope: Scope) -> Is
         at_risk_minor=minor,
         cause=f"the provider charged {_text(account, minor)} in {_count(theirs)} that our books do not hold: "
         + ("the message about it was probably lost" if account.order_id else "no order of ours is known for it"),
-        break_on=max(paid.last_at for paid in theirs) + scope.payment_grace,
+        break_on=max(paid.last_at for paid in theirs)
+        + rules.grace(Side.INTERNAL, account.methods, scope.payment_grace),
         repair=Repair.DELIVER_PAYMENT if account.order_id else Repair.NONE,
         repair_reference=account.order_id,
     )
 
 
-def _missing_external(account: Account, missing: list[_Paid], scope: Scope) -> Issue:
+def _missing_external(account: Account, missing: list[_Paid], scope: Scope, rules: Rules) -> Issue:
     minor = sum(paid.minor for paid in missing)
     return Issue(
         kind=FindingKind.MISSING_EXTERNAL,
         difference_minor=-minor,
         at_risk_minor=minor,
         cause=f"our books hold {_text(account, minor)} in {_count(missing)} that the provider's ledger does not show",
-        break_on=max(paid.last_at for paid in missing) + scope.payment_grace,
+        break_on=max(paid.last_at for paid in missing)
+        + rules.grace(Side.EXTERNAL, account.methods, scope.payment_grace),
     )
 
 
-def _surplus_outside(account: Account, ours: list[_Paid], theirs: list[_Paid], scope: Scope) -> list[Issue]:
+def _surplus_outside(
+    account: Account, ours: list[_Paid], theirs: list[_Paid], scope: Scope, rules: Rules
+) -> list[Issue]:
     kept, surplus = _pair(theirs, ours)
     amounts = {paid.minor for paid in kept}
     # A payment of another amount may be the rest of a split one, its message under way; the same amount again is not.
     double = [paid for paid in surplus if paid.minor in amounts]
     other = [paid for paid in surplus if paid.minor not in amounts]
+    late = rules.grace(Side.INTERNAL, account.methods, scope.payment_grace)
     return [
         Issue(
             kind=FindingKind.DUPLICATE_EXTERNAL,
@@ -87,14 +109,16 @@ def _surplus_outside(account: Account, ours: list[_Paid], theirs: list[_Paid], s
             at_risk_minor=sum(paid.minor for paid in some),
             cause=f"the provider charged {_count(theirs)} where we hold {len(ours)}: "
             f"{_text(account, sum(paid.minor for paid in some))} too much, {_names(some)}",
-            break_on=max(paid.last_at for paid in some) + scope.payment_grace if some is other else None,
+            break_on=max(paid.last_at for paid in some) + late if some is other else None,
         )
         for some in (double, other)
         if some
     ]
 
 
-def _surplus_inside(account: Account, ours: list[_Paid], theirs: list[_Paid], scope: Scope) -> list[Issue]:
+def _surplus_inside(
+    account: Account, ours: list[_Paid], theirs: list[_Paid], scope: Scope, rules: Rules
+) -> list[Issue]:
     kept, surplus = _pair(ours, theirs)
     amounts = {paid.minor for paid in kept}
     double = [paid for paid in surplus if paid.minor in amounts]
@@ -113,7 +137,7 @@ def _surplus_inside(account: Account, ours: list[_Paid], theirs: list[_Paid], sc
         )
     if missing:
         # A payment of another amount is a second payment on its way, not the first one booked again.
-        issues.append(_missing_external(account, missing, scope))
+        issues.append(_missing_external(account, missing, scope, rules))
     return issues
 
 

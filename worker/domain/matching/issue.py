@@ -28,11 +28,15 @@ class Issue:
     break_on: datetime | None = None
     """When silence becomes a break; None = it is one at once."""
     warning: bool = False
+    accepted: bool = False
+    """A rule allows it: told and counted, but agreed."""
     repair: Repair = Repair.NONE
     repair_reference: str = ""
 
     def outcome(self, cut: datetime) -> Outcome:
         """Return what the issue weighs at the cut."""
+        if self.accepted:
+            return Outcome.MATCHED
         if self.break_on is not None and self.break_on > cut:
             return Outcome.PENDING
         return Outcome.WARNING if self.warning else Outcome.BREAK

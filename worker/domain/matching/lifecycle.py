@@ -105,7 +105,9 @@ def acknowledged(
         item = past.get(break_id(shop, provider, finding.leg, finding.key, finding.currency))
         if item is not None and finding.outcome is Outcome.BREAK and _settled(item, finding):
             cause = f"{finding.cause}; settled by a person: {item.resolution}"
-            weighed.append(replace(finding, outcome=Outcome.WARNING, cause=cause, repair=Repair.NONE))
+            weighed.append(
+                replace(finding, outcome=Outcome.WARNING, cause=cause, repair=Repair.NONE, settled=item.resolution)
+            )
         else:
             weighed.append(finding)
     return tuple(weighed)

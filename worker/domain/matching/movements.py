@@ -1,21 +1,24 @@
 """Movements of money of both sides, brought together under one key and currency.
 
-A key is `order/{id}` where an order is known (by our payment reference first, by the order id the provider
-carries second), else `payment/{reference}`. Every movement that counts lands in exactly one account, so sums over
-accounts are sums over movements.
+A key is `order/{id}` where an order is known (by the references of the rules, in their order), else
+`payment/{reference}`. Every movement that counts lands in exactly one account, so sums over accounts are sums over
+movements.
 
 Which movements count: those before the cut and from the horizon on; and those in the margin before the horizon
 whose class (captures, refunds, disputes of that key) also moved from the horizon on, since a pair must not be torn
 apart. Of the margin only what both sides show by one reference counts: the partner of anything else may lie beyond
 it. Anything older is left out on both sides alike, however much the caller read.
+
+Locality: the account of a key and currency is a function of that key's movements, the scope and the rules alone.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from worker.domain.finding import Fact
 from worker.domain.ledger import LedgerLine, LineKind
+from worker.domain.matching.rules import PLAIN, Compared, Reference, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.payment import BookEntry, EntryKind
 
@@ -28,6 +31,13 @@ ORDER_KINDS = CHARGE_KINDS | REFUND_KINDS | DISPUTE_KINDS
 LOOSE_KINDS = frozenset({LineKind.ADJUSTMENT, LineKind.UNCLASSIFIED})
 """Money that moved for a reason no order explains: shown, never dropped."""
 MONEY_KINDS = ORDER_KINDS | LOOSE_KINDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted(LedgerLine):
+    """A line in the customer's currency, with the line as it was settled."""
+
+    settlement: LedgerLine
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,16 +67,56 @@ class Account:
         """The order behind the key; empty when none is known."""
         return self.key.removeprefix("order/") if self.key.startswith("order/") else ""
 
+    @property
+    def methods(self) -> set[str]:
+        """How the customer paid, as far as either side says."""
+        return {e.method for e in self.entries if e.method} | {x.method for x in self.lines if x.method}
+
+
+def as_compared(line: LedgerLine, rules: Rules) -> LedgerLine:
+    """Return the line in the currency it is compared in: the customer's where the provider converted it.
+
+    Some reports state the customer's amount without its sign: the sign is that of the settled amount.
+    """
+    if (
+        not line.customer_currency
+        or not line.customer_minor
+        or line.customer_currency == line.currency
+        or line.kind not in MONEY_KINDS
+        or rules.compared is Compared.SETTLEMENT
+        or isinstance(line, Converted)
+    ):
+        return line
+    minor = abs(line.customer_minor)
+    if line.gross_minor < 0 or (not line.gross_minor and line.customer_minor < 0):
+        minor = -minor
+    known = {field.name: getattr(line, field.name) for field in fields(LedgerLine)}
+    return Converted(**known | {"currency": line.customer_currency, "gross_minor": minor}, settlement=line)
+
+
+def as_settled(line: LedgerLine) -> LedgerLine:
+    """Return the line as it was settled."""
+    return line.settlement if isinstance(line, Converted) else line
+
 
 def payment_of(line: LedgerLine) -> str:
     """Return the payment a line belongs to, as well as the line says it."""
     return line.payment_reference or line.source_id or line.line_id
 
 
-def key_of(line: LedgerLine, order_of_payment: Mapping[str, str]) -> str:
+def key_of(line: LedgerLine, order_of_payment: Mapping[str, str], rules: Rules = PLAIN) -> str:
     """Return the key of a line of order money."""
-    order_id = order_of_payment.get(line.payment_reference) or line.order_id
-    return f"order/{order_id}" if order_id else f"payment/{payment_of(line)}"
+    for reference in rules.references:
+        value = str(getattr(line, reference))
+        order_id = value if reference is Reference.ORDER else order_of_payment.get(value)
+        if order_id:
+            return f"order/{order_id}"
+    return f"payment/{payment_of(line)}"
+
+
+def payments_named(line: LedgerLine, rules: Rules = PLAIN) -> set[str]:
+    """Return the payments of ours that a line may belong to: those whose orders `key_of` must know."""
+    return {str(getattr(line, one)) for one in rules.references if one is not Reference.ORDER} - {""}
 
 
 def loose_lines(lines: Iterable[LedgerLine], scope: Scope) -> list[LedgerLine]:
@@ -75,9 +125,16 @@ def loose_lines(lines: Iterable[LedgerLine], scope: Scope) -> list[LedgerLine]:
 
 
 def accounts(
-    entries: Iterable[BookEntry], lines: Iterable[LedgerLine], order_of_payment: Mapping[str, str], scope: Scope
+    entries: Iterable[BookEntry],
+    lines: Iterable[LedgerLine],
+    order_of_payment: Mapping[str, str],
+    scope: Scope,
+    rules: Rules = PLAIN,
 ) -> list[Account]:
-    """Return the accounts of all order money that counts, sorted by key and currency; empty ones are left out."""
+    """Return the accounts of all order money that counts, sorted by key and currency; empty ones are left out.
+
+    `lines` are as they are compared (`as_compared`).
+    """
     found: dict[tuple[str, str], Account] = {}
 
     def account(key: str, currency: str) -> Account:
@@ -92,7 +149,7 @@ def accounts(
     for line in lines:
         if line.kind not in ORDER_KINDS:
             continue
-        side = account(key_of(line, order_of_payment), line.currency)
+        side = account(key_of(line, order_of_payment, rules), line.currency)
         if line.kind in CHARGE_KINDS:
             side.charged.append(line)
         else:

@@ -10,16 +10,27 @@ from worker.domain.finding import FindingKind
 from worker.domain.ledger import LineKind
 from worker.domain.matching.issue import Issue
 from worker.domain.matching.movements import Account
+from worker.domain.matching.rules import PLAIN, Rules, Side
 from worker.domain.matching.scope import Scope
 from worker.domain.money import format_minor
 
 
-def refund_issues(account: Account, scope: Scope) -> list[Issue]:
+def refund_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list[Issue]:
     """Return what is wrong with the refunds of an account that is free of repeats."""
     difference = sum(line.gross_minor for line in account.refunded) - sum(e.amount_minor for e in account.refunds)
     if not difference:
         return []
     amount = f"{account.currency} {format_minor(abs(difference), account.currency)}"
+    booked = sum(entry.amount_minor for entry in account.refunds)
+    if account.refunded and booked and rules.tolerates(account.currency, booked, difference):
+        return [
+            Issue(
+                kind=FindingKind.MATCHED_WITHIN_TOLERANCE,
+                difference_minor=difference,
+                cause=f"the refunds differ by {amount}, which the rules allow",
+                accepted=True,
+            )
+        ]
     if difference > 0:
         failed = any(line.kind is LineKind.REFUND_FAILURE for line in account.refunded)
         reason = "; a refund failed at the provider" if failed else ""
@@ -29,7 +40,7 @@ def refund_issues(account: Account, scope: Scope) -> list[Issue]:
                 difference_minor=difference,
                 at_risk_minor=difference,
                 cause=f"we booked refunds of {amount} that the provider did not make{reason}",
-                break_on=_last(_ours_alone(account)) + scope.payment_grace,
+                break_on=_last(_ours_alone(account)) + rules.grace(Side.EXTERNAL, account.methods, scope.payment_grace),
             )
         ]
     return [
@@ -38,7 +49,7 @@ def refund_issues(account: Account, scope: Scope) -> list[Issue]:
             difference_minor=difference,
             at_risk_minor=-difference,
             cause=f"the provider gave back {amount} more than our books hold",
-            break_on=_last(_theirs_alone(account)) + scope.payment_grace,
+            break_on=_last(_theirs_alone(account)) + rules.grace(Side.INTERNAL, account.methods, scope.payment_grace),
         )
     ]
 

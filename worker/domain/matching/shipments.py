@@ -9,18 +9,18 @@ Two graces: a message about a parcel may be under way for `order_grace`, a paid 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair
-from worker.domain.ledger import OwnOrder, Shipment, ShipmentState
+from worker.domain.finding import NO_CURRENCY, Fact, Finding, FindingKind, Leg, Outcome, Repair
+from worker.domain.ledger import LineKind, OwnOrder, Shipment, ShipmentState
 from worker.domain.matching.issue import Issue, conclude
+from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
+from worker.domain.money import format_minor
 from worker.domain.order import WITHOUT_GOODS, OrderState
 
-NO_CURRENCY = "XXX"
-"""ISO 4217's code for no currency: a parcel of an order that we do not know."""
-
+_DISPUTES = frozenset({LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL})
 WAITING_STATES = frozenset({OrderState.PAID, OrderState.FULFILLING})
 SENT_STATES = frozenset({OrderState.SHIPPED, OrderState.COMPLETED})
 
@@ -31,13 +31,21 @@ SEVERITY = (
     FindingKind.MISSING_EXTERNAL,
     FindingKind.STATUS_MISMATCH,
     FindingKind.PAID_UNSHIPPED,
+    FindingKind.REVERSED_AFTER_FULFILMENT,
 )
 """Which class names a finding when several apply, worst first."""
 
 
-def match_shipments(own: Iterable[OwnOrder], outside: Iterable[Shipment], scope: Scope) -> tuple[Finding, ...]:
+def match_shipments(
+    own: Iterable[OwnOrder],
+    outside: Iterable[Shipment],
+    scope: Scope,
+    rules: Rules = PLAIN,
+    disputed: Mapping[str, int] | None = None,
+) -> tuple[Finding, ...]:
     """Compare our orders with the parcels of the warehouse; one finding per order, sorted by key.
 
+    `disputed` is what disputes hold back of each order's money, as far as the provider's ledger tells (`disputes`).
     Orders that neither have money nor goods under way have no finding. A parcel shipped at or after the cut counts
     as not shipped yet.
     """
@@ -49,13 +57,24 @@ def match_shipments(own: Iterable[OwnOrder], outside: Iterable[Shipment], scope:
     for parcel in sorted(outside, key=lambda p: (_left_at(p), p.shipment_id, p.state)):
         if parcel.requested_at < scope.cut:
             parcels[parcel.order_id].append(parcel)
+    held = {} if disputed is None else disputed
     findings = (
-        _judge_known(orders[order_id], parcels.get(order_id, []), scope)
+        _judge_known(orders[order_id], parcels.get(order_id, []), scope, rules, held.get(order_id, 0))
         if order_id in orders
         else _judge_unknown(order_id, parcels[order_id], scope)
         for order_id in sorted(orders.keys() | parcels.keys())
     )
     return tuple(finding for finding in findings if finding is not None)
+
+
+def disputes(findings: Iterable[Finding]) -> dict[str, int]:
+    """Return what disputes hold back, by order, from the findings of the payments leg."""
+    held: defaultdict[str, int] = defaultdict(int)
+    for finding in findings:
+        if finding.leg is Leg.PAYMENTS and finding.order_id:
+            facts = [fact for fact in finding.theirs if fact.record in _DISPUTES]
+            held[finding.order_id] -= sum(fact.amount_minor or 0 for fact in facts)
+    return {order_id: minor for order_id, minor in held.items() if minor > 0}
 
 
 def parcels_from(own: Iterable[OwnOrder], scope: Scope) -> datetime:
@@ -72,7 +91,7 @@ def parcels_from(own: Iterable[OwnOrder], scope: Scope) -> datetime:
     return min([scope.read_from, *concerned])
 
 
-def _judge_known(order: OwnOrder, listed: list[Shipment], scope: Scope) -> Finding | None:
+def _judge_known(order: OwnOrder, listed: list[Shipment], scope: Scope, rules: Rules, disputed: int) -> Finding | None:
     sent = order.state in SENT_STATES
     if not (sent or listed or order.captured_minor):
         return None
@@ -86,6 +105,8 @@ def _judge_known(order: OwnOrder, listed: list[Shipment], scope: Scope) -> Findi
     else:
         issues = _still_waiting(order, listed, value, scope)
     issues += _repeated(listed)
+    if left and sent:
+        issues += _reversed(order, value, rules, disputed)
     base = Finding(
         leg=Leg.SHIPMENTS,
         key=f"order/{order.order_id}",
@@ -162,6 +183,31 @@ def _left_issues(order: OwnOrder, left: list[Shipment], value: int, scope: Scope
             break_on=break_on,
             repair=Repair.DELIVER_SHIPMENT if waiting else Repair.NONE,
             repair_reference=first.shipment_id if waiting else "",
+        )
+    ]
+
+
+def _reversed(order: OwnOrder, value: int, rules: Rules, disputed: int) -> list[Issue]:
+    """Return the issue of an order whose goods left and whose money went back: goods and money are both gone.
+
+    A refund that our own books hold was somebody's decision (a return): what it weighs is a rule. A dispute is not.
+    """
+    refunded = order.refunded_minor
+    if not 0 < order.captured_minor <= refunded + disputed:
+        return []
+    outcome = rules.reversed_after_fulfilment
+    if disputed and outcome is Outcome.MATCHED:
+        outcome = Outcome.WARNING
+    parts = [(refunded, "given back"), (disputed, "disputed")]
+    told = [f"{order.currency} {format_minor(minor, order.currency)} {what}" for minor, what in parts if minor]
+    return [
+        Issue(
+            kind=FindingKind.REVERSED_AFTER_FULFILMENT,
+            # What is disputed is at risk on the payments leg already.
+            at_risk_minor=0 if disputed or outcome is Outcome.MATCHED else value,
+            cause=f"the goods left, and all the money went back afterwards: {', '.join(told)}",
+            warning=outcome is Outcome.WARNING,
+            accepted=outcome is Outcome.MATCHED,
         )
     ]
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 
-from worker.domain.finding import Finding, Outcome, Statement, Verdict
+from worker.domain.finding import Finding, FindingKind, Outcome, Statement, Verdict
 
 
 def verdict(findings: Iterable[Finding], statements: Iterable[Statement], incomplete_because: Sequence[str]) -> Verdict:
     """Return the worst that applies: incomplete > breaks > warnings > pending > reconciled.
 
-    Incomplete is a run that could not read a source to its end, or whose bridge leaves a residual: a net
-    difference of 0 proves nothing then, and neither do its breaks.
+    Incomplete is a run that could not read a source to its end or a row of it, or whose bridge or roll-forward leaves
+    a residual: a net difference of 0 proves nothing then, and neither do its breaks.
     """
-    if incomplete_because or any(statement.residual_minor for statement in statements):
+    findings = tuple(findings)
+    if incomplete_because or not all(statement.ties for statement in statements):
+        return Verdict.INCOMPLETE
+    if any(finding.kind is FindingKind.REJECTED_ROW for finding in findings):
         return Verdict.INCOMPLETE
     outcomes = {finding.outcome for finding in findings}
     if Outcome.BREAK in outcomes:
