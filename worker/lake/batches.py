@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from worker.domain.ledger import LedgerLine
 from worker.lake.columns import aware, batches_of, items_of, schema_of
-from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, quoted
+from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, parquet, quoted
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.naming import LINE_NAME
 
@@ -70,7 +70,7 @@ class Batches:
             with pq.ParquetWriter(raw, schema_of(LedgerLine)) as writer:
                 for batch in batches_of(LedgerLine, lines):
                     writer.write_batch(batch, ROW_GROUP)
-            return self.keep(opened, f"read_parquet({quoted(raw)})", shop, provider, name, beside=beside)
+            return self.keep(opened, parquet([raw]), shop, provider, name, beside=beside)
 
     def keep(self, opened: Engine, source: str, shop: str, provider: str, name: str, *, beside: int = 0) -> Batch:
         """Write the lines that an SQL expression yields as a batch; its columns are those of `LedgerLine`."""
@@ -134,7 +134,7 @@ class Batches:
 
 def _repeated(opened: Engine, written: list[Path]) -> tuple[str, ...]:
     """Return the line ids that stand more than once, sorted: by their hashes first, which need little memory."""
-    source = f"read_parquet({[str(path) for path in written]!r})"
+    source = parquet(written)
     sql = f"""
         with twice as (select h from (select hash(line_id) as h from {source}) group by h having count(*) > 1)
         select line_id from {source} where hash(line_id) in (select h from twice)

@@ -11,13 +11,15 @@ from worker.domain.ledger import LedgerLine
 from worker.domain.matching.rules import Reference, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
-from worker.domain.payment import BookEntry
-from worker.lake.columns import schema_of
+from worker.lake.columns import ENTRY_SCHEMA, schema_of
 from worker.lake.engine import Engine, quoted
 from worker.lake.naming import ENTRY_CLASS, ENTRY_NAME, LINE_CLASS, LINE_NAME, PAYMENT_OF_LINE
 from worker.lake.sifting import sums_of, view
 
 _COLLECT = (Path(__file__).parent / "collect.sql").read_text("utf-8")
+_OWNED_LINES = pa.schema(
+    [*schema_of(LedgerLine), pa.field("payment_owner", pa.string()), pa.field("source_owner", pa.string())]
+)
 _BY_REFERENCE = {
     Reference.PAYMENT: "payment_owner",
     Reference.ORDER: "nullif(order_id, '')",
@@ -93,22 +95,21 @@ def collect(
         "anti join concerned on concerned.key = 'order/' || entry.order_id",
     )
     return Collected(
-        entries=_pieces(opened, "entry", schema_of(BookEntry).names, pieces),
-        lines=_pieces(opened, "line", [*schema_of(LedgerLine).names, "payment_owner", "source_owner"], pieces),
+        entries=_pieces(opened, "entry", ENTRY_SCHEMA, pieces),
+        lines=_pieces(opened, "line", _OWNED_LINES, pieces),
         cleared_keys=cleared,
         recalled=recalled,
     )
 
 
-def _pieces(opened: Engine, name: str, columns: Sequence[str], pieces: int) -> tuple[Path, ...]:
+def _pieces(opened: Engine, name: str, schema: pa.Schema, pieces: int) -> tuple[Path, ...]:
     """Write the judged rows in pieces by key; return a file for each, empty ones included."""
     sql = opened.connection
     target = opened.folder / f"pieces-{name}"
-    selected = f"select {', '.join(columns)}, hash(key) % {pieces} as piece from judged_{name}"  # noqa: S608 - our own columns
+    selected = f"select {', '.join(schema.names)}, hash(key) % {pieces} as piece from judged_{name}"  # noqa: S608 - our own columns
     sql.execute("set threads = 1")  # one file a piece
     sql.execute(f"copy ({selected}) to {quoted(target)} (format parquet, partition_by (piece))")
     sql.execute("reset threads")
-    schema = sql.execute(f"select * exclude (piece) from ({selected}) limit 0").to_arrow_table().schema  # noqa: S608
     paths = []
     for piece in range(pieces):
         path = opened.folder / f"piece-{'entries' if name == 'entry' else 'lines'}-{piece:03d}.parquet"
@@ -123,7 +124,7 @@ def _pieces(opened: Engine, name: str, columns: Sequence[str], pieces: int) -> t
 
 def _nothing(opened: Engine, name: str) -> Path:
     path = opened.folder / f"no-{name}.parquet"
-    pq.write_table(schema_of(BookEntry if name == "entry" else LedgerLine).empty_table(), path)
+    pq.write_table((ENTRY_SCHEMA if name == "entry" else schema_of(LedgerLine)).empty_table(), path)
     return path
 
 

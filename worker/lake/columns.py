@@ -16,6 +16,9 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from worker.domain.payment import BookEntry
+from worker.services.ports.lake import ENTRY_COLUMNS
+
 T = TypeVar("T")
 
 MOMENT = pa.timestamp("us")
@@ -112,3 +115,7 @@ def aware(moment: datetime) -> datetime:
 
 def _optional(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else change(value)
+
+
+ENTRY_SCHEMA = pa.schema([schema_of(BookEntry).field(name) for name in ENTRY_COLUMNS])
+"""Our movements as they come from the database."""

@@ -5,7 +5,7 @@ fetched by themselves, files are handed to it by path.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +62,7 @@ def quoted(text: str | Path) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def listed(paths: list[Path]) -> str:
-    """Return paths as an SQL list of literals."""
-    return "[" + ", ".join(quoted(path) for path in paths) + "]"
+def parquet(paths: Sequence[Path]) -> str:
+    """Return Parquet files as an SQL table. The names of their folders are no columns: `shop=S` would hide our own."""
+    files = ", ".join(quoted(path) for path in paths)
+    return f"read_parquet([{files}], hive_partitioning = false)"

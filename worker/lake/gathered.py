@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from worker.domain.finding import Finding
@@ -19,8 +20,8 @@ from worker.domain.matching.sums import WindowSums
 from worker.domain.payment import BookEntry
 from worker.lake.batches import Batch
 from worker.lake.collecting import collect
-from worker.lake.columns import items_of, schema_of
-from worker.lake.engine import EngineLimits, engine, listed
+from worker.lake.columns import ENTRY_SCHEMA, items_of, schema_of
+from worker.lake.engine import EngineLimits, engine, parquet
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.sifting import sift
 from worker.services.ports.lake import Cleared, Piece
@@ -80,8 +81,8 @@ class GatheredRun:
         with engine(self._limits) as opened:
             entries = self._fetched([file for number, file in self._entries if number == bucket], opened.folder)
             lines = self._fetched(self._batch.of_bucket(bucket), opened.folder)
-            entries = entries or [_nothing(opened.folder / "no-entries.parquet", BookEntry)]
-            lines = lines or [_nothing(opened.folder / "no-lines.parquet", LedgerLine)]
+            entries = entries or [_nothing(opened.folder / "no-entries.parquet", ENTRY_SCHEMA)]
+            lines = lines or [_nothing(opened.folder / "no-lines.parquet", schema_of(LedgerLine))]
             made = sift(opened, entries, lines, self._batch.repeated, scope, rules, self._manifest["shop"])
             stored = {
                 name: asdict(
@@ -96,8 +97,8 @@ class GatheredRun:
         with engine(self._limits) as opened:
             lines = self._aside("lines", opened.folder)
             asked = opened.connection.execute(
-                f"select distinct name from (select payment_reference as name from read_parquet({listed(lines)}) "  # noqa: S608
-                f"union all select source_id from read_parquet({listed(lines)})) where name <> '' order by name"
+                f"select distinct name from (select payment_reference as name from {parquet(lines)} "  # noqa: S608
+                f"union all select source_id from {parquet(lines)}) where name <> '' order by name"
             )
             while some := asked.fetchmany(_AT_ONCE):
                 yield [row[0] for row in some]
@@ -197,8 +198,8 @@ def _negated(sums: WindowSums) -> WindowSums:
     return WindowSums(currency=sums.currency, **amounts)
 
 
-def _nothing(path: Path, record: type[Any]) -> Path:
-    pq.write_table(schema_of(record).empty_table(), path)
+def _nothing(path: Path, schema: pa.Schema) -> Path:
+    pq.write_table(schema.empty_table(), path)
     return path
 
 

@@ -21,10 +21,9 @@ import pyarrow.parquet as pq
 
 from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.ledger import LedgerLine
-from worker.domain.payment import BookEntry
 from worker.lake.batches import Batch, Batches
-from worker.lake.columns import batches_of, schema_of
-from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, listed, quoted
+from worker.lake.columns import ENTRY_SCHEMA, batches_of, schema_of
+from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, parquet, quoted
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.gathered import GatheredRun
 from worker.lake.naming import ENTRY_NAME
@@ -103,8 +102,7 @@ class GatheringRun:
         buckets = self._kept.buckets
         target = self._opened.folder / "entries"
         target.mkdir()
-        schema = schema_of(BookEntry)
-        reader = pa.RecordBatchReader.from_batches(schema, _read(blocks, schema))
+        reader = pa.RecordBatchReader.from_batches(ENTRY_SCHEMA, _read(blocks))
         sql = self._opened.connection
         sql.register("block", reader)
         sql.execute(
@@ -124,7 +122,7 @@ class GatheringRun:
         files = [self._files.fetch(file.path, self._opened.folder / "fetched") for _, file in self._entries]
         if not files:
             return []
-        sql = f"select distinct order_id from read_parquet({listed(files)}) order by order_id"  # noqa: S608
+        sql = f"select distinct order_id from {parquet(files)} order by order_id"  # noqa: S608
         return [row[0] for row in self._opened.connection.execute(sql).fetchall()]
 
     def records(self, kind: type[R], items: Iterable[R]) -> None:
@@ -158,8 +156,8 @@ class GatheringRun:
         return self._batch
 
 
-def _read(blocks: Iterable[EntryBlock], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    types = {name: schema.field(name).type for name in ENTRY_COLUMNS}
+def _read(blocks: Iterable[EntryBlock]) -> Iterator[pa.RecordBatch]:
+    types = {name: ENTRY_SCHEMA.field(name).type for name in ENTRY_COLUMNS}
     for block in blocks:
         table = pc.read_csv(
             pa.py_buffer(block.csv),
@@ -169,5 +167,4 @@ def _read(blocks: Iterable[EntryBlock], schema: pa.Schema) -> Iterator[pa.Record
         )
         if table.num_rows != block.rows:
             raise InvalidInput(f"a block of {block.rows} book entries came with {table.num_rows}")
-        for batch in table.select(schema.names).cast(schema).to_batches():
-            yield batch
+        yield from table.cast(ENTRY_SCHEMA).to_batches()

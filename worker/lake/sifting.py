@@ -11,7 +11,7 @@ from worker.domain.matching.rules import Reference, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
 from worker.lake.columns import naive
-from worker.lake.engine import Engine, listed, quoted
+from worker.lake.engine import Engine, parquet, quoted
 from worker.lake.fees import agreed_fee
 from worker.lake.naming import ENTRY_CLASS, ENTRY_NAME, LINE_CLASS, LINE_NAME, MONEY
 
@@ -71,7 +71,7 @@ def sums_of(opened: Engine, scope: Scope) -> tuple[WindowSums, ...]:
 def view(opened: Engine, name: str, paths: Sequence[Path]) -> None:
     """Make a view of Parquet files, by which statements call them."""
     opened.connection.execute(
-        f"create or replace temp view {name} as select * from read_parquet({listed(list(paths))})"  # noqa: S608
+        f"create or replace temp view {name} as select * from {parquet(paths)}"  # noqa: S608
     )
 
 

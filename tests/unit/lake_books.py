@@ -1,0 +1,112 @@
+"""Books put into a lake and matched there, as a run does it, and as the rules alone would."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from worker.domain.finding import Finding, Outcome
+from worker.domain.ledger import LedgerLine
+from worker.domain.matching.payments import match_payments
+from worker.domain.matching.rules import PLAIN, Rules
+from worker.domain.matching.scope import Scope
+from worker.domain.matching.sums import WindowSums, window_sums
+from worker.domain.payment import BookEntry
+from worker.lake.engine import EngineLimits
+from worker.lake.files import LakeFiles
+from worker.lake.gathering import Lake
+from worker.services.ports.lake import ENTRY_COLUMNS, EntryBlock, Gathered
+
+SHOP, PROVIDER = "main", "stripe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What matching answered: every finding that is no plain match, how many keys agree, the sums."""
+
+    findings: tuple[Finding, ...]
+    agreeing: int
+    sums: tuple[WindowSums, ...]
+    pieces: int = 1
+
+
+def lake_in(folder: Path, *, rows_per_bucket: int = 250_000, keys_per_piece: int = 50_000) -> Lake:
+    limits = EngineLimits(memory_mb=200, threads=2, spill=folder)
+    return Lake(LakeFiles.in_folder(folder), limits, rows_per_bucket=rows_per_bucket, keys_per_piece=keys_per_piece)
+
+
+def block_of(entries: Sequence[BookEntry]) -> EntryBlock:
+    """Write entries as the database does."""
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    for entry in entries:
+        cells = {name: getattr(entry, name) for name in ENTRY_COLUMNS}
+        cells["kind"] = str(entry.kind)
+        cells["occurred_at"] = entry.occurred_at.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+        writer.writerow(cells.values())
+    return EntryBlock(rows=len(entries), csv=text.getvalue().encode())
+
+
+def blocks_of(entries: Iterable[BookEntry], size: int = 5_000) -> Iterator[EntryBlock]:
+    left = iter(entries)
+    while some := list(islice(left, size)):
+        yield block_of(some)
+
+
+def matched_in_a_lake(
+    lake: Lake,
+    entries: Iterable[BookEntry],
+    lines: Iterable[LedgerLine],
+    owner_of: Callable[[str], str | None],
+    scope: Scope,
+    rules: Rules = PLAIN,
+    suspects: Sequence[str] = (),
+) -> Matched:
+    with lake.gathering(SHOP, PROVIDER, "run-1") as gathering:
+        gathering.lines(lines)
+        gathering.entries(blocks_of(entries))
+        gathered: Gathered = gathering.seal({})
+    for bucket in reversed(range(gathered.buckets)):
+        gathered.sift(bucket, scope, rules)
+    asked = [reference for some in gathered.loose_payments() for reference in some]
+    owners = {reference: owner for reference in asked if (owner := owner_of(reference))}
+    pieces = gathered.collect(owners, suspects, scope, rules)
+    cleared = gathered.cleared()
+    findings: list[Finding] = []
+    sums = list(cleared.sums)
+    for number in range(pieces):
+        piece = gathered.piece(number)
+        findings += match_payments(piece.entries, piece.lines, piece.order_of_payment, scope, rules)
+        sums += window_sums(piece.entries, piece.lines, piece.order_of_payment, scope, rules)
+    return _matched(findings, cleared.keys, sums, pieces)
+
+
+def matched_by_the_rules(
+    entries: Sequence[BookEntry],
+    lines: Sequence[LedgerLine],
+    owners: Mapping[str, str],
+    scope: Scope,
+    rules: Rules = PLAIN,
+) -> Matched:
+    return _matched(
+        list(match_payments(entries, lines, owners, scope, rules)),
+        0,
+        list(window_sums(entries, lines, owners, scope, rules)),
+        1,
+    )
+
+
+def _matched(findings: list[Finding], agreeing: int, sums: list[WindowSums], pieces: int) -> Matched:
+    plain = [finding for finding in findings if finding.outcome is Outcome.MATCHED and not finding.cause]
+    rest = [finding for finding in findings if finding.outcome is not Outcome.MATCHED or finding.cause]
+    totals: dict[str, WindowSums] = {}
+    for one in sums:
+        totals[one.currency] = totals[one.currency] + one if one.currency in totals else one
+    return Matched(
+        findings=tuple(sorted(rest, key=lambda finding: (finding.key, finding.currency))),
+        agreeing=agreeing + len(plain),
+        sums=tuple(totals[currency] for currency in sorted(totals)),
+        pieces=pieces,
+    )

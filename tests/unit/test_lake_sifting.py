@@ -1,0 +1,184 @@
+"""The engine clears nothing that the rules would not: both are held against each other on books gone wrong in any way.
+
+Keys do not know of each other, so many small worlds, each with names of its own, make one large case: a run of this
+file compares some hundred thousand of them.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.unit.lake_books import lake_in, matched_by_the_rules, matched_in_a_lake
+from tests.unit.matching_books import BEFORE_WINDOW, CUT, HORIZON, LONG_AGO, SCOPE, clean
+from worker.domain.ledger import LedgerLine, LineKind
+from worker.domain.matching.rules import PLAIN, FeeSchedule, Reference, Rules, Tolerance
+from worker.domain.payment import BookEntry, EntryKind
+
+WORLDS = int(os.environ.get("SIFTING_WORLDS", "3000"))
+MOMENTS = (
+    LONG_AGO,
+    LONG_AGO,
+    BEFORE_WINDOW,
+    HORIZON,
+    HORIZON - timedelta(minutes=30),
+    HORIZON - timedelta(hours=2),
+    CUT - timedelta(minutes=5),
+    CUT,
+)
+KINDS = (*LineKind, *[LineKind.CHARGE] * 14, *[LineKind.REFUND] * 5)
+
+
+class World:
+    """A few movements with names that no other world has; seven in ten are pairs, most of which agree."""
+
+    def __init__(self, name: str, chance: Random) -> None:
+        self.name = name
+        self.chance = chance
+        self.orders = [f"{name}-o{number}" for number in range(chance.randint(1, 2))]
+        payments = [f"{name}-p{number}" for number in range(chance.randint(1, 3))]
+        # A payment belongs to one order for good; of some only the provider knows.
+        self.owner = {payment: chance.choice(self.orders) for payment in payments}
+        self.payments = payments
+        self.known = {payment: order for payment, order in self.owner.items() if chance.random() < 0.9}
+
+    def entry(self) -> BookEntry:
+        chance = self.chance
+        kind = chance.choice((EntryKind.CAPTURE, EntryKind.CAPTURE, EntryKind.REFUND))
+        payment = chance.choice(self.payments)
+        amount = chance.choice((0, 1, 500, 500, 1000, 1000, 1000))
+        return BookEntry(
+            shop="main",
+            order_id=self.owner[payment],
+            provider="stripe",
+            kind=kind,
+            reference=payment if kind is EntryKind.CAPTURE else f"{self.name}-r{chance.randint(0, 2)}",
+            payment_reference=payment,
+            amount_minor=amount if kind is EntryKind.CAPTURE else -amount,
+            currency=chance.choice(("EUR", "EUR", "EUR", "EUR", "USD")),
+            occurred_at=chance.choice(MOMENTS),
+        )
+
+    def line(self) -> LedgerLine:
+        chance = self.chance
+        kind = chance.choice(KINDS)
+        payment = chance.choice((*self.payments, *self.payments, ""))
+        gross = chance.choice((0, 1, 500, 500, 1000, 1000, 1000))
+        return LedgerLine(
+            line_id=f"{self.name}-l{chance.randint(0, 40)}",
+            provider="stripe",
+            kind=kind,
+            currency=chance.choice(("EUR", "EUR", "EUR", "EUR", "USD")),
+            gross_minor=gross if kind is LineKind.CHARGE else -gross,
+            fee_minor=(fee := chance.choice((0, 0, 25, 30))),
+            net_minor=gross - fee,
+            created_at=chance.choice(MOMENTS),
+            payment_reference=payment,
+            order_id=chance.choice(("", *self.orders)),
+            source_id=chance.choice(("", f"{self.name}-r{chance.randint(0, 2)}", payment, f"{self.name}-s")),
+            payout_id=chance.choice(("", "po-1")),
+            shop=chance.choice(("", "main", "main", "main", "another")),
+            method=chance.choice(("", "card")),
+            customer_currency=chance.choice(("", "", "", "", "", "EUR", "GBP")),
+            customer_minor=chance.choice((0, gross)),
+        )
+
+    def partner(self, entry: BookEntry) -> LedgerLine:
+        captured = entry.kind is EntryKind.CAPTURE
+        return replace(
+            self.line(),
+            line_id=f"{self.name}-t{self.chance.randint(0, 200)}",
+            kind=LineKind.CHARGE if captured else LineKind.REFUND,
+            currency=entry.currency,
+            gross_minor=entry.amount_minor,
+            created_at=entry.occurred_at,
+            payment_reference=entry.payment_reference,
+            source_id=self.chance.choice((f"{self.name}-ch", "")) if captured else entry.reference,
+            order_id=self.chance.choice(("", entry.order_id, entry.order_id)),
+            customer_currency="",
+            customer_minor=0,
+        )
+
+
+def worlds(seed: int) -> Iterator[tuple[list[BookEntry], list[LedgerLine], dict[str, str]]]:
+    chance = Random(seed)
+    for number in range(WORLDS):
+        world = World(f"{seed}-{number}", chance)
+        booked: dict[tuple[EntryKind, str], BookEntry] = {}
+        lines: list[LedgerLine] = []
+        for _ in range(chance.randint(1, 3)):
+            entry = world.entry()
+            # The database holds every movement of ours once.
+            if booked.setdefault((entry.kind, entry.reference), entry) is entry and chance.random() < 0.9:
+                lines.append(world.partner(entry))
+        if chance.random() < 0.4:
+            lines += [world.line() for _ in range(chance.randint(1, 2))]
+        if lines and chance.random() < 0.1:
+            lines.append(replace(chance.choice(lines), line_id=chance.choice((lines[0].line_id, f"{world.name}-x"))))
+        known = world.known | {entry.payment_reference: entry.order_id for entry in booked.values()}
+        yield list(booked.values()), lines, known
+
+
+RULES = {
+    "plain": PLAIN,
+    "order first": Rules(references=(Reference.ORDER, Reference.PAYMENT, Reference.SOURCE)),
+    "tolerant": Rules(tolerances={"EUR": Tolerance(absolute_minor=1)}),
+    "fees": Rules(
+        fees=(
+            FeeSchedule(basis_points=140, fixed_minor=25, variance_minor=1),
+            FeeSchedule(method="card", currency="EUR", basis_points=290, fixed_minor=1, variance_bp=500),
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
+def test_the_engine_and_the_rules_agree_on_books_gone_wrong(tmp_path: Path, rules: Rules) -> None:
+    entries: list[BookEntry] = []
+    lines: list[LedgerLine] = []
+    owners: dict[str, str] = {}
+    for some_entries, some_lines, known in worlds(seed=11):
+        entries += some_entries
+        lines += some_lines
+        owners |= known
+    lake = lake_in(tmp_path, rows_per_bucket=WORLDS, keys_per_piece=WORLDS // 6)
+    # As BookReader has it: lines of another shop take part only where our books know their payment.
+    ours = [line for line in lines if line.shop in {"", "main"} or _named(line) & owners.keys()]
+    by_engine = matched_in_a_lake(lake, entries, lines, owners.get, SCOPE, rules)
+    by_rules = matched_by_the_rules(entries, ours, owners, SCOPE, rules)
+    assert by_engine.pieces > 1
+    assert by_engine.findings == by_rules.findings
+    assert by_engine.sums == by_rules.sums
+    assert by_engine.agreeing == by_rules.agreeing
+    assert by_rules.agreeing > WORLDS / 4, "the case must hold pairs that agree as well"
+
+
+def _named(line: LedgerLine) -> set[str]:
+    return {line.payment_reference, line.source_id} - {""}
+
+
+def test_clean_books_need_no_rules(tmp_path: Path) -> None:
+    books = clean(300)
+    found = matched_in_a_lake(lake_in(tmp_path, rows_per_bucket=100), books.entries, books.lines, {}.get, SCOPE)
+    assert (found.findings, found.agreeing, found.pieces) == ((), 300, 1)
+
+
+def test_a_suspect_is_judged_however_well_it_agrees(tmp_path: Path) -> None:
+    books = clean(30)
+    lake = lake_in(tmp_path)
+    with lake.gathering("main", "stripe", "run") as gathering:
+        gathering.lines(books.lines)
+        gathering.entries([])
+        gathered = gathering.seal({})
+    assert gathered.buckets == 1
+    found = matched_in_a_lake(lake, books.entries, books.lines, {}.get, SCOPE, suspects=["order/003"])
+    assert found.agreeing == 30
+
+
+def test_nothing_at_all_is_matched_as_nothing(tmp_path: Path) -> None:
+    found = matched_in_a_lake(lake_in(tmp_path), [], [], {}.get, SCOPE)
+    assert (found.findings, found.agreeing, found.sums) == ((), 0, ())
