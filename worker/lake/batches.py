@@ -119,10 +119,17 @@ class Batches:
         if not self._files.exists(path):
             return None
         document = self._files.read_json(path)
-        times = {key: document[key] and datetime.fromisoformat(document[key]) for key in ("first_at", "last_at")}
-        files = tuple((bucket, StoredFile(**file)) for bucket, file in document["files"])
-        names = ("shop", "provider", "name", "rows", "buckets")
-        return Batch(**{key: document[key] for key in names}, **times, files=files, repeated=tuple(document["repeated"]))
+        return Batch(
+            shop=document["shop"],
+            provider=document["provider"],
+            name=document["name"],
+            rows=document["rows"],
+            first_at=_moment(document["first_at"]),
+            last_at=_moment(document["last_at"]),
+            buckets=document["buckets"],
+            files=tuple((bucket, StoredFile(**file)) for bucket, file in document["files"]),
+            repeated=tuple(document["repeated"]),
+        )
 
     def lines(self, batch: Batch) -> Iterator[LedgerLine]:
         """Stream the lines of a batch."""
@@ -159,6 +166,10 @@ def _root(shop: str, provider: str) -> str:
 
 def _manifest(shop: str, provider: str, name: str) -> str:
     return f"{_root(shop, provider)}/batches/{quote(name, safe='')}.json"
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _document(batch: Batch) -> dict[str, object]:

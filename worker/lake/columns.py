@@ -6,7 +6,6 @@ way to keep microseconds and stay comparable) and aware outside of them.
 """
 
 import dataclasses
-import functools
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
@@ -35,7 +34,6 @@ class _Column:
     outward: Callable[[Any], Any] | None
 
 
-@functools.cache
 def schema_of(record: type[Any]) -> pa.Schema:
     """Return the columns of a dataclass. Raises TypeError for a field that is no primitive."""
     return pa.schema([pa.field(column.name, column.type, column.nullable) for column in _columns(record)])
@@ -75,10 +73,16 @@ def _batch(schema: pa.Schema, columns: tuple[_Column, ...], items: list[Any]) ->
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-@functools.cache
 def _columns(record: type[Any]) -> tuple[_Column, ...]:
-    hints = typing.get_type_hints(record)
-    return tuple(_column(field.name, hints[field.name]) for field in dataclasses.fields(record))
+    known = _KNOWN.get(record)
+    if known is None:
+        hints = typing.get_type_hints(record)
+        known = tuple(_column(field.name, hints[field.name]) for field in dataclasses.fields(record))
+        _KNOWN[record] = known
+    return known
+
+
+_KNOWN: dict[type[Any], tuple[_Column, ...]] = {}
 
 
 def _column(name: str, hint: Any) -> _Column:

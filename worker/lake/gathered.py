@@ -85,9 +85,7 @@ class GatheredRun:
             lines = lines or [_nothing(opened.folder / "no-lines.parquet", schema_of(LedgerLine))]
             made = sift(opened, entries, lines, self._batch.repeated, scope, rules, self._manifest["shop"])
             stored = {
-                name: asdict(
-                    self._files.publish(path, self._at(f"{path.stem}-{bucket:03d}.parquet"), _rows(path))
-                )
+                name: asdict(self._files.publish(path, self._at(f"{path.stem}-{bucket:03d}.parquet"), _rows(path)))
                 for name, path in zip(("entries", "lines"), made[:2], strict=True)
             }
             self._files.write_json(done, {**stored, "sums": [asdict(one) for one in made[2]]})

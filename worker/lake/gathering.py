@@ -79,9 +79,7 @@ class GatheringRun:
         self._shop = shop
         self._provider = provider
         attempt = uuid.uuid4().hex[:12]
-        self._reference = (
-            f"runs/shop={quote(shop, safe='')}/provider={quote(provider, safe='')}/run={quote(run_id, safe='')}/{attempt}"
-        )
+        self._reference = f"runs/shop={quote(shop, safe='')}/provider={quote(provider, safe='')}/run={quote(run_id, safe='')}/{attempt}"
         self._attempt = f"{run_id}-{attempt}"
         self._batch: Batch | None = None
         self._entries: list[tuple[int, StoredFile]] = []
@@ -156,15 +154,22 @@ class GatheringRun:
         return self._batch
 
 
+def read_block(block: EntryBlock) -> pa.Table:
+    """Return a block as columns. Raises InvalidInput for one that did not come whole."""
+    table = pc.read_csv(
+        pa.py_buffer(block.csv),
+        read_options=pc.ReadOptions(column_names=list(ENTRY_COLUMNS), use_threads=False, block_size=len(block.csv) + 1),
+        parse_options=pc.ParseOptions(newlines_in_values=True),
+        convert_options=pc.ConvertOptions(column_types=_TYPES, strings_can_be_null=False),
+    )
+    if table.num_rows != block.rows:
+        raise InvalidInput(f"a block of {block.rows} book entries came with {table.num_rows}")
+    return table
+
+
 def _read(blocks: Iterable[EntryBlock]) -> Iterator[pa.RecordBatch]:
-    types = {name: ENTRY_SCHEMA.field(name).type for name in ENTRY_COLUMNS}
     for block in blocks:
-        table = pc.read_csv(
-            pa.py_buffer(block.csv),
-            read_options=pc.ReadOptions(column_names=list(ENTRY_COLUMNS), use_threads=False, block_size=len(block.csv) + 1),
-            parse_options=pc.ParseOptions(newlines_in_values=True),
-            convert_options=pc.ConvertOptions(column_types=types, strings_can_be_null=False),
-        )
-        if table.num_rows != block.rows:
-            raise InvalidInput(f"a block of {block.rows} book entries came with {table.num_rows}")
-        yield from table.cast(ENTRY_SCHEMA).to_batches()
+        yield from read_block(block).cast(ENTRY_SCHEMA).to_batches()
+
+
+_TYPES = {field.name: field.type for field in ENTRY_SCHEMA}

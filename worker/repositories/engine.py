@@ -18,6 +18,8 @@ __all__ = ["Engine", "make_engine"]
 
 SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
+LONGEST_TEXT = 64 * 1024 * 1024
+"""Bytes of one text that the server makes of many rows (`entry_blocks`): at its default of 1 MB it would be cut off."""
 RECYCLE_SECONDS = 280
 """Age at which an idle connection is replaced: below the 350 s after which common network devices forget one."""
 
@@ -65,7 +67,8 @@ def make_engine(
             "read_timeout": read_timeout,
             "write_timeout": write_timeout,
             "sql_mode": SQL_MODE,
-            "init_command": f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {int(lock_wait)}",
+            "init_command": f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {int(lock_wait)}, "
+            f"group_concat_max_len = {LONGEST_TEXT}",
             **({"ssl": tls_context(ca_file)} if tls else {"ssl_disabled": True}),
         },
     )

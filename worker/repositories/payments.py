@@ -14,9 +14,11 @@ from sqlalchemy.dialects.mysql import insert
 
 from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState
+from worker.repositories.entry_blocks import count_entries, entry_blocks
 from worker.repositories.insertion import insert_once
 from worker.repositories.paging import chunked, paged
 from worker.repositories.schema import BOOK_ENTRIES, PAYMENTS
+from worker.services.ports.lake import EntryBlock
 
 _INSERT = insert(PAYMENTS)
 # Neither the owner nor the first sight of a payment is ever rewritten.
@@ -100,11 +102,12 @@ class MysqlPaymentStore:
     def order_of_payment(self, shop: str, provider: str, references: Sequence[str]) -> dict[str, str]:
         """Map payment references to order ids; unknown references are absent.
 
-        A payment is known when it was saved, and also when money was booked under it.
+        A payment is known when money was booked under it, and also when it was only saved. The book comes first: what
+        is compared is what it holds.
         """
-        known = self._owners(PAYMENTS.c.reference, shop, provider, references)
-        unsaved = [reference for reference in references if reference not in known]
-        return self._owners(BOOK_ENTRIES.c.payment_reference, shop, provider, unsaved) | known
+        booked = self._owners(BOOK_ENTRIES.c.payment_reference, shop, provider, references)
+        unbooked = [reference for reference in references if reference not in booked]
+        return self._owners(PAYMENTS.c.reference, shop, provider, unbooked) | booked
 
     def post(self, entry: BookEntry) -> bool:
         """Append a book entry; return False when (provider, kind, reference) is already booked.
@@ -138,6 +141,14 @@ class MysqlPaymentStore:
             table.shop == shop, table.provider == provider, table.occurred_at >= start, table.occurred_at < end
         )
         return map(_entry, paged(self._connection, statement, [table.occurred_at, table.reference, table.kind]))
+
+    def entry_blocks(self, shop: str, provider: str, start: datetime, end: datetime) -> Iterator[EntryBlock]:
+        """Stream the book entries of [start, end) in blocks of text, unordered, for engines that read columns."""
+        return entry_blocks(self._connection, shop, provider, start, end)
+
+    def count_entries(self, shop: str, provider: str, start: datetime, end: datetime) -> int:
+        """Return how many entries [start, end) holds."""
+        return count_entries(self._connection, shop, provider, start, end)
 
     def _owners(self, column: Column[Any], shop: str, provider: str, references: Sequence[str]) -> dict[str, str]:
         table = column.table.c

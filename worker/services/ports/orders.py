@@ -7,6 +7,7 @@ from typing import Protocol
 from worker.domain.ledger import OwnOrder, Shipment
 from worker.domain.order import Order, OrderState, Transition
 from worker.domain.payment import BookEntry, Payment
+from worker.services.ports.lake import EntryBlock
 
 
 class OrderStore(Protocol):
@@ -76,6 +77,14 @@ class PaymentStore(Protocol):
 
     def entries(self, shop: str, provider: str, start: datetime, end: datetime) -> Iterator[BookEntry]:
         """Stream the book entries of [start, end), ordered by time and reference."""
+        ...
+
+    def entry_blocks(self, shop: str, provider: str, start: datetime, end: datetime) -> Iterator[EntryBlock]:
+        """Stream the book entries of [start, end) in blocks of text, unordered, for engines that read columns."""
+        ...
+
+    def count_entries(self, shop: str, provider: str, start: datetime, end: datetime) -> int:
+        """Return how many entries [start, end) holds."""
         ...
 
 
