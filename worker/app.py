@@ -4,7 +4,8 @@ Settings become an engine and gateways, these become services, these become acti
 queue's worker runs what.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -14,9 +15,13 @@ from worker.activities.orders import OrderActivities
 from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.refunds import RefundActivities
 from worker.activities.users import UserActivities
-from worker.config import WorkerConfig
+from worker.config import RulesConfig, WorkerConfig
 from worker.connections import engine_of, store_of
 from worker.contract.names import Queue
+from worker.contract.settings import ConfigurationError
+from worker.domain.errors import InvalidInput
+from worker.domain.finding import Outcome
+from worker.domain.matching.rules import Compared, FeeSchedule, Grace, Reference, Rules, Tolerance
 from worker.gateways.clock import SystemClock
 from worker.gateways.mail import SmtpMail
 from worker.gateways.shopify import ShopifyShop
@@ -157,4 +162,49 @@ def graces_of(config: WorkerConfig) -> Graces:
         shipment=timedelta(seconds=settings.shipment_grace_seconds),
         order=timedelta(seconds=settings.order_grace_seconds),
         lookback=timedelta(seconds=settings.lookback_seconds),
+        rules=rules_of(settings.rules),
     )
+
+
+def rules_of(settings: Mapping[str, RulesConfig]) -> dict[str, Rules]:
+    """Return the rules of each provider. Raises ConfigurationError naming every provider whose rules are wrong."""
+    problems: list[str] = []
+    found: dict[str, Rules] = {}
+    for provider, table in settings.items():
+        try:
+            found[provider] = _rules(provider, table)
+        except (InvalidInput, ValueError) as problem:
+            problems.append(f"reconciliation.rules.{provider}: {problem}")
+    if problems:
+        raise ConfigurationError(problems)
+    return found
+
+
+def _rules(provider: str, table: RulesConfig) -> Rules:
+    return Rules(
+        provider=provider,
+        references=tuple(Reference(name) for name in table.references),
+        compared=Compared(table.compared),
+        date_window=timedelta(seconds=table.date_window_seconds),
+        # Keys of tables come in lower case, however they were written.
+        tolerances={
+            currency.upper(): Tolerance(absolute_minor=one.absolute_minor, relative_bp=one.relative_bp)
+            for currency, one in table.tolerances.items()
+        },
+        graces=tuple(
+            Grace(method=one.method, internal=_seconds(one.internal_seconds), external=_seconds(one.external_seconds))
+            for one in table.graces
+        ),
+        fees=tuple(FeeSchedule(**asdict(one)) for one in table.fees),
+        fee_variance=Outcome(table.fee_variance),
+        fx_difference=Outcome(table.fx_difference),
+        fx_allowed_bp=table.fx_allowed_bp,
+        reversed_after_fulfilment=Outcome(table.reversed_after_fulfilment),
+        payout_grace=timedelta(seconds=table.payout_grace_seconds),
+        bank_grace=timedelta(seconds=table.bank_grace_seconds),
+        bank_names=table.bank_names,
+    )
+
+
+def _seconds(number: int | None) -> timedelta | None:
+    return None if number is None else timedelta(seconds=number)

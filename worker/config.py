@@ -1,7 +1,7 @@
 """Settings of the worker and of its command line, as frozen dataclasses."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -107,14 +107,64 @@ class StoreConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToleranceConfig:
+    """How far amounts of one currency may differ and still agree; 0 is no bound, where both are set both must hold."""
+
+    absolute_minor: int = 0
+    relative_bp: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraceConfig:
+    """How long either side may be silent about payments of one method (empty: all), instead of the payment grace."""
+
+    method: str = ""
+    internal_seconds: int | None = None
+    external_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeeConfig:
+    """The fee agreed for some payments, and how far one may be from it; empty method, country, currency: any."""
+
+    method: str = ""
+    country: str = ""
+    currency: str = ""
+    basis_points: int = 0
+    fixed_minor: int = 0
+    variance_minor: int = 0
+    variance_bp: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesConfig:
+    """The rules of one provider; see settings.toml for the meaning of each."""
+
+    references: tuple[str, ...] = ("payment_reference", "order_id")
+    compared: str = "customer"
+    date_window_seconds: int = 86400
+    tolerances: dict[str, ToleranceConfig] = field(default_factory=dict)
+    graces: tuple[GraceConfig, ...] = ()
+    fees: tuple[FeeConfig, ...] = ()
+    fee_variance: str = "warning"
+    fx_difference: str = "warning"
+    fx_allowed_bp: int = 500
+    reversed_after_fulfilment: str = "matched"
+    payout_grace_seconds: int = 86400
+    bank_grace_seconds: int = 259200
+    bank_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationConfig:
-    """Grace per side and how far back a run looks, in seconds."""
+    """Grace per side and how far back a run looks, in seconds; rules by provider."""
 
     payment_grace_seconds: int
     shipment_grace_seconds: int
     order_grace_seconds: int
     lookback_seconds: int
     repair: bool
+    rules: dict[str, RulesConfig] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 A run is finished once: its verdict, statements and findings are written in one transaction and never change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.dialects.mysql import insert as upsert
 
 from worker.domain.errors import InvalidInput, NotFound
-from worker.domain.finding import Finding, Statement, StatementLine
+from worker.domain.finding import Finding, RollForward, Statement, StatementLine, Verdict
 from worker.domain.finding_codec import decode_finding, encode_finding
 from worker.repositories.insertion import insert_once
 from worker.repositories.locks import lock_run, lock_watermark
@@ -25,6 +25,21 @@ _OF_RUN = RUNS.c.run_id == bindparam("of_run")
 _SET_REPORT = update(RUNS).where(_OF_RUN).values(report=bindparam("path"))
 _ADD_STATEMENT = insert(RUN_STATEMENTS)
 _ADD_FINDING = insert(RUN_FINDINGS)
+_BEFORE = (
+    select(RUNS)
+    .where(
+        RUNS.c.shop == bindparam("of_shop"),
+        RUNS.c.provider == bindparam("of_provider"),
+        RUNS.c.source == bindparam("of_source"),
+        RUNS.c.window_end == bindparam("end"),
+        RUNS.c.finished_at.is_not(None),
+        RUNS.c.verdict != Verdict.INCOMPLETE.value,
+        # A run is at least as old as the end of its window: the index leads there by time.
+        RUNS.c.started_at >= bindparam("end"),
+    )
+    .order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
+    .limit(1)
+)
 _STATEMENTS = (
     select(RUN_STATEMENTS).where(RUN_STATEMENTS.c.run_id == bindparam("of_run")).order_by(RUN_STATEMENTS.c.currency)
 )
@@ -100,6 +115,12 @@ class MysqlRunStore:
         newest = statement.order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc()).limit(limit)
         return [_run(row) for row in self._connection.execute(newest)]
 
+    def before(self, shop: str, provider: str, source: str, end: datetime) -> Run | None:
+        """Return the newest complete run of that source whose window ended at `end`, or None."""
+        asked = {"of_shop": shop, "of_provider": provider, "of_source": source, "end": end}
+        row = self._connection.execute(_BEFORE, asked).one_or_none()
+        return None if row is None else _run(row)
+
     def statements(self, run_id: str) -> list[Statement]:
         """Return the statements of a run, by currency."""
         return [_statement(row) for row in self._connection.execute(_STATEMENTS, {"of_run": run_id})]
@@ -163,21 +184,51 @@ def _statement_values(run_id: str, statement: Statement) -> dict[str, Any]:
         "theirs_minor": statement.theirs_minor,
         "fees_minor": statement.fees_minor,
         "net_minor": statement.net_minor,
-        "bridge": [
-            {"code": line.code, "label": line.label, "count": line.count, "amount_minor": line.amount_minor}
-            for line in statement.lines
-        ],
+        "bridge": {
+            "lines": [_line_document(line) for line in statement.lines],
+            "converted_minor": statement.converted_minor,
+            "roll": None if statement.roll is None else _roll_document(statement.roll),
+        },
     }
 
 
+def _line_document(line: StatementLine) -> dict[str, Any]:
+    return {"code": line.code, "label": line.label, "count": line.count, "amount_minor": line.amount_minor}
+
+
+def _roll_document(roll: RollForward) -> dict[str, Any]:
+    return {
+        "previous_run": roll.previous_run,
+        "opening_count": roll.opening_count,
+        "opening_minor": roll.opening_minor,
+        "lines": [_line_document(line) for line in roll.lines],
+        "closing_count": roll.closing_count,
+        "closing_minor": roll.closing_minor,
+        "opened": roll.opened,
+        "cleared": roll.cleared,
+    }
+
+
+def _lines(documents: Sequence[Mapping[str, Any]]) -> tuple[StatementLine, ...]:
+    return tuple(StatementLine(**document) for document in documents)
+
+
+def _roll(document: Mapping[str, Any] | None) -> RollForward | None:
+    return None if document is None else RollForward(**{**document, "lines": _lines(document["lines"])})
+
+
 def _statement(row: Row[Any]) -> Statement:
+    # The first release stored the lines of the bridge alone.
+    bridge: dict[str, Any] = {"lines": row.bridge} if isinstance(row.bridge, list) else row.bridge
     return Statement(
         currency=row.currency,
         ours_minor=row.ours_minor,
         theirs_minor=row.theirs_minor,
-        lines=tuple(StatementLine(**line) for line in row.bridge),
+        lines=_lines(bridge["lines"]),
         fees_minor=row.fees_minor,
         net_minor=row.net_minor,
+        converted_minor=bridge.get("converted_minor", 0),
+        roll=_roll(bridge.get("roll")),
     )
 
 

@@ -12,10 +12,21 @@ from worker.contract.reconciliation import Reconcile
 from worker.domain.errors import InvalidInput, SourceUnreadable
 from worker.domain.finding import Break, Leg
 from worker.domain.ledger import LedgerLine, OwnOrder, Shipment, ShopOrder
+from worker.domain.matching.movements import payments_named
+from worker.domain.matching.rejects import UnreadRow
+from worker.domain.matching.rules import Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.shipments import parcels_from
 from worker.domain.payment import BookEntry
-from worker.services.ports import Database, PaymentGateway, ShopGateway, StatementFile, Transaction, WarehouseGateway
+from worker.services.ports import (
+    Database,
+    PaymentGateway,
+    RejectedRow,
+    ShopGateway,
+    StatementFile,
+    Transaction,
+    WarehouseGateway,
+)
 
 T = TypeVar("T")
 
@@ -32,18 +43,26 @@ class Books:
     order_of_payment: dict[str, str]
     legs_read: frozenset[Leg]
     incomplete_because: tuple[str, ...]
+    unread_rows: tuple[UnreadRow, ...] = ()
+    """Rows of the statement file that could not be read."""
 
 
 class BookReader:
     """Reads the books over the ports."""
 
     def __init__(
-        self, database: Database, payments: PaymentGateway, shop: ShopGateway, warehouse: WarehouseGateway
+        self,
+        database: Database,
+        payments: PaymentGateway,
+        shop: ShopGateway,
+        warehouse: WarehouseGateway,
+        rules_of: Callable[[str], Rules],
     ) -> None:
         self._database = database
         self._payments = payments
         self._shop = shop
         self._warehouse = warehouse
+        self._rules_of = rules_of
 
     def statement(self, request: Reconcile) -> StatementFile | None:
         """Return the file the run compares with, None for the API; either must be of the books asked for."""
@@ -74,7 +93,7 @@ class BookReader:
         """Read all books of a scope. A source that cannot be read raises SourceUnreadable, or is left out (`give_up`)."""
         start, end = scope.read_from, scope.window_end
         unread: list[str] = []
-        legs = set(Leg)
+        legs = {Leg.PAYMENTS, Leg.ORDERS, Leg.SHIPMENTS}
 
         def outside(name: str, leg: Leg, read: Callable[[], Iterable[T]]) -> tuple[T, ...]:
             progress(f"reading {name}")
@@ -90,11 +109,13 @@ class BookReader:
         file = self.statement(request)
         shop_orders: tuple[ShopOrder, ...] = ()
         parcels: tuple[Shipment, ...] = ()
+        unread_rows: tuple[UnreadRow, ...] = ()
         if file is not None:
+            unread_rows = self._database.transact(lambda tx: _unread(file, tx.statements.rejects(file.sha256)))
             lines = self._database.transact(lambda tx: tuple(tx.statements.lines(file.sha256)))
             unread += _unsound(file)
-            # A provider's file says nothing of orders or parcels: only the payments leg is compared.
-            legs = {Leg.PAYMENTS}
+            # A provider's file says nothing of orders or parcels: only money is compared.
+            legs = {Leg.PAYMENTS, Leg.PAYOUTS}
         else:
             lines = outside("the provider's ledger", Leg.PAYMENTS, lambda: self._payments.ledger(start, end))
             shop_orders = outside("the shop's orders", Leg.ORDERS, lambda: self._shop.orders(start, end))
@@ -105,7 +126,8 @@ class BookReader:
             named = {o.order_id for o in shop_orders} | {entry.order_id for entry in entries}
             named |= {b.finding.order_id for b in open_breaks if b.finding.order_id}
             own = tx.orders.for_reconciliation(request.shop, start, end, sorted(named))
-            references = sorted({line.payment_reference for line in lines if line.payment_reference})
+            rules = self._rules_of(request.provider)
+            references = sorted({name for line in lines for name in payments_named(line, rules)})
             owners = tx.payments.order_of_payment(request.shop, request.provider, references)
             return entries, {order.order_id: order for order in own}, owners
 
@@ -134,7 +156,15 @@ class BookReader:
             order_of_payment=order_of_payment,
             legs_read=frozenset(legs),
             incomplete_because=tuple(unread),
+            unread_rows=unread_rows,
         )
+
+
+def _unread(file: StatementFile, rejects: Iterable[RejectedRow]) -> tuple[UnreadRow, ...]:
+    return tuple(
+        UnreadRow(file=file.name, line=row.line, column=row.column, reason=row.reason, read_at=file.imported_at)
+        for row in rejects
+    )
 
 
 def _unsound(file: StatementFile) -> list[str]:

@@ -6,20 +6,35 @@ overlapping runs cannot count a break twice, and a run that died is simply done 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from worker.contract.reconciliation import Reconcile
 from worker.domain.errors import InvalidInput
-from worker.domain.finding import OPEN_STATUSES, Break, Finding, Leg, Outcome, Statement, Verdict, break_id
+from worker.domain.finding import (
+    OPEN_STATUSES,
+    Break,
+    Finding,
+    FindingKind,
+    Leg,
+    Outcome,
+    Statement,
+    Verdict,
+    break_id,
+)
 from worker.domain.matching.bridge import statements
-from worker.domain.matching.lifecycle import LifecycleStep, advance
+from worker.domain.matching.lifecycle import LifecycleStep, acknowledged, advance
 from worker.domain.matching.orders import match_orders
 from worker.domain.matching.payments import match_payments
+from worker.domain.matching.payouts import match_payouts, payout_sums
+from worker.domain.matching.rejects import rejected_rows
+from worker.domain.matching.rollforward import Opening, opening_of
+from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
-from worker.domain.matching.shipments import match_shipments
+from worker.domain.matching.shipments import disputes, match_shipments
+from worker.domain.matching.suggestions import suggested
 from worker.domain.matching.verdict import verdict
 from worker.domain.money import format_minor
 from worker.domain.window import Span, scheduled_window
@@ -38,18 +53,20 @@ from worker.services.ports import (
 
 T = TypeVar("T")
 
-MARGIN = timedelta(days=1)
-"""How far apart we and the provider may date one movement: after an outage we book late what it moved in time."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graces:
-    """How long each side may be silent, and how far back a run looks."""
+    """How long each side may be silent, how far back a run looks, and the rules of each provider."""
 
     payment: timedelta
     shipment: timedelta
     order: timedelta
     lookback: timedelta
+    rules: Mapping[str, Rules] = field(default_factory=dict)
+
+    def rules_of(self, provider: str) -> Rules:
+        """Return the rules of a provider; those that allow nothing where the settings name none."""
+        return self.rules.get(provider, PLAIN)
 
 
 class ReconciliationService:
@@ -65,7 +82,7 @@ class ReconciliationService:
         graces: Graces,
     ) -> None:
         self._database = database
-        self._books = BookReader(database, payments, shop, warehouse)
+        self._books = BookReader(database, payments, shop, warehouse, graces.rules_of)
         self._clock = clock
         self._graces = graces
 
@@ -125,11 +142,15 @@ class ReconciliationService:
         scope = self._scope(request, span, open_breaks)
         books = self._books.read(request, scope, open_breaks, give_up=give_up, progress=progress)
         progress("comparing")
-        findings = self._compare(books, scope)
+        rules = self._graces.rules_of(request.provider)
+        findings = self._settled(run, self._compare(books, scope, rules))
         bridges: tuple[Statement, ...] = ()
         if Leg.PAYMENTS in books.legs_read:
             of_payments = _of(findings, Leg.PAYMENTS)
-            bridges = statements(books.entries, books.lines, of_payments, books.order_of_payment, scope)
+            openings = self._openings(run)
+            bridges = statements(
+                books.entries, books.lines, of_payments, books.order_of_payment, scope, rules, openings
+            )
         progress("storing")
         return self._database.transact(lambda tx: self._store(tx, run, scope, books, findings, bridges))
 
@@ -140,11 +161,14 @@ class ReconciliationService:
             tx.runs.advance_watermark(run.shop, run.provider, run.window_start, run.window_start)
 
     def _scope(self, request: Reconcile, span: Span, open_breaks: Sequence[Break]) -> Scope:
-        horizon = min([span.start - self._graces.lookback, *(item.first_movement_at for item in open_breaks)])
-        margin = MARGIN
+        rules = self._graces.rules_of(request.provider)
+        # What is within its grace must still be looked at when the grace ends.
+        lookback = rules.longest_grace(max(self._graces.lookback, self._graces.payment))
+        horizon = min([span.start - lookback, *(item.first_movement_at for item in open_breaks)])
+        margin = rules.date_window
         if request.statement_sha256 is not None:
             # A file says nothing of what happened before its first line, but may settle what we booked days ago.
-            horizon, margin = span.start, self._graces.lookback
+            horizon, margin = span.start, lookback
         return Scope(
             window_start=span.start,
             window_end=span.end,
@@ -155,14 +179,39 @@ class ReconciliationService:
             margin=margin,
         )
 
-    def _compare(self, books: Books, scope: Scope) -> tuple[Finding, ...]:
+    def _settled(self, run: Run, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        """Return the findings, those that a person settled weighed as such."""
+        ids = [
+            break_id(run.shop, run.provider, finding.leg, finding.key, finding.currency)
+            for finding in findings
+            if finding.outcome is Outcome.BREAK
+        ]
+        past = self._database.transact(lambda tx: tx.breaks.by_ids(ids))
+        return acknowledged(findings, past, shop=run.shop, provider=run.provider)
+
+    def _openings(self, run: Run) -> dict[str, Opening] | None:
+        """Return what the run before left open; None where no complete run ends where this one starts."""
+
+        def read(tx: Transaction) -> dict[str, Opening] | None:
+            before = tx.runs.before(run.shop, run.provider, run.source, run.window_start)
+            if before is None:
+                return None
+            return opening_of(before.run_id, tx.runs.statements(before.run_id), tx.runs.findings(before.run_id))
+
+        return self._database.transact(read)
+
+    def _compare(self, books: Books, scope: Scope, rules: Rules) -> tuple[Finding, ...]:
         findings: list[Finding] = []
         if Leg.PAYMENTS in books.legs_read:
-            findings += match_payments(books.entries, books.lines, books.order_of_payment, scope)
+            of_payments = match_payments(books.entries, books.lines, books.order_of_payment, scope, rules)
+            findings += suggested(of_payments, rules)
+            findings += rejected_rows(books.unread_rows, Leg.PAYMENTS)
+        if Leg.PAYOUTS in books.legs_read:
+            findings += match_payouts(payout_sums(books.lines), scope, rules)
         if Leg.ORDERS in books.legs_read:
             findings += match_orders(books.shop_orders, books.own_orders, scope)
         if Leg.SHIPMENTS in books.legs_read:
-            findings += match_shipments(books.own_orders, books.parcels, scope)
+            findings += match_shipments(books.own_orders, books.parcels, scope, rules, disputes(findings))
         return tuple(findings)
 
     def _store(
@@ -208,7 +257,9 @@ class ReconciliationService:
             counts=_counts(findings, step, known),
             incomplete_because=because,
         )
-        tx.runs.finish(finished, bridges, [finding for finding in findings if finding.outcome is not Outcome.MATCHED])
+        # What a rule explains is agreed, but it is no plain match: it is listed, and the next run opens with it.
+        told = [finding for finding in findings if finding.kind is not FindingKind.MATCHED]
+        tx.runs.finish(finished, bridges, told)
         # A window asked for by hand continues the watermark but never starts it: the schedule would go on from there.
         covered = tx.runs.watermark(run.shop, run.provider) is not None
         if decided is not Verdict.INCOMPLETE and run.source == "api" and covered:
@@ -228,6 +279,10 @@ def _unexplained(bridges: Iterable[Statement]) -> tuple[str, ...]:
         f"{bridge.currency} {format_minor(bridge.residual_minor, bridge.currency)} of the difference is unexplained"
         for bridge in bridges
         if bridge.residual_minor
+    ) + tuple(
+        f"{bridge.currency} {format_minor(bridge.roll.residual_minor, bridge.currency)} of the open items is unexplained"
+        for bridge in bridges
+        if bridge.roll is not None and bridge.roll.residual_minor
     )
 
 
@@ -237,9 +292,11 @@ def _of(findings: Iterable[Finding], leg: Leg) -> tuple[Finding, ...]:
 
 def _counts(findings: Iterable[Finding], step: LifecycleStep, known: dict[str, Break]) -> dict[str, int]:
     outcomes = Counter(finding.outcome for finding in findings)
+    kinds = Counter(finding.kind for finding in findings)
     after = known | {item.break_id: item for item in step.upserts}
     return {
         "matched": outcomes[Outcome.MATCHED],
+        "within_tolerance": kinds[FindingKind.MATCHED_WITHIN_TOLERANCE],
         "pending": outcomes[Outcome.PENDING],
         "warnings": outcomes[Outcome.WARNING],
         "breaks": outcomes[Outcome.BREAK],

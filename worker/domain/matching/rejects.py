@@ -17,17 +17,18 @@ class UnreadRow:
     line: int
     column: str
     reason: str
+    read_at: datetime
 
 
-def rejected_rows(rows: Iterable[UnreadRow], leg: Leg, read_at: datetime) -> tuple[Finding, ...]:
-    """Return a warning per row, in the order of the rows; `read_at` is when the file was read.
+def rejected_rows(rows: Iterable[UnreadRow], leg: Leg) -> tuple[Finding, ...]:
+    """Return a warning per row, in the order of the rows.
 
     A row is no break to be followed: a corrected file is another file. What it lacks makes the run incomplete.
     """
-    return tuple(_finding(row, leg, read_at) for row in rows)
+    return tuple(_finding(row, leg) for row in rows)
 
 
-def _finding(row: UnreadRow, leg: Leg, read_at: datetime) -> Finding:
+def _finding(row: UnreadRow, leg: Leg) -> Finding:
     place = f"line {row.line}" + (f", column {row.column}" if row.column else "")
     digest = hashlib.sha256(row.file.encode()).hexdigest()[:12]
     return Finding(
@@ -40,6 +41,13 @@ def _finding(row: UnreadRow, leg: Leg, read_at: datetime) -> Finding:
         theirs_minor=0,
         cause=f"{row.file}, {place}: {row.reason}",
         theirs=(
-            Fact(record="row", reference=place, amount_minor=None, currency=NO_CURRENCY, at=read_at, status=row.reason),
+            Fact(
+                record="row",
+                reference=place,
+                amount_minor=None,
+                currency=NO_CURRENCY,
+                at=row.read_at,
+                status=row.reason,
+            ),
         ),
     )

@@ -16,7 +16,7 @@ difference of this run must be an item of it. Otherwise there is a residual, and
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from worker.domain.finding import Finding, FindingKind, Leg, Outcome, RollForward, StatementLine
+from worker.domain.finding import Finding, FindingKind, Leg, Outcome, RollForward, Statement, StatementLine
 from worker.domain.matching.sums import WindowSums
 
 
@@ -69,6 +69,20 @@ def items(findings: Iterable[Finding], currency: str) -> dict[str, Item]:
         finding.key: Item(minor=finding.difference_minor, open=is_open(finding))
         for finding in findings
         if finding.currency == currency and is_item(finding)
+    }
+
+
+def opening_of(run_id: str, statements: Iterable[Statement], findings: Iterable[Finding]) -> dict[str, Opening] | None:
+    """Return by currency what a stored run left behind; None where it kept no closing."""
+    findings = tuple(findings)
+    rolls = {one.currency: one.roll for one in statements if one.roll is not None}
+    if not rolls:
+        return None
+    return {
+        currency: Opening(
+            run_id=run_id, count=roll.closing_count, minor=roll.closing_minor, items=items(findings, currency)
+        )
+        for currency, roll in rolls.items()
     }
 
 

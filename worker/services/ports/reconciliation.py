@@ -26,7 +26,7 @@ class Run:
     finished_at: datetime | None = None
     verdict: str = ""
     counts: Mapping[str, int] | None = None
-    """matched, pending, warnings, breaks_open, breaks_new, breaks_persisting, breaks_resolved, repairs_requested."""
+    """matched, within_tolerance (of the matched), pending, warnings, breaks_open, breaks_new, breaks_persisting, breaks_resolved, repairs_requested."""
     incomplete_because: tuple[str, ...] = ()
     report: str = ""
 
@@ -39,7 +39,7 @@ class RunStore(Protocol):
         ...
 
     def finish(self, run: Run, statements: Sequence[Statement], findings: Sequence[Finding]) -> None:
-        """Store the result: verdict and counts, statements, and every finding that is not matched."""
+        """Store the result: verdict and counts, statements, and every finding that is no plain match."""
         ...
 
     def get(self, run_id: str) -> Run | None:
@@ -50,12 +50,16 @@ class RunStore(Protocol):
         """Return the newest finished or running runs, newest first."""
         ...
 
+    def before(self, shop: str, provider: str, source: str, end: datetime) -> Run | None:
+        """Return the newest complete run of that source whose window ended at `end`, or None."""
+        ...
+
     def statements(self, run_id: str) -> list[Statement]:
         """Return the statements of a run, by currency."""
         ...
 
     def findings(self, run_id: str) -> list[Finding]:
-        """Return the stored findings of a run (all that were not matched)."""
+        """Return the stored findings of a run (all that were no plain match)."""
         ...
 
     def set_report(self, run_id: str, report: str) -> None:
