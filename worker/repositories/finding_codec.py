@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair
+from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair, SettledAs, Settlement
 from worker.repositories.times import NaiveTime
 
 
@@ -30,6 +30,7 @@ def encode_finding(finding: Finding) -> dict[str, Any]:
         "theirs": [_encode_fact(fact) for fact in finding.theirs],
         "repair": finding.repair.value,
         "repair_reference": finding.repair_reference,
+        "settlement": None if finding.settlement is None else _encode_settlement(finding.settlement),
     }
 
 
@@ -51,6 +52,8 @@ def decode_finding(document: Mapping[str, Any]) -> Finding:
         theirs=tuple(_decode_fact(fact) for fact in document["theirs"]),
         repair=Repair(document["repair"]),
         repair_reference=document["repair_reference"],
+        # Findings stored before people could settle them do not say so.
+        settlement=None if document.get("settlement") is None else _decode_settlement(document["settlement"]),
     )
 
 
@@ -73,6 +76,26 @@ def _decode_fact(document: Mapping[str, Any]) -> Fact:
         currency=document["currency"],
         at=datetime.fromisoformat(document["at"]),
         status=document["status"],
+    )
+
+
+def _encode_settlement(settlement: Settlement) -> dict[str, Any]:
+    return {
+        "how": settlement.how.value,
+        "by": settlement.by,
+        "at": _encode_time(settlement.at),
+        "reason": settlement.reason,
+        "until": None if settlement.until is None else _encode_time(settlement.until),
+    }
+
+
+def _decode_settlement(document: Mapping[str, Any]) -> Settlement:
+    return Settlement(
+        how=SettledAs(document["how"]),
+        by=document["by"],
+        at=datetime.fromisoformat(document["at"]),
+        reason=document["reason"],
+        until=None if document["until"] is None else datetime.fromisoformat(document["until"]),
     )
 
 

@@ -15,15 +15,17 @@ from worker.contract.reconciliation import Reconcile
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import OPEN_STATUSES, Break, Finding, Leg, Outcome, Statement, Verdict, break_id
 from worker.domain.matching.bridge import statements
-from worker.domain.matching.lifecycle import LifecycleStep, advance
+from worker.domain.matching.lifecycle import LifecycleStep, acknowledged, advance
 from worker.domain.matching.orders import match_orders
 from worker.domain.matching.payments import match_payments
 from worker.domain.matching.scope import Scope
+from worker.domain.matching.settled import settled_apart
 from worker.domain.matching.shipments import match_shipments
 from worker.domain.matching.verdict import verdict
 from worker.domain.money import format_minor
 from worker.domain.window import Span, scheduled_window
 from worker.services.books import BookReader, Books
+from worker.services.break_desk import reopen_lapsed
 from worker.services.ports import (
     BreakAction,
     Clock,
@@ -121,6 +123,7 @@ class ReconciliationService:
         if stored is not None and stored.finished_at is not None:
             return stored
         self._database.transact(lambda tx: self._begin(tx, run, scheduled=request.window is None))
+        reopen_lapsed(self._database, request.shop, request.provider, self._clock.now())
         open_breaks = self._database.transact(lambda tx: tx.breaks.open(request.shop, request.provider))
         scope = self._scope(request, span, open_breaks)
         books = self._books.read(request, scope, open_breaks, give_up=give_up, progress=progress)
@@ -186,6 +189,8 @@ class ReconciliationService:
         ]
         known |= tx.breaks.by_ids([item for item in concerned if item not in known])
         now = self._clock.now()
+        findings = acknowledged(findings, known, shop=run.shop, provider=run.provider, now=now)
+        bridges = settled_apart(bridges, findings)
         because = books.incomplete_because + _unexplained(bridges)
         decided = verdict(findings, bridges, because)
         step = advance(
