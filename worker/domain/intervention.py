@@ -79,7 +79,7 @@ class Intervention:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """Why a deed is refused; `field` is the part of the intervention that is to blame, `deed` for the state."""
+    """Why a deed is refused; `field` is the part of the intervention that is to blame, `action` where the state is."""
 
     field: str
     why: str
@@ -194,16 +194,20 @@ def _state(item: Break, act: Intervention) -> Objection | None:
         return None
     if act.deed is Deed.REOPEN:
         if is_open:
-            return Objection("deed", "it is open")
+            return Objection("action", "it is open")
         if decision is None:
-            return Objection("deed", f"the books agree ({item.resolution}); it opens by itself when they differ again")
+            return Objection(
+                "action", f"the books agree ({item.resolution}); it opens by itself when they differ again"
+            )
         return None
     if not is_open and not ignored:
-        return Objection("deed", f"it is resolved already, {_by(item)}; reopen it first" if decision else _closed(item))
+        return Objection(
+            "action", f"it is resolved already, {_by(item)}; reopen it first" if decision else _closed(item)
+        )
     if act.deed is Deed.ASSIGN and act.new_owner == item.owner:
         return Objection("new_owner", f"it is assigned to {item.owner} already" if item.owner else "nobody has it")
     if act.deed is Deed.IGNORE and decision is not None and decision.until == act.until:
-        return Objection("deed", f"it is ignored already, {_by(item)}, until that time")
+        return Objection("action", f"it is ignored already, {_by(item)}, until that time")
     return None
 
 
