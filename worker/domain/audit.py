@@ -122,7 +122,8 @@ def _fault(entry: AuditEntry, reached: AuditHead, kept: AuditHead | None) -> str
         return f"it follows {entry.previous_hash[:12]}..., but the entry before it is {reached.hash[:12]}..."
     expected = entry_hash(entry.shop, entry.sequence, entry.record, entry.previous_hash)
     if entry.hash != expected:
-        return f"its content gives {expected[:12]}..., but it is sealed as {entry.hash[:12]}..."
+        now = f"{entry.record.at:%Y-%m-%d %H:%M:%S} {entry.record.actor} {entry.record.action} {entry.record.subject}"
+        return f"its content ({now}, ...) gives {expected[:12]}..., but it is sealed as {entry.hash[:12]}..."
     if kept is not None and kept.sequence == entry.sequence and kept.hash != entry.hash:
         return f"{kept.hash[:12]}... was noted here, now it is {entry.hash[:12]}...: the trail was rewritten up to here"
     return ""

@@ -167,7 +167,7 @@ def _table(text: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
 
 
 def _instruction(line: int, row: Mapping[str, str], importer: str) -> tuple[Instruction, list[Problem]]:
-    name = row["break"].removeprefix(BREAK_LINK)
+    name = row.get("break", "").removeprefix(BREAK_LINK)
     problems: list[Problem] = []
 
     def wrong(column: str, why: str) -> None:
@@ -192,6 +192,7 @@ def _instruction(line: int, row: Mapping[str, str], importer: str) -> tuple[Inst
     new_owner = row.get("new_owner", "")
     if deed is Deed.ASSIGN and not new_owner:
         wrong("new_owner", f"is missing; write {NOBODY} for nobody")
+    target = row.get("link_to", "")
     actor = row.get("actor") or importer
     act = Intervention(
         deed=deed,
@@ -199,7 +200,7 @@ def _instruction(line: int, row: Mapping[str, str], importer: str) -> tuple[Inst
         reason=row.get("reason", ""),
         new_owner="" if new_owner == NOBODY else new_owner,
         until=until,
-        link_to=row.get("link_to", ""),
+        link_to=BREAK_LINK + target if target and "/" not in target else target,
     )
     instruction = Instruction(
         break_id=name,
@@ -214,7 +215,7 @@ def _instruction(line: int, row: Mapping[str, str], importer: str) -> tuple[Inst
 def _stray(line: int, row: Mapping[str, str]) -> list[Problem]:
     """Return a problem where a row was filled in but says no action: it must not be passed over in silence."""
     filled = [column for column in TO_FILL if column not in {"action", "actor"} and row.get(column)]
-    return [Problem(line, row["break"], "action", f"is missing, but {filled[0]} is filled in")] if filled else []
+    return [Problem(line, row.get("break", ""), "action", f"is missing, but {filled[0]} is filled in")] if filled else []
 
 
 def _unreadable(why: str) -> Sheet:
