@@ -37,7 +37,7 @@ CHANGES: dict[str, Callable[[AuditEntry], AuditEntry]] = {
     "hash": lambda entry: replace(entry, hash="f" * 64),
 } | {
     field.name: (
-        lambda entry, name=field.name: replace(  # type: ignore[misc]
+        lambda entry, name=field.name: replace(
             entry,
             record=replace(
                 entry.record,

@@ -4,6 +4,7 @@ import csv
 import io
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -55,7 +56,8 @@ def test_no_cell_is_a_formula(start: str, where: str) -> None:
     settlement = Settlement(how=SettledAs.IGNORED, by=text, at=FIRST.first_seen_at, reason=text)
     item = replace(FIRST, status=BreakStatus.RESOLVED, settlement=settlement, owner=text)
     if where not in {"owner", "reason"}:
-        item = replace(item, finding=replace(item.finding, **{where: text}))
+        changed: dict[str, Any] = {where: text}
+        item = replace(item, finding=replace(item.finding, **changed))
     (row,) = csv.DictReader(io.StringIO(render([item]).decode("utf-8-sig"), newline=""))
     for column, cell in row.items():
         if not column.endswith(("_minor", "ours", "theirs", "difference", "at_risk")):
@@ -65,7 +67,7 @@ def test_no_cell_is_a_formula(start: str, where: str) -> None:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_what_was_filled_in_is_read_back(delimiter: str, encoding: str) -> None:
-    rows = (
+    rows: tuple[dict[str, str], ...] = (
         {"action": " Ignore ", "reason": "bank, closed; “until” Tuesday", "until": "2026-12-01", "actor": "bob"},
         {},
         {"action": "assign", "reason": "hers", "new_owner": "carol"},
