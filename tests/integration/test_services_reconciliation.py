@@ -12,10 +12,15 @@ from tests.integration.outside_process import OutsideProcess
 from tests.integration.own_database import at_once, migrated_database
 from worker.contract.events import ProviderEvent
 from worker.domain.errors import SourceUnreadable
-from worker.domain.finding import Break, Finding, FindingKind, Outcome, Repair, Verdict
+from worker.domain.finding import Break, Finding, FindingKind, Leg, Outcome, Repair, Verdict
+from worker.domain.intervention import Deed, Intervention
 from worker.domain.order import OrderState
 from worker.domain.window import Span
+from worker.reports.model import build
+from worker.services.audit import verify
+from worker.services.break_desk import BreakDesk, Instruction
 from worker.services.ports import Run
+from worker.services.reporting import run_record
 
 _numbers = count(1)
 LEDGER = "GET /stripe/v1/balance_transactions"
@@ -330,3 +335,48 @@ def test_a_dispute_is_shown_and_ends_when_it_is_won(office: Office, start: datet
     run = office.reconcile(office.span(start), "won")
     assert residuals(office, run) == {0}
     assert open_breaks(office) == []
+
+
+def test_what_people_settle_warns_in_every_run_and_counts_again_when_its_time_ends(
+    office: Office, start: datetime
+) -> None:
+    order_id = office.outside.buy()
+    assert office.reconcile(office.span(start), "found").verdict == Verdict.BREAKS
+    broken = open_breaks(office)
+    lost = {item.finding.difference_minor for item in broken if item.finding.leg is Leg.PAYMENTS}
+    assert lost == {2500}
+    end = office.clock.now() + timedelta(hours=2)
+    desk = BreakDesk(office.database, office.clock, "main")
+    ignore = Intervention(deed=Deed.IGNORE, actor="alice", reason="sold at the fair", until=end)
+    answer = desk.carry_out([Instruction(break_id=item.break_id, act=ignore) for item in broken], dry_run=False)
+    assert len(answer.done) == len(broken)
+
+    settled = office.reconcile(office.span(start), "settled")
+    assert settled.verdict == Verdict.WARNINGS
+    assert counted(settled, "breaks", "breaks_open", "warnings") == [0, 0, len(broken)]
+    assert residuals(office, settled) == {0}
+    (bridge,) = office.database.transact(lambda tx: tx.runs.statements("settled"))
+    assert [(one.code, one.count, one.amount_minor) for one in bridge.lines] == [("settled_missing_internal", 1, 2500)]
+    assert office.repair.repairable("main", "stripe") == []
+    record = run_record(office.database, "settled")
+    report = build(
+        record.run,
+        statements=record.statements,
+        findings=record.findings,
+        breaks=record.breaks,
+        resolved=record.resolved,
+        earlier=record.earlier,
+    )
+    assert report.sound
+    assert {one.order_id for one in report.settled} == {order_id}
+    assert {(one.settlement.by, one.settlement.reason) for one in report.settled if one.settlement} == {
+        ("alice", "sold at the fair")
+    }
+
+    # Beyond what a run looks back by itself (an hour here): the ended decision makes it look.
+    office.advance(timedelta(hours=3))
+    again = office.reconcile(office.span(office.clock.now()), "again")
+    assert again.verdict == Verdict.BREAKS
+    assert {item.break_id for item in open_breaks(office)} == {item.break_id for item in broken}
+    assert residuals(office, again) <= {0}
+    assert verify(office.database, "main").fault is None

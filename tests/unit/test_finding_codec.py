@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.domain.errors import InvalidInput
-from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair
+from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair, SettledAs, Settlement
 from worker.domain.finding_codec import decode_finding, encode_finding
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -23,6 +23,14 @@ facts = st.builds(
     currency=texts,
     at=moments,
     status=texts,
+)
+settlements = st.builds(
+    Settlement,
+    how=st.sampled_from(SettledAs),
+    by=texts,
+    at=moments,
+    reason=texts,
+    until=st.none() | moments,
 )
 findings = st.builds(
     Finding,
@@ -41,6 +49,7 @@ findings = st.builds(
     theirs=st.lists(facts, max_size=3).map(tuple),
     repair=st.sampled_from(Repair),
     repair_reference=texts,
+    settlement=st.none() | settlements,
 )
 FACT = Fact(record="charge", reference="ch_1", amount_minor=1, currency="EUR", at=datetime(2026, 11, 22, tzinfo=UTC))
 FINDING = Finding(
@@ -83,6 +92,12 @@ def test_every_field_is_in_the_document() -> None:
 def test_naive_times_are_refused(naive: Finding) -> None:
     with pytest.raises(InvalidInput, match="zone"):
         encode_finding(naive)
+
+
+def test_a_finding_stored_before_people_could_settle_one_is_read() -> None:
+    document = encode_finding(FINDING)
+    del document["settlement"]
+    assert decode_finding(document) == FINDING
 
 
 @pytest.mark.parametrize("change", [{"kind": "unheard_of"}, {"leg": None}, {"break_on": "yesterday"}])

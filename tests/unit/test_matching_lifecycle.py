@@ -2,13 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from tests.unit.matching_books import BEFORE_WINDOW, CUT, HORIZON, JUST_NOW, LONG_AGO, SCOPE, Books, clean, line
 from worker.domain.errors import Conflict
-from worker.domain.finding import Break, BreakStatus, Finding, Leg, Outcome, break_id
+from worker.domain.finding import (
+    Break,
+    BreakStatus,
+    Finding,
+    FindingKind,
+    Leg,
+    Outcome,
+    SettledAs,
+    Settlement,
+    break_id,
+)
 from worker.domain.matching.lifecycle import LifecycleStep, acknowledged, advance
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.verdict import verdict
@@ -154,20 +164,65 @@ def test_two_findings_for_one_id_are_refused() -> None:
         step([], [*findings, findings[0]])
 
 
-def test_what_a_person_settled_stays_settled_until_the_evidence_changes() -> None:
-    settled = replace(opened(), status=BreakStatus.RESOLVED, resolution="written off by the owner", resolved_at=SECOND)
+def decided(how: SettledAs = SettledAs.RESOLVED, until: datetime | None = None) -> Break:
+    settlement = Settlement(how=how, by="alice", at=SECOND, reason="written off by the owner", until=until)
+    return replace(
+        opened(),
+        status=BreakStatus.RESOLVED,
+        resolution=settlement.reason,
+        resolved_at=settlement.at,
+        settlement=settlement,
+    )
+
+
+@pytest.mark.parametrize("how", SettledAs)
+def test_what_a_person_settled_stays_settled_until_the_evidence_changes(how: SettledAs) -> None:
+    settled = decided(how)
     past = {settled.break_id: settled}
-    findings = acknowledged(broken().payments(), past, shop="main", provider="stripe")
+    findings = acknowledged(broken().payments(), past, shop="main", provider="stripe", now=THIRD)
     assert verdict(findings, [], ()) == "warnings"
-    assert "written off by the owner" in next(f.cause for f in findings if f.key == "order/lost")
+    assert [f.settlement for f in findings if f.key == "order/lost"] == [settled.settlement]
     assert step([settled], findings, 3).upserts == ()
     assert step([settled], broken().payments(), 3).upserts == ()
-    changed = acknowledged(broken(301).payments(), past, shop="main", provider="stripe")
+    changed = acknowledged(broken(301).payments(), past, shop="main", provider="stripe", now=THIRD)
     assert verdict(changed, [], ()) == "breaks"
-    assert counts(step([settled], changed, 3)) == (0, 0, 1, 0)
+    (again,) = step([settled], changed, 3).upserts
+    assert (again.status, again.settlement, again.resolution) == (BreakStatus.REOPENED, None, "")
+
+
+def test_what_is_ignored_for_a_time_counts_again_afterwards() -> None:
+    settled = decided(SettledAs.IGNORED, until=THIRD)
+    past = {settled.break_id: settled}
+    just_before = THIRD - timedelta(microseconds=1)
+    ignored = acknowledged(broken().payments(), past, shop="main", provider="stripe", now=just_before)
+    assert verdict(ignored, [], ()) == "warnings"
+    assert acknowledged(broken().payments(), past, shop="main", provider="stripe", now=THIRD) == broken().payments()
+    assert counts(step([settled], broken().payments(), 3)) == (0, 0, 1, 0)
+
+
+def test_settled_differences_stand_apart_in_the_bridge_and_leave_no_residual() -> None:
+    books = broken()
+    books.lines.append(line("also-lost", 50))
+    findings = books.payments()
+    (lost,) = step([], [finding for finding in findings if finding.key == "order/lost"]).upserts
+    settlement = Settlement(how=SettledAs.IGNORED, by="alice", at=SECOND, reason="known")
+    past = {lost.break_id: replace(lost, status=BreakStatus.RESOLVED, settlement=settlement)}
+    weighed = acknowledged(findings, past, shop="main", provider="stripe", now=THIRD)
+    before, after = books.bridge(), books.bridge(findings=weighed)
+    kind = FindingKind.MISSING_INTERNAL
+    assert [(one.code, one.count, one.amount_minor) for one in after[0].lines if one.code != "timing"] == [
+        (kind, 1, 50),
+        ("settled", 1, 300),
+    ]
+    assert [one.residual_minor for one in after] == [one.residual_minor for one in before] == [0]
+    everything = [replace(finding, settlement=settlement) for finding in findings]
+    codes = [one.code for one in books.bridge(findings=everything)[0].lines if one.code != "timing"]
+    assert codes == ["settled"]
 
 
 def test_an_automatic_resolution_is_not_a_persons() -> None:
     (resolved,) = step([opened()], clean(3).payments(), 2).upserts
-    findings = acknowledged(broken().payments(), {resolved.break_id: resolved}, shop="main", provider="stripe")
+    findings = acknowledged(
+        broken().payments(), {resolved.break_id: resolved}, shop="main", provider="stripe", now=THIRD
+    )
     assert findings == broken().payments()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.unit.matching_books import CUT, SCOPE
 from tests.unit.test_matching_properties import ENTRIES, KNOWN, LINES
-from worker.domain.finding import Finding, FindingKind, Outcome
+from worker.domain.finding import Finding, FindingKind, Outcome, SettledAs, Settlement
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.bridge import statements, statements_of
 from worker.domain.matching.movements import ORDER_KINDS, key_of
@@ -23,6 +23,7 @@ from worker.domain.matching.sums import WindowSums, window_sums
 from worker.domain.matching.verdict import verdict
 from worker.domain.payment import BookEntry
 
+SETTLED = Settlement(how=SettledAs.RESOLVED, by="ada", at=CUT, reason="known")
 METHODS = st.sampled_from(["", "card", "sepa_debit"])
 RICH_LINES = st.builds(
     replace,
@@ -170,7 +171,7 @@ def test_consecutive_runs_roll_forward_whatever_came_late_or_left(
     """The first run sees a part of the books; by the second, some was booked late, some moved, some was taken out."""
     entries, lines = books
     first = match_payments(entries, lines, known, SCOPE, rules)
-    first = tuple(replace(f, settled="ours") if chance.random() < 0.2 and f.difference_minor else f for f in first)
+    first = tuple(replace(f, settlement=SETTLED) if chance.random() < 0.2 and f.difference_minor else f for f in first)
     stored = statements(entries, lines, first, known, SCOPE, rules)
     told = [finding for finding in first if finding.kind is not FindingKind.MATCHED]
     openings = opening_of("first", stored, told)

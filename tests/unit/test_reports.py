@@ -32,13 +32,13 @@ from tests.unit.reports_sample import (
     followed,
 )
 from worker.domain.errors import InvalidInput, NotFound
-from worker.domain.finding import BreakStatus, FindingKind, Leg, Outcome, Repair, Verdict
+from worker.domain.finding import BreakStatus, FindingKind, Leg, Outcome, Repair, SettledAs, Settlement, Verdict
 from worker.domain.money import Money
 from worker.reports import csv_export, html, json_export, terminal, words
 from worker.reports.charts import sparkline, stack, waterfall
 from worker.reports.model import Report, build
 from worker.reports.writer import ReportFiles
-from worker.services.ports import ObjectStore, ReportWriter, Run
+from worker.services.ports import BreakAction, ObjectStore, ReportWriter, Run
 
 PARTS: dict[str, Any] = {
     "statements": STATEMENTS,
@@ -410,7 +410,70 @@ def test_terminal_output_cannot_be_steered_by_names() -> None:
         assert "[2J[red]" in text
 
 
+def settled(reason: str = "the bank's error, refunded by hand", **changes: Any) -> Report:
+    """Return the sample with one more difference, which a person settled."""
+    made = finding(
+        "777", FindingKind.AMOUNT_UNDER, ours=900, theirs=600, age=timedelta(days=2), outcome=Outcome.WARNING
+    )
+    decision = Settlement(
+        how=SettledAs.IGNORED, by="alice", at=END - timedelta(hours=3), reason=reason, until=END + timedelta(days=9)
+    )
+    counts = dict(RUN.counts or {})
+    counts["warnings"] = counts.get("warnings", 0) + 1
+    findings = (*PARTS["findings"], replace(made, settlement=decision))
+    return sample(findings=findings, run=replace(RUN, counts=counts), **changes)
+
+
+def test_what_people_settled_says_who_when_and_why_everywhere() -> None:
+    report = settled()
+    before = sample()
+    assert report.sound is before.sound
+    assert (report.warnings, report.breaks) == (before.warnings, before.breaks)
+    assert "1 difference settled by people" in report.sentence
+    page = Page(html.render(report, {}))
+    assert [tag["data-settled"] for tag in page.having("data-settled")] == ["ignored"]
+    said = "Ignored by alice, 22 Nov 2026, 11:00, until 1 Dec 2026, 14:00"
+    assert said in page.text
+    assert "By hand" in page.text
+    for drawn in (True, False):
+        text = " ".join(printed(report, terminal_=drawn).split())
+        assert "alice" in text
+        assert "refunded by hand" in text
+    (row,) = [row for row in rows(report) if row["item"] == "settled"]
+    assert (row["settled_by"], row["settled_as"], row["settled_until"]) == ("alice", "ignored", "2026-12-01T14:00:00Z")
+    assert (row["difference_minor"], row["resolution"]) == ("-300", "the bank's error, refunded by hand")
+    (one,) = json_export.document(report)["settled"]
+    assert one["settlement"] == {
+        "how": "ignored",
+        "by": "alice",
+        "at": "2026-11-22T11:00:00Z",
+        "reason": "the bank's error, refunded by hand",
+        "until": "2026-12-01T14:00:00Z",
+    }
+    assert json_export.document(report)["totals"]["settled"]["count"] == 1
+
+
+def test_a_reason_is_text_and_no_markup_formula_or_command() -> None:
+    report = settled("<b>=1+1\x1b[2J[red]")
+    assert "<b>=1" not in html.render(report, {}).decode()
+    assert "\x1b[2J" not in printed(report, terminal_=True) + printed(report, terminal_=False)
+    (row,) = [row for row in rows(settled("=1+1")) if row["item"] == "settled"]
+    assert row["resolution"] == "'=1+1"
+
+
+def test_an_open_break_shows_its_owner_its_links_and_peoples_reasons() -> None:
+    item = replace(BREAKS[0], owner="bob", links=("order/17",))
+    remark = BreakAction(at=END, actor="alice", action="assigned", run_id="", detail="nobody -> bob", reason="knows it")
+    report = sample(breaks=(item, *BREAKS[1:]), history={item.break_id: [remark]})
+    text = Page(html.render(report, {})).text
+    for words_ in ("Owner bob", "Linked to order/17", "nobody -> bob: knows it"):
+        assert words_ in text
+    (told,) = [one for one in json_export.document(report)["breaks"] if one["break_id"] == item.break_id]
+    assert (told["owner"], told["links"], told["history"][0]["reason"]) == ("bob", ["order/17"], "knows it")
+
+
 def test_every_member_of_every_enum_has_its_word() -> None:
+    assert set(words.SETTLED) == set(SettledAs)
     assert set(words.KIND) == set(FindingKind)
     assert set(words.LEG) == set(words.THEIR_SIDE) == set(Leg)
     assert set(words.STATUS) == set(BreakStatus)

@@ -23,7 +23,8 @@ EXIT_REFUSED = 5
 EXIT_BUG = 70
 
 COMMANDS = {
-    "breaks": "Differences between the books: list, show.",
+    "audit": "What people and the engine did, provably unchanged: list, verify.",
+    "breaks": "Differences between the books: list, show, assign, comment, resolve, ignore, reopen, link, export, import.",
     "db": "The database: migrate, check.",
     "deploy": "Before a release starts: run.",
     "dev": "The local stack: env, status.",

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
 
@@ -27,7 +28,8 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        # Names and remarks come from outside: text, never markup.
+        table.add_row(*(Text(cell) for cell in row))
     console.print(table)
 
 

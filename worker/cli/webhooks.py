@@ -4,12 +4,13 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import click
 from temporalio.client import Client
 
+from worker.cli.options import moment
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.cli.webhooks_send import send
 from worker.config import WorkerConfig, load
@@ -37,24 +38,14 @@ def command() -> None:
 command.add_command(send)
 
 
-def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.BadParameter("is no time like 2026-11-23T09:00:00Z") from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def filters(limit: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return the options that choose events of the inbox."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         for option in (
             click.option("--limit", default=limit, show_default=True, type=click.IntRange(1, MOST)),
-            click.option("--until", callback=_moment, help="Received before this time (UTC unless it says otherwise)."),
-            click.option("--since", callback=_moment, help="Received at this time or later."),
+            click.option("--until", callback=moment, help="Received before this time (UTC unless it says otherwise)."),
+            click.option("--since", callback=moment, help="Received at this time or later."),
             click.option(
                 "--outcome", help="Only this outcome (applied, duplicate, ignored, late, unmatched, unreadable)."
             ),

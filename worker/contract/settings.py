@@ -125,7 +125,8 @@ def _loaded(**options: Any) -> dict[str, Any]:
 
     loaded = Dynaconf(environments=False, load_dotenv=False, **{"envvar_prefix": "ORDERS_NONE", **options})
     plain: dict[str, Any] = _plain(loaded.as_dict())
-    for noise in ("env", "load_dotenv", "environments"):
+    # ORDERS_ACTOR says who acts on the command line; it is no setting.
+    for noise in ("env", "load_dotenv", "environments", "actor"):
         plain.pop(noise, None)
     return plain
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 PREFIX = "ORDERS_"
+NO_SETTINGS = frozenset({"ORDERS_ENV", "ORDERS_ACTOR"})
+"""Which settings to read, and who acts on the command line."""
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)", re.ASCII)
 _MAY_BE_TOML = re.compile(r"[0-9+\-\"'\[{ \t]|true|false|inf|nan", re.ASCII)
 """What a TOML value, or the space before one, begins with."""
@@ -23,7 +25,7 @@ def variables(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings that `environ` holds as nested tables with lower-case keys."""
     tables: dict[str, Any] = {}
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or name == "ORDERS_ENV":
+        if not name.startswith(PREFIX) or name in NO_SETTINGS:
             continue
         *path, key = name.removeprefix(PREFIX).lower().split("__")
         table = tables

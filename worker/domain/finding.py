@@ -105,6 +105,27 @@ class Fact:
     status: str = ""
 
 
+class SettledAs(StrEnum):
+    """How a person settled a difference."""
+
+    RESOLVED = "resolved"
+    """Dealt with: it counts again when its class or an amount changes."""
+    IGNORED = "ignored"
+    """Put up with: as resolved, and it counts again once the time it is ignored for has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """A person's decision that a difference is not to count as a break: who, when and why."""
+
+    how: SettledAs
+    by: str
+    at: datetime
+    reason: str
+    until: datetime | None = None
+    """When an ignored difference counts again; None for never."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One result of a comparison. Amounts are minor units of `currency`; `difference` is theirs minus ours."""
@@ -129,10 +150,10 @@ class Finding:
     """What the repair must fetch: the shop's order id, the warehouse's shipment id, the payment."""
     before_minor: int = 0
     """The part of the difference that movements dated before the window make."""
-    settled: str = ""
-    """How a person settled it; empty where nobody did."""
     suggestions: tuple[str, ...] = ()
     """Keys of findings of the opposite amount that name no order: one may be its other side. For a person to judge."""
+    settlement: Settlement | None = None
+    """The decision of a person by which it weighs as a warning; None where nobody decided."""
 
     @property
     def difference_minor(self) -> int:
@@ -175,6 +196,15 @@ class Break:
     """`none`, `requested` or `done`."""
     resolved_at: datetime | None = None
     resolution: str = ""
+    """How it was resolved; where a person settled it, their reason."""
+    settlement: Settlement | None = None
+    """Set while the break is resolved by a person's decision and not by the books."""
+    owner: str = ""
+    """Who looks after it."""
+    links: tuple[str, ...] = ()
+    """What a person said explains it: `break/ID`, `order/ID`, `payment/REFERENCE`; sorted."""
+    revision: int = 0
+    """How often people acted on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

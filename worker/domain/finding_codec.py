@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from worker.domain.errors import InvalidInput
-from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair
+from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair, SettledAs, Settlement
 
 
 def encode_finding(finding: Finding) -> dict[str, Any]:
@@ -31,8 +31,8 @@ def encode_finding(finding: Finding) -> dict[str, Any]:
         "repair": finding.repair.value,
         "repair_reference": finding.repair_reference,
         "before_minor": finding.before_minor,
-        "settled": finding.settled,
         "suggestions": list(finding.suggestions),
+        "settlement": None if finding.settlement is None else _encode_settlement(finding.settlement),
     }
 
 
@@ -56,8 +56,9 @@ def decode_finding(document: Mapping[str, Any]) -> Finding:
         repair_reference=document["repair_reference"],
         # Documents of the first release have none of these.
         before_minor=document.get("before_minor", 0),
-        settled=document.get("settled", ""),
         suggestions=tuple(document.get("suggestions", ())),
+        # Findings stored before people could settle them do not say so.
+        settlement=None if document.get("settlement") is None else _decode_settlement(document["settlement"]),
     )
 
 
@@ -80,6 +81,26 @@ def _decode_fact(document: Mapping[str, Any]) -> Fact:
         currency=document["currency"],
         at=datetime.fromisoformat(document["at"]),
         status=document["status"],
+    )
+
+
+def _encode_settlement(settlement: Settlement) -> dict[str, Any]:
+    return {
+        "how": settlement.how.value,
+        "by": settlement.by,
+        "at": _encode_time(settlement.at),
+        "reason": settlement.reason,
+        "until": None if settlement.until is None else _encode_time(settlement.until),
+    }
+
+
+def _decode_settlement(document: Mapping[str, Any]) -> Settlement:
+    return Settlement(
+        how=SettledAs(document["how"]),
+        by=document["by"],
+        at=datetime.fromisoformat(document["at"]),
+        reason=document["reason"],
+        until=None if document["until"] is None else datetime.fromisoformat(document["until"]),
     )
 
 

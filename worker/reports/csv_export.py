@@ -9,7 +9,7 @@ import csv
 import io
 from datetime import datetime
 
-from worker.domain.finding import Break, Finding
+from worker.domain.finding import Break, Finding, Settlement
 from worker.domain.money import format_minor
 from worker.reports.ageing import finding_age
 from worker.reports.amounts import exposure
@@ -45,6 +45,11 @@ COLUMNS = (
     "resolved_at",
     "resolution",
     "cause",
+    "owner",
+    "settled_as",
+    "settled_by",
+    "settled_at",
+    "settled_until",
 )
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
@@ -56,7 +61,7 @@ def guarded(text: str) -> str:
 
 
 def render(report: Report) -> bytes:
-    """Return the rows of a report: open breaks, what this run resolved, then pending items and warnings."""
+    """Return the rows of a report: open breaks, what this run resolved, pending, warnings, what people settled."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -65,7 +70,11 @@ def render(report: Report) -> bytes:
     for item in (*report.repaired, *report.agreed):
         ended = item.resolved_at or item.last_seen_at
         writer.writerow(_break_row("resolved", item, int((ended - item.first_movement_at).total_seconds())))
-    for name, findings in (("pending", report.pending), ("warning", report.warnings)):
+    for name, findings in (
+        ("pending", report.pending),
+        ("warning", report.warnings),
+        ("settled", report.settled),
+    ):
         for finding in findings:
             writer.writerow(_finding_row(name, finding, report.as_of))
     return text.getvalue().encode("utf-8-sig")
@@ -86,6 +95,7 @@ def _break_row(name: str, item: Break, age: int) -> list[str]:
             "repair_state": item.repair_state,
             "resolved_at": iso(item.resolved_at) if item.resolved_at else "",
             "resolution": guarded(item.resolution),
+            "owner": guarded(item.owner),
         }
     )
 
@@ -99,7 +109,18 @@ def _finding_row(name: str, finding: Finding, as_of: datetime) -> list[str]:
             "age_seconds": str(int(finding_age(finding, as_of).total_seconds())),
             "break_on": iso(finding.break_on) if finding.break_on else "",
         }
+        | (_decision(finding.settlement) if finding.settlement else {})
     )
+
+
+def _decision(settlement: Settlement) -> dict[str, str]:
+    return {
+        "settled_as": settlement.how.value,
+        "settled_by": guarded(settlement.by),
+        "settled_at": iso(settlement.at),
+        "settled_until": iso(settlement.until) if settlement.until else "",
+        "resolution": guarded(settlement.reason),
+    }
 
 
 def _facts(finding: Finding, at_risk_minor: int) -> dict[str, str]:

@@ -64,6 +64,7 @@ def _template() -> Template:
         "verdict": lambda verdict: words.VERDICT[verdict],
         "tone": lambda verdict: words.TONE[verdict],
         "source": words.source,
+        "decided": words.decided,
         "exposure": exposure,
         "commands": commands,
         "count": words.count,

@@ -6,7 +6,7 @@ Stable: sorted as the model is, times ISO 8601 in UTC, `schema` raised when a fi
 import json
 from typing import Any
 
-from worker.domain.finding import Break, Fact, Finding
+from worker.domain.finding import Break, Fact, Finding, Settlement
 from worker.domain.money import Money
 from worker.reports.bridge import Bridge
 from worker.reports.model import OpenBreak, Report
@@ -51,6 +51,7 @@ def document(report: Report) -> dict[str, Any]:
         "breaks": [_open(one) for one in report.breaks],
         "pending": [_finding(one) for one in report.pending],
         "warnings": [_finding(one) for one in report.warnings],
+        "settled": [_finding(one) for one in report.settled],
         "repaired": [_break(one) for one in report.repaired],
         "agreed_again": [_break(one) for one in report.agreed],
     }
@@ -80,6 +81,7 @@ def _open(one: OpenBreak) -> dict[str, Any]:
     history = [
         {"at": iso(action.at), "actor": action.actor, "action": action.action, "run_id": action.run_id}
         | ({"detail": action.detail} if action.detail else {})
+        | ({"reason": action.reason} if action.reason else {})
         for action in one.history
     ]
     return _break(one.item) | {"age_seconds": int(one.age.total_seconds()), "history": history}
@@ -96,6 +98,8 @@ def _break(item: Break) -> dict[str, Any]:
         "repair_state": item.repair_state,
         "resolved_at": iso(item.resolved_at) if item.resolved_at else None,
         "resolution": item.resolution,
+        "owner": item.owner,
+        "links": list(item.links),
     } | _finding(item.finding)
 
 
@@ -114,8 +118,19 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "break_on": iso(finding.break_on) if finding.break_on else None,
         "cause": finding.cause,
         "repair": finding.repair.value,
+        "settlement": None if finding.settlement is None else _settlement(finding.settlement),
         "ours": [_fact(fact) for fact in finding.ours],
         "theirs": [_fact(fact) for fact in finding.theirs],
+    }
+
+
+def _settlement(settlement: Settlement) -> dict[str, Any]:
+    return {
+        "how": settlement.how.value,
+        "by": settlement.by,
+        "at": iso(settlement.at),
+        "reason": settlement.reason,
+        "until": iso(settlement.until) if settlement.until else None,
     }
 
 

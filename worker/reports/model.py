@@ -66,6 +66,8 @@ class Report:
     pending: tuple[Finding, ...]
     """The next to become a break first."""
     warnings: tuple[Finding, ...]
+    settled: tuple[Finding, ...]
+    """Differences that are still there and that a person settled: each says who, when and why."""
     repaired: tuple[Break, ...]
     """Resolved since the last run because a repair of ours worked."""
     agreed: tuple[Break, ...]
@@ -112,31 +114,38 @@ def build(
     followed = [item for item in breaks if item.status in OPEN_STATUSES]
     matched = [finding for finding in findings if finding.outcome is Outcome.MATCHED]
     pending = [finding for finding in findings if finding.outcome is Outcome.PENDING]
-    warnings = [finding for finding in findings if finding.outcome is Outcome.WARNING]
+    weighed = [finding for finding in findings if finding.outcome is Outcome.WARNING]
+    warnings = [finding for finding in weighed if finding.settlement is None]
+    settled = [finding for finding in weighed if finding.settlement is not None]
     broken = sum(finding.outcome is Outcome.BREAK for finding in findings)
     agreeing = len(matched) or (run.counts or {}).get("matched", 0)
-    compared = agreeing + len(pending) + len(warnings) + broken
+    compared = agreeing + len(pending) + len(weighed) + broken
     open_breaks = _open(followed, as_of, history or {})
     repaired = [item for item in resolved if item.repair_state == "done"]
     return Report(
         run=run,
         as_of=as_of,
         verdict=verdict,
-        sentence=_sentence(run, verdict, agreeing, compared, followed, pending, warnings),
+        sentence=_sentence(run, verdict, agreeing, compared, followed, pending, warnings, settled),
         compared=compared,
-        cards=_cards(statements, agreeing, compared, matched, followed, pending, warnings),
+        cards=_cards(statements, agreeing, compared, matched, followed, pending, warnings, settled),
         bridges=tuple(bridge(one) for one in sorted(statements, key=lambda one: one.currency)),
         checks=checks(run, statements, findings, followed),
         ageing=ageing(followed, pending, as_of),
         trend=trend(run, earlier),
         breaks=open_breaks,
         pending=tuple(sorted(pending, key=lambda one: (one.break_on or as_of, one.currency, one.leg, one.key))),
-        warnings=tuple(sorted(warnings, key=lambda one: (one.currency, -exposure(one).minor, one.leg, one.key))),
+        warnings=tuple(sorted(warnings, key=_largest)),
+        settled=tuple(sorted(settled, key=_largest)),
         repaired=tuple(sorted(repaired, key=_resolved_order)),
         agreed=tuple(sorted((item for item in resolved if item.repair_state != "done"), key=_resolved_order)),
         reproduce=words.reproduce(run.shop, run.provider, run.window_start, run.window_end, run.source),
         moved_on=moved_on(run, followed),
     )
+
+
+def _largest(finding: Finding) -> tuple[str, int, str, str]:
+    return (finding.currency, -exposure(finding).minor, finding.leg, finding.key)
 
 
 def _resolved_order(item: Break) -> tuple[datetime, str]:
@@ -179,6 +188,7 @@ def _cards(
     breaks: Sequence[Break],
     pending: Sequence[Finding],
     warnings: Sequence[Finding],
+    settled: Sequence[Finding],
 ) -> tuple[Card, ...]:
     if matched:
         agreed, note = by_currency(Money(one.theirs_minor, one.currency) for one in matched), "agree to the cent"
@@ -238,6 +248,17 @@ def _cards(
                 tone="warn",
             ),
         )
+    if settled:
+        cards.append(
+            Card(
+                code="settled",
+                label="Settled by people",
+                count=len(settled),
+                amounts=by_currency(exposure(one) for one in settled),
+                note="still different; someone decided that it does not count",
+                tone="warn",
+            )
+        )
     return tuple(cards)
 
 
@@ -249,6 +270,7 @@ def _sentence(
     breaks: Sequence[Break],
     pending: Sequence[Finding],
     warnings: Sequence[Finding],
+    settled: Sequence[Finding],
 ) -> str:
     if not compared:
         said = "Nothing was there to compare"
@@ -265,6 +287,8 @@ def _sentence(
         parts.append(f"{len(pending):,} still within {'its' if len(pending) == 1 else 'their'} grace")
     if warnings:
         parts.append(f"{words.count(len(warnings), 'warning')} to look at")
+    if settled:
+        parts.append(f"{words.count(len(settled), 'difference')} settled by people")
     told = "; ".join(parts) + "."
     if verdict is Verdict.INCOMPLETE:
         why = (

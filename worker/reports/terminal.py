@@ -56,6 +56,8 @@ def render(report: Report) -> RenderableType:
         parts.append(_breaks(report.breaks))
     if report.pending:
         parts.append(_pending(report.pending))
+    if report.settled:
+        parts.append(_settled(report.settled))
     if report.repaired:
         parts.append(
             Text(
@@ -90,6 +92,10 @@ def plain(report: Report) -> Iterator[str]:
     for waiting in report.pending:
         until = words.iso(waiting.break_on) if waiting.break_on else "-"
         yield f"pending  {waiting.kind.value}  {_subject(waiting)}  {exposure(waiting)}  until {until}"
+    for settled in report.settled:
+        if settled.settlement is not None:
+            decided = f"{words.decided(settled.settlement)}: {settled.settlement.reason}"
+            yield f"settled  {settled.kind.value}  {_subject(settled)}  {exposure(settled)}  {decided}"
     if run.report:
         yield f"report  {run.report}"
 
@@ -139,6 +145,17 @@ def _pending(pending: tuple[Finding, ...]) -> RenderableType:
         until = words.moment(one.break_on) if one.break_on else NOTHING
         table.add_row(words.KIND[one.kind], Text(_clean(_subject(one))), until, str(exposure(one)))
     return _capped(table, len(pending))
+
+
+def _settled(settled: tuple[Finding, ...]) -> RenderableType:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2), title="Settled by people", title_justify="left")
+    for name in ("What", "Subject", "Decision (UTC)", "Why", "Amount"):
+        table.add_column(name, justify="right" if name == "Amount" else "left")
+    for one in settled[:SHOWN]:
+        if one.settlement is not None:
+            why, decided = Text(_clean(one.settlement.reason)), Text(_clean(words.decided(one.settlement)))
+            table.add_row(words.KIND[one.kind], Text(_clean(_subject(one))), decided, why, str(exposure(one)))
+    return _capped(table, len(settled))
 
 
 def _capped(table: Table, total: int) -> RenderableType:

@@ -6,7 +6,7 @@ Every enum value has a word (a test keeps it so); nothing here computes an amoun
 import shlex
 from datetime import UTC, datetime, timedelta
 
-from worker.domain.finding import BreakStatus, FindingKind, Leg, Repair, Verdict
+from worker.domain.finding import BreakStatus, FindingKind, Leg, Repair, SettledAs, Settlement, Verdict
 
 KIND: dict[FindingKind, str] = {
     FindingKind.MATCHED: "Both sides agree",
@@ -76,6 +76,8 @@ REPAIR: dict[Repair, str] = {
     Repair.DELIVER_CANCELLATION: "deliver the lost cancellation again",
 }
 
+SETTLED: dict[SettledAs, str] = {SettledAs.RESOLVED: "Resolved by hand", SettledAs.IGNORED: "Ignored"}
+
 VERDICT: dict[Verdict, str] = {
     Verdict.INCOMPLETE: "Incomplete",
     Verdict.BREAKS: "Breaks",
@@ -132,6 +134,12 @@ def duration(length: timedelta) -> str:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def decided(settlement: Settlement) -> str:
+    """Return a person's decision in one line, without its reason: `Ignored by alice, 22 Nov 2026, 14:05, until ...`."""
+    until = f", until {moment(settlement.until)}" if settlement.until else ""
+    return f"{SETTLED[settlement.how]} by {settlement.by}, {moment(settlement.at)}{until}"
 
 
 def source(text: str, provider: str) -> str:

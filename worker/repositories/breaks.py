@@ -1,13 +1,17 @@
-"""Breaks and their history in MySQL. The history is append-only; a break's identity is never rewritten."""
+"""Breaks in MySQL, and their history in the audit trail. A break's identity is never rewritten."""
 
+import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, select
 from sqlalchemy.dialects.mysql import insert as upsert
 
-from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus
+from worker.domain.audit import AuditEntry, AuditRecord, canonical
+from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, SettledAs, Settlement
 from worker.domain.finding_codec import decode_finding, encode_finding
+from worker.repositories.audit import MysqlAuditTrail
 from worker.repositories.paging import chunked, paged
 from worker.repositories.schema import BREAK_ACTIONS, BREAKS
 from worker.services.ports import BreakAction
@@ -21,18 +25,16 @@ _SAVE = _INSERT.on_duplicate_key_update(
         if column.name not in {"break_id", "shop", "provider"}
     }
 )
-_APPEND = insert(BREAK_ACTIONS)
 _GET = select(BREAKS).where(BREAKS.c.break_id == bindparam("of_break"))
-_HISTORY = (
-    select(BREAK_ACTIONS).where(BREAK_ACTIONS.c.break_id == bindparam("of_break")).order_by(BREAK_ACTIONS.c.action_id)
-)
+_SUBJECT = "break/"
 
 
 class MysqlBreakStore:
     """Implements `BreakStore`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, audit: MysqlAuditTrail) -> None:
         self._connection = connection
+        self._audit = audit
 
     def open(self, shop: str, provider: str) -> list[Break]:
         """Return the open breaks, oldest first."""
@@ -50,9 +52,19 @@ class MysqlBreakStore:
             found |= {row.break_id: _break(row) for row in rows}
         return found
 
+    def lapsed(self, shop: str, provider: str, now: datetime) -> list[Break]:
+        """Return the breaks whose time of being ignored has ended."""
+        statement = select(BREAKS).where(
+            BREAKS.c.shop == shop,
+            BREAKS.c.provider == provider,
+            BREAKS.c.ignored_until <= now,
+            BREAKS.c.status == BreakStatus.RESOLVED.value,
+        )
+        return [_break(row) for row in self._connection.execute(statement.order_by(BREAKS.c.break_id))]
+
     def save(self, item: Break, action: BreakAction | None) -> None:
-        """Insert or update a break and append to its history."""
-        finding = item.finding
+        """Insert or update a break and append to its history (the audit trail of its shop)."""
+        finding, settlement = item.finding, item.settlement
         values = {
             "break_id": item.break_id,
             "shop": item.shop,
@@ -71,18 +83,17 @@ class MysqlBreakStore:
             "resolved_at": item.resolved_at,
             "resolution": item.resolution,
             "finding": encode_finding(finding),
+            "owner": item.owner,
+            "settled_as": "" if settlement is None else settlement.how.value,
+            "settled_by": "" if settlement is None else settlement.by,
+            "settled_at": None if settlement is None else settlement.at,
+            "ignored_until": None if settlement is None else settlement.until,
+            "links": list(item.links) or None,
+            "revision": item.revision,
         }
         self._connection.execute(_SAVE, values)
         if action is not None:
-            line = {
-                "break_id": item.break_id,
-                "happened_at": action.at,
-                "actor": action.actor,
-                "action": action.action,
-                "run_id": action.run_id,
-                "detail": action.detail,
-            }
-            self._connection.execute(_APPEND, line)
+            self._audit.append(item.shop, _record(item, action))
 
     def get(self, break_id: str) -> Break | None:
         """Return one break or None."""
@@ -91,21 +102,102 @@ class MysqlBreakStore:
 
     def history(self, break_id: str) -> list[BreakAction]:
         """Return the history of a break, oldest first."""
-        rows = self._connection.execute(_HISTORY, {"of_break": break_id})
-        return [
-            BreakAction(at=row.happened_at, actor=row.actor, action=row.action, run_id=row.run_id, detail=row.detail)
-            for row in rows
-        ]
+        return self.histories([break_id]).get(break_id, [])
 
-    def listed(self, shop: str | None, *, status: str | None, limit: int) -> list[Break]:
-        """Return breaks, largest amount at risk first; `status` may be `open`, or one of BreakStatus."""
+    def histories(self, break_ids: Sequence[str]) -> dict[str, list[BreakAction]]:
+        """Return the histories of breaks, oldest first; one without any is absent."""
+        found: dict[str, list[BreakAction]] = {}
+        for subject, entries in self._audit.about([_SUBJECT + break_id for break_id in break_ids]).items():
+            found[subject.removeprefix(_SUBJECT)] = [_action(entry) for entry in entries]
+        for some in chunked(break_ids):
+            # What an older release wrote beside this one, and no append has taken into the trail yet.
+            left = select(BREAK_ACTIONS).where(
+                BREAK_ACTIONS.c.break_id.in_(some), BREAK_ACTIONS.c.audit_sequence.is_(None)
+            )
+            for row in self._connection.execute(left.order_by(BREAK_ACTIONS.c.action_id)):
+                action = BreakAction(
+                    at=row.happened_at, actor=row.actor, action=row.action, run_id=row.run_id, detail=row.detail
+                )
+                found[row.break_id] = sorted([*found.get(row.break_id, ()), action], key=lambda one: one.at)
+        return found
+
+    def listed(
+        self, shop: str | None, *, status: str | None, limit: int, owner: str | None = None, provider: str | None = None
+    ) -> list[Break]:
+        """Return breaks, largest amount at risk first.
+
+        `status` is one of BreakStatus, or `open`, `settled` (by a person), `ignored`; `owner` may be empty for nobody.
+        """
         statement = select(BREAKS)
-        if shop is not None:
-            statement = statement.where(BREAKS.c.shop == shop)
+        for column, wanted in ((BREAKS.c.shop, shop), (BREAKS.c.owner, owner), (BREAKS.c.provider, provider)):
+            if wanted is not None:
+                statement = statement.where(column == wanted)
         if status is not None:
-            statement = statement.where(BREAKS.c.status.in_(_OPEN if status == "open" else [status]))
+            statement = statement.where(_of_status(status))
         largest = statement.order_by(BREAKS.c.at_risk_minor.desc(), BREAKS.c.break_id.desc()).limit(limit)
         return [_break(row) for row in self._connection.execute(largest)]
+
+
+def _of_status(status: str) -> ColumnElement[bool]:
+    if status == "open":
+        return BREAKS.c.status.in_(_OPEN)
+    if status in {"settled", "ignored"}:
+        ways = [SettledAs.IGNORED] if status == "ignored" else list(SettledAs)
+        return (BREAKS.c.status == BreakStatus.RESOLVED.value) & BREAKS.c.settled_as.in_([way.value for way in ways])
+    return BREAKS.c.status == status
+
+
+def _record(item: Break, action: BreakAction) -> AuditRecord:
+    """Return the entry of an action; it says what the break was after it, so that later evidence cannot change that."""
+    finding = item.finding
+    told = {"detail": action.detail, "reason": action.reason, "row": action.row}
+    after = {
+        "status": item.status.value,
+        "kind": finding.kind.value,
+        "currency": finding.currency,
+        "ours_minor": finding.ours_minor,
+        "theirs_minor": finding.theirs_minor,
+        "at_risk_minor": finding.at_risk_minor,
+    }
+    return AuditRecord(
+        at=action.at,
+        actor=action.actor,
+        action=action.action,
+        subject=_SUBJECT + item.break_id,
+        run_id=action.run_id,
+        detail=canonical({key: text for key, text in told.items() if text} | {"break": after}),
+    )
+
+
+def _action(entry: AuditEntry) -> BreakAction:
+    record = entry.record
+    try:
+        told = json.loads(record.detail)
+    except ValueError:
+        # Somebody changed the row: `orders audit verify` says so; the history shows what is there.
+        told = {"detail": record.detail}
+    return BreakAction(
+        at=record.at,
+        actor=record.actor,
+        action=record.action,
+        run_id=record.run_id,
+        detail=told.get("detail", ""),
+        reason=told.get("reason", ""),
+        row=told.get("row", ""),
+    )
+
+
+def _settlement(row: Row[Any]) -> Settlement | None:
+    # A release before schema 0002 leaves these columns as they are when it reopens a break and resolves it anew.
+    if not row.settled_as or row.status != BreakStatus.RESOLVED.value or row.settled_at != row.resolved_at:
+        return None
+    return Settlement(
+        how=SettledAs(row.settled_as),
+        by=row.settled_by,
+        at=row.settled_at,
+        reason=row.resolution,
+        until=row.ignored_until,
+    )
 
 
 def _break(row: Row[Any]) -> Break:
@@ -122,4 +214,8 @@ def _break(row: Row[Any]) -> Break:
         repair_state=row.repair_state,
         resolved_at=row.resolved_at,
         resolution=row.resolution,
+        settlement=_settlement(row),
+        owner=row.owner,
+        links=tuple(row.links or ()),
+        revision=row.revision,
     )

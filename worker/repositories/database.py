@@ -91,7 +91,9 @@ class MysqlDatabase:
             connection.info[_USED] = True
             unit = begin_unit(connection)
             try:
-                result = work(MysqlTransaction(connection))
+                transaction = MysqlTransaction(connection)
+                result = work(transaction)
+                transaction.seal()
                 if unit.spoilt:
                     raise DatabaseUnavailable("a statement failed and its error was swallowed: nothing was stored")
             except (SQLAlchemyError, UnicodeEncodeError) as error:

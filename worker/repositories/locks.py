@@ -3,9 +3,10 @@
     1. watermark   one row a shop and provider: serialises its breaks, and guards the watermark itself
     2. run         one reconciliation run
     3. order       one order: its state, payments, book entries and parcels
+    4. audit head  one row a shop: the end of its audit trail, taken when all else is done, right before the commit
 
-A transaction takes locks from top to bottom only, and never two rows of one kind, so two of them cannot wait for
-each other. What they still may deadlock on (unique keys met by inserts) the database retries.
+A transaction takes locks from top to bottom only, and never two rows of one kind (but watermarks and audit heads: those
+in the order of their keys), so two of them cannot wait for each other. What they still may deadlock on (unique keys met by inserts) the database retries.
 """
 
 from datetime import datetime
@@ -14,7 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.dialects.mysql import insert
 
-from worker.repositories.schema import ORDERS, RUNS, WATERMARKS
+from worker.domain.audit import NOTHING, AuditHead
+from worker.repositories.schema import AUDIT_HEADS, ORDERS, RUNS, WATERMARKS
 
 _WATERMARK = (
     select(WATERMARKS.c.reached_at)
@@ -32,6 +34,12 @@ _ORDER = (
     select(ORDERS)
     .where(ORDERS.c.shop == bindparam("shop"), ORDERS.c.order_id == bindparam("order_id"))
     .with_for_update()
+)
+_AUDIT_HEAD = select(AUDIT_HEADS).where(AUDIT_HEADS.c.shop == bindparam("shop")).with_for_update()
+_MADE_AUDIT_HEAD = (
+    insert(AUDIT_HEADS)
+    .values(shop=bindparam("shop"), sequence=0, hash=NOTHING)
+    .on_duplicate_key_update(sequence=AUDIT_HEADS.c.sequence)
 )
 
 
@@ -54,3 +62,12 @@ def lock_run(connection: Connection, run_id: str) -> Row[Any] | None:
 def lock_order(connection: Connection, shop: str, order_id: str) -> Row[Any] | None:
     """Lock an order; None when there is none."""
     return connection.execute(_ORDER, {"shop": shop, "order_id": order_id}).one_or_none()
+
+
+def lock_audit_head(connection: Connection, shop: str) -> AuditHead:
+    """Lock the end of a shop's audit trail, making its row when it is the first time; return where it stands."""
+    row = connection.execute(_AUDIT_HEAD, {"shop": shop}).one_or_none()
+    if row is None:
+        connection.execute(_MADE_AUDIT_HEAD, {"shop": shop})
+        row = connection.execute(_AUDIT_HEAD, {"shop": shop}).one()
+    return AuditHead(sequence=row.sequence, hash=row.hash)

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.domain.errors import DatabaseUnavailable, SchemaMismatch
+from worker.repositories.audit import MysqlAuditTrail
 from worker.repositories.failures import translate
 
 VERSION_TABLE = "schema_version"
@@ -48,6 +49,9 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
                 configuration = _configuration()
                 configuration.attributes["connection"] = connection
                 command.upgrade(configuration, "head")
+                connection.commit()
+                # An older release, which may still run, writes the history of breaks where it always did.
+                MysqlAuditTrail(connection).carry_over()
                 connection.commit()
                 after = _current(connection)
             finally:

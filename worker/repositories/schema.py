@@ -240,6 +240,14 @@ BREAKS = _table(
     Column("resolved_at", UtcDateTime),
     _required("resolution", Text),
     _required("finding", JSON),
+    _required("owner", String(128), server_default=""),
+    _required("settled_as", _WORD, server_default=""),
+    _required("settled_by", String(128), server_default=""),
+    Column("settled_at", UtcDateTime),
+    Column("ignored_until", UtcDateTime),
+    Column("links", JSON(none_as_null=True)),
+    _required("revision", Integer, server_default="0"),
+    Index("breaks_by_lapse", "shop", "provider", "ignored_until"),
     Index("breaks_by_status", "shop", "provider", "status", "first_seen_at"),
     Index("breaks_by_shop_risk", "shop", "at_risk_minor", "break_id"),
     Index("breaks_by_risk", "at_risk_minor", "break_id"),
@@ -254,8 +262,34 @@ BREAK_ACTIONS = _table(
     _required("action", _WORD),
     _required("run_id", _ID),
     _required("detail", Text),
+    # Written by releases before schema 0002; the place that the action got in the audit trail.
+    Column("audit_sequence", BigInteger),
     Index("break_actions_by_break", "break_id", "action_id"),
+    Index("break_actions_by_place", "audit_sequence", "action_id"),
     ForeignKeyConstraint(["break_id"], ["breaks.break_id"], name="break_actions_of_break"),
+)
+
+AUDIT_TRAIL = _table(
+    "audit_trail",
+    _key("shop", _SHOP),
+    _key("sequence", BigInteger),
+    _required("happened_at", UtcDateTime),
+    _required("actor", String(255)),
+    _required("action", _WORD),
+    _required("subject", _REFERENCE),
+    _required("run_id", _ID),
+    # Text and not JSON: the database must not write it its own way, the hash is over these very characters.
+    _required("detail", Text),
+    _required("previous_hash", _SHA256),
+    _required("hash", _SHA256),
+    Index("audit_trail_by_subject", "subject", "shop", "sequence"),
+)
+
+AUDIT_HEADS = _table(
+    "audit_heads",
+    _key("shop", _SHOP),
+    _required("sequence", BigInteger),
+    _required("hash", _SHA256),
 )
 
 STATEMENT_FILES = _table(

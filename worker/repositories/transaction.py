@@ -4,6 +4,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
+from worker.repositories.audit import MysqlAuditTrail
 from worker.repositories.breaks import MysqlBreakStore
 from worker.repositories.inbox import MysqlInboxStore
 from worker.repositories.orders import MysqlOrderStore
@@ -53,9 +54,19 @@ class MysqlTransaction:
     @cached_property
     def breaks(self) -> MysqlBreakStore:
         """The breaks store."""
-        return MysqlBreakStore(self._connection)
+        return MysqlBreakStore(self._connection, self.audit)
 
     @cached_property
     def statements(self) -> MysqlStatementStore:
         """The statements store."""
         return MysqlStatementStore(self._connection)
+
+    @cached_property
+    def audit(self) -> MysqlAuditTrail:
+        """The audit trail."""
+        return MysqlAuditTrail(self._connection)
+
+    def seal(self) -> None:
+        """Write what was appended to the audit trail. The last thing before a commit: it locks the trail's end."""
+        if "audit" in self.__dict__:
+            self.audit.seal()

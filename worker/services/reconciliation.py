@@ -39,6 +39,7 @@ from worker.domain.matching.verdict import verdict
 from worker.domain.money import format_minor
 from worker.domain.window import Span, scheduled_window
 from worker.services.books import BookReader, Books
+from worker.services.break_desk import reopen_lapsed
 from worker.services.ports import (
     BreakAction,
     Clock,
@@ -138,6 +139,7 @@ class ReconciliationService:
         if stored is not None and stored.finished_at is not None:
             return stored
         self._database.transact(lambda tx: self._begin(tx, run, scheduled=request.window is None))
+        reopen_lapsed(self._database, request.shop, request.provider, self._clock.now())
         open_breaks = self._database.transact(lambda tx: tx.breaks.open(request.shop, request.provider))
         scope = self._scope(request, span, open_breaks)
         books = self._books.read(request, scope, open_breaks, give_up=give_up, progress=progress)
@@ -187,7 +189,7 @@ class ReconciliationService:
             if finding.outcome is Outcome.BREAK
         ]
         past = self._database.transact(lambda tx: tx.breaks.by_ids(ids))
-        return acknowledged(findings, past, shop=run.shop, provider=run.provider)
+        return acknowledged(findings, past, shop=run.shop, provider=run.provider, now=self._clock.now())
 
     def _openings(self, run: Run) -> dict[str, Opening] | None:
         """Return what the run before left open; None where no complete run ends where this one starts."""

@@ -39,6 +39,7 @@ def run_record(database: Database, run_id: str) -> RunRecord:
         past = [item for item in tx.runs.recent(run.shop, TREND_RUNS + 1) if item.provider == run.provider]
         closed = tx.breaks.listed(run.shop, status="resolved", limit=500)
         opened = tuple(tx.breaks.open(run.shop, run.provider))
+        histories = tx.breaks.histories([item.break_id for item in opened[:HISTORIES]])
         return RunRecord(
             run=run,
             statements=tuple(tx.runs.statements(run_id)),
@@ -48,7 +49,7 @@ def run_record(database: Database, run_id: str) -> RunRecord:
                 item for item in closed if item.resolved_at == run.finished_at and item.provider == run.provider
             ),
             earlier=tuple(item for item in past if item.run_id != run_id and item.started_at <= run.started_at),
-            history={item.break_id: tuple(tx.breaks.history(item.break_id)) for item in opened[:HISTORIES]},
+            history={name: tuple(actions) for name, actions in histories.items()},
         )
 
     return database.transact(gather)

@@ -94,11 +94,11 @@ def statements_of(
 def _steps(findings: list[Finding]) -> list[StatementLine]:
     steps = []
     for kind in SEVERITY:
-        counted = [f for f in findings if f.kind is kind and f.outcome is not Outcome.PENDING and not f.settled]
+        counted = [f for f in findings if f.kind is kind and f.outcome is not Outcome.PENDING and f.settlement is None]
         steps.append((str(kind), _LABELS[kind], counted))
-    steps.append((SETTLED, "Settled by a person", [f for f in findings if f.settled]))
+    steps.append((SETTLED, "Settled by a person", [f for f in findings if f.settlement is not None]))
     for kind in SEVERITY:
-        counted = [f for f in findings if f.kind is kind and f.outcome is Outcome.PENDING and not f.settled]
+        counted = [f for f in findings if f.kind is kind and f.outcome is Outcome.PENDING and f.settlement is None]
         label = _PENDING.get(kind, f"{_LABELS[kind]} (may still arrive)")
         steps.append((f"pending_{kind}", label, counted))
     return [

@@ -7,7 +7,7 @@ Invariants:
 - a run that does not cover all of a break's evidence (an old window run again, a statement file's span) has no say
   over it: it neither resolves it nor replaces its evidence; it may only widen how far the next run looks back;
 - what another run judged after this one began to read is left as it is: that run saw more;
-- what a person resolved stays resolved until the evidence changes;
+- what a person settled stays resolved until the evidence changes, or the time it is ignored for has ended;
 - the same run applied twice (same `now`) changes nothing.
 """
 
@@ -21,8 +21,6 @@ from worker.domain.matching.scope import Scope
 
 REPAIRED = "repaired"
 AGREES_AGAIN = "agrees again"
-AUTOMATIC_RESOLUTIONS = frozenset({REPAIRED, AGREES_AGAIN})
-"""Any other resolution is a person's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,32 +91,31 @@ def advance(
 
 
 def acknowledged(
-    findings: Iterable[Finding], past: Mapping[str, Break], *, shop: str, provider: str
+    findings: Iterable[Finding], past: Mapping[str, Break], *, shop: str, provider: str, now: datetime
 ) -> tuple[Finding, ...]:
-    """Return the findings with those that a person has settled weighed as warnings, their reason in the cause.
+    """Return the findings with those that a person has settled weighed as warnings, marked with that decision.
 
     A settled difference is still shown and still part of the bridge; it only stops counting as a break. It counts
-    again as soon as its class or an amount changes.
+    again as soon as its class or an amount changes, and when the time it is ignored for has ended.
     """
     weighed = []
     for finding in findings:
         item = past.get(break_id(shop, provider, finding.leg, finding.key, finding.currency))
-        if item is not None and finding.outcome is Outcome.BREAK and _settled(item, finding):
-            cause = f"{finding.cause}; settled by a person: {item.resolution}"
-            weighed.append(
-                replace(finding, outcome=Outcome.WARNING, cause=cause, repair=Repair.NONE, settled=item.resolution)
-            )
+        if item is not None and finding.outcome is Outcome.BREAK and _settled(item, finding, now):
+            marked = replace(finding, outcome=Outcome.WARNING, repair=Repair.NONE, settlement=item.settlement)
+            weighed.append(marked)
         else:
             weighed.append(finding)
     return tuple(weighed)
 
 
-def _settled(item: Break, finding: Finding) -> bool:
-    """Tell whether a person resolved this break and the finding shows nothing new since."""
-    known = item.finding
+def _settled(item: Break, finding: Finding, now: datetime) -> bool:
+    """Tell whether a person's decision on this break still holds and the finding shows nothing new since."""
+    known, decision = item.finding, item.settlement
     return (
         item.status is BreakStatus.RESOLVED
-        and item.resolution not in AUTOMATIC_RESOLUTIONS
+        and decision is not None
+        and (decision.until is None or now < decision.until)
         and (known.kind, known.ours_minor, known.theirs_minor, known.at_risk_minor)
         == (finding.kind, finding.ours_minor, finding.theirs_minor, finding.at_risk_minor)
     )
@@ -160,7 +157,7 @@ def _seen(
     first_movement = min(first_movement, item.first_movement_at)
     if item.status in OPEN_STATUSES:
         return replace(_waiting(item, now), finding=finding, first_movement_at=first_movement)
-    if _settled(item, finding):
+    if _settled(item, finding, now):
         return None
     return replace(
         item,
@@ -172,6 +169,7 @@ def _seen(
         repair_state="none",
         resolved_at=None,
         resolution="",
+        settlement=None,
     )
 
 

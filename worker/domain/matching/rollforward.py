@@ -60,7 +60,7 @@ def is_item(finding: Finding) -> bool:
 
 def is_open(finding: Finding) -> bool:
     """Tell whether an item waits for something: it is neither agreed nor settled by a person."""
-    return is_item(finding) and finding.outcome is not Outcome.MATCHED and not finding.settled
+    return is_item(finding) and finding.outcome is not Outcome.MATCHED and finding.settlement is None
 
 
 def items(findings: Iterable[Finding], currency: str) -> dict[str, Item]:

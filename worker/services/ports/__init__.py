@@ -4,6 +4,7 @@
 timezone-aware UTC, all amounts integer minor units. Methods raise errors of `domain/errors.py` only.
 """
 
+from worker.services.ports.audit import AuditTrail
 from worker.services.ports.database import Database, Transaction
 from worker.services.ports.gateways import (
     Clock,
@@ -30,6 +31,7 @@ from worker.services.ports.reports import ReportWriter
 from worker.services.ports.users import UserStore
 
 __all__ = [
+    "AuditTrail",
     "BreakAction",
     "BreakStore",
     "Clock",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from worker.services.ports.audit import AuditTrail
 from worker.services.ports.inbox import InboxStore
 from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
 from worker.services.ports.reconciliation import BreakStore, RunStore, StatementStore
@@ -52,6 +53,11 @@ class Transaction(Protocol):
     @property
     def statements(self) -> StatementStore:
         """The statements store."""
+        ...
+
+    @property
+    def audit(self) -> AuditTrail:
+        """The audit trail."""
         ...
 
 

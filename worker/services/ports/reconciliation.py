@@ -81,14 +81,25 @@ class RunStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakAction:
-    """One line of a break's history; append-only."""
+    """One line of a break's history: an entry of the audit trail."""
 
     at: datetime
     actor: str
     action: str
-    """`found`, `seen`, `class_changed`, `repair_requested`, `resolved`, `reopened`."""
+    """Of the engine: `found`, `class_changed`, `repair_requested`, `resolved`, `reopened`.
+
+    Of people: `assigned`, `commented`, `resolved`, `ignored`, `reopened`, `linked`."""
     run_id: str
     detail: str = ""
+    reason: str = ""
+    """Why a person did it, in their words; it may hold personal data by mistake and is never logged."""
+    row: str = ""
+    """Mark of the row of an imported file it came from."""
+
+    @property
+    def words(self) -> str:
+        """What it did and why, for a person to read."""
+        return ": ".join(text for text in (self.detail, self.reason) if text)
 
 
 class BreakStore(Protocol):
@@ -102,8 +113,12 @@ class BreakStore(Protocol):
         """Return the named breaks, whatever their status."""
         ...
 
+    def lapsed(self, shop: str, provider: str, now: datetime) -> list[Break]:
+        """Return the breaks whose time of being ignored has ended."""
+        ...
+
     def save(self, item: Break, action: BreakAction | None) -> None:
-        """Insert or update a break and append to its history."""
+        """Insert or update a break and append to its history (the audit trail of its shop)."""
         ...
 
     def get(self, break_id: str) -> Break | None:
@@ -114,8 +129,17 @@ class BreakStore(Protocol):
         """Return the history of a break, oldest first."""
         ...
 
-    def listed(self, shop: str | None, *, status: str | None, limit: int) -> list[Break]:
-        """Return breaks, largest amount at risk first; `status` may be `open`."""
+    def histories(self, break_ids: Sequence[str]) -> dict[str, list[BreakAction]]:
+        """Return the histories of breaks, oldest first; one without any is absent."""
+        ...
+
+    def listed(
+        self, shop: str | None, *, status: str | None, limit: int, owner: str | None = None, provider: str | None = None
+    ) -> list[Break]:
+        """Return breaks, largest amount at risk first.
+
+        `status` may also be `open`, `settled` (by a person) or `ignored`; `owner` may be empty for nobody.
+        """
         ...
 
 
