@@ -4,10 +4,12 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
+from worker.repositories.alerts import MysqlAlertStore
 from worker.repositories.breaks import MysqlBreakStore
 from worker.repositories.inbox import MysqlInboxStore
 from worker.repositories.orders import MysqlOrderStore
 from worker.repositories.payments import MysqlPaymentStore
+from worker.repositories.repairs import MysqlRepairStore
 from worker.repositories.runs import MysqlRunStore
 from worker.repositories.shipments import MysqlShipmentStore
 from worker.repositories.statements import MysqlStatementStore
@@ -59,3 +61,13 @@ class MysqlTransaction:
     def statements(self) -> MysqlStatementStore:
         """The statements store."""
         return MysqlStatementStore(self._connection)
+
+    @cached_property
+    def repairs(self) -> MysqlRepairStore:
+        """The store of repair attempts."""
+        return MysqlRepairStore(self._connection)
+
+    @cached_property
+    def alerts(self) -> MysqlAlertStore:
+        """The alerts store."""
+        return MysqlAlertStore(self._connection)

@@ -4,6 +4,7 @@
 timezone-aware UTC, all amounts integer minor units. Methods raise errors of `domain/errors.py` only.
 """
 
+from worker.services.ports.alerts import AlertStore, Notice, Notifier
 from worker.services.ports.database import Database, Transaction
 from worker.services.ports.gateways import (
     Clock,
@@ -26,10 +27,12 @@ from worker.services.ports.reconciliation import (
     StatementFile,
     StatementStore,
 )
+from worker.services.ports.repairs import RepairStore
 from worker.services.ports.reports import ReportWriter
 from worker.services.ports.users import UserStore
 
 __all__ = [
+    "AlertStore",
     "BreakAction",
     "BreakStore",
     "Clock",
@@ -37,12 +40,15 @@ __all__ = [
     "InboxEntry",
     "InboxStore",
     "MailGateway",
+    "Notice",
+    "Notifier",
     "ObjectStore",
     "OrderStore",
     "PaymentGateway",
     "PaymentStore",
     "Processes",
     "RejectedRow",
+    "RepairStore",
     "ReportWriter",
     "Run",
     "RunStore",
