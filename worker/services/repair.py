@@ -15,7 +15,7 @@ from worker.domain.finding import OPEN_STATUSES, Break, Repair, RepairState
 from worker.domain.repair_policy import Attempt, AttemptOutcome, Decision, RepairPolicy, decide
 from worker.services.inquiry import Answer, Inquiry
 from worker.services.lost_messages import LostMessages
-from worker.services.ports import BreakAction, Clock, Database, Transaction
+from worker.services.ports import BreakAction, Clock, Database, InboxEntry, Transaction
 
 MOST_REPAIRS = 200
 """How many repairs one run makes: hundreds at once are an outage or a first run, and are worked off."""
@@ -29,6 +29,8 @@ class Claim:
 
     item: Break
     attempt: Attempt
+    again: bool = False
+    """It was cut off before: its message may have been delivered already."""
 
 
 class RepairService:
@@ -85,12 +87,16 @@ class RepairService:
             )
             if after != item:
                 tx.breaks.save(after, _decided(item, decision, run_id, now))
-            return Claim(item=after, attempt=decision.attempt) if decision.attempt else None
+            return Claim(item=after, attempt=decision.attempt, again=again) if decision.attempt else None
 
         return self._database.transact(work)
 
     def carry_out(self, claim: Claim) -> ProviderEvent | Answer:
         """Fetch what the attempt delivers, or ask whom it asks. Raises ProviderUnavailable, SourceUnreadable."""
+        if claim.again and (entry := self._delivered(claim.attempt)):
+            return Answer(
+                outcome=AttemptOutcome.DELIVERED, detail=f"{entry.topic} to {entry.source}, before it was cut off"
+            )
         if claim.attempt.repair is Repair.ASK_PROVIDER:
             return self._inquiry.money(claim.item)
         if claim.attempt.repair is Repair.REQUEST_FULFILMENT:
@@ -173,6 +179,12 @@ class RepairService:
         # Without its attempts the break looks untried: what the policy forbids is decided all the same.
         decision = decide(self._policy(item), item, (), run_id="", now=now)
         return decision.attempt is not None or decision.state is not item.repair_state
+
+    def _delivered(self, attempt: Attempt) -> InboxEntry | None:
+        known = self._database.transact(
+            lambda tx: tx.inbox.recent(source=None, outcome=None, limit=1, event_id=attempt.event_id)
+        )
+        return known[0] if known else None
 
     def _policy(self, item: Break) -> RepairPolicy:
         return self._policies.get(item.finding.repair, RepairPolicy())
