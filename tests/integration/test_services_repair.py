@@ -20,6 +20,7 @@ from worker.domain.repair_policy import AttemptOutcome, RepairMode, RepairPolicy
 from worker.services.inquiry import Answer
 from worker.services.ports import InboxEntry
 from worker.services.repair import Claim, RepairService
+from worker.services.repair_rounds import begin_anew
 
 _numbers = count(1)
 MINUTE = timedelta(minutes=1)
@@ -175,10 +176,10 @@ def test_what_does_not_help_is_tried_along_the_ladder_and_then_left_to_a_person(
     item = only(office)
     assert (item.repair_state, item.repair_attempts, item.repair_next_at) == (RepairState.FAILED, 2, None)
     assert told(office, item) == ["found", "repair_requested", "repair_requested", "repair_failed"]
-    again = service.try_again(item.break_id, actor="ada", reason="the subscription is mended")
+    again = begin_anew(office.database, office.clock, item.break_id, actor="ada", reason="the subscription is mended")
     assert (again.repair_state, again.repair_round) == (RepairState.NONE, 2)
     with pytest.raises(Conflict, match="only a failed one"):
-        service.try_again(item.break_id, actor="ada", reason="once more")
+        begin_anew(office.database, office.clock, item.break_id, actor="ada", reason="once more")
     assert office.repaired("later", service) == 1
     assert [attempt.number for attempt in service.attempts(item.break_id)] == [1, 2, 3]
 

@@ -80,7 +80,12 @@ def show(break_id: str, *, as_json: bool) -> None:
         f"ours {Money(finding.ours_minor, finding.currency)}, theirs {Money(finding.theirs_minor, finding.currency)}, "
         f"difference {Money(finding.difference_minor, finding.currency)}, at risk {Money(finding.at_risk_minor, finding.currency)}"
     )
-    click.echo(f"repair: {finding.repair} ({item.repair_state})")
+    times = (
+        f", {item.repair_attempts} attempts, next not before {when(item.repair_next_at)}"
+        if item.repair_attempts
+        else ""
+    )
+    click.echo(f"repair: {finding.repair} ({item.repair_state}{times})")
     for side, facts in (("our record", finding.ours), ("their record", finding.theirs)):
         print_table(side, ["at (UTC)", "what", "reference", "amount", "status"], [_fact(fact) for fact in facts])
     print_table(

@@ -23,12 +23,14 @@ EXIT_REFUSED = 5
 EXIT_BUG = 70
 
 COMMANDS = {
+    "alerts": "One for a rule, shop and provider: list, show, test.",
     "breaks": "Differences between the books: list, show.",
     "db": "The database: migrate, check.",
     "deploy": "Before a release starts: run.",
     "dev": "The local stack: env, status.",
     "order": "Orders: list, show, cancel.",
     "reconcile": "Reconciliation: run, list, show, report.",
+    "repairs": "What was done about breaks without a person: list, retry.",
     "schedules": "Schedules as code: plan, apply, list, pause, resume, trigger, backfill.",
     "secrets": "A deployed environment's secrets: put, remove, list, check.",
     "statements": "Statement files: preview, import.",

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from worker.contract.events import ProviderEvent
-from worker.domain.errors import Conflict, NotFound
 from worker.domain.finding import OPEN_STATUSES, Break, Repair, RepairState
 from worker.domain.repair_policy import Attempt, AttemptOutcome, Decision, RepairPolicy, decide
 from worker.services.inquiry import Answer, Inquiry
@@ -139,35 +138,6 @@ class RepairService:
             tx.breaks.save(after, action)
 
         self._database.transact(work)
-
-    def try_again(self, break_id: str, *, actor: str, reason: str) -> Break:
-        """Begin a new round for a break whose repair failed: a person has mended the cause.
-
-        Raises NotFound, Conflict when the break is not open, has no repair or has not failed.
-        """
-
-        def work(tx: Transaction) -> Break:
-            known = tx.breaks.get(break_id)
-            if known is None:
-                raise NotFound(f"no break {break_id}; `orders breaks list --status all` shows them")
-            tx.runs.lock(known.shop, known.provider)
-            item = tx.breaks.get(break_id) or known
-            if item.status not in OPEN_STATUSES or item.finding.repair is Repair.NONE:
-                raise Conflict(f"break {break_id} is {item.status} and its repair {item.finding.repair}")
-            if item.repair_state is not RepairState.FAILED:
-                raise Conflict(
-                    f"the repair of break {break_id} is {item.repair_state}: only a failed one is begun anew"
-                )
-            after = replace(
-                item, repair_state=RepairState.NONE, repair_round=item.repair_round + 1, repair_next_at=None
-            )
-            action = BreakAction(
-                at=self._clock.now(), actor=actor, action="repair_begun_anew", run_id="", detail=reason[:500]
-            )
-            tx.breaks.save(after, action)
-            return after
-
-        return self._database.transact(work)
 
     def attempts(self, break_id: str) -> list[Attempt]:
         """Return the attempts of a break, oldest first."""

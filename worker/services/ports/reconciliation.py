@@ -82,7 +82,8 @@ class BreakAction:
     at: datetime
     actor: str
     action: str
-    """`found`, `seen`, `class_changed`, `repair_requested`, `resolved`, `reopened`."""
+    """`found`, `class_changed`, `resolved`, `reopened`, and of repairs: `repair_requested`, `repair_would`,
+    `repair_refused`, `repair_off`, `repair_without_effect`, `repair_failed`, `repair_begun_anew`."""
     run_id: str
     detail: str = ""
 
