@@ -203,8 +203,10 @@ class Office:
         self.advance(timedelta(minutes=1))
         return Span(start.replace(microsecond=0), self.clock.now().replace(microsecond=0))
 
-    def reconcile(self, span: Span, run_id: str, *, give_up: bool = False, repair: bool = True) -> Run:
-        request = Reconcile(shop="main", provider="stripe", repair=repair, requested_by="test")
+    def reconcile(
+        self, span: Span, run_id: str, *, give_up: bool = False, repair: bool = True, requested_by: str = "test"
+    ) -> Run:
+        request = Reconcile(shop="main", provider="stripe", repair=repair, requested_by=requested_by)
         return self.reconciliation.run(
             request, span, run_id=run_id, workflow_id=f"w-{run_id}", give_up=give_up, progress=lambda _: None
         )
