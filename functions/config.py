@@ -16,6 +16,8 @@ from worker.contract.temporal_tls import TemporalConfig
 
 WORKER_ONLY = frozenset(
     {
+        "alerting",
+        "alerts",
         "database",
         "deploy",
         "mail",

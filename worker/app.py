@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from temporalio.client import Client
 
+from worker.activities.alerts import AlertActivities
 from worker.activities.events import EventActivities
 from worker.activities.orders import OrderActivities
 from worker.activities.reconciliation import ReconciliationActivities
@@ -27,15 +28,19 @@ from worker.gateways.mail import SmtpMail
 from worker.gateways.shopify import ShopifyShop
 from worker.gateways.stripe_payments import StripePayments
 from worker.gateways.warehouse import Warehouse
+from worker.policies import alert_rules_of, notifier_of, repair_policies_of
 from worker.reports.writer import ReportFiles
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.engine import Engine
+from worker.services.alerting import AlertService
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.events import EventService
+from worker.services.inquiry import Inquiry
+from worker.services.lost_messages import LostMessages, Sources
 from worker.services.orders import OrderService
 from worker.services.reconciliation import Graces, ReconciliationService
 from worker.services.refunds import Refunds
-from worker.services.repair import RepairService, Sources
+from worker.services.repair import RepairService
 from worker.services.reporting import ReportingService
 from worker.services.reversal import Reversal
 from worker.services.users import UserService
@@ -108,10 +113,17 @@ def compose(config: WorkerConfig, client: Client) -> Application:
     )
     reconciliation_activities = ReconciliationActivities(
         ReconciliationService(database, payments, shop, warehouse, clock, graces_of(config)),
-        RepairService(database, payments, shop, warehouse, clock, Sources()),
+        RepairService(
+            database,
+            LostMessages(database, payments, shop, warehouse, clock, Sources()),
+            Inquiry(database, payments, warehouse, clock),
+            clock,
+            repair_policies_of(config),
+        ),
         ReportingService(database, ReportFiles(store_of(config))),
         processes,
     )
+    alert_activities = AlertActivities(AlertService(database, notifier_of(config, mail), clock, alert_rules_of(config)))
     plan: dict[Queue, Duties] = {
         Queue.ORDERS: (
             [OrderWorkflow, RefundWorkflow],
@@ -148,6 +160,8 @@ def compose(config: WorkerConfig, client: Client) -> Application:
                 reconciliation_activities.compare_books,
                 reconciliation_activities.repair_breaks,
                 reconciliation_activities.write_report,
+                alert_activities.weigh_alerts,
+                alert_activities.send_notices,
             ],
         ),
     }

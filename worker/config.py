@@ -156,15 +156,56 @@ class RulesConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepairConfig:
+    """The policy of one kind of repair; see settings.toml for what each value means."""
+
+    mode: str = "on"
+    limits: dict[str, int] = field(default_factory=dict)
+    ladder_seconds: tuple[int, ...] = (300, 3600, 86400)
+    most_attempts: int = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationConfig:
-    """Grace per side and how far back a run looks, in seconds; rules by provider."""
+    """Grace per side and how far back a run looks, in seconds; rules by provider; what may be repaired."""
 
     payment_grace_seconds: int
     shipment_grace_seconds: int
     order_grace_seconds: int
     lookback_seconds: int
     repair: bool
+    repairs: dict[str, RepairConfig]
     rules: dict[str, RulesConfig] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertConfig:
+    """One rule; see settings.toml."""
+
+    when: str
+    to: tuple[str, ...] = ()
+    period_seconds: int = 86400
+    kinds: tuple[str, ...] = ()
+    min_count: int = 1
+    min_at_risk: dict[str, int] = field(default_factory=dict)
+    min_age_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointConfig:
+    """Where notices go: a webhook's address and secrets, or a mail address."""
+
+    url: str = ""
+    secrets: tuple[Secret, ...] = ()
+    mail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertingConfig:
+    """The endpoints of alerts, and inner hosts that webhooks may go to all the same."""
+
+    allowed_hosts: tuple[str, ...]
+    endpoints: dict[str, EndpointConfig]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +252,8 @@ class WorkerConfig:
     mail: MailConfig
     store: StoreConfig
     reconciliation: ReconciliationConfig
+    alerts: dict[str, AlertConfig]
+    alerting: AlertingConfig
     metrics: MetricsConfig
     logging: LoggingConfig
     schedules: dict[str, ScheduleConfig]

@@ -27,6 +27,7 @@ class Credentials:
     shopify_webhook_secret: str
     stripe_webhook_secret: str
     warehouse_webhook_secret: str
+    alert_webhook_secret: str
     user_token_key: str
     api_key: str
 
@@ -56,6 +57,7 @@ def credentials_of(directory: Path) -> Credentials:
         shopify_webhook_secret=f"shpss_{secrets.token_hex(16)}",
         stripe_webhook_secret=f"whsec_{secrets.token_hex(16)}",
         warehouse_webhook_secret=_standard_webhooks_secret(),
+        alert_webhook_secret=_standard_webhooks_secret(),
         user_token_key=f"tk_{secrets.token_hex(32)}",
         api_key=f"ok_{secrets.token_hex(16)}",
     )

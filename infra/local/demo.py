@@ -23,6 +23,7 @@ from infra.local.story.narrator import Narrator
 from infra.local.story.reconciling import (
     Tampered,
     promise_accounted,
+    promise_alerted,
     promise_found,
     promise_repaired,
     run_schedule,
@@ -86,11 +87,12 @@ async def story(directory: Path, report: Path, count: int, seed: int) -> int:
                     f"{first.repairs_requested} repairs: the lost messages are delivered again, by the webhooks' own path"
                 )
                 tell.chapter("Run it again: what was repaired is resolved, what was tampered with persists")
-                await _repaired(books, sold)
+                await _repaired(books, sold, tampered)
                 await asyncio.sleep(GRACE_SECONDS + 1)
                 second = await run_schedule(client)
                 tell.show((await stack.cli("reconcile", "show", second.run_id)).out)
                 promise_repaired(tell, books, sold, tampered)
+                await promise_alerted(world, tell, books)
                 promise_accounted(tell, second)
                 await _statement(stack, world, tell, directory, tampered)
                 source = Path(config.store.path) / second.report
@@ -169,11 +171,11 @@ async def _drain(world: World, tell: Narrator, books: Books, sold: Sold) -> None
     )
 
 
-async def _repaired(books: Books, sold: Sold) -> None:
+async def _repaired(books: Books, sold: Sold, tampered: Tampered) -> None:
     lost = [*sold.unheard, *sold.payment_unheard, *sold.parcel_unheard]
 
     async def over() -> bool:
-        return books.settled(lost)
+        return books.settled(lost) and books.orders()[tampered.given_back].refunded_minor > 0
 
     await until("the repaired orders to end", over, 60)
 
@@ -189,8 +191,8 @@ async def _statement(stack: Stack, world: World, tell: Narrator, directory: Path
     tell.show(answer.out + answer.err)
     tell.promise(
         "the provider's own statement file says the same",
-        answer.status == EXIT_BREAKS and all(order_id in answer.out for order_id in tampered.expected),
-        "the four tampered orders are in the file's reconciliation too",
+        answer.status == EXIT_BREAKS and all(order_id in answer.out for order_id in tampered.lasting),
+        "the three orders with a false charge are in it too",
     )
 
 

@@ -17,6 +17,8 @@ _WORKER_ONLY = (
     "ORDERS_WAREHOUSE__",
     "ORDERS_USERS__",
     "ORDERS_MAIL__",
+    "ORDERS_ALERTING__",
+    "ORDERS_ALERTS__",
 )
 _REDIRECTING = ("ORDERS_", "TEMPORAL_", "GUNICORN_", "MYSQL_")
 _FUNCTIONS_ONLY = ("ORDERS_API__", "ORDERS_WEBHOOKS__")
@@ -47,6 +49,10 @@ def settings_of(layout: Layout) -> dict[str, str]:
         env["ORDERS_PROVIDER__API_BASE"] = f"http://{HOST}:{layout.port('simulator', 'provider')}/stripe"
         env["ORDERS_SHOP__API_BASE"] = f"{outside}/shopify"
         env["ORDERS_WAREHOUSE__API_BASE"] = f"{outside}/warehouse"
+        hook = {"url": f"{outside}/hooks/alerts", "secrets": [secrets.alert_webhook_secret]}
+        env["ORDERS_ALERTING__ENDPOINTS"] = json.dumps({"ops": hook, "finance": {"mail": "finance@shop.example"}})
+        for rule in ("OPEN_BREAKS", "REPAIR_FAILED", "INCOMPLETE_RUN", "SCHEDULE_MISSED"):
+            env[f"ORDERS_ALERTS__{rule}__TO"] = json.dumps(["ops", "finance"])
     if "smtp" in ports:
         env["ORDERS_MAIL__HOST"] = HOST
         env["ORDERS_MAIL__PORT"] = str(ports["smtp"])

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from standardwebhooks import Webhook
 
 from infra.local.blocking import BlockingStack
 from infra.local.story.reconciling import SCHEDULE
@@ -138,18 +139,18 @@ async def bad_day(scene: Scene) -> Day:
     tampered = {
         dropped: "missing_external",
         changed: "amount_under",
-        refunded: "refund_exceeds",
         doubled: "duplicate_external",
         edited: "amount_under",
         stranger: "missing_internal",
     }
-    scene.harmed.update(tampered)
+    scene.harmed.update(tampered, [refunded])
     await passed(datetime.now(UTC) + GRACE)
     looked = await by_hand(scene, 1)
     assert scene.read(unheard) is None, "nothing is repaired unless that was asked for"
     repaired = await by_request(scene, repair=True)
     await scene.completes(unheard, unpaid, unshipped)
     await scene.comes_to(uncancelled, OrderState.CANCELLED)
+    await until("the refund to be booked", lambda: booked_back(scene, refunded, 500), 40)
     await passed(datetime.now(UTC) + timedelta(seconds=1))  # a window ends at a whole second
     return Day(
         scene=scene,
@@ -158,6 +159,7 @@ async def bad_day(scene: Scene) -> Day:
             unpaid: "status_mismatch",
             unshipped: "status_mismatch",
             uncancelled: "status_mismatch",
+            refunded: "refund_exceeds",
         },
         tampered=tampered,
         amounts={
@@ -171,6 +173,11 @@ async def bad_day(scene: Scene) -> Day:
         repaired=repaired,
         last=await by_schedule(scene),
     )
+
+
+async def booked_back(scene: Scene, order_id: str, amount: int) -> bool:
+    order = scene.read(order_id)
+    return order is not None and order.refunded_minor == amount
 
 
 async def lose_messages(scene: Scene) -> tuple[str, str, str, str]:
@@ -227,12 +234,47 @@ async def test_amounts_are_explained_to_the_cent(day: Day) -> None:
 
 async def test_what_was_lost_is_repaired_by_the_webhooks_own_path(day: Day) -> None:
     assert day.repaired.repairs_requested >= len(day.lost)
-    unheard, unpaid, unshipped, uncancelled = day.lost
+    unheard, unpaid, unshipped, uncancelled, _ = day.lost
     assert [await day.scene.charged(order) for order in (unheard, unpaid, unshipped)] == [(1, 2580)] * 3
     assert await day.scene.charged(uncancelled) == (1, 0)
-    entries = day.scene.transact(lambda tx: tx.inbox.recent(source=None, outcome="applied", limit=1000))
-    repairs = {entry.topic for entry in entries if entry.origin == "repair"}
-    assert {"orders/paid", "orders/cancelled", "shipment.shipped"} <= repairs
+    entries = day.scene.transact(lambda tx: tx.inbox.recent(source=None, outcome=None, limit=1000))
+    taken = {"applied", "late"}  # the order of the refund was over
+    repairs = {entry.topic for entry in entries if entry.origin == "repair" and entry.outcome in taken}
+    assert {"orders/paid", "orders/cancelled", "shipment.shipped", "charge.refunded"} <= repairs
+
+
+async def test_every_repair_says_what_it_did_and_what_needs_a_person(day: Day) -> None:
+    listed = await day.scene.json("repairs", "list", "--status", "all", status=1)
+    by_order = {each["break"]["finding"]["order_id"]: each for each in listed if each["attempts"]}
+    for order_id in day.lost:
+        assert {each["outcome"] for each in by_order[order_id]["attempts"]} == {"delivered"}
+    dropped = next(iter(day.tampered))
+    (asked,) = by_order[dropped]["attempts"]
+    assert (asked["repair"], asked["outcome"], by_order[dropped]["break"]["repair_state"]) == (
+        "ask_provider",
+        "contradicted",
+        "failed",
+    )
+
+
+async def test_one_alert_tells_of_all_of_it_by_signed_webhook_and_by_mail(day: Day) -> None:
+    alerts = [each for each in await day.scene.json("alerts", "list", status=1) if each["rule"] == "open_breaks"]
+    (alert,) = alerts
+    assert alert["concern"]["subjects"] >= len(day.tampered)
+    notices = day.scene.transact(lambda tx: tx.alerts.notices(alert["alert_id"]))
+    assert {(notice.endpoint, notice.outcome) for notice in notices} == {
+        ("ops", "delivered"),
+        ("finance", "delivered"),
+    }
+    hooks = (await day.scene.world.control("GET", "/hooks/alerts"))["data"]
+    (told,) = [each for each in hooks if each["document"]["data"]["alert_id"] == alert["alert_id"]]
+    secret = day.scene.stack.stack.layout.credentials.alert_webhook_secret
+    Webhook(secret).verify(told["body"], told["headers"])
+    assert not any(order_id in told["body"] for order_id in day.tampered)
+    sampled = await day.scene.cli("alerts", "test", "open_breaks")
+    assert "ops: took the sample" in sampled.out
+    sample = (await day.scene.world.control("GET", "/hooks/alerts"))["data"][-1]
+    assert sample["document"]["type"] == "reconciliation.alert.test"
 
 
 async def test_the_next_run_resolves_what_was_repaired_and_keeps_the_rest(day: Day) -> None:

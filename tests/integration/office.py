@@ -8,17 +8,21 @@ from tests.integration.outside_process import QUICK, OutsideProcess
 from worker.contract.events import ProviderEvent
 from worker.contract.orders import OrderEvent, OrderLine, OrderStatus, PaymentMode, PlaceOrder
 from worker.contract.reconciliation import Reconcile
+from worker.domain.finding import Repair
 from worker.domain.ledger import Shipment
 from worker.domain.order import Order, OrderState
 from worker.domain.payment import BookEntry, Payment
+from worker.domain.repair_policy import AttemptOutcome, RepairPolicy
 from worker.domain.window import Span
 from worker.repositories.database import MysqlDatabase
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.events import EventService
+from worker.services.inquiry import Answer, Inquiry
+from worker.services.lost_messages import LostMessages, Sources
 from worker.services.orders import OrderService
 from worker.services.ports import Run
 from worker.services.reconciliation import Graces, ReconciliationService
-from worker.services.repair import RepairService, Sources
+from worker.services.repair import Claim, RepairService
 from worker.services.reversal import Reversal
 from worker.services.translation.route import Route
 
@@ -51,7 +55,9 @@ class Office:
         self.events = EventService(self.database, self.books, self.reversal, self.clock)
         graces = Graces(payment=NOW, shipment=NOW, order=NOW, lookback=timedelta(hours=1))
         self.reconciliation = ReconciliationService(self.database, payments, shop, warehouse, self.clock, graces)
-        self.repair = RepairService(self.database, payments, shop, warehouse, self.clock, Sources())
+        self.messages = LostMessages(self.database, payments, shop, warehouse, self.clock, Sources())
+        self.inquiry = Inquiry(self.database, payments, warehouse, self.clock)
+        self.repair = self.repairing()
 
     def advance(self, span: timedelta) -> None:
         """Move both clocks forward."""
@@ -167,6 +173,29 @@ class Office:
             return self.events.late("main", route.order_id, route.event)
         return self.orders.apply("main", route.order_id, route.event).answer.outcome
 
+    # ---- repair -----------------------------------------------------------------------------------------------
+
+    def repairing(self, **policies: RepairPolicy) -> RepairService:
+        """Return a repair service under policies, named by repair."""
+        named = {Repair(name): policy for name, policy in policies.items()}
+        return RepairService(self.database, self.messages, self.inquiry, self.clock, named)
+
+    def repaired(self, run_id: str, service: RepairService | None = None) -> int:
+        """Do what the repair activity and the event's workflow do; return how many messages were delivered again."""
+        repair = service or self.repair
+        claims = (repair.claim(break_id, run_id) for break_id in repair.due("main", "stripe", run_id))
+        return sum(self.carried_out(claim, repair) for claim in claims if claim is not None)
+
+    def carried_out(self, claim: Claim, service: RepairService | None = None) -> bool:
+        """Make one attempt; return whether anything was delivered."""
+        repair = service or self.repair
+        answer = repair.carry_out(claim)
+        if isinstance(answer, ProviderEvent):
+            self.deliver(answer, f"run-of-{answer.event_id}")
+            answer = Answer(outcome=AttemptOutcome.DELIVERED, detail=answer.topic)
+        repair.finished(claim, answer)
+        return answer.outcome is AttemptOutcome.DELIVERED
+
     # ---- reconciliation ---------------------------------------------------------------------------------------
 
     def span(self, start: datetime) -> Span:
@@ -174,8 +203,10 @@ class Office:
         self.advance(timedelta(minutes=1))
         return Span(start.replace(microsecond=0), self.clock.now().replace(microsecond=0))
 
-    def reconcile(self, span: Span, run_id: str, *, give_up: bool = False, repair: bool = True) -> Run:
-        request = Reconcile(shop="main", provider="stripe", repair=repair, requested_by="test")
+    def reconcile(
+        self, span: Span, run_id: str, *, give_up: bool = False, repair: bool = True, requested_by: str = "test"
+    ) -> Run:
+        request = Reconcile(shop="main", provider="stripe", repair=repair, requested_by=requested_by)
         return self.reconciliation.run(
             request, span, run_id=run_id, workflow_id=f"w-{run_id}", give_up=give_up, progress=lambda _: None
         )

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from threading import Barrier
 from typing import TypeVar
 
-from sqlalchemy import URL, Engine, make_url, text
+from sqlalchemy import URL, Engine, delete, make_url, text
 
 from worker.repositories.engine import make_engine
 from worker.repositories.migrate import upgrade
+from worker.repositories.schema import METADATA
 
 T = TypeVar("T")
 
@@ -53,6 +54,15 @@ def migrated_database(database_url: str) -> Iterator[Engine]:
             yield engine
         finally:
             engine.dispose()
+
+
+def emptied(engine: Engine) -> None:
+    """Remove every row: quicker than another database for each test."""
+    with engine.begin() as connection:
+        connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
+        for table in METADATA.tables.values():
+            connection.execute(delete(table))
+        connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
 
 
 def at_once(times: int, work: Callable[[int], T]) -> list[T]:

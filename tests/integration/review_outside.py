@@ -108,6 +108,12 @@ class Payments:
     def payment_document(self, reference: str) -> str:
         raise NotImplementedError
 
+    def refund_document(self, reference: str) -> str:
+        return self.payment_document(reference)
+
+    def dispute_document(self, reference: str) -> str:
+        return self.payment_document(reference)
+
     def ledger(self, start: datetime, end: datetime) -> Iterator[LedgerLine]:
         raise NotImplementedError
 

@@ -26,7 +26,16 @@ class Recorded:
     statements: list[tuple[str, Any]]
 
 
-CHILDREN = {"order_trail", "run_statements", "run_findings", "break_actions", "statement_lines", "statement_rejects"}
+CHILDREN = {
+    "order_trail",
+    "run_statements",
+    "run_findings",
+    "break_actions",
+    "repair_attempts",
+    "alert_notices",
+    "statement_lines",
+    "statement_rejects",
+}
 
 
 def _value(table: Table, column: Column[Any], number: int) -> Any:
@@ -108,6 +117,14 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "audit.listed of subject": lambda tx: tx.audit.listed("shop-1", subject="9", actor=None, action=None, limit=20),
     "audit.about": lambda tx: tx.audit.about(_ids(1, 2)),
     "audit.unsealed": lambda tx: tx.audit.unsealed("shop-1"),
+    "repairs.of_breaks": lambda tx: tx.repairs.of_breaks(["none", "nobody"]),
+    "repairs.cut_off": lambda tx: tx.repairs.cut_off("none"),
+    "alerts.newest": lambda tx: tx.alerts.newest("shop-1", "provider-1", "none"),
+    "alerts.pending": lambda tx: tx.alerts.pending(NOW + timedelta(days=9)),
+    "alerts.get": lambda tx: tx.alerts.get("none"),
+    "alerts.notices": lambda tx: tx.alerts.notices("none"),
+    "alerts.listed": lambda tx: tx.alerts.listed(None, 0),
+    "alerts.listed by state": lambda tx: tx.alerts.listed("state-1", 0),
     "statements.lines": lambda tx: list(tx.statements.lines("none")),
     "statements.rejects": lambda tx: tx.statements.rejects("none"),
 }

@@ -23,9 +23,9 @@ from worker.domain.window import Span
 from worker.repositories.database import MysqlDatabase
 from worker.services import reconciliation as service_module
 from worker.services.bookkeeping import Bookkeeping
+from worker.services.lost_messages import LostMessages, Sources
 from worker.services.ports import Run, ShopPayment, StatementFile
 from worker.services.reconciliation import Graces, ReconciliationService
-from worker.services.repair import MOST_REPAIRS, RepairService, Sources
 
 NOW = datetime(2026, 11, 22, 12, 5, tzinfo=UTC)
 CUT = NOW - timedelta(minutes=5)
@@ -102,7 +102,7 @@ class World:
         self.provider, self.store, self.warehouse, self.clock = Provider(), Shop(), Warehouse(), Clock()
         payments, store, warehouse = cast("Any", self.provider), cast("Any", self.store), cast("Any", self.warehouse)
         self.service = ReconciliationService(database, payments, store, warehouse, self.clock, GRACES)
-        self.repair = RepairService(database, payments, store, warehouse, self.clock, Sources())
+        self.messages = LostMessages(database, payments, store, warehouse, self.clock, Sources())
         self.books = Bookkeeping(database, payments, store, self.clock)
         self.runs = 0
 
@@ -393,9 +393,9 @@ def lost_order(world: World) -> Break:
 def test_an_order_that_was_cancelled_or_sent_meanwhile_is_not_started(world: World, now: dict[str, str]) -> None:
     item = lost_order(world)
     world.store.documents["77"] = {"id": 77} | now
-    assert world.repair.event(item, "run") is None
+    assert world.messages.event(item, "run") is None
     world.store.documents["77"] = {"id": 77, "cancelled_at": None, "fulfillment_status": None}
-    event = world.repair.event(item, "run")
+    event = world.messages.event(item, "run")
     assert event is not None
     assert event.topic == "orders/create"
 
@@ -404,7 +404,7 @@ def test_a_payment_for_an_order_cancelled_meanwhile_is_a_cancellation(world: Wor
     world.order("77", OrderState.AWAITING_PAYMENT, at=CUT - DAY, mode="collected_by_shop")
     item = lost_payment(world)
     world.store.documents["77"] = {"id": 77, "cancelled_at": "2026-11-22T12:00:00Z"}
-    event = world.repair.event(item, "run")
+    event = world.messages.event(item, "run")
     assert event is not None
     assert event.topic == "orders/cancelled"
 
@@ -434,44 +434,11 @@ def test_a_lost_payment_is_found_by_its_evidence_however_old_it_is(world: World)
         state=PaymentState.CAPTURED,
         captured_minor=500,
     )
-    assert world.repair.event(item, "run") is None
+    assert world.messages.event(item, "run") is None
     world.provider.held[line.payment_reference] = payment
-    event = world.repair.event(item, "run")
+    event = world.messages.event(item, "run")
     assert event is not None
     assert json.loads(event.body) == {"id": line.payment_reference}
-
-
-def test_a_repair_that_does_not_help_is_asked_for_ever_more_rarely(world: World) -> None:
-    lost_order(world)
-    asked = []
-    for number in range(1, 17):
-        due = world.repair.repairable(world.shop, "stripe")
-        if due:
-            asked.append(number)
-            world.repair.requested(due[0], "run")
-        world.run(world.between(CUT - HOUR))
-    assert asked == [1, 2, 4, 8, 16]
-
-
-def test_a_storm_of_breaks_is_worked_off_and_starves_nobody(world: World) -> None:
-    world.store.listed = [
-        ShopOrder(
-            order_id=f"n{number:04d}",
-            total_minor=500,
-            currency="EUR",
-            paid=True,
-            cancelled=False,
-            created_at=CUT - 2 * HOUR,
-        )
-        for number in range(MOST_REPAIRS + 5)
-    ]
-    world.run()
-    first = world.repair.repairable(world.shop, "stripe")
-    assert len(first) == MOST_REPAIRS
-    for item in first:
-        world.repair.requested(item, "run")
-    due = {item.break_id for item in world.repair.repairable(world.shop, "stripe")[:5]}
-    assert due == {item.break_id for item in world.open()} - {item.break_id for item in first}
 
 
 async def test_a_long_read_keeps_its_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -223,5 +223,6 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
     WorkflowType.RECONCILIATION: {
         "reconciled": reconciliation(Verdict.RECONCILED, matched=3),
         "repaired": reconciliation(Verdict.BREAKS, matched=2, breaks_open=1, breaks_new=1),
+        "alerted": reconciliation(Verdict.BREAKS, matched=2, breaks_open=1, breaks_new=1),
     },
 }

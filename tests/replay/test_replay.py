@@ -12,6 +12,7 @@ from tests.replay.changed_workflow import ReportFirst
 from tests.replay.corpus import FOLDER, RECORD, activities_in, file_of, load, recorded
 from tests.replay.paths import PATHS
 from tests.workflows.timeskipping import sandbox
+from worker.activities.alerts import AlertActivities
 from worker.activities.events import EventActivities
 from worker.activities.orders import OrderActivities
 from worker.activities.reconciliation import ReconciliationActivities
@@ -26,7 +27,14 @@ from worker.workflows.refund import RefundWorkflow
 from worker.workflows.user import UserWorkflow
 
 WORKFLOWS = [OrderWorkflow, ProviderEventWorkflow, ReconciliationWorkflow, RefundWorkflow, UserWorkflow]
-ACTIVITIES = [OrderActivities, EventActivities, ReconciliationActivities, RefundActivities, UserActivities]
+ACTIVITIES = [
+    AlertActivities,
+    OrderActivities,
+    EventActivities,
+    ReconciliationActivities,
+    RefundActivities,
+    UserActivities,
+]
 
 STUCK = f"""
 This code cannot replay {{name}}: workflows that are running when it is deployed would get stuck.

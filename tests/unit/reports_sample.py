@@ -11,6 +11,7 @@ from worker.domain.finding import (
     Leg,
     Outcome,
     Repair,
+    RepairState,
     Statement,
     StatementLine,
     break_id,
@@ -60,7 +61,9 @@ def finding(
     )
 
 
-def followed(one: Finding, status: BreakStatus, *, age: timedelta, runs: int = 1, repair_state: str = "none") -> Break:
+def followed(
+    one: Finding, status: BreakStatus, *, age: timedelta, runs: int = 1, repair_state: RepairState = RepairState.NONE
+) -> Break:
     gone = status is BreakStatus.RESOLVED
     return Break(
         break_id=break_id(SHOP, PROVIDER, one.leg, one.key, one.currency),
@@ -74,7 +77,7 @@ def followed(one: Finding, status: BreakStatus, *, age: timedelta, runs: int = 1
         runs_seen=runs,
         repair_state=repair_state,
         resolved_at=END + timedelta(seconds=2) if gone else None,
-        resolution=("repaired" if repair_state == "done" else "agrees again") if gone else "",
+        resolution=("repaired" if repair_state is RepairState.DONE else "agrees again") if gone else "",
     )
 
 
@@ -146,7 +149,7 @@ STRANGE = finding(
 )
 FINDINGS = (LOST, TWICE, SHORT, UNSHIPPED, REFUND, *WAITING, STRANGE)
 BREAKS = (
-    followed(LOST, BreakStatus.NEW, age=timedelta(hours=5), repair_state="requested"),
+    followed(LOST, BreakStatus.NEW, age=timedelta(hours=5), repair_state=RepairState.REQUESTED),
     followed(TWICE, BreakStatus.PERSISTING, age=timedelta(days=2), runs=47),
     followed(SHORT, BreakStatus.PERSISTING, age=timedelta(days=4), runs=95),
     followed(UNSHIPPED, BreakStatus.REOPENED, age=timedelta(days=9), runs=160),
@@ -166,7 +169,7 @@ RESOLVED = (
         BreakStatus.RESOLVED,
         age=timedelta(hours=7),
         runs=2,
-        repair_state="done",
+        repair_state=RepairState.DONE,
     ),
     followed(
         finding("450789302", FindingKind.AMOUNT_OVER, ours=1000, theirs=1000, at_risk=25, age=timedelta(hours=9)),

@@ -15,6 +15,7 @@ from worker.domain.finding import (
     FindingKind,
     Leg,
     Outcome,
+    RepairState,
     SettledAs,
     Settlement,
     break_id,
@@ -110,19 +111,32 @@ def test_a_key_that_agrees_resolves_the_break() -> None:
         "agrees again",
         "none",
     )
-    asked = replace(opened(), repair_state="requested")
+    asked = replace(opened(), repair_state=RepairState.REQUESTED)
     (item,) = step([asked], agreeing, 2).upserts
     assert (item.resolution, item.repair_state) == ("repaired", "done")
     assert step([item], agreeing, 3).upserts == ()
 
 
-def test_a_resolved_break_comes_back_under_its_id_and_may_be_repaired_again() -> None:
-    asked = replace(opened(), repair_state="requested")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (RepairState.NONE, RepairState.NONE),
+        (RepairState.WOULD, RepairState.NONE),
+        (RepairState.REFUSED, RepairState.NONE),
+        (RepairState.REQUESTED, RepairState.FAILED),
+        (RepairState.FAILED, RepairState.FAILED),
+    ],
+)
+def test_a_break_that_comes_back_keeps_its_id_and_what_was_repaired_is_for_a_person(
+    before: RepairState, after: RepairState
+) -> None:
+    asked = replace(opened(), repair_state=before, repair_attempts=1, repair_next_at=THIRD)
     (resolved,) = step([asked], clean(3).payments(), 2).upserts
     done = step([resolved], broken().payments(), 3)
     assert counts(done) == (0, 0, 1, 0)
     (item,) = done.upserts
-    assert (item.break_id, item.status, item.repair_state) == (asked.break_id, BreakStatus.REOPENED, "none")
+    assert (item.break_id, item.status, item.repair_state) == (asked.break_id, BreakStatus.REOPENED, after)
+    assert (item.repair_attempts, item.repair_next_at) == (1, None)
     assert (item.resolved_at, item.resolution, item.first_seen_at) == (None, "", FIRST)
 
 

@@ -73,7 +73,7 @@ def test_a_capture_that_the_ledger_lacks_is_missing_external() -> None:
     books = clean()
     books.lines = [each for each in books.lines if each.order_id != "002"]
     found = only(books.payments(), K.MISSING_EXTERNAL)
-    assert (found.difference_minor, found.at_risk_minor, found.repair) == (-1002, 1002, Repair.NONE)
+    assert (found.difference_minor, found.at_risk_minor, found.repair) == (-1002, 1002, Repair.ASK_PROVIDER)
 
 
 @pytest.mark.parametrize(("by", "kind"), [(-1, K.AMOUNT_UNDER), (1, K.AMOUNT_OVER)])

@@ -9,6 +9,7 @@ from temporalio import activity
 from tests.workflows.conduct import Conduct
 from tests.workflows.order_book import OrderBook
 from tests.workflows.samples import order_event
+from worker.activities.alerts import AlertOrder
 from worker.activities.events import Filing, Receipt, Received
 from worker.activities.orders import Delivery, Recorded, Reverse, Step
 from worker.activities.reconciliation import Plan, RepairOrder, RunAnswer, RunOrder
@@ -211,6 +212,16 @@ class ReconciliationDoubles:
     async def repair_breaks(self, order: RepairOrder) -> int:
         async with self.conduct.step("repair_breaks", order):
             return self._repairs
+
+    @activity.defn
+    async def weigh_alerts(self, order: AlertOrder) -> dict[str, str]:
+        async with self.conduct.step("weigh_alerts", order):
+            return {"open_breaks": "opened"} if self._verdict is Verdict.BREAKS else {}
+
+    @activity.defn
+    async def send_notices(self) -> int:
+        async with self.conduct.step("send_notices", None):
+            return 1
 
     @activity.defn
     async def write_report(self, run_id: str) -> str:

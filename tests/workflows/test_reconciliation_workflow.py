@@ -1,6 +1,7 @@
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,7 +24,7 @@ from tests.workflows.doubles import ReconciliationDoubles, activities_of
 from tests.workflows.timeskipping import serving
 from worker.contract.names import SearchAttribute
 from worker.contract.reconciliation import Reconcile, ReconciliationResult, Window
-from worker.domain.errors import InvalidInput, SourceUnreadable
+from worker.domain.errors import InvalidInput, ProviderUnavailable, SourceUnreadable
 from worker.domain.finding import Verdict
 from worker.workflows.reconciliation import ReconciliationWorkflow
 
@@ -158,6 +159,28 @@ async def test_the_result_holds_the_counts_and_where_the_report_is(env: Workflow
         incomplete_because=("the ledger could not be read",),
     )
     assert description.typed_search_attributes.get(VERDICT) == "incomplete"
+
+
+async def test_alerts_are_weighed_after_the_report_for_the_run_and_its_schedule(env: WorkflowEnvironment) -> None:
+    doubles = ReconciliationDoubles(verdict=Verdict.BREAKS)
+    result = await result_of(env, doubles, replace(asked_for(), interval_seconds=900))
+
+    (order,) = doubles.conduct.calls["weigh_alerts"]
+    assert (order.run_id, order.interval_seconds) == (result.run_id, 900)
+    assert list(doubles.conduct.calls)[-3:] == ["write_report", "weigh_alerts", "send_notices"]
+
+
+async def test_an_endpoint_that_never_answers_is_tried_a_few_times_and_fails_no_run(env: WorkflowEnvironment) -> None:
+    doubles = ReconciliationDoubles(verdict=Verdict.BREAKS)
+    doubles.conduct.fail("send_notices", *[ProviderUnavailable("ops did not answer")] * 20)
+    async with worker(env, doubles) as queue:
+        handle = await start(env, queue, asked_for())
+        await doubles.conduct.attempts("send_notices", 1)
+        await env.fast_forward(handle)
+        result = await handle.result()
+
+    assert result.verdict == Verdict.BREAKS
+    assert doubles.conduct.count("send_notices") == 5
 
 
 async def test_a_source_that_cannot_be_read_is_asked_again_under_the_same_run_id(env: WorkflowEnvironment) -> None:

@@ -10,15 +10,22 @@ from datetime import datetime
 
 from temporalio import activity
 
+from worker.contract.events import ProviderEvent
 from worker.contract.reconciliation import Reconcile, Window
+from worker.domain.errors import ProviderUnavailable, SourceUnreadable
+from worker.domain.repair_policy import AttemptOutcome
 from worker.domain.window import Span
+from worker.services.inquiry import Answer
 from worker.services.ports import Processes
 from worker.services.reconciliation import ReconciliationService
-from worker.services.repair import RepairService
+from worker.services.repair import MOST_REPAIRS, RepairService
 from worker.services.reporting import ReportingService
 
 TRIES_PER_SOURCE = 4
 """How often a source that cannot be read is asked again before the run is stored as incomplete."""
+
+ENOUGH_UNANSWERED = 3
+"""After so many repairs without an answer from outside the rest is left to the next run."""
 
 HEARTBEAT_SECONDS = 20.0
 """How often a comparison says that it is at work; one page of a long list is not the end of a step."""
@@ -98,17 +105,31 @@ class ReconciliationActivities:
 
     @activity.defn
     async def repair_breaks(self, order: RepairOrder) -> int:
-        """Start an event for each break that may be repaired; return how many."""
-        started = 0
-        for item in await asyncio.to_thread(self._repair.repairable, order.shop, order.provider):
-            activity.heartbeat(started)
-            event = await asyncio.to_thread(self._repair.event, item, order.run_id)
-            if event is None:
+        """Make the repairs that are due and allowed; return how many messages were delivered or parcels asked for.
+
+        A provider that does not answer keeps nobody: its attempt is finished by a later run, under the same id.
+        """
+        made = delivered = unanswered = 0
+        for break_id in await asyncio.to_thread(self._repair.due, order.shop, order.provider, order.run_id):
+            if made >= MOST_REPAIRS or unanswered >= ENOUGH_UNANSWERED:
+                break
+            activity.heartbeat(made)
+            claim = await asyncio.to_thread(self._repair.claim, break_id, order.run_id)
+            if claim is None:
                 continue
-            await self._processes.start_event(event)
-            await asyncio.to_thread(self._repair.requested, item, order.run_id)
-            started += 1
-        return started
+            made += 1
+            try:
+                answer = await asyncio.to_thread(self._repair.carry_out, claim)
+            except (ProviderUnavailable, SourceUnreadable) as problem:
+                unanswered += 1
+                activity.logger.warning("a repair waits for an outside system", extra={"cause": str(problem)})
+                continue
+            if isinstance(answer, ProviderEvent):
+                await self._processes.start_event(answer)
+                answer = Answer(outcome=AttemptOutcome.DELIVERED, detail=f"{answer.topic} to {answer.source}")
+            await asyncio.to_thread(self._repair.finished, claim, answer)
+            delivered += answer.outcome is AttemptOutcome.DELIVERED
+        return delivered
 
     @activity.defn
     def write_report(self, run_id: str) -> str:

@@ -109,7 +109,12 @@ def show(break_id: str, *, as_json: bool) -> None:
         f"ours {Money(finding.ours_minor, finding.currency)}, theirs {Money(finding.theirs_minor, finding.currency)}, "
         f"difference {Money(finding.difference_minor, finding.currency)}, at risk {Money(finding.at_risk_minor, finding.currency)}"
     )
-    click.echo(f"repair: {finding.repair} ({item.repair_state})")
+    times = (
+        f", {item.repair_attempts} attempts, next not before {when(item.repair_next_at)}"
+        if item.repair_attempts
+        else ""
+    )
+    click.echo(f"repair: {finding.repair} ({item.repair_state}{times})")
     click.echo(f"owner: {item.owner or 'nobody'}")
     if item.settlement is not None:
         click.echo(f"{state(item)}, decided {when(item.settlement.at)} UTC: {item.settlement.reason}")

@@ -23,6 +23,7 @@ EXIT_REFUSED = 5
 EXIT_BUG = 70
 
 COMMANDS = {
+    "alerts": "One for a rule, shop and provider: list, show, test.",
     "audit": "What people and the engine did, provably unchanged: list, verify.",
     "breaks": "Differences between the books: list, show, assign, comment, resolve, ignore, reopen, link, export, import.",
     "db": "The database: migrate, check.",
@@ -30,6 +31,7 @@ COMMANDS = {
     "dev": "The local stack: env, status.",
     "order": "Orders: list, show, cancel.",
     "reconcile": "Reconciliation: run, list, show, report.",
+    "repairs": "What was done about breaks without a person: list, retry.",
     "schedules": "Schedules as code: plan, apply, list, pause, resume, trigger, backfill.",
     "secrets": "A deployed environment's secrets: put, remove, list, check.",
     "statements": "Statement files: preview, import.",

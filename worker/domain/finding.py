@@ -83,13 +83,35 @@ class Outcome(StrEnum):
 
 
 class Repair(StrEnum):
-    """What may safely be done about a finding without a person: the lost message is delivered again."""
+    """What may safely be done about a finding without a person, if the policy of the settings allows it."""
 
     NONE = "none"
     START_ORDER = "start_order"
     DELIVER_PAYMENT = "deliver_payment"
+    DELIVER_REFUND = "deliver_refund"
+    DELIVER_DISPUTE = "deliver_dispute"
     DELIVER_SHIPMENT = "deliver_shipment"
     DELIVER_CANCELLATION = "deliver_cancellation"
+    ASK_PROVIDER = "ask_provider"
+    """Ask the provider again about money that its ledger does not show; nothing is delivered."""
+    REQUEST_FULFILMENT = "request_fulfilment"
+    """Ask for the parcel again, under the first request's id."""
+
+
+class RepairState(StrEnum):
+    """Where the repair of a break stands."""
+
+    NONE = "none"
+    WOULD = "would"
+    """The policy is dry: it is recorded what would be done."""
+    REQUESTED = "requested"
+    """Done; the next run tells whether it helped."""
+    DONE = "done"
+    """The break was resolved after it."""
+    FAILED = "failed"
+    """It did not help, or the break came back: for a person, never tried again silently."""
+    REFUSED = "refused"
+    """The amount is over the policy's limit: for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,8 +214,13 @@ class Break:
     first_movement_at: datetime
     """The oldest fact behind it: a later run looks back at least this far."""
     runs_seen: int = 1
-    repair_state: str = "none"
-    """`none`, `requested` or `done`."""
+    repair_state: RepairState = RepairState.NONE
+    repair_attempts: int = 0
+    """How many attempts were recorded in all rounds."""
+    repair_next_at: datetime | None = None
+    """Not before this is another attempt made, or the last one held against the repair."""
+    repair_round: int = 1
+    """A person begins a new round by asking for another try."""
     resolved_at: datetime | None = None
     resolution: str = ""
     """How it was resolved; where a person settled it, their reason."""

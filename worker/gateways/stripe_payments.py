@@ -135,6 +135,25 @@ class StripePayments:
         }
         return json.dumps(event, separators=(",", ":"))
 
+    def refund_document(self, reference: str) -> str:
+        """Return the event JSON the provider would send for a payment that was given back. Raises NotFound."""
+        with translated(f"read {reference}"):
+            found = _plain(self._client.payment_intents.retrieve(reference, params={"expand": ["latest_charge"]}))
+        charge = found.get("latest_charge")
+        if not isinstance(charge, dict) or not charge.get("amount_refunded"):
+            raise NotFound(f"nothing of {reference} was given back")
+        return _event("charge.refunded", charge, found, charge["created"])
+
+    def dispute_document(self, reference: str) -> str:
+        """Return the event JSON the provider would send for a payment's latest dispute. Raises NotFound."""
+        with translated(f"read disputes of {reference}"):
+            listed = self._client.disputes.list(params={"payment_intent": reference, "limit": 1}).data
+            if not listed:
+                raise NotFound(f"{reference} is not disputed")
+            intent = self._client.payment_intents.retrieve(reference)
+        dispute = _plain(listed[0])
+        return _event("charge.dispute.created", dispute, _plain(intent), dispute["created"])
+
     def ledger(self, start: datetime, end: datetime) -> Iterator[LedgerLine]:
         """Stream the ledger lines of [start, end), oldest first. Raises SourceUnreadable when it breaks off."""
         try:
@@ -194,6 +213,19 @@ def _unknown_is_refused() -> Iterator[None]:
         yield
     except NotFound as problem:
         raise ProviderRejected(str(problem)) from None
+
+
+def _event(topic: str, thing: dict[str, Any], intent: dict[str, Any], created: int) -> str:
+    """Return an event about what belongs to a payment; the payment's metadata name the order."""
+    metadata = {**(intent.get("metadata") or {}), **(thing.get("metadata") or {})}
+    event = {
+        "id": f"evt_for_{thing['id']}",
+        "object": "event",
+        "type": topic,
+        "created": created,
+        "data": {"object": {**thing, "metadata": metadata}},
+    }
+    return json.dumps(event, separators=(",", ":"))
 
 
 def _moved(intent: dict[str, Any]) -> int | None:

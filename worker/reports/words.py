@@ -74,6 +74,10 @@ REPAIR: dict[Repair, str] = {
     Repair.DELIVER_PAYMENT: "deliver the lost payment event again",
     Repair.DELIVER_SHIPMENT: "deliver the lost shipment event again",
     Repair.DELIVER_CANCELLATION: "deliver the lost cancellation again",
+    Repair.DELIVER_REFUND: "deliver the lost refund event again",
+    Repair.DELIVER_DISPUTE: "deliver the lost dispute event again",
+    Repair.ASK_PROVIDER: "ask the provider again what became of the money",
+    Repair.REQUEST_FULFILMENT: "ask for the parcel again, under the first request's id",
 }
 
 SETTLED: dict[SettledAs, str] = {SettledAs.RESOLVED: "Resolved by hand", SettledAs.IGNORED: "Ignored"}

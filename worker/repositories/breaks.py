@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, select
 from sqlalchemy.dialects.mysql import insert as upsert
 
 from worker.domain.audit import AuditEntry, AuditRecord, canonical
-from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, SettledAs, Settlement
+from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, RepairState, SettledAs, Settlement
 from worker.domain.finding_codec import decode_finding, encode_finding
 from worker.repositories.audit import MysqlAuditTrail
 from worker.repositories.paging import chunked, paged
@@ -79,7 +79,10 @@ class MysqlBreakStore:
             "last_seen_at": item.last_seen_at,
             "first_movement_at": item.first_movement_at,
             "runs_seen": item.runs_seen,
-            "repair_state": item.repair_state,
+            "repair_state": str(item.repair_state),
+            "repair_attempts": item.repair_attempts,
+            "repair_next_at": item.repair_next_at,
+            "repair_round": item.repair_round,
             "resolved_at": item.resolved_at,
             "resolution": item.resolution,
             "finding": encode_finding(finding),
@@ -211,7 +214,10 @@ def _break(row: Row[Any]) -> Break:
         last_seen_at=row.last_seen_at,
         first_movement_at=row.first_movement_at,
         runs_seen=row.runs_seen,
-        repair_state=row.repair_state,
+        repair_state=RepairState(row.repair_state),
+        repair_attempts=row.repair_attempts,
+        repair_next_at=row.repair_next_at,
+        repair_round=row.repair_round,
         resolved_at=row.resolved_at,
         resolution=row.resolution,
         settlement=_settlement(row),

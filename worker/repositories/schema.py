@@ -7,8 +7,6 @@
   foreign key to orders. Parts that are written together with their owner have one.
 """
 
-from typing import Any
-
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -18,40 +16,26 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     String,
-    Table,
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.schema import SchemaItem
 
+from worker.repositories import alert_tables, columns
+from worker.repositories.columns import CURRENCY as _CURRENCY
+from worker.repositories.columns import ID as _ID
+from worker.repositories.columns import OUTSIDE as _OUTSIDE
+from worker.repositories.columns import PROVIDER as _PROVIDER
+from worker.repositories.columns import REFERENCE as _REFERENCE
+from worker.repositories.columns import SHA256 as _SHA256
+from worker.repositories.columns import SHOP as _SHOP
+from worker.repositories.columns import WORD as _WORD
+from worker.repositories.columns import key as _key
+from worker.repositories.columns import required as _required
+from worker.repositories.columns import table as _table
 from worker.repositories.times import UtcDateTime
 
-METADATA = MetaData()
-
-_SHOP = String(128)
-_ID = String(128)
-_PROVIDER = String(64)
-_REFERENCE = String(320)
-_CURRENCY = String(8)
-_WORD = String(32)
-_SHA256 = String(64)
-_OUTSIDE = String(512)
-"""A text an outside system chose, for example what it took for our order id."""
-
-
-def _table(name: str, *items: SchemaItem) -> Table:
-    return Table(name, METADATA, *items, mysql_engine="InnoDB", mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin")
-
-
-def _required(name: str, kind: Any, **options: Any) -> Column[Any]:
-    return Column(name, kind, nullable=False, **options)
-
-
-def _key(name: str, kind: Any) -> Column[Any]:
-    return Column(name, kind, primary_key=True, autoincrement=False)
-
+METADATA = columns.METADATA
 
 ORDERS = _table(
     "orders",
@@ -248,6 +232,9 @@ BREAKS = _table(
     Column("links", JSON(none_as_null=True)),
     _required("revision", Integer, server_default="0"),
     Index("breaks_by_lapse", "shop", "provider", "ignored_until"),
+    _required("repair_attempts", Integer, server_default="0"),
+    Column("repair_next_at", UtcDateTime),
+    _required("repair_round", Integer, server_default="1"),
     Index("breaks_by_status", "shop", "provider", "status", "first_seen_at"),
     Index("breaks_by_shop_risk", "shop", "at_risk_minor", "break_id"),
     Index("breaks_by_risk", "at_risk_minor", "break_id"),
@@ -291,6 +278,24 @@ AUDIT_HEADS = _table(
     _required("sequence", BigInteger),
     _required("hash", _SHA256),
 )
+REPAIR_ATTEMPTS = _table(
+    "repair_attempts",
+    Column("break_id", _WORD, ForeignKey("breaks.break_id", name="repair_attempts_of_break"), primary_key=True),
+    _key("attempt", Integer),
+    _required("round", Integer),
+    _required("repair", _WORD),
+    _required("run_id", _ID),
+    _required("event_id", _ID),
+    _required("claimed_at", UtcDateTime),
+    _required("next_at", UtcDateTime),
+    _required("outcome", _WORD),
+    _required("detail", Text),
+    Column("finished_at", UtcDateTime),
+    UniqueConstraint("event_id", name="repair_attempts_once"),
+    Index("repair_attempts_by_run", "run_id", "outcome"),
+)
+
+ALERTS, ALERT_NOTICES = alert_tables.ALERTS, alert_tables.ALERT_NOTICES
 
 STATEMENT_FILES = _table(
     "statement_files",

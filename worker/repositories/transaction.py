@@ -4,11 +4,13 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
+from worker.repositories.alerts import MysqlAlertStore
 from worker.repositories.audit import MysqlAuditTrail
 from worker.repositories.breaks import MysqlBreakStore
 from worker.repositories.inbox import MysqlInboxStore
 from worker.repositories.orders import MysqlOrderStore
 from worker.repositories.payments import MysqlPaymentStore
+from worker.repositories.repairs import MysqlRepairStore
 from worker.repositories.runs import MysqlRunStore
 from worker.repositories.shipments import MysqlShipmentStore
 from worker.repositories.statements import MysqlStatementStore
@@ -70,3 +72,13 @@ class MysqlTransaction:
         """Write what was appended to the audit trail. The last thing before a commit: it locks the trail's end."""
         if "audit" in self.__dict__:
             self.audit.seal()
+
+    @cached_property
+    def repairs(self) -> MysqlRepairStore:
+        """The store of repair attempts."""
+        return MysqlRepairStore(self._connection)
+
+    @cached_property
+    def alerts(self) -> MysqlAlertStore:
+        """The alerts store."""
+        return MysqlAlertStore(self._connection)

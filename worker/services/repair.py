@@ -1,175 +1,172 @@
-"""Repair: a lost message is delivered again, through the very workflow the webhook would have started.
+"""Repair: what the policy allows is done about a break, through the very workflow the webhook would have started.
 
-Only what is safe is repaired: the document is fetched from its owner now, its event is deduplicated like any
-other, and the order decides what it still means. What the shop cancelled meanwhile is not started, and what it says
-is sent already is not sent again. Everything else waits for a person.
+Each attempt is recorded before it is made, under a lock per shop and provider, and carries an id of its own. So two
+runs never make the same attempt, one that was cut off is finished by the next under the same id, and whoever
+receives a message twice takes it once. Whether it helped is the next run's to say.
 """
 
-import contextlib
-import hashlib
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from worker.contract.events import ProviderEvent
-from worker.domain.errors import NotFound, ProviderRejected
-from worker.domain.finding import Break, Leg, Repair
-from worker.domain.ledger import LineKind
-from worker.domain.payment import Payment, PaymentState
-from worker.services.ports import (
-    BreakAction,
-    Clock,
-    Database,
-    PaymentGateway,
-    ShopGateway,
-    Transaction,
-    WarehouseGateway,
-)
+from worker.domain.finding import OPEN_STATUSES, Break, Repair, RepairState
+from worker.domain.repair_policy import Attempt, AttemptOutcome, Decision, RepairPolicy, decide
+from worker.services.inquiry import Answer, Inquiry
+from worker.services.lost_messages import LostMessages
+from worker.services.ports import BreakAction, Clock, Database, InboxEntry, Transaction
 
 MOST_REPAIRS = 200
-"""How many breaks one run may have repaired: hundreds at once are an outage or a first run, and are worked off."""
+"""How many repairs one run makes: hundreds at once are an outage or a first run, and are worked off."""
+
+ACTOR = "reconciliation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """Which webhook source of the settings each dialect's repairs are filed under."""
+class Claim:
+    """An attempt that is recorded and now to be made."""
 
-    shop: str = "shopify"
-    provider: str = "stripe"
-    warehouse: str = "warehouse"
+    item: Break
+    attempt: Attempt
+    again: bool = False
+    """It was cut off before: its message may have been delivered already."""
 
 
 class RepairService:
-    """Turns repairable breaks into events."""
+    """Decides, records and makes repairs. A policy that is not named is the default one."""
 
     def __init__(
         self,
         database: Database,
-        payments: PaymentGateway,
-        shop: ShopGateway,
-        warehouse: WarehouseGateway,
+        messages: LostMessages,
+        inquiry: Inquiry,
         clock: Clock,
-        sources: Sources,
+        policies: Mapping[Repair, RepairPolicy],
     ) -> None:
         self._database = database
-        self._payments = payments
-        self._shop = shop
-        self._warehouse = warehouse
+        self._messages = messages
+        self._inquiry = inquiry
         self._clock = clock
-        self._sources = sources
+        self._policies = policies
 
-    def repairable(self, shop: str, provider: str) -> list[Break]:
-        """Return the open breaks whose repair is due, at most MOST_REPAIRS: never asked for first, then oldest first.
+    def due(self, shop: str, provider: str, run_id: str) -> list[str]:
+        """Return the breaks about which something is to be done or noted: never tried first, then oldest first."""
+        now = self._clock.now()
 
-        A repair that did not help is asked for again, each time after twice as many runs: what it lacks may turn up.
-        """
-        found = self._database.transact(lambda tx: tx.breaks.open(shop, provider))
-        due = [
-            item
-            for item in found
-            if item.finding.repair is not Repair.NONE and (not _asked(item) or _is_power_of_two(item.runs_seen))
-        ]
-        return sorted(due, key=_asked)[:MOST_REPAIRS]
+        def work(tx: Transaction) -> tuple[list[Break], list[str]]:
+            return tx.breaks.open(shop, provider), tx.repairs.cut_off(run_id)
 
-    def event(self, item: Break, run_id: str) -> ProviderEvent | None:
-        """Fetch the document behind a break and return the event to start; None when there is nothing to deliver.
+        found, cut_off = self._database.transact(work)
+        unfinished = set(cut_off)
+        concerned = [item for item in found if item.break_id in unfinished or self._concerns(item, now)]
+        return [item.break_id for item in sorted(concerned, key=lambda item: item.repair_attempts > 0)]
 
-        Raises ProviderUnavailable.
-        """
-        makers: dict[Repair, Callable[[Break, str], ProviderEvent | None]] = {
-            Repair.START_ORDER: self._order_event,
-            Repair.DELIVER_PAYMENT: self._payment_event,
-            Repair.DELIVER_CANCELLATION: self._cancellation_event,
-            Repair.DELIVER_SHIPMENT: self._shipment_event,
-        }
-        maker = makers.get(item.finding.repair)
-        try:
-            return maker(item, run_id) if maker else None
-        except (NotFound, ProviderRejected):
-            return None
+    def claim(self, break_id: str, run_id: str) -> Claim | None:
+        """Decide about one break and record the decision; return the attempt to make now, if any."""
 
-    def requested(self, item: Break, run_id: str) -> None:
-        """Note on the break that its repair was asked for."""
-        action = BreakAction(
-            at=self._clock.now(),
-            actor="reconciliation",
-            action="repair_requested",
-            run_id=run_id,
-            detail=item.finding.repair,
-        )
+        def work(tx: Transaction) -> Claim | None:
+            known = tx.breaks.get(break_id)
+            if known is None:
+                return None
+            tx.runs.lock(known.shop, known.provider)
+            item = tx.breaks.get(break_id)
+            if item is None or item.status not in OPEN_STATUSES:
+                return None
+            now = self._clock.now()
+            attempts = tx.repairs.of_breaks([break_id]).get(break_id, [])
+            decision = decide(self._policy(item), item, attempts, run_id=run_id, now=now)
+            again = decision.attempt in attempts
+            if decision.attempt is not None and not again and not tx.repairs.claim(decision.attempt):
+                return None
+            after = replace(
+                item,
+                repair_state=decision.state,
+                repair_attempts=decision.attempt.number if decision.attempt else item.repair_attempts,
+                repair_next_at=decision.next_at,
+            )
+            if after != item:
+                tx.breaks.save(after, _decided(item, decision, run_id, now))
+            return Claim(item=after, attempt=decision.attempt, again=again) if decision.attempt else None
+
+        return self._database.transact(work)
+
+    def carry_out(self, claim: Claim) -> ProviderEvent | Answer:
+        """Fetch what the attempt delivers, or ask whom it asks. Raises ProviderUnavailable, SourceUnreadable."""
+        if claim.again and (entry := self._delivered(claim.attempt)):
+            return Answer(
+                outcome=AttemptOutcome.DELIVERED, detail=f"{entry.topic} to {entry.source}, before it was cut off"
+            )
+        if claim.attempt.repair is Repair.ASK_PROVIDER:
+            return self._inquiry.money(claim.item)
+        if claim.attempt.repair is Repair.REQUEST_FULFILMENT:
+            return self._inquiry.parcel(claim.item)
+        event = self._messages.event(claim.item, claim.attempt.event_id)
+        if event is None:
+            return Answer(outcome=AttemptOutcome.NOTHING, detail="its owner has nothing to deliver any more")
+        return event
+
+    def finished(self, claim: Claim, answer: Answer) -> None:
+        """Note what became of an attempt, once. One that changed nothing does not count as a repair."""
 
         def work(tx: Transaction) -> None:
-            tx.runs.lock(item.shop, item.provider)
-            current = tx.breaks.get(item.break_id)
-            if current is not None and current.resolved_at is None:
-                tx.breaks.save(replace(current, repair_state="requested"), action)
+            tx.runs.lock(claim.item.shop, claim.item.provider)
+            now, attempt = self._clock.now(), claim.attempt
+            # One that was cut off and is made late gets its whole time to take effect.
+            late = attempt.next_at <= now
+            next_at = now + (attempt.next_at - attempt.claimed_at) if late else attempt.next_at
+            done = replace(
+                attempt, outcome=answer.outcome, detail=answer.detail[:500], finished_at=now, next_at=next_at
+            )
+            if not tx.repairs.finish(done):
+                return
+            current = tx.breaks.get(attempt.break_id)
+            if current is None or current.status not in OPEN_STATUSES:
+                return
+            if answer.outcome is AttemptOutcome.DELIVERED:
+                tx.breaks.save(replace(current, repair_next_at=next_at), None)
+                return
+            contradicted = answer.outcome is AttemptOutcome.CONTRADICTED
+            state = RepairState.FAILED if contradicted else RepairState.NONE
+            action = BreakAction(
+                at=now,
+                actor=ACTOR,
+                action="repair_failed" if contradicted else "repair_without_effect",
+                run_id=attempt.run_id,
+                detail=f"{attempt.repair}, attempt {attempt.number}: {answer.detail}"[:500],
+            )
+            after = replace(current, repair_state=state, repair_next_at=None if contradicted else next_at)
+            tx.breaks.save(after, action)
 
         self._database.transact(work)
 
-    def _order_event(self, item: Break, run_id: str) -> ProviderEvent | None:
-        shop_order = self._shop.order_document(item.finding.repair_reference)
-        now = json.loads(shop_order)
-        if now.get("cancelled_at"):
-            return self._cancellation(item, run_id, shop_order)
-        if now.get("fulfillment_status"):
-            return None
-        collected = self._shop.payments(item.finding.repair_reference)
-        topic = "orders/paid" if collected else "orders/create"
-        return self._event(item, run_id, self._sources.shop, "shopify", topic, shop_order)
+    def attempts(self, break_id: str) -> list[Attempt]:
+        """Return the attempts of a break, oldest first."""
+        return self._database.transact(lambda tx: tx.repairs.of_breaks([break_id])).get(break_id, [])
 
-    def _cancellation_event(self, item: Break, run_id: str) -> ProviderEvent | None:
-        return self._cancellation(item, run_id, self._shop.order_document(item.finding.repair_reference))
+    def _concerns(self, item: Break, now: datetime) -> bool:
+        if item.repair_state is RepairState.FAILED or (item.repair_next_at is not None and now < item.repair_next_at):
+            return False
+        # Without its attempts the break looks untried: what the policy forbids is decided all the same.
+        decision = decide(self._policy(item), item, (), run_id="", now=now)
+        return decision.attempt is not None or decision.state is not item.repair_state
 
-    def _cancellation(self, item: Break, run_id: str, document: str) -> ProviderEvent | None:
-        """Return the cancellation of an order we hold; one that never reached us has nothing to cancel."""
-        order_id = item.finding.order_id
-        if not order_id or self._database.transact(lambda tx: tx.orders.get(item.shop, order_id)) is None:
-            return None
-        return self._event(item, run_id, self._sources.shop, "shopify", "orders/cancelled", document)
-
-    def _payment_event(self, item: Break, run_id: str) -> ProviderEvent | None:
-        if item.finding.leg is Leg.ORDERS:
-            return self._order_event(item, run_id)
-        order_id = item.finding.order_id
-        order = self._database.transact(lambda tx: tx.orders.get(item.shop, order_id))
-        if order is None:
-            return self._order_event(item, run_id)
-        for payment in self._charged(item):
-            if payment.state is PaymentState.CAPTURED:
-                document = self._payments.payment_document(payment.reference)
-                topic = "payment_intent.succeeded"
-                return self._event(item, run_id, self._sources.provider, "stripe", topic, document)
-        return None
-
-    def _charged(self, item: Break) -> Iterator[Payment]:
-        """Yield the payments that the provider's ledger shows: named by the evidence, nothing has to be searched."""
-        for reference in dict.fromkeys(fact.status for fact in item.finding.theirs if fact.record == LineKind.CHARGE):
-            with contextlib.suppress(NotFound):
-                yield self._payments.retrieve(reference)
-
-    def _shipment_event(self, item: Break, run_id: str) -> ProviderEvent:
-        document = self._warehouse.shipment_document(item.finding.repair_reference)
-        return self._event(item, run_id, self._sources.warehouse, "warehouse", "shipment.shipped", document)
-
-    def _event(self, item: Break, run_id: str, source: str, dialect: str, topic: str, body: str) -> ProviderEvent:
-        # The run is part of the id: a repair that did not help may be tried again by the next run, and the
-        # order itself tells a repeated message from a new one.
-        digest = hashlib.sha256(f"{item.break_id}\n{run_id}".encode()).hexdigest()[:24]
-        return ProviderEvent(
-            source=source,
-            dialect=dialect,
-            shop=item.shop,
-            event_id=f"repair-{digest}",
-            topic=topic,
-            body=body,
-            received_at=self._clock.now().isoformat(),
-            origin="repair",
+    def _delivered(self, attempt: Attempt) -> InboxEntry | None:
+        known = self._database.transact(
+            lambda tx: tx.inbox.recent(source=None, outcome=None, limit=1, event_id=attempt.event_id)
         )
+        return known[0] if known else None
+
+    def _policy(self, item: Break) -> RepairPolicy:
+        return self._policies.get(item.finding.repair, RepairPolicy())
 
 
-def _asked(item: Break) -> bool:
-    return item.repair_state == "requested"
-
-
-def _is_power_of_two(number: int) -> bool:
-    return number & (number - 1) == 0
+def _decided(before: Break, decision: Decision, run_id: str, at: datetime) -> BreakAction | None:
+    """Return the line for the break's history; None when nothing but a time changed."""
+    attempt = decision.attempt
+    if attempt is not None:
+        detail = f"{attempt.repair}, attempt {attempt.number}, event {attempt.event_id}, policy on, next {attempt.next_at:%Y-%m-%d %H:%M} UTC"
+        return BreakAction(at=at, actor=ACTOR, action="repair_requested", run_id=run_id, detail=detail)
+    if decision.state is before.repair_state:
+        return None
+    action = "repair_off" if decision.state is RepairState.NONE else f"repair_{decision.state}"
+    return BreakAction(at=at, actor=ACTOR, action=action, run_id=run_id, detail=decision.reason)

@@ -84,6 +84,25 @@ REPORT: Remote = {
 }
 
 
+DATABASE_AFTERWARDS: Remote = {
+    # One transaction at the end of a run that is stored already: the next run does it too, so it is given up soon.
+    "start_to_close_timeout": timedelta(seconds=30),
+    "schedule_to_close_timeout": timedelta(minutes=10),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)),
+}
+
+NOTICES: Remote = {
+    # A few endpoints, ten seconds each at most; what is left after five tries is sent by the next run.
+    "start_to_close_timeout": timedelta(minutes=5),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=2),
+        backoff_coefficient=3,
+        maximum_interval=timedelta(minutes=1),
+        maximum_attempts=5,
+    ),
+}
+
+
 def delivery(patience_seconds: int) -> Remote:
     """Deliver an event; an order that is not there yet is waited for, up to `patience_seconds`."""
     return {

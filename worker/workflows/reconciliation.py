@@ -10,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.contract.names import SearchAttribute, WorkflowType
     from worker.contract.reconciliation import Reconcile, ReconciliationResult
     from worker.domain.finding import Verdict
+    from worker.workflows.alerting import Alerting
     from worker.workflows.policies import COMPARISON, DATABASE, REPORT
 
 NOMINAL_TIME = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
@@ -51,6 +52,7 @@ class ReconciliationWorkflow:
         report = await workflow.execute_activity_method(
             ReconciliationActivities.write_report, run_id, summary="report", **REPORT
         )
+        await Alerting().raise_alerts(run_id, request.interval_seconds)
         counts = answer.counts
         workflow.set_current_details(f"Verdict **{answer.verdict}**, run `{run_id}`, report `{report}`")
         return ReconciliationResult(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from infra.local.simulator import control, keys, mail
+from infra.local.simulator import control, hooks, keys, mail
 from infra.local.simulator.clock import Clock
 from infra.local.simulator.faults import Faults
 from infra.local.simulator.provider import routes as provider_routes
@@ -49,6 +49,7 @@ def build(options: Options) -> web.Application:
     provider_routes.setup(app)
     shop_routes.setup(app)
     warehouse_routes.setup(app)
+    hooks.setup(app)
     mail.setup(app, options.smtp_port)
     app.on_shutdown.append(_let_go)
     app.cleanup_ctx.append(_background)

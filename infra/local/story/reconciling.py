@@ -23,6 +23,13 @@ class Tampered:
     """Order ids by what was done to the provider's books, and the break it must become."""
 
     expected: dict[str, FindingKind]
+    given_back: str
+    """The order whose refund nobody told us of: the provider gave the money back, so it is booked, not questioned."""
+
+    @property
+    def lasting(self) -> set[str]:
+        """What no repair can make true: it waits for a person."""
+        return set(self.expected) - {self.given_back}
 
 
 async def tamper(world: World, tell: Narrator, books: Books, sold: Sold) -> Tampered:
@@ -46,7 +53,8 @@ async def tamper(world: World, tell: Narrator, books: Books, sold: Sold) -> Tamp
             changed: FindingKind.AMOUNT_UNDER,
             refunded: FindingKind.REFUND_EXCEEDS,
             doubled: FindingKind.DUPLICATE_EXTERNAL,
-        }
+        },
+        given_back=refunded,
     )
 
 
@@ -88,7 +96,7 @@ def promise_repaired(tell: Narrator, books: Books, sold: Sold, tampered: Tampere
     """Check that what was lost is whole again and what was tampered with persists for a person."""
     resolved = {item.finding.order_id for item in books.breaks("resolved")}
     still = {item.finding.order_id for item in books.breaks("open")}
-    lost = {*sold.unheard, *sold.payment_unheard, *sold.parcel_unheard}
+    lost = {*sold.unheard, *sold.payment_unheard, *sold.parcel_unheard, tampered.given_back}
     tell.promise(
         "what is safe to repair is repaired",
         lost <= resolved and not lost & still,
@@ -96,8 +104,8 @@ def promise_repaired(tell: Narrator, books: Books, sold: Sold, tampered: Tampere
     )
     tell.promise(
         "what is not safe waits for a person",
-        still == set(tampered.expected),
-        f"{len(still)} of {len(tampered.expected)} tampered orders persist as breaks",
+        still == tampered.lasting,
+        f"{len(still)} of {len(tampered.lasting)} orders with a false charge persist as breaks",
     )
 
 
@@ -107,6 +115,20 @@ def promise_accounted(tell: Narrator, result: ReconciliationResult) -> None:
         "every run explains itself to the cent",
         result.verdict != "incomplete",
         f"verdict {result.verdict}, unexplained residual 0 in every currency",
+    )
+
+
+async def promise_alerted(world: World, tell: Narrator, books: Books) -> None:
+    """Check that everything open was told once, in one message to each endpoint."""
+    hooks = (await world.control("GET", "/hooks/alerts"))["data"]
+    mails = (await world.control("GET", "/mail?to=finance@shop.example"))["data"]
+    about = [hook["document"]["data"] for hook in hooks if hook["document"]["type"].endswith(".opened")]
+    breaks = [each for each in about if each["rule"] == "open_breaks"]
+    told = f"{breaks[0]['count']} breaks" if breaks else "nothing"
+    tell.promise(
+        "one alert tells of all breaks, once",
+        len(breaks) == 1 and len({hook["webhook_id"] for hook in hooks}) == len(hooks) == len(mails),
+        f"one signed webhook and one mail about {told}; {len(books.breaks('open'))} are open now",
     )
 
 

@@ -90,6 +90,8 @@ def _missing_external(account: Account, missing: list[_Paid], scope: Scope, rule
         cause=f"our books hold {_text(account, minor)} in {_count(missing)} that the provider's ledger does not show",
         break_on=max(paid.last_at for paid in missing)
         + rules.grace(Side.EXTERNAL, account.methods, scope.payment_grace),
+        repair=Repair.ASK_PROVIDER,
+        repair_reference=account.order_id,
     )
 
 

@@ -8,6 +8,7 @@ Invariants:
   over it: it neither resolves it nor replaces its evidence; it may only widen how far the next run looks back;
 - what another run judged after this one began to read is left as it is: that run saw more;
 - what a person settled stays resolved until the evidence changes, or the time it is ignored for has ended;
+- a repair is verified here: a break that resolves after it was repaired, one that comes back was not (`failed`);
 - the same run applied twice (same `now`) changes nothing.
 """
 
@@ -16,11 +17,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from worker.domain.errors import Conflict
-from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, Finding, Leg, Outcome, Repair, break_id
+from worker.domain.finding import (
+    OPEN_STATUSES,
+    Break,
+    BreakStatus,
+    Finding,
+    Leg,
+    Outcome,
+    Repair,
+    RepairState,
+    break_id,
+)
 from worker.domain.matching.scope import Scope
 
 REPAIRED = "repaired"
 AGREES_AGAIN = "agrees again"
+
+_TRIED = frozenset({RepairState.DONE, RepairState.FAILED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +179,9 @@ def _seen(
         last_seen_at=now,
         first_movement_at=first_movement,
         runs_seen=item.runs_seen + 1,
-        repair_state="none",
+        # A repair whose break came back did not mend the cause: a person must look.
+        repair_state=RepairState.FAILED if item.repair_state in _TRIED else RepairState.NONE,
+        repair_next_at=None,
         resolved_at=None,
         resolution="",
         settlement=None,
@@ -180,11 +195,12 @@ def _waiting(item: Break, now: datetime) -> Break:
 
 
 def _resolved(item: Break, now: datetime) -> Break:
-    repaired = item.repair_state == "requested"
+    repaired = item.repair_state == RepairState.REQUESTED
     return replace(
         item,
         status=BreakStatus.RESOLVED,
         resolved_at=now,
         resolution=REPAIRED if repaired else AGREES_AGAIN,
-        repair_state="done" if repaired else item.repair_state,
+        repair_state=RepairState.DONE if repaired else item.repair_state,
+        repair_next_at=None,
     )

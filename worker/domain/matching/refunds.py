@@ -6,7 +6,7 @@ other side lacks only decides how long to wait. A refund that failed afterwards 
 
 from datetime import datetime
 
-from worker.domain.finding import FindingKind
+from worker.domain.finding import FindingKind, Repair
 from worker.domain.ledger import LineKind
 from worker.domain.matching.issue import Issue
 from worker.domain.matching.movements import Account
@@ -41,6 +41,8 @@ def refund_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list[
                 at_risk_minor=difference,
                 cause=f"we booked refunds of {amount} that the provider did not make{reason}",
                 break_on=_last(_ours_alone(account)) + rules.grace(Side.EXTERNAL, account.methods, scope.payment_grace),
+                repair=Repair.ASK_PROVIDER,
+                repair_reference=account.order_id,
             )
         ]
     return [
@@ -50,6 +52,8 @@ def refund_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list[
             at_risk_minor=-difference,
             cause=f"the provider gave back {amount} more than our books hold",
             break_on=_last(_theirs_alone(account)) + rules.grace(Side.INTERNAL, account.methods, scope.payment_grace),
+            repair=Repair.DELIVER_REFUND if account.order_id else Repair.NONE,
+            repair_reference=account.order_id,
         )
     ]
 
@@ -67,6 +71,8 @@ def dispute_issues(account: Account) -> list[Issue]:
                 difference_minor=balance,
                 at_risk_minor=-balance,
                 cause=f"the customer disputes {amount}: it is withdrawn unless the dispute is won",
+                repair=Repair.DELIVER_DISPUTE if account.order_id else Repair.NONE,
+                repair_reference=account.order_id,
             )
         ]
     return [

@@ -248,12 +248,16 @@ def _still_waiting(order: OwnOrder, listed: list[Shipment], value: int, scope: S
     else:
         cause = f"money is held, but the order is still {order.state} and no parcel has left"
     grace = scope.order_grace if order.state in WITHOUT_GOODS else scope.shipment_grace
+    # Where the warehouse lists a parcel, of whatever state, asking again can only make a second one.
+    unheard = order.state in WAITING_STATES and not listed
     return [
         Issue(
             kind=FindingKind.PAID_UNSHIPPED,
             at_risk_minor=value,
-            cause=cause + _states(listed),
+            cause=cause + (_states(listed) or (": the warehouse knows of none" if unheard else "")),
             break_on=order.updated_at + grace,
+            repair=Repair.REQUEST_FULFILMENT if unheard else Repair.NONE,
+            repair_reference=order.order_id if unheard else "",
         )
     ]
 

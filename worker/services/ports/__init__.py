@@ -4,6 +4,7 @@
 timezone-aware UTC, all amounts integer minor units. Methods raise errors of `domain/errors.py` only.
 """
 
+from worker.services.ports.alerts import AlertStore, Notice, Notifier
 from worker.services.ports.audit import AuditTrail
 from worker.services.ports.database import Database, Transaction
 from worker.services.ports.gateways import (
@@ -27,10 +28,12 @@ from worker.services.ports.reconciliation import (
     StatementFile,
     StatementStore,
 )
+from worker.services.ports.repairs import RepairStore
 from worker.services.ports.reports import ReportWriter
 from worker.services.ports.users import UserStore
 
 __all__ = [
+    "AlertStore",
     "AuditTrail",
     "BreakAction",
     "BreakStore",
@@ -39,12 +42,15 @@ __all__ = [
     "InboxEntry",
     "InboxStore",
     "MailGateway",
+    "Notice",
+    "Notifier",
     "ObjectStore",
     "OrderStore",
     "PaymentGateway",
     "PaymentStore",
     "Processes",
     "RejectedRow",
+    "RepairStore",
     "ReportWriter",
     "Run",
     "RunStore",

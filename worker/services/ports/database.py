@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from worker.services.ports.alerts import AlertStore
 from worker.services.ports.audit import AuditTrail
 from worker.services.ports.inbox import InboxStore
 from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
 from worker.services.ports.reconciliation import BreakStore, RunStore, StatementStore
+from worker.services.ports.repairs import RepairStore
 from worker.services.ports.users import UserStore
 
 T = TypeVar("T")
@@ -48,6 +50,16 @@ class Transaction(Protocol):
     @property
     def breaks(self) -> BreakStore:
         """The breaks store."""
+        ...
+
+    @property
+    def repairs(self) -> RepairStore:
+        """The store of repair attempts."""
+        ...
+
+    @property
+    def alerts(self) -> AlertStore:
+        """The alerts store."""
         ...
 
     @property

@@ -56,6 +56,14 @@ class PaymentGateway(Protocol):
         """Return the event JSON the provider would send for a captured payment. Raises NotFound."""
         ...
 
+    def refund_document(self, reference: str) -> str:
+        """Return the event JSON the provider would send for a payment that was given back. Raises NotFound."""
+        ...
+
+    def dispute_document(self, reference: str) -> str:
+        """Return the event JSON the provider would send for a payment's latest dispute. Raises NotFound."""
+        ...
+
     def ledger(self, start: datetime, end: datetime) -> Iterator[LedgerLine]:
         """Stream the ledger lines of [start, end). Raises SourceUnreadable when it breaks off."""
         ...

@@ -86,9 +86,11 @@ class BreakAction:
     at: datetime
     actor: str
     action: str
-    """Of the engine: `found`, `class_changed`, `repair_requested`, `resolved`, `reopened`.
+    """Of the engine: `found`, `class_changed`, `resolved`, `reopened`.
 
-    Of people: `assigned`, `commented`, `resolved`, `ignored`, `reopened`, `linked`."""
+    Of repairs: `repair_requested`, `repair_would`, `repair_refused`, `repair_off`, `repair_without_effect`,
+    `repair_failed`, `repair_begun_anew`. Of people: `assigned`, `commented`, `resolved`, `ignored`, `reopened`,
+    `linked`."""
     run_id: str
     detail: str = ""
     reason: str = ""

@@ -1,0 +1,181 @@
+"""Alerting: after a run each rule is weighed, its one alert opened, repeated or closed, and told to its endpoints.
+
+What is to be told is stored with the change itself and sent afterwards, so a notice is neither lost with a worker
+nor made up for a change that was rolled back. It is sent at least once, always under the same id.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from worker.domain.alert import Alert, AlertRule, AlertState, Change, Concern, Situation, advance, weigh
+from worker.domain.errors import InvalidInput, NotFound, ProviderRejected, ProviderUnavailable
+from worker.domain.finding import Verdict
+from worker.domain.money import format_minor
+from worker.services.ports import Clock, Database, Notice, Notifier, Run, Transaction
+
+GIVEN_UP_AFTER = timedelta(days=3)
+"""A notice that could not be delivered for so long is news no more; `orders alerts show` still tells of it."""
+
+TYPE = "reconciliation.alert"
+
+
+class AlertService:
+    """Weighs the rules of the settings and sends what they have to tell."""
+
+    def __init__(self, database: Database, notifier: Notifier, clock: Clock, rules: Sequence[AlertRule]) -> None:
+        self._database = database
+        self._notifier = notifier
+        self._clock = clock
+        self._rules = rules
+
+    def evaluate(self, run_id: str, interval: timedelta) -> dict[str, str]:
+        """Weigh every rule after a run; return what changed, by rule. Doing it again changes nothing more.
+
+        `interval` is that of the run's schedule. Raises NotFound for a run that was never begun.
+        """
+
+        def work(tx: Transaction) -> dict[str, str]:
+            run = tx.runs.get(run_id)
+            if run is None:
+                raise NotFound(f"run {run_id} was never begun")
+            tx.runs.lock(run.shop, run.provider)
+            now = self._clock.now()
+            situation = _situation(run, interval, tx)
+            changes = {}
+            for rule in self._rules:
+                before = tx.alerts.newest(run.shop, run.provider, rule.name)
+                concern = weigh(rule, situation, now)
+                if not _says_something(rule, run):
+                    continue
+                if before is not None and concern is not None and before.concern.run_id == run_id:
+                    continue  # this run was weighed before; its activity is done again
+                after, change = advance(rule, before, concern, shop=run.shop, provider=run.provider, now=now)
+                if after is None:
+                    continue
+                notices = [] if change is None else _notices(rule, after, change, now)
+                tx.alerts.save(after, notices)
+                if change is not None:
+                    changes[rule.name] = str(change)
+            return changes
+
+        return self._database.transact(work)
+
+    def deliver(self) -> int:
+        """Send what is pending, whichever run made it; return how many were delivered.
+
+        One endpoint that does not answer keeps no other waiting; ProviderUnavailable is raised at the end.
+        """
+        since = self._clock.now() - GIVEN_UP_AFTER
+        delivered, unanswered = 0, []
+        for notice in self._database.transact(lambda tx: tx.alerts.pending(since)):
+            try:
+                self._notifier.send(notice)
+            except ProviderUnavailable as problem:
+                unanswered.append(f"{notice.endpoint}: {problem}")
+                continue
+            except (ProviderRejected, InvalidInput, NotFound) as refusal:
+                self._finish(notice, "refused", str(refusal)[:300])
+                continue
+            self._finish(notice, "delivered", "")
+            delivered += 1
+        if unanswered:
+            raise ProviderUnavailable("notices are kept for the next try: " + "; ".join(unanswered[:3]))
+        return delivered
+
+    def _finish(self, notice: Notice, outcome: str, detail: str) -> None:
+        done = replace(notice, outcome=outcome, detail=detail, finished_at=self._clock.now())
+        self._database.transact(lambda tx: tx.alerts.finish(done))
+
+
+def document_of(rule: AlertRule, alert: Alert, change: Change, at: datetime) -> Mapping[str, Any]:
+    """Return what is sent about a change: counts, amounts and ids of breaks."""
+    concern = alert.concern
+    return {
+        "type": f"{TYPE}.{change}",
+        "timestamp": at.isoformat(),
+        "data": {
+            "alert_id": alert.alert_id,
+            "rule": rule.name,
+            "when": str(rule.when),
+            "shop": alert.shop,
+            "provider": alert.provider,
+            "state": str(alert.state),
+            "opened_at": alert.opened_at.isoformat(),
+            "closed_at": alert.closed_at.isoformat() if alert.closed_at else None,
+            "count": concern.subjects,
+            "by_kind": dict(concern.by_kind),
+            "at_risk": [
+                {"currency": currency, "minor": minor, "amount": format_minor(minor, currency)}
+                for currency, minor in concern.at_risk.items()
+            ],
+            "top": [dict(each) for each in concern.top],
+            "reasons": list(concern.reasons),
+            "run_id": concern.run_id,
+            "verdict": concern.verdict,
+            "report": concern.report,
+            "command": f"orders alerts show {alert.alert_id}",
+        },
+    }
+
+
+def sample(rule: AlertRule, shop: str, provider: str, at: datetime) -> list[Notice]:
+    """Return a notice to each endpoint of a rule that says of itself that it is a test."""
+    concern = Concern(subjects=0, run_id="test", verdict=str(Verdict.RECONCILED), reasons=("this is a test",))
+    alert = Alert(
+        alert_id="test",
+        rule=rule.name,
+        shop=shop,
+        provider=provider,
+        state=AlertState.OPEN,
+        opened_at=at,
+        last_seen_at=at,
+        concern=concern,
+    )
+    document = {**document_of(rule, alert, Change.OPENED, at), "type": f"{TYPE}.test"}
+    notice_id = f"alert_test_{int(at.timestamp())}"
+    return [
+        Notice(notice_id=notice_id, endpoint=endpoint, alert_id="test", document=document, created_at=at)
+        for endpoint in rule.to
+    ]
+
+
+def _situation(run: Run, interval: timedelta, tx: Transaction) -> Situation:
+    scheduled = run.requested_by == "schedule" and run.source == "api"
+    windows = (run.window_end - run.window_start) // interval if scheduled and interval else 1
+    return Situation(
+        shop=run.shop,
+        provider=run.provider,
+        run_id=run.run_id,
+        verdict=run.verdict,
+        incomplete_because=run.incomplete_because,
+        missed_windows=max(0, windows - 1),
+        report=run.report,
+        breaks=tx.breaks.open(run.shop, run.provider),
+    )
+
+
+def _says_something(rule: AlertRule, run: Run) -> bool:
+    """Tell whether a run has a say over a rule.
+
+    One over a statement file knows nothing of the API, one on demand nothing of the schedule.
+    """
+    return {
+        "incomplete": run.source == "api",
+        "schedule_missed": run.source == "api" and run.requested_by == "schedule",
+    }.get(rule.when, True)
+
+
+def _notices(rule: AlertRule, alert: Alert, change: Change, at: datetime) -> list[Notice]:
+    document = document_of(rule, alert, change, at)
+    return [
+        Notice(
+            notice_id=f"alert_{alert.alert_id}_{alert.notices}",
+            endpoint=endpoint,
+            alert_id=alert.alert_id,
+            document=document,
+            created_at=at,
+        )
+        for endpoint in rule.to
+    ]
