@@ -1,7 +1,7 @@
 """Settings of the worker and of its command line, as frozen dataclasses."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,34 @@ class StoreConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatementFormatConfig:
+    """A statement format described by settings alone; see settings.toml for what each key means."""
+
+    provider: str
+    columns: dict[str, str]
+    types: dict[str, str] = field(default_factory=dict)
+    kind: str = ""
+    currency: str = ""
+    unit: str = "major"
+    decimal: str = "."
+    grouped: bool = False
+    date: str = "iso"
+    zone: str = "UTC"
+    outgoing: tuple[str, ...] = ()
+    fee_negative: bool = False
+    items: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementsConfig:
+    """Statement files: where they are dropped, what becomes of a damaged one, formats of your own."""
+
+    drop: str
+    on_reject: str
+    formats: dict[str, StatementFormatConfig]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationConfig:
     """Grace per side and how far back a run looks, in seconds."""
 
@@ -160,6 +188,7 @@ class WorkerConfig:
     warehouse: WarehouseConfig
     mail: MailConfig
     store: StoreConfig
+    statements: StatementsConfig
     reconciliation: ReconciliationConfig
     metrics: MetricsConfig
     logging: LoggingConfig
@@ -170,7 +199,22 @@ def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerC
     """Load the worker's settings. Raises ConfigurationError with every problem at once."""
     values: dict[str, Any] = pick(raw_settings(environ, root), WorkerConfig, NOT_THE_WORKERS)
     config = build(WorkerConfig, values)
-    problems = temporal_tls.problems_of(config.temporal)
+    problems = temporal_tls.problems_of(config.temporal) + _statement_problems(config.statements)
     if problems:
         raise ConfigurationError(problems)
     return config
+
+
+def load_statements(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> StatementsConfig:
+    """Load what a preview of a statement file needs, and no secret. Raises ConfigurationError."""
+    config = build(StatementsConfig, raw_settings(environ, root).get("statements", {}))
+    problems = _statement_problems(config)
+    if problems:
+        raise ConfigurationError(problems)
+    return config
+
+
+def _statement_problems(config: StatementsConfig) -> list[str]:
+    if config.on_reject in {"row", "file"}:
+        return []
+    return [f"statements.on_reject: is {config.on_reject!r}; use row or file"]

@@ -18,18 +18,21 @@ from worker.services.ports.inbox import InboxEntry, InboxStore
 from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
 from worker.services.ports.processes import Processes
 from worker.services.ports.reconciliation import (
+    BankStore,
     BreakAction,
     BreakStore,
     RejectedRow,
     Run,
     RunStore,
     StatementFile,
+    StatementScope,
     StatementStore,
 )
 from worker.services.ports.reports import ReportWriter
 from worker.services.ports.users import UserStore
 
 __all__ = [
+    "BankStore",
     "BreakAction",
     "BreakStore",
     "Clock",
@@ -50,6 +53,7 @@ __all__ = [
     "ShopGateway",
     "ShopPayment",
     "StatementFile",
+    "StatementScope",
     "StatementStore",
     "Transaction",
     "UserStore",
