@@ -68,12 +68,13 @@ class LedgerLine:
     shop: str = ""
     """The shop the payment names; empty where it names none. One provider account may serve several."""
     method: str = ""
-    """How was paid, in the provider's words: `card/visa`, `ideal`. What a fee schedule tells apart."""
+    """How the customer paid, in the provider's word (`card`, `sepa_debit`); empty where it is not told."""
     country: str = ""
-    """Country of the card or the buyer, ISO 3166 alpha-2, where the provider tells it."""
-    customer_minor: int | None = None
-    """What the customer saw, in `customer_currency`, signed as gross; None where the provider does not say."""
+    """Country of the card or account, ISO 3166-1 alpha-2; empty where it is not told."""
     customer_currency: str = ""
+    """What the customer paid in, where the provider converted it; `currency` is what it settles in."""
+    customer_minor: int = 0
+    """The amount in `customer_currency`, its sign that of `gross_minor`."""
     payout_at: datetime | None = None
     """When the payout leaves for the bank, as far as the line says; a bare date counts from midnight UTC."""
 

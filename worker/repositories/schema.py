@@ -12,8 +12,10 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -271,6 +273,9 @@ STATEMENT_FILES = _table(
     Column("first_at", UtcDateTime),
     Column("last_at", UtcDateTime),
     _required("checks", JSON),
+    _required("scope", _WORD, server_default="ledger"),
+    Index("statement_files_by_shop", "shop", "imported_at", "sha256"),
+    Index("statement_files_by_scope", "shop", "scope", "last_at"),
 )
 
 STATEMENT_LINES = _table(
@@ -290,6 +295,11 @@ STATEMENT_LINES = _table(
     _required("source_id", _REFERENCE),
     _required("payout_id", _REFERENCE),
     _required("type_text", String(255)),
+    _required("method", String(255), server_default=""),
+    _required("country", _CURRENCY, server_default=""),
+    _required("customer_currency", _CURRENCY, server_default=""),
+    _required("customer_minor", BigInteger, server_default="0"),
+    Column("payout_at", UtcDateTime),
 )
 
 STATEMENT_REJECTS = _table(
@@ -299,4 +309,22 @@ STATEMENT_REJECTS = _table(
     _required("line_number", BigInteger),
     _required("column_name", String(255)),
     _required("reason", Text),
+)
+
+BANK_ENTRIES = _table(
+    "bank_entries",
+    _key("shop", _SHOP),
+    _key("account", _ID),
+    _key("entry_id", _ID),
+    Column("sha256", _SHA256, ForeignKey("statement_files.sha256", name="bank_entries_of_file"), nullable=False),
+    _required("amount_minor", BigInteger),
+    _required("currency", _CURRENCY),
+    _required("booked_on", Date),
+    Column("value_on", Date),
+    _required("status", _WORD),
+    _required("refers_to", JSON),
+    _required("text", Text),
+    _required("counterparty", String(255)),
+    _required("reversal", Boolean),
+    Index("bank_entries_by_day", "shop", "booked_on", "account", "entry_id"),
 )

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
+from worker.repositories.bank import MysqlBankStore
 from worker.repositories.breaks import MysqlBreakStore
 from worker.repositories.inbox import MysqlInboxStore
 from worker.repositories.orders import MysqlOrderStore
@@ -59,3 +60,8 @@ class MysqlTransaction:
     def statements(self) -> MysqlStatementStore:
         """The statements store."""
         return MysqlStatementStore(self._connection)
+
+    @cached_property
+    def bank(self) -> MysqlBankStore:
+        """The bank entries store."""
+        return MysqlBankStore(self._connection)

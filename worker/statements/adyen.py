@@ -42,7 +42,7 @@ _PAYMENTS = {
     LineKind.DISPUTE,
     LineKind.DISPUTE_REVERSAL,
 }
-_METHOD = ("payment method", "payment method variant")
+_METHOD = "payment method"
 _FEES = ("commission (nc)", "markup (nc)", "scheme fees (nc)", "interchange (nc)")
 
 
@@ -75,7 +75,7 @@ def lines(row: Cells, _shop: str) -> list[LedgerLine]:
         source_id=row.identifier("modification reference") if payment else "",
         payout_id=row.identifier("batch number"),
         type_text=word,
-        method="/".join(filter(None, (row.identifier(name) for name in _METHOD))) if kind in _PAYMENTS else "",
+        method=row.identifier(_METHOD) if kind in _PAYMENTS else "",
     )
     if gross is None or paid_in == currency:
         net_must_be(line.gross_minor, fee, net, currency, "net credit (nc)", PROVIDER)
@@ -151,7 +151,7 @@ DIALECT = Dialect(
             "batch number",
         )
     ),
-    optional=("merchant account", *_METHOD),
+    optional=("merchant account", _METHOD),
     begin=row_by_row(lines),
     checks=checks,
 )

@@ -99,9 +99,7 @@ class _Reader:
         kind = self._types.get(word.lower(), LineKind.UNCLASSIFIED) if "type" in at else LineKind(word)
         gross, fee, net = self._amounts(row, currency, outgoing=word.lower() in self._outgoing)
         seen_in = self._text(row, "customer_currency").upper()
-        customer = (
-            self._amount(row, "customer_amount", seen_in) if seen_in and self._text(row, "customer_amount") else None
-        )
+        customer = self._amount(row, "customer_amount", seen_in) if seen_in else 0
         named = {name: row.identifier(at[name]) for name in IDENTIFIERS if name in at}
         return [
             LedgerLine(

@@ -67,8 +67,8 @@ def lines(row: Cells, _shop: str) -> list[LedgerLine]:
             source_id=row.identifier("checkout").removeprefix("#"),
             payout_id=row.identifier("payout id") or (f"{paid_out:%Y-%m-%d}" if paid_out else ""),
             type_text=word,
-            method="/".join(filter(None, (row.identifier("payment method name"), row.identifier("card brand")))),
-            customer_minor=row.seen_as("presentment amount", seen_in, amount) if seen_in else None,
+            method=row.identifier("payment method name"),
+            customer_minor=row.seen_as("presentment amount", seen_in, amount) if seen_in else 0,
             customer_currency=seen_in,
             payout_at=paid_out,
         )
@@ -94,7 +94,6 @@ DIALECT = Dialect(
     provider=PROVIDER,
     needs=(("transaction date",), ("type",), ("order",), ("amount",), ("fee",), ("net",), ("currency",)),
     optional=(
-        "card brand",
         "payout date",
         "payout id",
         "checkout",

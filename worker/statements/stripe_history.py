@@ -65,7 +65,7 @@ def lines(row: Cells, shop: str) -> list[LedgerLine]:
             payout_id=row.identifier("transfer"),
             type_text=word,
             shop=theirs,
-            customer_minor=row.seen_as("customer facing amount", seen_in, gross) if seen_in else None,
+            customer_minor=row.seen_as("customer facing amount", seen_in, gross) if seen_in else 0,
             customer_currency=seen_in,
             payout_at=row.midnight("transfer date (utc)"),
         )

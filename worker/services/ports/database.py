@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 from worker.services.ports.inbox import InboxStore
 from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
-from worker.services.ports.reconciliation import BreakStore, RunStore, StatementStore
+from worker.services.ports.reconciliation import BankStore, BreakStore, RunStore, StatementStore
 from worker.services.ports.users import UserStore
 
 T = TypeVar("T")
@@ -52,6 +52,11 @@ class Transaction(Protocol):
     @property
     def statements(self) -> StatementStore:
         """The statements store."""
+        ...
+
+    @property
+    def bank(self) -> BankStore:
+        """The bank entries store."""
         ...
 
 

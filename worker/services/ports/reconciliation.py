@@ -8,6 +8,7 @@ from typing import Protocol
 
 from worker.domain.finding import Break, Finding, Statement
 from worker.domain.ledger import BankEntry, LedgerLine
+from worker.domain.window import Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,4 +193,8 @@ class BankStore(Protocol):
 
     def entries(self, shop: str, start: date, end: date) -> Iterator[BankEntry]:
         """Stream the entries booked in [start, end), by day, account and id: all accounts, currencies and statuses."""
+        ...
+
+    def covered(self, shop: str, start: datetime, end: datetime) -> list[Span]:
+        """Return the spans of time that bank files tell of and that touch [start, end), by their end."""
         ...
