@@ -9,7 +9,7 @@ closing one. An entry is named by the bank's reference, else by its content; equ
 import re
 from collections import Counter
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 
 from worker.domain.errors import InvalidInput, InvalidStatement
 from worker.domain.ledger import BankEntry, BankStatus
@@ -48,6 +48,7 @@ def read(content: bytes) -> Body:
     rejects: list[RejectedRow] = []
     checks: dict[str, str] = {}
     rows = 0
+    periods = [period for statement in body.all("Stmt") if (period := _period(statement)) is not None]
     for statement in body.all("Stmt"):
         own: list[BankEntry] = []
         account = _account(statement)
@@ -72,6 +73,7 @@ def read(content: bytes) -> Body:
         rejects=tuple(rejects),
         rows=rows,
         checks={"every row read": read_all} | checks,
+        period=(min(start for start, _ in periods), max(end for _, end in periods)) if periods else None,
     )
 
 
@@ -81,6 +83,20 @@ def _account(statement: Node) -> str:
     if not found or len(found) > LONGEST or not found.isprintable():
         raise InvalidStatement(f"the statement in line {statement.line} names no account")
     return found
+
+
+def _period(statement: Node) -> tuple[datetime, datetime] | None:
+    """Return the time a statement says it is of; None where it does not, or not in a way to rely on."""
+    found = []
+    for name in ("FrDtTm", "ToDtTm"):
+        try:
+            at = datetime.fromisoformat(statement.said("FrToDt", name))
+            found.append((at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC))
+        except (ValueError, OverflowError):
+            return None
+    start, end = found
+    known = start.year >= FIRST_YEAR and end.year <= LAST_YEAR
+    return (start, end) if known and start < end else None
 
 
 def _entry(node: Node, account: str, seen: Counter[str]) -> BankEntry:

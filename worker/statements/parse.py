@@ -10,6 +10,7 @@ A file that is no known format raises InvalidStatement, and nothing raises anyth
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from worker.domain.errors import InvalidStatement
 from worker.domain.ledger import BankEntry, LedgerLine
@@ -40,6 +41,9 @@ class ParsedStatement:
     checks: Mapping[str, str]
     """What was checked, and `ok`, `failed: why` or `not in the file: why`."""
     sha256: str
+    first_at: datetime | None
+    last_at: datetime | None
+    """From when to when the file tells of."""
 
     @property
     def failed(self) -> list[str]:
@@ -73,6 +77,7 @@ def parse(
     Raises InvalidStatement when the file is not text, or is of no known (or not the asked-for) format.
     """
     body = _body(content, format, replace(told or Told(), shop=shop), own)
+    first, last = body.times or (None, None)
     return ParsedStatement(
         name=name,
         format=body.format,
@@ -84,6 +89,8 @@ def parse(
         rows=body.rows,
         checks=body.checks,
         sha256=hashlib.sha256(content).hexdigest(),
+        first_at=first,
+        last_at=last,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 
 from worker.domain.ledger import BankEntry, LedgerLine
 from worker.domain.money import format_minor
@@ -30,6 +31,19 @@ class Body:
     rejects: tuple[RejectedRow, ...]
     rows: int
     checks: Mapping[str, str]
+    period: tuple[datetime, datetime] | None = None
+    """The time the file itself says it tells of."""
+
+    @property
+    def times(self) -> tuple[datetime, datetime] | None:
+        """From when to when the file tells of; an entry of a bank counts for its whole day. None: of nothing."""
+        if self.period is not None:
+            return self.period
+        if self.entries:
+            days = [datetime.combine(entry.booked_on, time(), UTC) for entry in self.entries]
+            return min(days), max(days) + timedelta(days=1)
+        moments = [line.created_at for line in self.lines]
+        return (min(moments), max(moments)) if moments else None
 
 
 def read_table(dialect: Dialect, header: Sequence[str], body: Sequence[Record], told: Told) -> Body:
