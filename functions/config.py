@@ -25,6 +25,7 @@ WORKER_ONLY = frozenset(
         "reconciliation",
         "schedules",
         "shop",
+        "statements",
         "store",
         "users",
         "warehouse",

@@ -110,8 +110,8 @@ class StoreConfig:
 class StatementFormatConfig:
     """A statement format described by settings alone; see settings.toml for what each key means."""
 
-    provider: str
-    columns: dict[str, str]
+    provider: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
     kind: str = ""
     currency: str = ""

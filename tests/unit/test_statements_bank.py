@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.statement_files import CURRENCIES, sample, survives, table, utc, written
+from tests.unit.statement_files import CURRENCIES, sample, table, utc, written
 from worker.domain.errors import InvalidStatement
 from worker.domain.ledger import BankEntry, BankStatus
 from worker.domain.money import format_minor
@@ -239,14 +239,3 @@ def test_a_table_that_is_written_is_read_back(rows: list[tuple[int, date]]) -> N
     parsed = parse("x", table(["Buchungstag", "Verwendungszweck", "Betrag", "Waehrung", "IBAN"], body))
     assert [(x.amount_minor, x.booked_on) for x in parsed.entries] == rows
     assert len({x.entry_id for x in parsed.entries}) == len(rows)
-
-
-@given(st.sampled_from([CAMT, GERMAN]), st.data())
-def test_a_corrupted_file_is_rejected_never_a_crash(content: bytes, data: st.DataObject) -> None:
-    damaged = bytearray(content)
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(damaged) - 1))
-        damaged[at : at + data.draw(st.integers(0, 40))] = data.draw(st.binary(max_size=3))
-        if not damaged:
-            break
-    survives(bytes(damaged))

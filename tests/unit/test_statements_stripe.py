@@ -89,7 +89,7 @@ def test_itemised_rows_say_how_and_where_was_paid() -> None:
 def test_a_row_of_totals_is_no_movement_but_is_compared(total: str, said: str) -> None:
     header = "balance_transaction_id,created_utc,currency,gross,fee,net,reporting_category"
     row = "txn_1,2026-11-17 09:12:44,eur,10.00,0.50,9.50,charge"
-    parsed = parse("x", "\n".join([header, row, total]).encode())
+    parsed = parse("x", f"{header}\n{row}\n{total}".encode())
     assert (len(parsed.lines), parsed.rows, parsed.rejects) == (1, 1, ())
     assert parsed.checks["total in line 3"] == said
 
@@ -98,11 +98,11 @@ def test_a_row_of_totals_that_is_right_is_fine_and_one_in_the_middle_is_a_row() 
     header = "balance_transaction_id,created_utc,currency,gross,fee,net,reporting_category"
     row = "txn_1,2026-11-17 09:12:44,eur,10.00,0.50,9.50,charge"
     total = "Total,,,10.00,0.50,9.50,"
-    parsed = parse("x", "\n".join([header, row, total]).encode())
+    parsed = parse("x", f"{header}\n{row}\n{total}".encode())
     assert parsed.checks["total in line 3"] == "ok: the rows make what it says"
     assert parsed.sound
     amid = parse("x", "\n".join([header, row, total, *[row] * 6]).encode())
     assert [reject.line for reject in amid.rejects] == [3]
     dollars = row.replace("txn_1", "txn_2").replace("eur", "usd")
-    mixed = parse("x", "\n".join([header, row, dollars, total]).encode())
+    mixed = parse("x", f"{header}\n{row}\n{dollars}\n{total}".encode())
     assert mixed.checks["total in line 4"] == "not in the file: one total over several currencies says nothing"

@@ -33,7 +33,7 @@ FIELDS = frozenset(
 )
 """What a column can be mapped to."""
 ISO, UNIX = "iso", "unix"
-_KINDS = frozenset(LineKind)
+_KINDS = tuple(kind.value for kind in LineKind)
 _DEEPEST = 8
 """Levels of objects in an item of a JSON document that are looked into."""
 
@@ -63,6 +63,8 @@ def _problems(described: StatementFormatConfig) -> list[str]:
     columns = described.columns
     found = [f"columns.{name}: unknown; known are {', '.join(sorted(FIELDS))}" for name in columns.keys() - FIELDS]
     found += [f"columns.{name}: missing" for name in ("line_id", "created_at") if name not in columns]
+    if not described.provider:
+        found.append("provider: missing")
     if not columns.keys() & {"gross", "net", "credit"}:
         found.append("columns.gross: missing (or net, or credit and debit)")
     if ("currency" in columns) == bool(described.currency):
