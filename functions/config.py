@@ -27,6 +27,7 @@ WORKER_ONLY = frozenset(
         "reconciliation",
         "schedules",
         "shop",
+        "statements",
         "store",
         "users",
         "warehouse",

@@ -166,6 +166,34 @@ class RepairConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatementFormatConfig:
+    """A statement format described by settings alone; see settings.toml for what each key means."""
+
+    provider: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    kind: str = ""
+    currency: str = ""
+    unit: str = "major"
+    decimal: str = "."
+    grouped: bool = False
+    date: str = "iso"
+    zone: str = "UTC"
+    outgoing: tuple[str, ...] = ()
+    fee_negative: bool = False
+    items: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementsConfig:
+    """Statement files: where they are dropped, what becomes of a damaged one, formats of your own."""
+
+    drop: str
+    on_reject: str
+    formats: dict[str, StatementFormatConfig]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationConfig:
     """Grace per side and how far back a run looks, in seconds; rules by provider; what may be repaired."""
 
@@ -251,6 +279,7 @@ class WorkerConfig:
     warehouse: WarehouseConfig
     mail: MailConfig
     store: StoreConfig
+    statements: StatementsConfig
     reconciliation: ReconciliationConfig
     alerts: dict[str, AlertConfig]
     alerting: AlertingConfig
@@ -263,7 +292,22 @@ def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerC
     """Load the worker's settings. Raises ConfigurationError with every problem at once."""
     values: dict[str, Any] = pick(raw_settings(environ, root), WorkerConfig, NOT_THE_WORKERS)
     config = build(WorkerConfig, values)
-    problems = temporal_tls.problems_of(config.temporal)
+    problems = temporal_tls.problems_of(config.temporal) + _statement_problems(config.statements)
     if problems:
         raise ConfigurationError(problems)
     return config
+
+
+def load_statements(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> StatementsConfig:
+    """Load what a preview of a statement file needs, and no secret. Raises ConfigurationError."""
+    config = build(StatementsConfig, raw_settings(environ, root).get("statements", {}))
+    problems = _statement_problems(config)
+    if problems:
+        raise ConfigurationError(problems)
+    return config
+
+
+def _statement_problems(config: StatementsConfig) -> list[str]:
+    if config.on_reject in {"row", "file"}:
+        return []
+    return [f"statements.on_reject: is {config.on_reject!r}; use row or file"]

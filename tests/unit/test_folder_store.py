@@ -67,3 +67,14 @@ def test_objects_are_not_for_everybody(store: FolderStore, tmp_path: Path) -> No
     store.put("object", b"x")
     mode = stat.S_IMODE((tmp_path / "store" / "object").stat().st_mode)
     assert mode & stat.S_IRWXO == 0
+
+
+def test_what_lies_below_a_prefix_is_named_whole(store: FolderStore, tmp_path: Path) -> None:
+    for path in ("drop/b.csv", "drop/2026/a.csv", "drops/other.csv", "drop/.part-1"):
+        store.put(path, b"x")
+    (tmp_path / "outside").write_bytes(b"secret")
+    (tmp_path / "store" / "drop" / "link").symlink_to(tmp_path / "outside")
+    assert store.names("drop/") == ["drop/2026/a.csv", "drop/b.csv"]
+    assert store.names("nothing/") == []
+    with pytest.raises(InvalidInput, match="leaves the store"):
+        store.names("../")

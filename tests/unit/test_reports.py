@@ -68,6 +68,9 @@ class MemoryStore:
         except KeyError:
             raise NotFound(path) from None
 
+    def names(self, prefix: str) -> list[str]:
+        return sorted(path for path in self.files if path.startswith(prefix))
+
 
 class Page(HTMLParser):
     """What a test wants to know of a page: tags with attributes, and the text a reader sees."""

@@ -34,7 +34,7 @@ COMMANDS = {
     "repairs": "What was done about breaks without a person: list, retry.",
     "schedules": "Schedules as code: plan, apply, list, pause, resume, trigger, backfill.",
     "secrets": "A deployed environment's secrets: put, remove, list, check.",
-    "statements": "Statement files: preview, import.",
+    "statements": "Statement files: preview, import, list, show, rejects.",
     "webhooks": "Received events, and deliveries of our own: list, show, replay, send.",
     "worker": "The worker process: run.",
 }

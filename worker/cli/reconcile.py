@@ -140,6 +140,11 @@ def answer(config: WorkerConfig, result: ReconciliationResult, *, as_json: bool)
 
 def show_run(config: WorkerConfig, run_id: str, *, as_json: bool) -> None:
     """Print a stored run and exit by its verdict."""
+    _leave(print_run(config, run_id, as_json=as_json))
+
+
+def print_run(config: WorkerConfig, run_id: str, *, as_json: bool = False) -> str:
+    """Print a stored run and return its verdict."""
     with reading(config) as database:
         record = run_record(database, run_id)
     if as_json:
@@ -157,14 +162,17 @@ def show_run(config: WorkerConfig, run_id: str, *, as_json: bool) -> None:
         show_report(shown, Console())
         if record.run.report:
             click.echo(f"report: {stored_at(config, record.run.report)}")
-    _leave(record.run.verdict)
+    return record.run.verdict
+
+
+def exit_code(verdict: str) -> int:
+    """Return the exit code that stands for a verdict."""
+    return {Verdict.INCOMPLETE.value: INCOMPLETE, Verdict.BREAKS.value: 1}.get(verdict, 0)
 
 
 def _leave(verdict: str) -> None:
-    if verdict == Verdict.INCOMPLETE:
-        raise click.exceptions.Exit(INCOMPLETE)
-    if verdict == Verdict.BREAKS:
-        raise click.exceptions.Exit(1)
+    if exit_code(verdict):
+        raise click.exceptions.Exit(exit_code(verdict))
 
 
 def _imported(config: WorkerConfig, sha256: str) -> StatementFile:

@@ -4,7 +4,7 @@ Everything here is in minor units, UTC, and signed from the shop's view (money i
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 
@@ -22,7 +22,8 @@ class LineKind(StrEnum):
     PAYOUT = "payout"
     ADJUSTMENT = "adjustment"
     TRANSFER = "transfer"
-    """Balance carried between batches; nets to zero over them."""
+    """Balance carried between batches, currencies or reserves; nets to zero over them. Also, with zero amounts, a row
+    that moved nothing yet: a pending payment, a memo."""
     UNCLASSIFIED = "unclassified"
     """A type we do not know: counted and shown, never dropped."""
 
@@ -74,6 +75,41 @@ class LedgerLine:
     """What the customer paid in, where the provider converted it; `currency` is what it settles in."""
     customer_minor: int = 0
     """The amount in `customer_currency`, its sign that of `gross_minor`."""
+    payout_at: datetime | None = None
+    """When the payout leaves for the bank, as far as the line says; a bare date counts from midnight UTC."""
+
+
+class BankStatus(StrEnum):
+    """How far an entry of a bank account is."""
+
+    BOOKED = "booked"
+    PENDING = "pending"
+    """Announced by the bank; may still vanish, and comes again when it is booked."""
+    INFORMATION = "information"
+    """Tells of something that moves no money."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankEntry:
+    """One entry of a bank account: the other end of a payout. Banks book by day, hence dates and no times."""
+
+    account: str
+    """IBAN or account number."""
+    entry_id: str
+    """Unique within the account, and the same in every file that holds the entry."""
+    amount_minor: int
+    """Signed from the shop's view: a credit is positive."""
+    currency: str
+    booked_on: date
+    value_on: date | None = None
+    status: BankStatus = BankStatus.BOOKED
+    references: tuple[str, ...] = ()
+    """Every reference the entry carries (end-to-end id, bank's reference, creditor reference), each once, in order."""
+    text: str = ""
+    """Remittance information: where a payout's descriptor or id stands."""
+    counterparty: str = ""
+    reversal: bool = False
+    """It takes an earlier entry back; the sign of the amount says which way the money went."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

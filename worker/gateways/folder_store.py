@@ -38,6 +38,13 @@ class FolderStore:
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise NotFound(f"no object {path!r} in the store") from None
 
+    def names(self, prefix: str) -> list[str]:
+        """Return the paths below `prefix`, sorted; what is still being written, hidden, or a link that leads out is left out."""
+        folder = self._inside(prefix)
+        inside = (file for file in folder.rglob("*") if file.is_file() and file.resolve().is_relative_to(self._root))
+        found = (file.relative_to(self._root) for file in inside)
+        return sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
+
     def _inside(self, path: str) -> Path:
         target = (self._root / path).resolve()
         if not target.is_relative_to(self._root) or target == self._root:

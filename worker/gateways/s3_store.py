@@ -51,6 +51,17 @@ class S3Store:
         except (ClientError, BotoCoreError) as error:
             raise _translated(error, self._bucket, path) from error
 
+    def names(self, prefix: str) -> list[str]:
+        """Return the paths below `prefix`, sorted. Raises ProviderUnavailable, ProviderRejected, InvalidInput."""
+        below = f"{_key(prefix)}/"
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=below)
+            found = [item["Key"] for page in pages for item in page.get("Contents", ())]
+        except (ClientError, BotoCoreError) as error:
+            raise _translated(error, self._bucket, prefix) from error
+        hidden = (any(part.startswith(".") for part in PurePosixPath(key).parts) for key in found)
+        return sorted(key for key, is_hidden in zip(found, hidden, strict=True) if not is_hidden and key[-1] != "/")
+
     @property
     def _client(self) -> "S3Client":
         # Made with the first use, which costs a moment; the client may be used by several threads.

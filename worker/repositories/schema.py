@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from worker.repositories import alert_tables, columns
+from worker.repositories import alert_tables, columns, statement_tables
 from worker.repositories.columns import CURRENCY as _CURRENCY
 from worker.repositories.columns import ID as _ID
 from worker.repositories.columns import OUTSIDE as _OUTSIDE
@@ -296,46 +296,5 @@ REPAIR_ATTEMPTS = _table(
 )
 
 ALERTS, ALERT_NOTICES = alert_tables.ALERTS, alert_tables.ALERT_NOTICES
-
-STATEMENT_FILES = _table(
-    "statement_files",
-    _key("sha256", _SHA256),
-    _required("shop", _SHOP),
-    _required("provider", _PROVIDER),
-    _required("file_format", _WORD),
-    _required("name", String(512)),
-    _required("imported_at", UtcDateTime),
-    _required("row_count", BigInteger),
-    _required("rejected_count", BigInteger),
-    Column("first_at", UtcDateTime),
-    Column("last_at", UtcDateTime),
-    _required("checks", JSON),
-)
-
-STATEMENT_LINES = _table(
-    "statement_lines",
-    Column("sha256", _SHA256, ForeignKey("statement_files.sha256", name="statement_lines_of_file"), primary_key=True),
-    _key("position", BigInteger),
-    _required("line_id", _REFERENCE),
-    _required("provider", _PROVIDER),
-    _required("kind", _WORD),
-    _required("currency", _CURRENCY),
-    _required("gross_minor", BigInteger),
-    _required("fee_minor", BigInteger),
-    _required("net_minor", BigInteger),
-    _required("created_at", UtcDateTime),
-    _required("payment_reference", _REFERENCE),
-    _required("order_id", _OUTSIDE),
-    _required("source_id", _REFERENCE),
-    _required("payout_id", _REFERENCE),
-    _required("type_text", String(255)),
-)
-
-STATEMENT_REJECTS = _table(
-    "statement_rejects",
-    Column("sha256", _SHA256, ForeignKey("statement_files.sha256", name="statement_rejects_of_file"), primary_key=True),
-    _key("position", BigInteger),
-    _required("line_number", BigInteger),
-    _required("column_name", String(255)),
-    _required("reason", Text),
-)
+STATEMENT_FILES, STATEMENT_LINES = statement_tables.STATEMENT_FILES, statement_tables.STATEMENT_LINES
+STATEMENT_REJECTS, BANK_ENTRIES = statement_tables.STATEMENT_REJECTS, statement_tables.BANK_ENTRIES

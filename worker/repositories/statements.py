@@ -12,7 +12,7 @@ from worker.domain.ledger import LedgerLine, LineKind
 from worker.repositories.insertion import insert_once
 from worker.repositories.paging import PAGE, chunked, paged
 from worker.repositories.schema import STATEMENT_FILES, STATEMENT_LINES, STATEMENT_REJECTS
-from worker.services.ports import RejectedRow, StatementFile
+from worker.services.ports import RejectedRow, StatementFile, StatementScope
 
 _ADD = insert(STATEMENT_FILES)
 _ADD_LINE = insert(STATEMENT_LINES)
@@ -40,6 +40,7 @@ class MysqlStatementStore:
             "first_at": file.first_at,
             "last_at": file.last_at,
             "checks": dict(file.checks),
+            "scope": file.scope.value,
         }
         if not insert_once(self._connection, _ADD, values):
             return False
@@ -54,21 +55,15 @@ class MysqlStatementStore:
     def get(self, sha256: str) -> StatementFile | None:
         """Return the file or None."""
         row = self._connection.execute(_GET, {"of_file": sha256}).one_or_none()
-        if row is None:
-            return None
-        return StatementFile(
-            sha256=row.sha256,
-            shop=row.shop,
-            provider=row.provider,
-            format=row.file_format,
-            name=row.name,
-            imported_at=row.imported_at,
-            rows=row.row_count,
-            rejected=row.rejected_count,
-            first_at=row.first_at,
-            last_at=row.last_at,
-            checks=row.checks,
+        return None if row is None else _file(row)
+
+    def recent(self, shop: str, limit: int) -> list[StatementFile]:
+        """Return the files imported last, newest first."""
+        files = STATEMENT_FILES.c
+        newest = (
+            select(STATEMENT_FILES).where(files.shop == shop).order_by(files.imported_at.desc(), files.sha256.desc())
         )
+        return [_file(row) for row in self._connection.execute(newest.limit(limit))]
 
     def lines(self, sha256: str) -> Iterator[LedgerLine]:
         """Stream the lines in file order."""
@@ -80,6 +75,23 @@ class MysqlStatementStore:
         statement = select(STATEMENT_REJECTS).where(STATEMENT_REJECTS.c.sha256 == sha256)
         rows = paged(self._connection, statement, [STATEMENT_REJECTS.c.position])
         return [RejectedRow(line=row.line_number, column=row.column_name, reason=row.reason) for row in rows]
+
+
+def _file(row: Row[Any]) -> StatementFile:
+    return StatementFile(
+        sha256=row.sha256,
+        shop=row.shop,
+        provider=row.provider,
+        format=row.file_format,
+        name=row.name,
+        imported_at=row.imported_at,
+        rows=row.row_count,
+        rejected=row.rejected_count,
+        first_at=row.first_at,
+        last_at=row.last_at,
+        checks=row.checks,
+        scope=StatementScope(row.scope),
+    )
 
 
 def _reject_values(sha256: str, position: int, row: RejectedRow) -> dict[str, Any]:
@@ -109,6 +121,11 @@ def _line_values(sha256: str, position: int, line: LedgerLine) -> dict[str, Any]
         "source_id": line.source_id,
         "payout_id": line.payout_id,
         "type_text": line.type_text,
+        "method": line.method,
+        "country": line.country,
+        "customer_currency": line.customer_currency,
+        "customer_minor": line.customer_minor,
+        "payout_at": line.payout_at,
     }
 
 
@@ -127,4 +144,9 @@ def _line(row: Row[Any]) -> LedgerLine:
         source_id=row.source_id,
         payout_id=row.payout_id,
         type_text=row.type_text,
+        method=row.method,
+        country=row.country,
+        customer_currency=row.customer_currency,
+        customer_minor=row.customer_minor,
+        payout_at=row.payout_at,
     )

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from worker.repositories.alerts import MysqlAlertStore
 from worker.repositories.audit import MysqlAuditTrail
+from worker.repositories.bank import MysqlBankStore
 from worker.repositories.breaks import MysqlBreakStore
 from worker.repositories.inbox import MysqlInboxStore
 from worker.repositories.orders import MysqlOrderStore
@@ -82,3 +83,8 @@ class MysqlTransaction:
     def alerts(self) -> MysqlAlertStore:
         """The alerts store."""
         return MysqlAlertStore(self._connection)
+
+    @cached_property
+    def bank(self) -> MysqlBankStore:
+        """The bank entries store."""
+        return MysqlBankStore(self._connection)

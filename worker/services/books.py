@@ -24,11 +24,14 @@ from worker.services.ports import (
     RejectedRow,
     ShopGateway,
     StatementFile,
+    StatementScope,
     Transaction,
     WarehouseGateway,
 )
 
 T = TypeVar("T")
+
+_SCOPES = {StatementScope.PAYOUTS: "payouts", StatementScope.BANK: "a bank account"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,11 @@ class BookReader:
         file = self._database.transact(lambda tx: tx.statements.get(sha256))
         if file is None:
             raise InvalidInput(f"no imported statement file has the SHA-256 {sha256[:12]}...")
+        if file.scope is not StatementScope.LEDGER:
+            raise InvalidInput(
+                f"the statement file {sha256[:12]}... tells of {_SCOPES[file.scope]}, not of single payments: "
+                "there is nothing in it that orders could be compared with"
+            )
         if (file.shop, file.provider) != (request.shop, request.provider):
             raise InvalidInput(
                 f"the statement file {sha256[:12]}... is of {file.shop} and {file.provider}, "

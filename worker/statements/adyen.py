@@ -18,7 +18,7 @@ from dataclasses import replace
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.money import format_minor
 from worker.statements.cells import Cells, RowRejected, net_must_be
-from worker.statements.dialect import Dialect
+from worker.statements.dialect import Dialect, Line, row_by_row
 
 PROVIDER = "adyen"
 KINDS = {
@@ -42,6 +42,7 @@ _PAYMENTS = {
     LineKind.DISPUTE,
     LineKind.DISPUTE_REVERSAL,
 }
+_METHOD = "payment method"
 _FEES = ("commission (nc)", "markup (nc)", "scheme fees (nc)", "interchange (nc)")
 
 
@@ -74,11 +75,12 @@ def lines(row: Cells, _shop: str) -> list[LedgerLine]:
         source_id=row.identifier("modification reference") if payment else "",
         payout_id=row.identifier("batch number"),
         type_text=word,
+        method=row.identifier(_METHOD) if kind in _PAYMENTS else "",
     )
     if gross is None or paid_in == currency:
         net_must_be(line.gross_minor, fee, net, currency, "net credit (nc)", PROVIDER)
         return [line]
-    moved = replace(line, kind=LineKind.TRANSFER, payment_reference="", order_id="", source_id="")
+    moved = replace(line, kind=LineKind.TRANSFER, payment_reference="", order_id="", source_id="", method="")
     return [
         replace(line, currency=paid_in, gross_minor=gross, fee_minor=0, net_minor=gross),
         replace(
@@ -104,8 +106,9 @@ def _line_id(row: Cells) -> str:
     return hashlib.sha256("\n".join(row.text(column) for column in columns).encode()).hexdigest()[:24]
 
 
-def checks(read: Sequence[LedgerLine], rows: Sequence[Cells]) -> dict[str, str]:
+def checks(lines_and_entries: Sequence[Line], rows: Sequence[Cells]) -> dict[str, str]:
     """Each row once; and a batch that was paid out nets to zero in its settlement currency."""
+    read = [line for line in lines_and_entries if isinstance(line, LedgerLine)]
     repeated = sorted(name for name, times in Counter(line.line_id for line in read).items() if times > 1)
     found = {"each row once": f"failed: {len(repeated)} repeated, first {repeated[0]}" if repeated else "ok"}
     sums: Counter[tuple[str, str]] = Counter()
@@ -148,7 +151,7 @@ DIALECT = Dialect(
             "batch number",
         )
     ),
-    optional=("merchant account",),
-    lines=lines,
+    optional=("merchant account", _METHOD),
+    begin=row_by_row(lines),
     checks=checks,
 )

@@ -6,20 +6,30 @@ is refused, because a guess about money is an error nobody sees.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from worker.domain.errors import InvalidInput
 from worker.domain.money import format_minor, parse_major
+from worker.statements.numbers import Numbers
 
 LONGEST = 128
 """Characters of an id, as the database holds it."""
+LONGEST_TEXT = 1000
+"""Characters of a free text that are kept."""
 FIRST_YEAR, LAST_YEAR = 1990, 2099
 """Beyond them a date is a slip, not a payment."""
-_AMOUNT = re.compile(r"[+-]?[0-9]{1,13}(\.[0-9]{1,8})?", re.ASCII)
+PLAIN = Numbers()
+"""A decimal point, no thousands separators: what a program writes that wants to be read by programs."""
 _MOMENT = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?) ?(Z|UTC|[+-]\d{2}:?\d{2})?", re.ASCII
+    r"(\d{4})([-/])(\d{1,2})\2(\d{1,2})[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?) ?(Z|UTC|[+-]\d{2}:?\d{2})?", re.ASCII
 )
+_DAY = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?![\d])", re.ASCII)
+WRITTEN = Numbers(grouped=True, symbols=True)
+"""As people write them: thousands grouped, a currency symbol before or after."""
+_OFFSET = re.compile(r"(?:GMT|UTC)?([+-]\d{2}:?[0-5]\d)", re.ASCII)
+T = TypeVar("T", datetime, date)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
@@ -33,12 +43,19 @@ class RowRejected(Exception):
 
 
 class Cells:
-    """The cells of one row. `columns` maps lower-case names to positions."""
+    """The cells of one row. `columns` maps lower-case names to positions; `line` is where the row starts in its file."""
 
-    def __init__(self, columns: Mapping[str, int], cells: tuple[str, ...], provider: str) -> None:
+    def __init__(self, columns: Mapping[str, int], cells: tuple[str, ...], provider: str, line: int = 0) -> None:
+        self.line = line
+        self.numbers = PLAIN
+        """How the file writes amounts; set once a format has looked at all of them."""
         self._columns = columns
         self._cells = cells
         self._provider = provider
+
+    def has(self, column: str) -> bool:
+        """Whether the file has such a column."""
+        return column in self._columns
 
     def text(self, column: str) -> str:
         """Return a cell without surrounding space; empty when the file has no such column."""
@@ -61,22 +78,38 @@ class Cells:
             raise RowRejected(column, "holds characters that cannot be printed")
         return found
 
+    def passage(self, column: str) -> str:
+        """Return a free text: at most as long as the database holds, spaces in one piece, without control characters."""
+        found = "".join(letter if letter.isprintable() else " " for letter in self.text(column)[: 2 * LONGEST_TEXT])
+        return " ".join(found.split())[:LONGEST_TEXT]
+
     def currency(self, column: str) -> str:
         """Return an ISO 4217 code in capitals. Raises RowRejected."""
         found = self.text(column).upper()
         if not _CURRENCY.fullmatch(found):
-            raise RowRejected(column, f"is no currency: {_shown(found)}")
+            raise RowRejected(column, f"is no currency: {shown(found)}")
         return found
 
-    def amount(self, column: str, currency: str, *, required: bool = False) -> int:
+    def country(self, column: str) -> str:
+        """Return a two-letter country code in capitals; what is none is left out, since only fee schedules look at it."""
+        found = self.text(column).upper()
+        return found if len(found) == 2 and found.isascii() and found.isalpha() else ""
+
+    def seen_as(self, column: str, currency: str, gross_minor: int) -> int:
+        """Return what the customer saw, signed as the gross amount is: some files leave its sign out. Raises RowRejected."""
+        found = self.amount(column, currency, required=True, numbers=WRITTEN)
+        return -abs(found) if gross_minor < 0 else abs(found)
+
+    def amount(self, column: str, currency: str, *, required: bool = False, numbers: Numbers | None = None) -> int:
         """Return a decimal in major units as minor units; an empty cell is 0 unless `required`. Raises RowRejected."""
         found = self.text(column)
         if not found and not required:
             return 0
-        if not _AMOUNT.fullmatch(found):
-            raise RowRejected(column, f"is no decimal amount: {_shown(found)}")
+        plain = (numbers or self.numbers).plain(found)
+        if plain is None:
+            raise RowRejected(column, f"is no decimal amount: {shown(found)}")
         try:
-            return parse_major(found, currency, self._provider)
+            return parse_major(plain.removeprefix("+"), currency, self._provider)
         except InvalidInput as error:
             raise RowRejected(column, str(error)) from None
 
@@ -85,28 +118,62 @@ class Cells:
         found = self.text(column)
         match = _MOMENT.fullmatch(found)
         if match is None:
-            raise RowRejected(column, f"is no date and time: {_shown(found)}")
-        day, clock, offset = match.groups()
+            raise RowRejected(column, f"is no date and time: {shown(found)}")
+        year, _, month, day, clock, offset = match.groups()
         try:
-            at = datetime.fromisoformat(f"{day}T{clock}")
+            at = datetime.fromisoformat(f"{year}-{month:0>2}-{day:0>2}T{clock}")
             at = at.replace(tzinfo=_offset(offset) if offset else zone)
             at = at.astimezone(UTC)
         except (ValueError, OverflowError):
-            raise RowRejected(column, f"is no date and time: {_shown(found)}") from None
+            raise RowRejected(column, f"is no date and time: {shown(found)}") from None
+        return self.within(column, at)
+
+    def day(self, column: str) -> date:
+        """Return a date, year first; a time behind it is left aside. Raises RowRejected."""
+        found = self.text(column)
+        match = _DAY.match(found)
+        try:
+            if match is None:
+                raise ValueError
+            at = date(*map(int, match.groups()))
+        except ValueError:
+            raise RowRejected(column, f"is no date: {shown(found)}") from None
+        return self.within(column, at)
+
+    def midnight(self, column: str) -> datetime | None:
+        """Return a date as its first moment in UTC, None where the cell is empty. Raises RowRejected."""
+        if not self.text(column):
+            return None
+        return datetime.combine(self.day(column), time(), UTC)
+
+    @staticmethod
+    def within(column: str, at: T) -> T:
+        """Return a time that can be meant. Raises RowRejected."""
         if not FIRST_YEAR <= at.year <= LAST_YEAR:
-            raise RowRejected(column, f"lies outside the years {FIRST_YEAR} to {LAST_YEAR}: {_shown(found)}")
+            raise RowRejected(column, f"lies outside the years {FIRST_YEAR} to {LAST_YEAR}: {shown(str(at))}")
         return at
 
     def zone(self, column: str) -> tzinfo:
         """Return the time zone a cell names (abbreviation or IANA name). Raises RowRejected."""
         found = self.required(column)
-        hours = _ABBREVIATIONS.get(found.upper())
-        if hours is not None:
-            return timezone(timedelta(hours=hours))
-        try:
-            return ZoneInfo(found)
-        except (ValueError, OSError, LookupError):
-            raise RowRejected(column, f"names no time zone known here: {_shown(found)}") from None
+        zone = zone_named(found)
+        if zone is None:
+            raise RowRejected(column, f"names no time zone known here: {shown(found)}")
+        return zone
+
+
+def zone_named(text: str) -> tzinfo | None:
+    """Return the time zone of an abbreviation, an offset or an IANA name; None where there is none."""
+    hours = _ABBREVIATIONS.get(text.upper())
+    if hours is not None:
+        return timezone(timedelta(hours=hours))
+    offset = _OFFSET.fullmatch(text)
+    if offset is not None and int(offset[1][1:3]) < 24:
+        return _offset(offset[1])
+    try:
+        return ZoneInfo(text)
+    except (ValueError, OSError, LookupError):
+        return None
 
 
 _ABBREVIATIONS = {
@@ -146,5 +213,6 @@ def net_must_be(gross_minor: int, fee_minor: int, net_minor: int, currency: str,
         raise RowRejected(column, f"gross {gross} less fee {fee} is not net {net}")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """Return a cell as a message quotes it: its beginning, with what cannot be printed escaped."""
     return repr(text[:40])

@@ -1,16 +1,41 @@
-"""Which format a file is, told by the names in its header: column order and extra columns do not matter."""
+"""Which format a table is, told by the names in its header: column order and extra columns do not matter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.domain.errors import InvalidStatement
-from worker.statements import adyen, stripe
+from worker.statements import (
+    adyen,
+    bank_csv,
+    camt,
+    paypal,
+    paypal_settlement,
+    shopify,
+    shopify_payouts,
+    stripe,
+    stripe_history,
+)
 from worker.statements.dialect import Dialect
 from worker.statements.reader import PREAMBLE, Record
 
-DIALECTS: tuple[Dialect, ...] = (stripe.DIALECT, adyen.DIALECT)
-FORMATS = tuple(dialect.name for dialect in DIALECTS)
-"""Names of the formats that can be read."""
+DIALECTS: tuple[Dialect, ...] = (
+    *stripe.DIALECTS,
+    stripe_history.DIALECT,
+    adyen.DIALECT,
+    shopify.DIALECT,
+    shopify_payouts.DIALECT,
+    paypal.DIALECT,
+    bank_csv.DIALECT,
+)
+"""The tables that can be read; where a header would do for several, the first one takes it."""
+
+
+def formats(tables: Sequence[Dialect] = DIALECTS) -> tuple[str, ...]:
+    """Return the names of all formats that can be read."""
+    return (*(dialect.name for dialect in tables), paypal_settlement.FORMAT, camt.FORMAT)
+
+
+FORMATS = formats()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,45 +44,39 @@ class Found:
 
     dialect: Dialect
     index: int
-    columns: dict[str, int]
 
 
-def detect(header: Sequence[str]) -> str | None:
-    """Return the format whose columns are all in `header`, or None."""
-    names = set(_names(header))
-    return next((dialect.name for dialect in DIALECTS if not dialect.missing(names)), None)
+def detect(header: Sequence[str], tables: Sequence[Dialect] = DIALECTS) -> Dialect | None:
+    """Return the dialect whose columns are all in `header`, or None."""
+    return next((dialect for dialect in tables if not dialect.missing(set(dialect.names(header)))), None)
 
 
-def locate(records: Sequence[Record], wanted: str | None) -> Found:
+def locate(
+    records: Sequence[Record], wanted: str | None, tables: Sequence[Dialect], known: Sequence[str] = FORMATS
+) -> Found:
     """Find the header near the top. Raises InvalidStatement, saying what was found and what can be read."""
-    if wanted is not None and wanted not in FORMATS:
-        raise InvalidStatement(f"unknown format {wanted[:60]!r}; known: {', '.join(FORMATS)}")
+    asked = [dialect for dialect in tables if wanted in {None, dialect.name}]
     for index, record in enumerate(records[:PREAMBLE]):
-        name = detect(record.cells)
-        if name is None or (wanted is not None and name != wanted):
+        dialect = detect(record.cells, asked)
+        if dialect is None:
             continue
-        names = _names(record.cells)
-        dialect = next(one for one in DIALECTS if one.name == name)
+        names = dialect.names(record.cells)
         twice = sorted({column for column in names if column and names.count(column) > 1} & dialect.read)
         if twice:
             raise InvalidStatement(f"the header names a column twice: {', '.join(twice)}")
-        return Found(dialect, index, {column: at for at, column in enumerate(names)})
-    raise InvalidStatement(_what_is_wrong(records, wanted))
+        return Found(dialect, index)
+    raise InvalidStatement(_what_is_wrong(records, asked, known))
 
 
-def _names(header: Sequence[str]) -> list[str]:
-    return [" ".join(cell.split()).lower() for cell in header]
-
-
-def _what_is_wrong(records: Sequence[Record], wanted: str | None) -> str:
+def _what_is_wrong(records: Sequence[Record], candidates: Sequence[Dialect], known: Sequence[str]) -> str:
     widest = max(records[:PREAMBLE], key=lambda record: len(record.cells))
-    names = set(_names(widest.cells))
-    candidates = [dialect for dialect in DIALECTS if wanted in {None, dialect.name}]
-    nearest = min(candidates, key=lambda dialect: len(dialect.missing(names)) / len(dialect.needs))
-    missing = nearest.missing(names)
     seen = ", ".join(repr(cell[:30]) for cell in widest.cells[:8])
-    return (
+    found = (
         f"no known statement header in the first {PREAMBLE} records; line {widest.line} reads {seen}"
-        f"{', ...' if len(widest.cells) > 8 else ''}. Known formats: {', '.join(FORMATS)}. "
-        f"Nearest is {nearest.name}, which also needs: {'; '.join(missing) or 'nothing more'}"
+        f"{', ...' if len(widest.cells) > 8 else ''}. Known formats: {', '.join(known)}"
     )
+    if not candidates:
+        return found
+    missing = {dialect.name: dialect.missing(set(dialect.names(widest.cells))) for dialect in candidates}
+    nearest = min(candidates, key=lambda dialect: len(missing[dialect.name]) / len(dialect.needs))
+    return f"{found}. Nearest is {nearest.name}, which also needs: {'; '.join(missing[nearest.name]) or 'nothing more'}"

@@ -4,6 +4,7 @@ Every record keeps the line it starts on (counted from 1, header included), so t
 found in the file. Nothing is dropped but blank lines. Unreadable bytes raise InvalidStatement, nothing else.
 """
 
+import contextlib
 import csv
 import io
 from dataclasses import dataclass
@@ -39,11 +40,21 @@ class Records:
 
 def read(content: bytes) -> Records:
     """Cut `content` into records. Raises InvalidStatement when it is empty, binary or not text."""
+    return cut(*decode(content))
+
+
+def decode(content: bytes) -> tuple[str, str]:
+    """Return the text and the name of its encoding. Raises InvalidStatement when it is empty, binary or not text."""
     text, encoding = _decode(content)
     if not text.strip():
         raise InvalidStatement("the file is empty")
     if "\x00" in text:
         raise InvalidStatement("the file is binary, not delimited text")
+    return text, encoding
+
+
+def cut(text: str, encoding: str) -> Records:
+    """Cut a text into records. Raises InvalidStatement."""
     best = max(DELIMITERS, key=lambda delimiter: _width(text, delimiter))
     records = _records(text, best, limit=None)
     if not records:
@@ -58,6 +69,11 @@ def _decode(content: bytes) -> tuple[str, str]:
                 return content[len(bom) :].decode(encoding), encoding
             except UnicodeDecodeError:
                 raise InvalidStatement(f"the file is marked as {encoding} but is not") from None
+    if len(content) > 1 and 0 in content[:2] and content[:2] != b"\x00\x00":
+        # UTF-16 without its mark: every other byte of the first letters is zero.
+        unmarked = "utf-16-be" if content[0] == 0 else "utf-16-le"
+        with contextlib.suppress(UnicodeDecodeError):
+            return content.decode(unmarked), unmarked
     for encoding in ("utf-8", "cp1252"):
         try:
             return content.decode(encoding), encoding

@@ -1,23 +1,32 @@
-"""Stripe's itemised reports: payout reconciliation, ending balance and balance change.
+"""Stripe's itemised reports: payout reconciliation, ending balance and balance change; and its payouts.
 
 Amounts are decimals in major units, signed from the account's view; fee is what Stripe kept, and net = gross - fee
 on every row. Lines are told apart by `reporting_category`. Columns can be chosen when a report is made, hence by
 name, in any order. `created_utc` is UTC; plain `created` carries no zone and is read as UTC, Stripe's default.
-Source: Stripe documentation, "Payout reconciliation report" and "Reporting categories".
+The payouts report has one row a payout, `effective_at` for a time, and no single payment.
+Source: Stripe documentation, "Payout reconciliation report", "Payouts report" and "Reporting categories".
 """
 
-from collections import Counter
 from collections.abc import Sequence
 
 from worker.domain.ledger import STRIPE_CATEGORIES, LedgerLine, LineKind
-from worker.domain.money import format_minor
+from worker.services.ports import StatementScope
 from worker.statements.cells import Cells, net_must_be
-from worker.statements.dialect import Dialect
+from worker.statements.dialect import Dialect, Line, row_by_row
+from worker.statements.self_checks import once, payout_sums
 
 PROVIDER = "stripe"
 
 _SHOP, _ORDER = "payment_metadata[shop]", "payment_metadata[order_id]"
 _REFUND_ORDER = "refund_metadata[order_id]"
+_CREATED = ("created_utc", "created", "effective_at_utc", "effective_at")
+_PAID_OUT = (
+    "automatic_payout_effective_at_utc",
+    "automatic_payout_effective_at",
+    "payout_expected_arrival_date",
+    "effective_at_utc",
+    "effective_at",
+)
 
 
 def lines(row: Cells, shop: str) -> list[LedgerLine]:
@@ -33,6 +42,7 @@ def lines(row: Cells, shop: str) -> list[LedgerLine]:
     category = row.required("reporting_category")
     theirs = row.text(_SHOP)
     foreign = bool(shop and theirs and theirs != shop)
+    seen_in = row.currency("customer_facing_currency") if row.text("customer_facing_amount") else ""
     return [
         LedgerLine(
             line_id=row.required("balance_transaction_id"),
@@ -42,65 +52,59 @@ def lines(row: Cells, shop: str) -> list[LedgerLine]:
             gross_minor=gross,
             fee_minor=fee,
             net_minor=net,
-            created_at=row.moment("created_utc" if row.text("created_utc") else "created"),
+            created_at=row.moment(next((name for name in _CREATED if row.text(name)), "created")),
             payment_reference=row.identifier("payment_intent_id"),
             order_id="" if foreign else row.identifier(_ORDER) or row.identifier(_REFUND_ORDER),
             source_id=row.identifier("source_id"),
             payout_id=row.identifier("automatic_payout_id") or row.identifier("payout_id"),
             type_text=category,
             shop=theirs,
+            method=row.identifier("payment_method_type"),
+            country=row.country("card_country"),
+            customer_minor=row.seen_as("customer_facing_amount", seen_in, gross) if seen_in else 0,
+            customer_currency=seen_in,
+            payout_at=row.midnight(next((name for name in _PAID_OUT if row.text(name)), _PAID_OUT[0])),
         )
     ]
 
 
-def checks(read: Sequence[LedgerLine], _rows: Sequence[Cells]) -> dict[str, str]:
+def checks(read: Sequence[Line], _rows: Sequence[Cells]) -> dict[str, str]:
     """Each transaction once; and where a payout stands among its own items, it must be their sum."""
-    repeated = sorted(name for name, times in Counter(line.line_id for line in read).items() if times > 1)
-    found = {
-        "each balance transaction once": f"failed: {len(repeated)} repeated, first {repeated[0]}" if repeated else "ok",
-    }
-    closing: dict[tuple[str, str], int] = {}
-    items: Counter[tuple[str, str]] = Counter()
-    for line in read:
-        key = (line.payout_id, line.currency)
-        if line.kind is LineKind.PAYOUT and line.payout_id:
-            closing[key] = closing.get(key, 0) + line.net_minor
-        elif line.payout_id:
-            items[key] += line.net_minor
-    for key in sorted(items):
-        payout, currency = key
-        total = f"{currency} {format_minor(items[key], currency, PROVIDER)}"
-        if key not in closing:
-            found[f"payout {payout} {currency}"] = f"not in the file: its items make {total}"
-        elif closing[key] + items[key]:
-            paid = format_minor(-closing[key], currency, PROVIDER)
-            found[f"payout {payout} {currency}"] = f"failed: its items make {total}, paid out is {paid}"
-        else:
-            found[f"payout {payout} {currency}"] = f"ok: its items make {total}, as paid out"
-    return found
+    lines_read = [line for line in read if isinstance(line, LedgerLine)]
+    return once("balance transaction", lines_read) | payout_sums(lines_read)
 
 
-DIALECT = Dialect(
+_MONEY = (("balance_transaction_id",), ("currency",), ("gross",), ("fee",), ("net",), ("reporting_category",))
+_ITEMISED = Dialect(
     name="stripe_payout_reconciliation",
     provider=PROVIDER,
-    needs=(
-        ("balance_transaction_id",),
-        ("created_utc", "created"),
-        ("currency",),
-        ("gross",),
-        ("fee",),
-        ("net",),
-        ("reporting_category",),
-    ),
+    needs=(_MONEY[0], ("created_utc", "created"), *_MONEY[1:]),
     optional=(
         "automatic_payout_id",
         "payout_id",
         "source_id",
         "payment_intent_id",
+        "payment_method_type",
+        "card_country",
+        "customer_facing_amount",
+        "customer_facing_currency",
+        *_PAID_OUT,
         _SHOP,
         _ORDER,
         _REFUND_ORDER,
     ),
-    lines=lines,
+    begin=row_by_row(lines),
     checks=checks,
+    totals=("gross", "fee", "net"),
 )
+_PAYOUTS = Dialect(
+    name="stripe_payouts",
+    provider=PROVIDER,
+    needs=(("payout_id",), ("effective_at_utc", "effective_at"), *_MONEY),
+    optional=("source_id", "payout_expected_arrival_date"),
+    begin=row_by_row(lines),
+    checks=lambda read, _rows: once("payout", [line for line in read if isinstance(line, LedgerLine)]),
+    totals=("gross", "fee", "net"),
+    scope=StatementScope.PAYOUTS,
+)
+DIALECTS = (_ITEMISED, _PAYOUTS)

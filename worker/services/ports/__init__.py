@@ -20,12 +20,14 @@ from worker.services.ports.inbox import InboxEntry, InboxStore
 from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
 from worker.services.ports.processes import Processes
 from worker.services.ports.reconciliation import (
+    BankStore,
     BreakAction,
     BreakStore,
     RejectedRow,
     Run,
     RunStore,
     StatementFile,
+    StatementScope,
     StatementStore,
 )
 from worker.services.ports.repairs import RepairStore
@@ -35,6 +37,7 @@ from worker.services.ports.users import UserStore
 __all__ = [
     "AlertStore",
     "AuditTrail",
+    "BankStore",
     "BreakAction",
     "BreakStore",
     "Clock",
@@ -58,6 +61,7 @@ __all__ = [
     "ShopGateway",
     "ShopPayment",
     "StatementFile",
+    "StatementScope",
     "StatementStore",
     "Transaction",
     "UserStore",

@@ -7,7 +7,7 @@ from worker.services.ports.alerts import AlertStore
 from worker.services.ports.audit import AuditTrail
 from worker.services.ports.inbox import InboxStore
 from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
-from worker.services.ports.reconciliation import BreakStore, RunStore, StatementStore
+from worker.services.ports.reconciliation import BankStore, BreakStore, RunStore, StatementStore
 from worker.services.ports.repairs import RepairStore
 from worker.services.ports.users import UserStore
 
@@ -70,6 +70,11 @@ class Transaction(Protocol):
     @property
     def audit(self) -> AuditTrail:
         """The audit trail."""
+        ...
+
+    @property
+    def bank(self) -> BankStore:
+        """The bank entries store."""
         ...
 
 

@@ -133,3 +133,7 @@ class ObjectStore(Protocol):
     def get(self, path: str) -> bytes:
         """Read the object. Raises NotFound."""
         ...
+
+    def names(self, prefix: str) -> list[str]:
+        """Return the paths of the objects below `prefix` (which ends with a slash), sorted; none is no error."""
+        ...

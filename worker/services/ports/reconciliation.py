@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 from typing import Protocol
 
 from worker.domain.finding import Break, Finding, Statement
-from worker.domain.ledger import LedgerLine
+from worker.domain.ledger import BankEntry, LedgerLine
+from worker.domain.window import Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,17 @@ class BreakStore(Protocol):
         ...
 
 
+class StatementScope(StrEnum):
+    """What a statement file tells of, and so what it may be compared with."""
+
+    LEDGER = "ledger"
+    """Every movement of the provider's account in its time."""
+    PAYOUTS = "payouts"
+    """Payouts alone: it says nothing of single payments."""
+    BANK = "bank"
+    """Entries of a bank account."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementFile:
     """One imported statement file."""
@@ -161,6 +174,7 @@ class StatementFile:
     last_at: datetime | None
     checks: Mapping[str, str]
     """Self-checks of the file and their result in words."""
+    scope: StatementScope = StatementScope.LEDGER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +193,10 @@ class StatementStore(Protocol):
         """Store the file whole; return False when this very file (SHA-256) is there already."""
         ...
 
+    def recent(self, shop: str, limit: int) -> list[StatementFile]:
+        """Return the files imported last, newest first."""
+        ...
+
     def get(self, sha256: str) -> StatementFile | None:
         """Return the file or None."""
         ...
@@ -189,4 +207,24 @@ class StatementStore(Protocol):
 
     def rejects(self, sha256: str) -> list[RejectedRow]:
         """Return the rejected rows in file order."""
+        ...
+
+
+class BankStore(Protocol):
+    """Entries of bank accounts, each once however many files hold it: the other end of payouts."""
+
+    def add(self, shop: str, sha256: str, entries: Sequence[BankEntry]) -> int:
+        """Store what a file holds and return how many entries were new.
+
+        An entry is known by its account and id: one that is there stays as it is, but for a pending one that is now
+        booked, which takes over what the newer file says.
+        """
+        ...
+
+    def entries(self, shop: str, start: date, end: date) -> Iterator[BankEntry]:
+        """Stream the entries booked in [start, end), by day, account and id: all accounts, currencies and statuses."""
+        ...
+
+    def covered(self, shop: str, start: datetime, end: datetime) -> list[Span]:
+        """Return the spans of time that bank files tell of and that touch [start, end), by their end."""
         ...

@@ -1,0 +1,176 @@
+"""A bank's account as a table: one row an entry, in the columns that banks have in common, English or German.
+
+A day, an amount (signed, or in a debit and a credit column), a currency, a text. The account stands in a column or is
+told. Numbers and dates are written in the manner of the bank's country: the file decides, and what it leaves open must
+be told. Rows seldom have an id: content names them, and equal rows of one day are numbered.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from itertools import pairwise
+
+from worker.domain.errors import InvalidStatement
+from worker.domain.ledger import BankEntry, BankStatus
+from worker.services.ports import StatementScope
+from worker.statements import dates, numbers
+from worker.statements.cells import Cells, RowRejected, shown
+from worker.statements.dialect import Dialect, Line, RowReader
+from worker.statements.told import DateOrder, Told
+
+PROVIDER = "bank"
+ALIASES = {
+    "account number": "account",
+    "iban": "account",
+    "account iban": "account",
+    "auftragskonto": "account",
+    "iban auftragskonto": "account",
+    "booking date": "date",
+    "booked on": "date",
+    "posting date": "date",
+    "transaction date": "date",
+    "buchungstag": "date",
+    "buchungsdatum": "date",
+    "value date": "value date",
+    "valutadatum": "value date",
+    "wertstellung": "value date",
+    "betrag": "amount",
+    "paid out": "debit",
+    "paid in": "credit",
+    "soll": "debit",
+    "haben": "credit",
+    "währung": "currency",
+    "waehrung": "currency",
+    "description": "text",
+    "details": "text",
+    "narrative": "text",
+    "remittance information": "text",
+    "verwendungszweck": "text",
+    "reference": "reference",
+    "end to end id": "end-to-end",
+    "end-to-end id": "end-to-end",
+    "kundenreferenz (end-to-end)": "end-to-end",
+    "bank reference": "bank reference",
+    "transaction id": "bank reference",
+    "payee": "counterparty",
+    "counterparty": "counterparty",
+    "beguenstigter/zahlungspflichtiger": "counterparty",
+    "begünstigter/zahlungspflichtiger": "counterparty",
+    "saldo": "balance",
+    "info": "status",
+    "state": "status",
+}
+_REFERENCES = ("end-to-end", "bank reference", "reference")
+_PENDING = ("pending", "vorgemerkt", "unbooked")
+_AMOUNTS = ("amount", "debit", "credit", "balance")
+
+
+def begin(rows: Sequence[Cells], told: Told, _header: Sequence[str]) -> RowReader:
+    """Find out how the file writes numbers and dates. Raises InvalidStatement, also where no account is to be had."""
+    if rows and not rows[0].has("account") and not told.account:
+        raise InvalidStatement("the file names no bank account; say which one it is of (--account)")
+    amounts = ((row.text(column), row.text("currency").upper()) for row in rows for column in _AMOUNTS)
+    written = numbers.decide(amounts, PROVIDER, told.decimal)
+    for row in rows:
+        row.numbers = written
+    order = dates.decide((row.text(column) for row in rows for column in ("date", "value date")), told.dates)
+    seen: Counter[str] = Counter()
+
+    def entry(row: Cells) -> list[Line]:
+        return [_entry(row, order, told.account, seen)]
+
+    return entry
+
+
+def _entry(row: Cells, order: DateOrder, account: str, seen: Counter[str]) -> BankEntry:
+    currency = row.currency("currency")
+    amount = _amount(row, currency)
+    row.amount("balance", currency)
+    booked_on = _day(row, "date", order)
+    of = row.identifier("account") or account
+    if not of:
+        raise RowRejected("account", "is empty")
+    references = tuple(dict.fromkeys(filter(None, map(row.identifier, _REFERENCES))))
+    status = BankStatus.PENDING if any(word in row.text("status").lower() for word in _PENDING) else BankStatus.BOOKED
+    own = row.identifier("bank reference")
+    text = row.passage("text")
+    said = own or named(booked_on, amount, currency, *references, text, row.passage("counterparty"))
+    seen[f"{of} {said}"] += 1
+    times = seen[f"{of} {said}"]
+    return BankEntry(
+        account=of,
+        entry_id=said if times == 1 else f"{said}-{times}",
+        amount_minor=amount,
+        currency=currency,
+        booked_on=booked_on,
+        value_on=_day(row, "value date", order) if row.text("value date") else None,
+        status=status,
+        references=references,
+        text=text,
+        counterparty=row.passage("counterparty"),
+    )
+
+
+def _amount(row: Cells, currency: str) -> int:
+    if row.text("amount"):
+        return row.amount("amount", currency)
+    if not row.text("credit") and not row.text("debit"):
+        raise RowRejected("amount", "is empty")
+    return row.amount("credit", currency) - abs(row.amount("debit", currency))
+
+
+def named(booked_on: date, amount_minor: int, currency: str, *texts: str) -> str:
+    """Name an entry by its content."""
+    content = "\n".join((booked_on.isoformat(), str(amount_minor), currency, *texts))
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def _day(row: Cells, column: str, order: DateOrder) -> date:
+    text = row.text(column).partition(" ")[0]
+    day = dates.read_day(text, order)
+    if day is None:
+        raise RowRejected(column, f"is no date ({order}): {shown(text)}")
+    return row.within(column, day)
+
+
+def checks(_read: Sequence[Line], rows: Sequence[Cells]) -> dict[str, str]:
+    """Where rows carry a balance, each must be the one before it plus its amount."""
+    steps: dict[tuple[str, str], list[tuple[Cells, int, int]]] = {}
+    for row in rows:
+        if row.text("balance"):
+            currency = row.currency("currency")
+            step = (row, _amount(row, currency), row.amount("balance", currency))
+            steps.setdefault((row.text("account"), currency), []).append(step)
+    found = {}
+    for (_, currency), chain in sorted(steps.items()):
+        gaps = min((_gaps(order) for order in (chain, chain[::-1])), key=len)
+        said = f"failed: {len(gaps)} gaps, first in line {gaps[0]}" if gaps else f"ok: closes over {len(chain)} rows"
+        found[f"running balance {currency}"] = said
+    return found
+
+
+def _gaps(chain: Sequence[tuple[Cells, int, int]]) -> list[int]:
+    return [row.line for (_, _, before), (row, amount, balance) in pairwise(chain) if before + amount != balance]
+
+
+DIALECT = Dialect(
+    name="bank_csv",
+    provider=PROVIDER,
+    needs=(("date",), ("amount", "credit"), ("currency",), ("text", "reference", "bank reference")),
+    optional=(
+        "debit",
+        "account",
+        "value date",
+        "end-to-end",
+        "counterparty",
+        "balance",
+        "status",
+    ),
+    begin=begin,
+    checks=checks,
+    scope=StatementScope.BANK,
+    aliases={name: ours for name, ours in ALIASES.items() if name != ours},
+    totals=("amount", "debit", "credit"),
+    checked="",
+)
