@@ -15,7 +15,9 @@ RUN case "$TARGETARCH" in arm64) machine=aarch64 ;; amd64) machine=x86_64 ;; *) 
         --target packaging --requirement packaging.lock; \
     python -m pip install --quiet --no-compile --require-hashes --no-deps --only-binary :all: \
         --platform "manylinux2014_$machine" --platform "manylinux_2_17_$machine" --platform "manylinux_2_28_$machine" \
-        --target /image/app/lib --requirement functions.lock
+        --target /libraries/app/lib --requirement functions.lock; \
+    python -m compileall -q -j 0 --invalidation-mode unchecked-hash -s /libraries /libraries/app/lib; \
+    chmod -R a+rX,u+w,go-w /libraries
 
 # The functions, and of the worker the published language alone: no rules, no database, no `orders` command.
 COPY LICENSE README.md pyproject.toml ./
@@ -34,6 +36,7 @@ LABEL org.opencontainers.image.title="orders-functions" \
       org.opencontainers.image.description="The HTTP edge of the orders: verify, translate, start a workflow, answer" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="docker.io/library/python:3.13.14-slim-trixie"
+COPY --from=build /libraries/app/lib/ /app/lib/
 COPY --from=build /image/app/ /app/
 ENV PATH=/app/lib/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/app:/app/lib \

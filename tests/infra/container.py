@@ -10,12 +10,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+import pytest
 
 from tests.infra.configuration import PROJECT
 from tests.infra.fake import FakeAws
 from tests.infra.fake_aws.containers import Process, process_of
 from tests.infra.waiting import until
+from worker.config import WorkerConfig, load
 
 
 @dataclass(kw_only=True)
@@ -32,27 +35,43 @@ class Container:
         """Its ORDERS_ variables."""
         return {name: value for name, value in self.what.environment.items() if name.startswith("ORDERS_")}
 
+    @property
+    def config(self) -> WorkerConfig:
+        """Its settings as its program reads them."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [each for each in os.environ if each.startswith("ORDERS_")]:
+                patch.delenv(name)
+            for name, value in self.settings.items():
+                patch.setenv(name, value)
+            return load()
+
     def stop(self) -> int:
         """Ask it to end, as ECS does; return its exit status. Raises TimeoutExpired after its stop time-out."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(float(self.definition["containerDefinitions"][0]["stopTimeout"]))
 
 
+def ended(fake: FakeAws, definition: str, folder: Path, instead: Mapping[str, str], seconds: float) -> tuple[int, str]:
+    """Run the container of a task definition that must end by itself; return its exit status and what it wrote.
+
+    Raises TimeoutExpired when it did not.
+    """
+    _, what, log = _described(fake, definition, folder, instead)
+    with log.open("wb") as output:
+        process = _process(what, output)
+    try:
+        return process.wait(seconds), log.read_text("utf-8")
+    finally:
+        process.kill()
+        process.wait(10)
+
+
 @contextmanager
 def started(fake: FakeAws, definition: str, folder: Path, instead: Mapping[str, str]) -> Iterator[Container]:
     """Start the container of a task definition and wait until it takes work; end it when the block ends."""
-    described = fake.client("ecs").describe_task_definition(taskDefinition=definition)["taskDefinition"]
-    what = process_of(described, endpoint=fake.endpoint, program=[sys.executable, "-m", "worker"], instead=instead)
-    log = folder / f"{described['family']}.log"
+    described, what, log = _described(fake, definition, folder, instead)
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            what.command,
-            cwd=PROJECT,
-            env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **what.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+        process = _process(what, output)
     url = f"http://127.0.0.1:{instead['ORDERS_WORKER__HEALTH_PORT']}/health/ready"
 
     def is_ready() -> bool | None:
@@ -70,3 +89,23 @@ def started(fake: FakeAws, definition: str, folder: Path, instead: Mapping[str, 
         if process.poll() is None:
             process.kill()
             process.wait(10)
+
+
+def _described(
+    fake: FakeAws, definition: str, folder: Path, instead: Mapping[str, str]
+) -> tuple[Mapping[str, Any], Process, Path]:
+    """Return a task definition, the process of its container, and where that one's output goes."""
+    described = fake.client("ecs").describe_task_definition(taskDefinition=definition)["taskDefinition"]
+    what = process_of(described, endpoint=fake.endpoint, program=[sys.executable, "-m", "worker"], instead=instead)
+    return described, what, folder / f"{described['family']}.log"
+
+
+def _process(what: Process, output: BinaryIO) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        what.command,
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **what.environment},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+    )

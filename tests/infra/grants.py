@@ -17,7 +17,7 @@ from tests.infra.fake import FakeAws
 
 TABLE = Path(__file__).with_name("iam_table.md")
 _DRAWN = (
-    (re.compile(r"(:secret:[\w/!.-]+?)-\w{6}(?=$|[:\"*])"), r"\1-?"),
+    (re.compile(r"(:secret:[\w/!.-]+?)-\w{6}(?=$|[:\"*,])"), r"\1-?"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "?"),
     (re.compile(r"\b(cluster|db)-[A-Z0-9]{20,}\b"), r"\1-?"),
     (re.compile(r"(arn:aws:execute-api:[\w-]+:\d+:)\w{8,}"), r"\1?"),

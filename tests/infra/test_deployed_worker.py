@@ -1,21 +1,29 @@
 """The deployed worker works: started as its task definition says, it registers, runs an order and a reconciliation."""
 
 import asyncio
+import io
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
 
+import boto3
 import pytest
+from boto3.s3.transfer import TransferConfig
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 
+from infra.local import freeports
 from tests.e2e.scene import api_order
-from tests.infra.container import Container, started
-from tests.infra.deployment import Deployment
+from tests.infra import cloud_database
+from tests.infra.container import Container, ended, started
+from tests.infra.deployment import Deployment, master_user
+from tests.infra.fake_aws.containers import REGION, acting_as
 from tests.infra.lambda_gateway import Gateway
 from tests.infra.test_deployed_functions import OPERATOR
 from tests.infra.waiting import until
-from worker.config import load
 from worker.connections import reading
 from worker.contract.names import SEARCH_ATTRIBUTE_TYPES
 from worker.contract.reconciliation import ReconciliationResult
@@ -40,18 +48,18 @@ def worker(deployment: Deployment, edge: Gateway, tmp_path_factory: pytest.TempP
 
 
 def read(worker: Container, order_id: str) -> Order | None:
-    with reading(load(worker.settings)) as database:
+    with reading(worker.config) as database:
         return database.transact(lambda tx: tx.orders.get("main", order_id))
 
 
 async def client_of(worker: Container) -> Client:
-    return await connect(load(worker.settings).temporal)
+    return await connect(worker.config.temporal)
 
 
 async def test_the_deploy_task_converged_schedules_and_search_attributes(worker: Container) -> None:
     client = await client_of(worker)
     schedules = [each.id async for each in await client.list_schedules()]
-    assert schedules == [each.id for each in load(worker.settings).schedules.values()]
+    assert schedules == [each.id for each in worker.config.schedules.values()]
     known = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace="default"))
     assert set(SEARCH_ATTRIBUTE_TYPES) <= set(known.custom_attributes)
 
@@ -89,6 +97,47 @@ async def test_an_order_and_a_reconciliation(deployment: Deployment, worker: Con
     assert result.matched >= 1
     stored = deployment.fake.client("s3").get_object(Bucket=worker.settings["ORDERS_STORE__BUCKET"], Key=result.report)
     assert b"<html" in stored["Body"].read()
+
+
+def test_it_may_file_under_any_prefix_and_in_parts(deployment: Deployment, worker: Container) -> None:
+    keys = acting_as(worker.definition["taskRoleArn"], deployment.fake.endpoint)
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=deployment.fake.endpoint,
+        region_name=REGION,
+        aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+    )
+    bucket, content = worker.settings["ORDERS_STORE__BUCKET"], os.urandom(6 << 20)
+    in_parts = TransferConfig(multipart_threshold=1 << 20, multipart_chunksize=5 << 20)
+    for prefix in ("statements", "reports", "lake/2026"):
+        s3.upload_fileobj(io.BytesIO(content), bucket, f"{prefix}/large.parquet", Config=in_parts)
+        assert s3.get_object(Bucket=bucket, Key=f"{prefix}/large.parquet")["Body"].read() == content
+    administrator = deployment.fake.client("s3")
+    (rule,) = administrator.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert rule["Filter"] in ({}, {"Prefix": ""}), "what is filed is aged by one rule, whatever its prefix"
+    assert "Expiration" not in rule
+
+
+def test_on_an_older_schema_it_does_not_start(deployment: Deployment, worker: Container, tmp_path: Path) -> None:
+    layout = deployment.stack.stack.layout
+    database = urlsplit(worker.config.database.url.reveal()).path.strip("/")
+    with cloud_database.connect(layout, master_user(), cloud_database.PASSWORD, database) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT version_num FROM schema_version")
+        (current,) = cursor.fetchone() or ("",)
+        cursor.execute("UPDATE schema_version SET version_num = '0000'")
+        connection.commit()
+        try:
+            instead = {**deployment.instead(), "ORDERS_WORKER__HEALTH_PORT": str(freeports.free_port())}
+            status, told = ended(deployment.fake, worker.definition["taskDefinitionArn"], tmp_path, instead, 60)
+        finally:
+            cursor.execute("UPDATE schema_version SET version_num = %s", (current,))
+            connection.commit()
+    assert current >= "0001"
+    assert status not in {0, None}
+    assert "the database has schema 0000, this code needs" in told
+    assert "Traceback" not in told
 
 
 def test_it_is_held_to_its_roles(deployment: Deployment, worker: Container) -> None:

@@ -115,6 +115,18 @@ def test_libraries_come_from_the_lock_by_hash_and_are_not_built(image: Dockerfil
 
 
 @every_image
+def test_libraries_are_a_layer_of_their_own_which_a_change_of_the_program_leaves_alone(image: Dockerfile) -> None:
+    build, last = image.stages
+    installed = next(at for at, each in enumerate(build) if "--target /libraries/app/lib" in each.value)
+    assert "compileall" in build[installed].value, "what is made from them is made with them"
+    before = [each.value for each in build[:installed] if each.name == "COPY"]
+    assert [source for value in before for source in value.split()[:-1] if not source.endswith(".lock")] == []
+    assert [each.value for each in build[installed + 1 :] if "/libraries" in each.value] == []
+    copies = [each.value for each in last if each.name == "COPY"]
+    assert copies.index("/libraries/app/lib/ /app/lib/") < copies.index("/image/app/ /app/")
+
+
+@every_image
 def test_the_program_is_nobodys_and_changes_nothing(image: Dockerfile) -> None:
     last = image.last
     assert last["USER"].value == "10001:10001"

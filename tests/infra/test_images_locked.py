@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,27 @@ print(len(sys.modules))
 """
 
 pytestmark = pytest.mark.infra
+
+
+@pytest.mark.parametrize("machine", ["aarch64", "x86_64"])
+@pytest.mark.parametrize("image", [WORKER, FUNCTIONS], ids=lambda image: image.path.stem)
+def test_every_library_has_a_wheel_for_either_processor_and_the_image_s_python(
+    image: Dockerfile, machine: str, tmp_path: Path
+) -> None:
+    """What the build asks of pip, asked without the build, and for the Python of the base image whatever runs here."""
+    build = " ".join(each.value for each in image.stages[0])
+    platforms = re.findall(r'--platform "(\w+)_\$machine"', build)
+    assert len(platforms) > 1
+    python = re.search(r"python:(\d+\.\d+)", image.stages[0][0].value)
+    assert python is not None
+    command = [
+        *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "--no-input", "install", "--dry-run"),
+        *("--require-hashes", "--no-deps", "--only-binary", ":all:", "--python-version", python[1]),
+        *(option for platform in platforms for option in ("--platform", f"{platform}_{machine}")),
+        *("--target", str(tmp_path), "--requirement", str(LOCKS[image.path])),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module", params=[WORKER, FUNCTIONS], ids=lambda image: image.path.stem)

@@ -16,7 +16,7 @@ from tests.infra.locked_environments import PROJECT
 
 BUCKET = "orders-artifacts-123456789012"
 
-pytestmark = pytest.mark.infra
+pytestmark = [pytest.mark.infra, pytest.mark.timeout(600)]  # bundles are built
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,6 +97,20 @@ def test_a_configuration_that_is_no_example_has_tests(folder: Path) -> None:
 
 
 @every_folder
+def test_every_rule_of_a_variable_has_a_test_that_breaks_it(folder: Path) -> None:
+    tests = "\n".join(file.read_text("utf-8") for file in sorted((folder / "tests").glob("*.tftest.hcl")))
+    refused = Counter(
+        name
+        for failures in re.findall(r"expect_failures\s*=\s*\[([^\]]*)\]", tests)
+        for name in re.findall(r"\bvar\.(\w+)", failures)
+    )
+    rules = {
+        each.name: len(re.findall(r"^  validation \{", each.body, re.MULTILINE)) for each in of_kind(folder, "variable")
+    }
+    assert {name: count for name, count in rules.items() if count > refused[name]} == {}
+
+
+@every_folder
 def test_no_value_of_a_secret_passes_through_terraform(folder: Path) -> None:
     found = [
         str(each)

@@ -23,7 +23,7 @@ resource "aws_iam_policy" "boundary" {
       {
         Sid      = "OwnFiles"
         Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:ListBucket", "s3:PutObject"]
+        Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListBucket", "s3:PutObject"]
         Resource = ["arn:${local.aws}:s3:::${local.prefix}-files-${local.account}", "arn:${local.aws}:s3:::${local.prefix}-files-${local.account}/*"]
       },
       {

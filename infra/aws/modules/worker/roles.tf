@@ -1,5 +1,5 @@
 # Four roles. The execution roles are ECS's: pull the image, hand over secrets, write logs. The task roles are the
-# programs': the worker has its two folders of the bucket, the deploy task the one secret that it writes.
+# programs': the worker has the objects of its bucket, the deploy task the one secret that it writes.
 
 locals {
   region = data.aws_region.current.name
@@ -93,10 +93,11 @@ resource "aws_iam_role_policy" "worker" {
     Version = "2012-10-17"
     Statement = concat(
       [{
-        Sid      = "ReadAndWriteFiles"
-        Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:PutObject"]
-        Resource = ["${var.bucket_arn}/statements/*", "${var.bucket_arn}/reports/*"] # everything below these two
+        Sid    = "ReadAndWriteFiles"
+        Effect = "Allow"
+        # Of a large object that is sent in parts, those that were sent in vain. Nothing else is deleted: books stay.
+        Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+        Resource = ["${var.bucket_arn}/*"] # the bucket is the worker's alone: what it files where is the program's matter
         },
         {
           # Without it S3 answers "denied" instead of "not there" to a question about a missing object.

@@ -123,7 +123,7 @@ variable "kms_key_arn" {
 }
 
 variable "bucket_arn" {
-  description = "The bucket of statements and reports; the worker reads and writes below these two."
+  description = "The bucket of statements and reports: the worker reads and writes its objects, and deletes none."
   type        = string
   nullable    = false
 }

@@ -216,6 +216,14 @@ run "refuses_more_kept_started_than_may_run" {
   expect_failures = [var.provisioned_concurrency]
 }
 
+run "refuses_fewer_than_none_kept_started" {
+  command = plan
+  variables {
+    provisioned_concurrency = -1
+  }
+  expect_failures = [var.provisioned_concurrency]
+}
+
 run "refuses_a_timeout_beyond_the_gateways_patience" {
   command = plan
   variables {

@@ -242,6 +242,14 @@ run "refuses_a_route_that_two_serve" {
   expect_failures = [var.functions]
 }
 
+run "refuses_an_empty_table" {
+  command = plan
+  variables {
+    routes = []
+  }
+  expect_failures = [var.routes]
+}
+
 run "refuses_a_catch_all" {
   command = plan
   variables {

@@ -62,7 +62,7 @@ run "a_deployment_that_fails_is_told_of" {
   }
 
   assert {
-    condition     = alltrue([for statement in jsondecode(aws_sns_topic_policy.this.policy).Statement : can(statement.Condition) || statement.Principal.Service == "events.amazonaws.com"])
+    condition     = alltrue([for statement in jsondecode(aws_sns_topic_policy.this.policy).Statement : can(statement.Condition) || try(statement.Principal.Service, "") == "events.amazonaws.com"])
     error_message = "not those of another account; EventBridge alone knows no condition here"
   }
 }

@@ -44,8 +44,13 @@ run "the_bucket_is_private_versioned_and_encrypted" {
   }
 
   assert {
-    condition     = length(aws_s3_bucket_lifecycle_configuration.this.rule[0].expiration) == 0
+    condition     = length(aws_s3_bucket_lifecycle_configuration.this.rule) == 1 && length(aws_s3_bucket_lifecycle_configuration.this.rule[0].expiration) == 0
     error_message = "books do not expire"
+  }
+
+  assert {
+    condition     = one(aws_s3_bucket_lifecycle_configuration.this.rule[0].abort_incomplete_multipart_upload).days_after_initiation == 7
+    error_message = "parts that were sent in vain go"
   }
 }
 

@@ -142,10 +142,11 @@ run "roles_have_what_they_need_and_no_more" {
   command = plan
 
   assert {
-    condition = toset(flatten([for statement in jsondecode(aws_iam_role_policy.worker.policy).Statement : statement.Resource])) == toset([
-      "arn:aws:s3:::orders-test-files-123456789012", "arn:aws:s3:::orders-test-files-123456789012/statements/*", "arn:aws:s3:::orders-test-files-123456789012/reports/*",
-    ])
-    error_message = "the worker: its two folders"
+    condition = { for statement in jsondecode(aws_iam_role_policy.worker.policy).Statement : one(statement.Resource) => statement.Action } == {
+      "arn:aws:s3:::orders-test-files-123456789012"   = ["s3:ListBucket"]
+      "arn:aws:s3:::orders-test-files-123456789012/*" = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+    }
+    error_message = "the worker: the objects of its bucket, wherever it files them, and no deletion"
   }
 
   assert {
