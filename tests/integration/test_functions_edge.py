@@ -211,6 +211,21 @@ class TestUpdates:
         assert (answer.status, answer.code) == (503, "temporal_unavailable")
         assert answer.seconds < 3
 
+    async def test_a_refund_that_must_go_two_ways_is_answered_in_the_time_of_one(
+        self, edge: Edge, client: Client
+    ) -> None:
+        """The order ends while it is asked, so that a process of its own is asked next, and nobody works on that."""
+        order_id = fresh("o")
+        edge.post("/orders", an_order(order_id))
+        asked = asyncio.create_task(asyncio.to_thread(edge.post, f"/orders/{order_id}/refund", {"request_id": "r-1"}))
+        await asyncio.sleep(1.5)  # most of the deadline
+        assert not asked.done()
+        await client.get_workflow_handle(f"order/main/{order_id}").terminate()
+        answer = await asked
+        assert (answer.status, answer.code) == (503, "temporal_unavailable")
+        assert answer.seconds < 3
+        await described(client, f"refund/main/{order_id}/r-1")  # raises unless it was started
+
     async def test_the_mailed_token_confirms_and_needs_no_key(self, edge: Edge, worker: None) -> None:
         user_id = fresh("u")
         edge.post("/users", {"user_id": user_id, "email": "jane@example.com"})
