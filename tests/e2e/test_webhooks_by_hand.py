@@ -51,7 +51,9 @@ async def test_a_sample_is_signed_and_sent_as_often_as_asked(scene: Scene, tmp_p
     await paid_once(scene, order_id)
     forged = tmp_path / "guessed"
     forged.write_text("shpss_guessed", encoding="utf-8")
-    refused = orders(scene, "send", "shopify", file, "--secret-file", str(forged), "--url", url, status=5)
+    refused = orders(
+        scene, "send", "shopify", file, "--type", "orders/paid", "--secret-file", str(forged), "--url", url, status=5
+    )
     assert "401 signature_invalid" in refused.out
 
 
@@ -97,3 +99,13 @@ async def test_what_is_not_there_is_said(scene: Scene) -> None:
     assert "not in the inbox" in orders(scene, "show", "evt_nobody", status=5).err
     assert "no such event" in orders(scene, "replay", "evt_nobody", "--yes", status=5).err
     orders(scene, "replay", "--yes", status=2)
+    orders(scene, "list", "--outcome", "applyed", status=2)
+
+
+async def test_what_was_not_asked_for_is_neither_left_out_nor_replayed_in_silence(scene: Scene) -> None:
+    order_id = await scene.buy()
+    await scene.completes(order_id)
+    listed = orders(scene, "list", "--limit", "1", "--json")
+    assert len(json.loads(listed.out)) == 1
+    assert "there are more" in listed.err
+    assert "more than 1 events" in orders(scene, "replay", "--source", "stripe", "--limit", "1", "--yes", status=5).err
