@@ -22,7 +22,7 @@ except ConfigurationError as error:
     raise SystemExit(error.exit_code) from None
 
 bind = os.environ.get("GUNICORN_BIND", "127.0.0.1:8080")
-worker_class = "gthread"
+worker_class = "functions.gunicorn_worker.FunctionsWorker"
 workers = 1
 threads = _config.api.max_in_flight + SPARE_THREADS
 preload_app = False
@@ -33,6 +33,9 @@ accesslog = None
 errorlog = "-"
 loglevel = "warning"
 control_socket_disable = True
+# Headers of these names would change which path is served, and anybody can send one through the gateway.
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 
 
 def post_worker_init(worker: Any) -> None:

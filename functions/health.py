@@ -1,7 +1,8 @@
-"""Health: `live` says that this process answers, `ready` that it can reach Temporal.
+"""Health: `live` says that this process answers, `ready` that it can reach Temporal. Both answer at once.
 
-`live` touches nothing, so that a Temporal outage never makes a platform restart healthy processes. `ready` keeps
-its finding for two seconds and lets one caller at a time look, so that probes never pile up on a slow server.
+`live` touches nothing, so that a Temporal outage never makes a platform restart healthy processes. `ready` tells what
+was found last: while somebody asks, one thread looks every two seconds, so that probes neither pile up on a slow server
+nor wait for it. Only the first one to ask after a silence waits for a finding.
 """
 
 import threading
@@ -14,7 +15,13 @@ from functions.problems import TemporalUnavailable
 from functions.replies import reply
 from functions.temporal import Temporal
 
-KEPT_SECONDS = 2.0
+EVERY_SECONDS = 2.0
+FRESH_SECONDS = 4.0
+"""How long a finding is the answer: until the next one, which may take a second, with room for a busy machine."""
+
+PATIENCE_SECONDS = 1.5
+FORGOTTEN_SECONDS = 60.0
+"""After how long without a question nobody looks any more."""
 
 
 class Health:
@@ -22,9 +29,10 @@ class Health:
 
     def __init__(self, temporal: Temporal) -> None:
         self._temporal = temporal
-        self._looking = threading.Lock()
+        self._found = threading.Condition()
+        self._looking = False
         self._reachable = False
-        self._found_at = float("-inf")
+        self._found_at = self._asked_at = float("-inf")
 
     def live(self) -> Response:
         """GET /health/live: Tell that this process answers."""
@@ -37,14 +45,26 @@ class Health:
         return reply(200, {"status": "ready"})
 
     def _is_reachable(self) -> bool:
-        if time.monotonic() - self._found_at < KEPT_SECONDS or not self._looking.acquire(blocking=False):
-            return self._reachable
-        try:
-            self._reachable = self._temporal.reachable()
-            self._found_at = time.monotonic()
-        finally:
-            self._looking.release()
-        return self._reachable
+        with self._found:
+            self._asked_at = time.monotonic()
+            if not self._looking:
+                self._looking = True
+                threading.Thread(target=self._look, name="look-for-temporal", daemon=True).start()
+            return self._found.wait_for(self._is_fresh, PATIENCE_SECONDS) and self._reachable
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._found_at < FRESH_SECONDS
+
+    def _look(self) -> None:
+        while True:
+            reachable = self._temporal.reachable()
+            with self._found:
+                self._reachable, self._found_at = reachable, time.monotonic()
+                self._found.notify_all()
+                if self._found_at - self._asked_at > FORGOTTEN_SECONDS:
+                    self._looking = False
+                    return
+            time.sleep(EVERY_SECONDS)
 
     @property
     def operations(self) -> dict[str, Callable[..., Response]]:

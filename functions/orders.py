@@ -142,6 +142,7 @@ class Orders:
             reason=wish.reason,
         )
         workflow_id = order_workflow_id(shop, order_id)
+        until = self._temporal.deadline()  # one for both ways: the caller does not wait twice
         try:
             answer = self._temporal.update(
                 workflow_id,
@@ -150,6 +151,7 @@ class Orders:
                 # With the fingerprint, so that another refund under the same id reaches the workflow, which refuses it.
                 update_id=f"refund:{wish.request_id}:{wish.fingerprint[:16]}",
                 answer=RefundAnswer,
+                until=until,
             )
         except (Ended, NotFound):  # the order is over, perhaps for so long that Temporal has forgotten it
             workflow_id = refund_workflow_id(shop, order_id, wish.request_id)
@@ -165,6 +167,7 @@ class Orders:
                     again_after_failure=True,
                 ),
                 answer=RefundAnswer,
+                until=until,
             )
         return reply(
             200,

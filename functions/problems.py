@@ -37,6 +37,11 @@ class Problem(Exception):
         self.fields = tuple(fields)
         self.headers = dict(headers or {})
 
+    @property
+    def title(self) -> str:
+        """The status in words."""
+        return HTTP_STATUS_CODES[self.status]
+
     def document(self, request_id: str) -> bytes:
         """Return the JSON text of the problem."""
         return document(self.status, self.code, self.detail, request_id, self.fields)
@@ -102,6 +107,20 @@ class TooLarge(Problem):
 
     status = 413
     code = "too_large"
+
+
+class TargetTooLong(Problem):
+    """The path and query are longer than this API takes."""
+
+    status = 414
+    code = "target_too_long"
+
+
+class HeadersTooLarge(Problem):
+    """The headers are more or longer than this API takes."""
+
+    status = 431
+    code = "headers_too_large"
 
 
 class UnsupportedMedia(Problem):

@@ -11,6 +11,7 @@ sender tries again, and the workflow id makes that safe.
 
 import logging
 import os
+import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -108,9 +109,14 @@ class Temporal:
         """Start a workflow, or find the one that has its id. Raises TemporalUnavailable."""
         return self._call(self._start(start))
 
-    def run(self, start: Start, *, answer: type[T]) -> T:
+    def deadline(self) -> float:
+        """Return when a request that begins now must have its answer: for calls that follow one another."""
+        return time.monotonic() + self._deadline_ms / 1000
+
+    def run(self, start: Start, *, answer: type[T], until: float | None = None) -> T:
         """Start a workflow, or find the one that has its id, and return its result.
 
+        `until` is a `deadline`, where it is not one of its own that begins now, here and in `update`.
         Raises Conflict (the id was used for another request, or the workflow was refused by the thing's state),
         NotFound, Unprocessable, TemporalUnavailable (also when there is no result in time: ask again).
         """
@@ -127,7 +133,7 @@ class Temporal:
                 raise _refused(error.cause) from None
             return result
 
-        return self._call(work())
+        return self._call(work(), until)
 
     async def _start(self, start: Start) -> Started:
         client = await self._client()
@@ -154,7 +160,16 @@ class Temporal:
             return Started(duplicate=True, existing_fingerprint=existing if isinstance(existing, str) else None)
         return Started(duplicate=False)
 
-    def update(self, workflow_id: str, update: str, argument: Any, *, update_id: str, answer: type[T]) -> T:
+    def update(
+        self,
+        workflow_id: str,
+        update: str,
+        argument: Any,
+        *,
+        update_id: str,
+        answer: type[T],
+        until: float | None = None,
+    ) -> T:
         """Send an update and return its answer; the same `update_id` again returns the first answer.
 
         Raises NotFound (no such workflow), Ended, Conflict (its state forbids it), Unprocessable (the workflow
@@ -176,7 +191,7 @@ class Temporal:
                 raise await self._gone(handle) from None
             return result
 
-        return self._call(work())
+        return self._call(work(), until)
 
     def reachable(self) -> bool:
         """Tell whether the server answers a health check within a second."""
@@ -233,10 +248,11 @@ class Temporal:
             return TemporalUnavailable("it was started just now; send the request again")
         return Ended("it has ended and cannot be changed any more")
 
-    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+    def _call(self, work: Coroutine[Any, Any, T], until: float | None = None) -> T:
         """Run `work` within the deadline; what goes wrong on the way to the server is TemporalUnavailable."""
+        seconds = self._deadline_ms / 1000 if until is None else max(0.0, until - time.monotonic())
         try:
-            return self._loop.run(work, self._deadline_ms / 1000)
+            return self._loop.run(work, seconds)
         except RPCError as error:
             reason = error.status.name
         except (TimeoutError, RPCTimeoutOrCancelledError):

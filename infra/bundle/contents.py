@@ -44,5 +44,5 @@ def own_files(project: Path) -> Iterator[PurePosixPath]:
     yield PurePosixPath("worker/__init__.py")
     for folder, pattern in (("functions", "**/*.py"), ("functions", "*.json"), ("worker/contract", "**/*.py")):
         for file in (project / folder).glob(pattern):
-            if file.name != "gunicorn.conf.py":
+            if not file.name.startswith("gunicorn"):
                 yield PurePosixPath(file.relative_to(project).as_posix())

@@ -6,7 +6,12 @@ import uuid
 from collections import Counter
 from datetime import UTC, datetime
 
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.service import RPCError, RPCStatusCode
+
 from infra.local.simulator import signing
+from infra.local.story.world import until
 from tests.e2e.scene import Answer, Scene
 from worker.domain.order import OrderState
 
@@ -67,6 +72,51 @@ async def test_fifty_copies_at_once_are_one_event(scene: Scene) -> None:
     await release(scene)
     assert await scene.filed(own) == "late"
     await paid_once(scene, order_id)
+
+
+async def test_an_event_that_comes_again_when_temporal_has_forgotten_it_is_still_one(scene: Scene) -> None:
+    """A provider may send an event again after the namespace's retention, when its id is free: the inbox knows it."""
+    await hold(scene, "*", "*")
+    order_id = await scene.buy()
+    body, event_id = await scene.shop_document(order_id), str(uuid.uuid4())
+    await scene.world.control("DELETE", "/webhooks/faults")
+
+    async def delivered() -> str:
+        answer = await deliver(scene, body, topic="orders/paid", event_id=event_id)
+        return f"{answer.status} {answer.body['status']}"
+
+    assert await delivered() == "202 accepted"
+    await scene.completes(order_id)
+    assert await scene.filed(event_id) == "applied"
+    assert await delivered() == "200 duplicate"
+    (entry,) = scene.inbox(event_id)
+    first = scene.client.get_workflow_handle(entry.workflow_id, run_id=entry.run_id)
+    await first.result()
+    await forget(scene, entry.workflow_id, entry.run_id)
+
+    assert await delivered() == "202 accepted", "for all that Temporal knows it is new"
+    again = scene.client.get_workflow_handle(entry.workflow_id)
+    assert (await again.describe()).run_id != entry.run_id
+    assert (await again.result())["outcome"] == "duplicate"
+    assert scene.inbox(event_id) == [entry], "what became of it stands as it was"
+    await release(scene)
+    await paid_once(scene, order_id)
+
+
+async def forget(scene: Scene, workflow_id: str, run_id: str) -> None:
+    """Let Temporal delete a run that has ended, as it does by itself when the retention is over."""
+    run = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
+    request = DeleteWorkflowExecutionRequest(namespace=scene.client.namespace, workflow_execution=run)
+    await scene.client.workflow_service.delete_workflow_execution(request)
+
+    async def gone() -> bool:
+        try:
+            await scene.client.get_workflow_handle(workflow_id, run_id=run_id).describe()
+        except RPCError as error:
+            return error.status is RPCStatusCode.NOT_FOUND
+        return False
+
+    await until(f"{workflow_id} to be forgotten", gone, 30)
 
 
 async def test_what_is_not_signed_by_the_sender_is_refused(scene: Scene) -> None:

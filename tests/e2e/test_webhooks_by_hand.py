@@ -1,7 +1,6 @@
 """`orders webhooks` on the running stack: samples that are sent, events that are looked at, events that run again."""
 
 import json
-import re
 from pathlib import Path
 
 from infra.local.commandline import Finished
@@ -18,6 +17,13 @@ def orders(scene: Scene, *arguments: str, status: int = 0) -> Finished:
     return done
 
 
+def filed(scene: Scene) -> list[dict[str, str]]:
+    """Return what the inbox has of paid orders."""
+    said = orders(scene, "list", "--source", "shopify", "--type", "orders/paid", "--limit", "1000", "--json").out
+    entries: list[dict[str, str]] = json.loads(said)
+    return entries
+
+
 async def sample(scene: Scene, order_id: str, folder: Path) -> str:
     file = folder / f"{order_id}.json"
     file.write_bytes(await scene.shop_document(order_id))
@@ -29,17 +35,25 @@ async def test_a_sample_is_signed_and_sent_as_often_as_asked(scene: Scene, tmp_p
     order_id = await scene.buy()
     await scene.world.control("DELETE", "/webhooks/faults")
     file = await sample(scene, order_id, tmp_path)
-    copies = ("--count", "4", "--new-ids", "--duplicates", "3", "--shuffle", "--seed", "7", "--concurrency", "16")
+    before = {entry["event_id"] for entry in filed(scene)}
+    copies = ("--count", "4", "--duplicates", "3", "--shuffle", "--seed", "7", "--concurrency", "16")
     url = scene.stack.url("functions")
-    said = orders(scene, "send", "shopify", file, "--type", "orders/paid", *copies, "--url", url).out
-    counted = {answer: int(times) for answer, times in re.findall(r"(20[02] \w+)\D+(\d+)", said)}
-    assert counted == {"202 accepted": 4, "200 duplicate": 12}
+    # A server that has just been started, or a busy machine, may not record a start within the deadline: 503, and the
+    # sender comes again. What was recorded all the same is then known, and nobody was told "accepted".
+    sent = ("--type", "orders/paid", *copies, "--retries", "20", "--url", url, "--json")
+    answers = json.loads(orders(scene, "send", "shopify", file, *sent).out)["answers"]
+    assert set(answers) <= {"202 accepted", "200 duplicate"}
+    assert sum(answers.values()) == 16
+    assert answers.get("202 accepted", 0) <= 4
     await scene.completes(order_id)
+    assert len({entry["event_id"] for entry in filed(scene)} - before) == 4
     await release(scene)
     await paid_once(scene, order_id)
     forged = tmp_path / "guessed"
     forged.write_text("shpss_guessed", encoding="utf-8")
-    refused = orders(scene, "send", "shopify", file, "--secret-file", str(forged), "--url", url, status=5)
+    refused = orders(
+        scene, "send", "shopify", file, "--type", "orders/paid", "--secret-file", str(forged), "--url", url, status=5
+    )
     assert "401 signature_invalid" in refused.out
 
 
@@ -85,3 +99,13 @@ async def test_what_is_not_there_is_said(scene: Scene) -> None:
     assert "not in the inbox" in orders(scene, "show", "evt_nobody", status=5).err
     assert "no such event" in orders(scene, "replay", "evt_nobody", "--yes", status=5).err
     orders(scene, "replay", "--yes", status=2)
+    orders(scene, "list", "--outcome", "applyed", status=2)
+
+
+async def test_what_was_not_asked_for_is_neither_left_out_nor_replayed_in_silence(scene: Scene) -> None:
+    order_id = await scene.buy()
+    await scene.completes(order_id)
+    listed = orders(scene, "list", "--limit", "1", "--json")
+    assert len(json.loads(listed.out)) == 1
+    assert "there are more" in listed.err
+    assert "more than 1 events" in orders(scene, "replay", "--source", "stripe", "--limit", "1", "--yes", status=5).err

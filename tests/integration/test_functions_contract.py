@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import socket
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -279,11 +280,16 @@ def test_metrics_are_served_beside_the_api_and_not_on_it(edge: Edge) -> None:
     edge.deliver(fresh("evt"))
     assert edge.request("POST", "/webhooks/stripe", b"{}", {"Content-Type": "application/json"}).status == 401
     assert edge.request("GET", "/metrics").code == "not_found"
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as connection:
+        connection.sendall(b"no request\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400")
     with urllib.request.urlopen(f"http://{METRICS}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     stripe = 'functions_requests_total{reason="%s",result="%s",route="/webhooks/{source}",source="stripe"}'
     assert stripe % ("", "accepted") in text
     assert 'result="refused",route="/webhooks/{source}",source="stripe"' in text
+    assert 'functions_requests_total{reason="malformed",result="refused",route="",source=""} 1.0' in text
+    assert "functions_in_flight 0.0" in text
     assert 'functions_secret_used_total{secret="0",source="stripe"} 0.0' in text
     assert 'functions_secret_used_total{secret="1",source="stripe"}' in text
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -210,6 +211,21 @@ class TestUpdates:
         assert (answer.status, answer.code) == (503, "temporal_unavailable")
         assert answer.seconds < 3
 
+    async def test_a_refund_that_must_go_two_ways_is_answered_in_the_time_of_one(
+        self, edge: Edge, client: Client
+    ) -> None:
+        """The order ends while it is asked, so that a process of its own is asked next, and nobody works on that."""
+        order_id = fresh("o")
+        edge.post("/orders", an_order(order_id))
+        asked = asyncio.create_task(asyncio.to_thread(edge.post, f"/orders/{order_id}/refund", {"request_id": "r-1"}))
+        await asyncio.sleep(1.5)  # most of the deadline
+        assert not asked.done()
+        await client.get_workflow_handle(f"order/main/{order_id}").terminate()
+        answer = await asked
+        assert (answer.status, answer.code) == (503, "temporal_unavailable")
+        assert answer.seconds < 3
+        await described(client, f"refund/main/{order_id}/r-1")  # raises unless it was started
+
     async def test_the_mailed_token_confirms_and_needs_no_key(self, edge: Edge, worker: None) -> None:
         user_id = fresh("u")
         edge.post("/users", {"user_id": user_id, "email": "jane@example.com"})
@@ -253,20 +269,28 @@ class TestWebhooks:
         event_id = fresh("evt")
 
         def until_taken(_: int) -> Answer:
-            while (answer := edge.deliver(event_id)).code_of(503) == "overloaded":
+            # As every sender does: a busy machine may be too slow for the deadline, and 503 means once more.
+            while (answer := edge.deliver(event_id)).status == 503:
+                assert answer.code in {"overloaded", "temporal_unavailable"}
                 time.sleep(0.05)
             return answer
 
         with ThreadPoolExecutor(200) as pool:
             answers = list(pool.map(until_taken, range(200)))
-        assert sorted(answer.status for answer in answers) == [200] * 199 + [202]
-        assert {answer.json["status"] for answer in answers} == {"accepted", "duplicate"}
+        told = Counter((answer.status, answer.json["status"]) for answer in answers)
+        # None is "accepted" where the first start was recorded just after its deadline, and said to be in doubt.
+        assert told in ({(202, "accepted"): 1, (200, "duplicate"): 199}, {(200, "duplicate"): 200})
         workflow_id = f"event/stripe/{event_id}"
         runs: list[str] = []
         async with asyncio.timeout(30):
             while not runs:  # the index of runs follows the start a little later
                 runs = [found.run_id async for found in client.list_workflows(f'WorkflowId = "{workflow_id}"')]
         assert runs == [(await described(client, workflow_id)).run_id]
+        # Over is over: what the sender repeats hours later is known as well, as long as Temporal remembers the run.
+        await client.get_workflow_handle(workflow_id).terminate()
+        late = edge.deliver(event_id)
+        assert (late.status, late.json["status"]) == (200, "duplicate")
+        assert (await described(client, workflow_id)).run_id == runs[0]
 
     async def test_the_body_travels_exactly_as_it_was_signed(self, edge: Edge, client: Client) -> None:
         webhook_id = fresh("wh")

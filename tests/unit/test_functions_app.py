@@ -243,6 +243,60 @@ def test_the_order_schema_is_enforced_with_paths_only(client: FlaskClient) -> No
     assert b"secret-name" not in response.data
 
 
+MARK = "jane.doe-7f3a"
+MARKED = st.sampled_from([MARK, f"{MARK}@example.com", f" {MARK}", f"{MARK}\u00e9", f"{MARK}/../x", f"<b>{MARK}</b>"])
+_VALUES = st.recursive(
+    MARKED | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(MARKED | st.sampled_from(["sku"]), inner, max_size=3),
+    max_leaves=6,
+)
+_FIELDS = ["order_id", "shop", "currency", "lines", "payment_mode", "placed_at", "email", "token", "window", "reason"]
+
+
+@settings(
+    max_examples=250,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    path=st.sampled_from(
+        [
+            "/orders",
+            "/orders/o-1/refund",
+            "/orders/{}/refund",
+            "/orders/{}/cancel",
+            "/users",
+            "/users/{}/confirm",
+            "/reconciliations",
+        ]
+    ),
+    query=MARKED,
+    headers=st.dictionaries(
+        st.sampled_from(["Idempotency-Key", "traceparent", "tracestate", "User-Agent", "Cookie", "X-Shopify-Topic"]),
+        st.sampled_from([f" {MARK}", f"{MARK} {MARK}", f"<{MARK}>"]),
+    ),
+    body=st.dictionaries(st.sampled_from(_FIELDS) | MARKED, _VALUES, min_size=1, max_size=5).map(json.dumps)
+    | st.just(f'{{"{MARK}": ')
+    | st.just(f'{{"a": 1, "{MARK}": 2, "{MARK}": 3}}'),
+)
+def test_no_refusal_and_no_line_repeats_what_was_sent(
+    client: FlaskClient,
+    records: list[logging.LogRecord],
+    path: str,
+    query: str,
+    headers: dict[str, str],
+    body: str,
+) -> None:
+    target = path.format(f"<{MARK}>")
+    given = {**BEARER, "Content-Type": "application/json", **headers}
+    response = client.post(target, query_string={"q": query}, data=body.encode(), headers=given)
+    assert 400 <= response.status_code < 500, response.data
+    problem_of(response)
+    assert MARK not in str(response.headers)
+    assert MARK.encode() not in response.data
+    assert MARK not in repr([(record.getMessage(), record.__dict__.get("fields")) for record in records])
+
+
 def test_an_unknown_order_id_shape_is_not_found(client: FlaskClient) -> None:
     assert problem_of(client.post("/orders/a%20b/cancel", headers=BEARER))["code"] == "not_found"
 

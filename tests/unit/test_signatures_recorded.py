@@ -24,7 +24,34 @@ def vectors(fixtures_dir: Path) -> list[Vector]:
     return loaded
 
 
+SEEN = {
+    "standard-webhooks v1",
+    "standard-webhooks v1a (ed25519)",
+    "standard-webhooks NEGATIVE v1",
+    "stripe",
+    "stripe NEGATIVE headers",
+    "github",
+    "shopify",
+    "generic hmac sha512 hex",
+    "adyen item hmac",
+    "adyen item hmac files",
+}
+"""Kinds of vectors that the tests below take, each with all of its kind."""
+
+
+def test_no_vector_is_left_out(vectors: list[Vector], fixtures_dir: Path) -> None:
+    assert {vector["scheme"] for vector in vectors} == SEEN
+    named = {
+        (fixtures_dir / "webhooks/vectors" / file).resolve()
+        for vector in vectors
+        for file in [*vector.get("files", ()), *([vector["body_file"]] if "body_file" in vector else ())]
+    }
+    signed_files = {file.resolve() for file in (fixtures_dir / "webhooks/adyen").glob("*.json")}
+    assert signed_files <= named, "a payload that came with a signature is verified too"
+
+
 def of(vectors: list[Vector], scheme: str) -> list[Vector]:
+    assert scheme in SEEN
     found = [vector for vector in vectors if vector["scheme"] == scheme]
     assert found
     return found

@@ -16,14 +16,17 @@ from worker.cli.webhooks_send import send
 from worker.config import WorkerConfig, load
 from worker.connections import reading
 from worker.contract.events import ProviderEvent
-from worker.domain.errors import Conflict, InvalidInput, NotFound
+from worker.domain.errors import Conflict, InvalidInput, NotFound, ProviderUnavailable
 from worker.services.ports import InboxEntry
 from worker.temporal.client import connect
 from worker.temporal.replay import event_of, replay
 
 MOST = 1000
 """Events that one replay may take: more is a job for a reconciliation."""
+OUTCOMES = ("applied", "duplicate", "ignored", "late", "unmatched", "unreadable", "received")
 _PATIENCE = timedelta(seconds=60)
+_TOLD = ("received", "source", "type", "event", "before", "now", "detail")
+_UNREACHABLE, _NOT_TRIED = "no answer", "not tried"
 _GONE = (
     "Temporal has its body no more (its retention ended); `orders reconcile run` finds what it meant at the provider, "
     "the shop and the warehouse, and repairs it"
@@ -38,17 +41,15 @@ def command() -> None:
 command.add_command(send)
 
 
-def filters(limit: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def filters(limit: int, meaning: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return the options that choose events of the inbox."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         for option in (
-            click.option("--limit", default=limit, show_default=True, type=click.IntRange(1, MOST)),
+            click.option("--limit", default=limit, show_default=True, type=click.IntRange(1, MOST), help=meaning),
             click.option("--until", callback=moment, help="Received before this time (UTC unless it says otherwise)."),
             click.option("--since", callback=moment, help="Received at this time or later."),
-            click.option(
-                "--outcome", help="Only this outcome (applied, duplicate, ignored, late, unmatched, unreadable)."
-            ),
+            click.option("--outcome", type=click.Choice(OUTCOMES), help="Only this outcome; received: not done yet."),
             click.option("--type", "topic", help="Only this type of event, as orders/paid."),
             click.option("--source", help="Only this source (shopify, stripe, warehouse)."),
         ):
@@ -59,11 +60,13 @@ def filters(limit: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 @command.command("list")
-@filters(50)
+@filters(50, "How many, the newest.")
 @as_json
 def list_events(*, as_json: bool, limit: int, **chosen: Any) -> None:
     """List the newest events and what became of them."""
-    entries = _inbox(load(), limit=limit, **chosen)
+    entries, more = _chosen(load(), limit, **chosen)
+    if more:
+        click.echo(f"the newest {limit}; there are more (--limit)", err=True)
     if as_json:
         print_json(entries)
         return
@@ -98,7 +101,7 @@ def show(event_id: str, source: str | None, *, body: bool, as_json: bool) -> Non
 
 @command.command("replay")
 @click.argument("event_id", required=False)
-@filters(100)
+@filters(100, "Refuse to replay more than this.")
 @click.option("--dry-run", is_flag=True, help="Say what would be replayed and whether its body is still there.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
@@ -106,14 +109,19 @@ def replay_events(event_id: str | None, *, dry_run: bool, yes: bool, as_json: bo
     """Run events again, oldest first: one by its id, or all that the options choose.
 
     What an event did before it does not do again: an order takes each event once. Exits 5 when a body is gone or a
-    replay failed; the others are replayed all the same.
+    replay failed, the others are replayed all the same; 4 when Temporal stops answering, the rest is not tried.
     """
     if event_id is None and not any(chosen.values()):
         raise click.UsageError("name an event, or choose some with --source, --type, --outcome, --since, --until")
     config = load()
-    entries = _inbox(config, limit=limit, event_id=event_id, **chosen)[::-1]
+    entries, more = _chosen(config, limit, event_id=event_id, **chosen)
     if not entries:
         raise NotFound("no such event in the inbox; `orders webhooks list` shows what is")
+    if more:
+        raise InvalidInput(f"more than {limit} events: choose a shorter time, or raise --limit (up to {MOST})")
+    if event_id is not None and len(entries) > 1:
+        raise _ambiguous(event_id, entries)
+    entries = entries[::-1]
     if not (yes or dry_run):
         if not sys.stdin.isatty():
             raise click.UsageError("say --yes to replay without being asked, or --dry-run to look first")
@@ -125,27 +133,21 @@ def replay_events(event_id: str | None, *, dry_run: bool, yes: bool, as_json: bo
         print_table(
             "would be replayed" if dry_run else "replayed",
             ["received (UTC)", "source", "type", "event", "before", "now", "detail"],
-            [
-                (
-                    each["received"],
-                    each["source"],
-                    each["type"],
-                    each["event"],
-                    each["before"],
-                    each["now"],
-                    each["detail"],
-                )
-                for each in told
-            ],
+            [tuple(each[key] for key in _TOLD) for each in told],
         )
-    if any(each["now"] in {"gone", "failed"} for each in told):
+    outcomes = {each["now"] for each in told}
+    if outcomes & {_UNREACHABLE, _NOT_TRIED}:
+        raise click.exceptions.Exit(4)
+    if outcomes & {"gone", "failed"}:
         raise click.exceptions.Exit(5)
 
 
 async def _replayed(client: Client, entries: list[InboxEntry], *, dry_run: bool) -> list[dict[str, str]]:
-    told = []
+    told: list[dict[str, str]] = []
+    reached = True
     for entry in entries:
-        now, detail = await _outcome(client, entry, dry_run=dry_run)
+        now, detail = await _outcome(client, entry, dry_run=dry_run) if reached else (_NOT_TRIED, "")
+        reached = reached and now != _UNREACHABLE
         told.append(
             {
                 "received": when(entry.received_at),
@@ -168,8 +170,12 @@ async def _outcome(client: Client, entry: InboxEntry, *, dry_run: bool) -> tuple
         if dry_run:
             return "can be", f"{len(json.dumps(event.body))} characters"
         result = await replay(client, event, patience=_PATIENCE)
+    except ProviderUnavailable as error:
+        return _UNREACHABLE, str(error)
     except (Conflict, InvalidInput) as error:
         return "failed", str(error)
+    if result is None:
+        return "waiting", "no result yet; it goes on by itself, `orders webhooks show` tells later"
     return result.outcome, result.detail
 
 
@@ -178,14 +184,23 @@ def _inbox(config: WorkerConfig, **chosen: Any) -> list[InboxEntry]:
         return database.transact(lambda tx: tx.inbox.recent(**chosen))
 
 
+def _chosen(config: WorkerConfig, limit: int, **chosen: Any) -> tuple[list[InboxEntry], bool]:
+    """Return the newest entries that fit, at most `limit`, and whether there are more."""
+    found = _inbox(config, limit=limit + 1, **chosen)
+    return found[:limit], len(found) > limit
+
+
+def _ambiguous(event_id: str, entries: list[InboxEntry]) -> InvalidInput:
+    sources = " and ".join(sorted(entry.source for entry in entries))
+    return InvalidInput(f"{sources} both have an event {event_id}: add --source")
+
+
 def _one(config: WorkerConfig, event_id: str, source: str | None) -> InboxEntry:
     found = _inbox(config, source=source, outcome=None, event_id=event_id, limit=2)
     if not found:
         raise NotFound(f"event {event_id} is not in the inbox; `orders webhooks list` shows what is")
     if len(found) > 1:
-        raise InvalidInput(
-            f"{' and '.join(sorted(e.source for e in found))} both have an event {event_id}: add --source"
-        )
+        raise _ambiguous(event_id, found)
     return found[0]
 
 

@@ -12,14 +12,19 @@ from worker.gateways.webhook_signing import Signed
 
 UNREACHABLE = "no answer"
 _SECONDS = 20
+_LONGEST_PAUSE = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Tally:
-    """What was answered: how often each status (with its problem's code), and how long each answer took, in seconds."""
+    """What was answered in the end, and how often each status (with its problem's code).
+
+    `seconds` is how long each answer took, those that asked to come again included; `repeated` counts these.
+    """
 
     answers: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
+    repeated: int = 0
 
     @property
     def all_taken(self) -> bool:
@@ -38,46 +43,69 @@ async def send(
     *,
     concurrency: int,
     per_second: float | None,
+    retries: int = 0,
 ) -> Tally:
     """POST every delivery to `url`, each signed at the moment it leaves, in their order; return what came back.
 
-    `per_second` spaces the departures evenly; at most `concurrency` are under way. Nothing is repeated.
+    `per_second` is never exceeded; at most `concurrency` are under way. What is not answered, or with 429 or
+    5xx, is repeated up to `retries` times, as senders do, and holds its place meanwhile.
     """
     tally = Tally()
     places = asyncio.Semaphore(concurrency)
-    began = time.monotonic()
     limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
 
     async def one(client: httpx2.AsyncClient, make: Callable[[], Signed]) -> None:
         try:
-            delivery = make()
-            started = time.monotonic()
-            try:
-                answer = await client.post(
-                    url, content=delivery.body, headers={"Content-Type": "application/json", **delivery.headers}
-                )
-            except httpx2.TransportError:
-                tally.answers[UNREACHABLE] += 1
-                return
-            tally.seconds.append(time.monotonic() - started)
+            for left in range(retries, -1, -1):
+                answer = await _answer(client, url, make(), tally)
+                if not left or (answer is not None and not _asks_again(answer)):
+                    break
+                tally.repeated += 1
+                await asyncio.sleep(_pause(answer))
             tally.answers[_said(answer)] += 1
         finally:
             places.release()
 
     async with httpx2.AsyncClient(timeout=_SECONDS, limits=limits) as client, asyncio.TaskGroup() as sending:
-        for number, make in enumerate(deliveries):
-            if per_second:
-                await asyncio.sleep(max(0.0, began + number / per_second - time.monotonic()))
+        due = time.monotonic()
+        for make in deliveries:
             await places.acquire()
+            if per_second:
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                due = max(due, time.monotonic()) + 1 / per_second  # who is late does not catch up in a burst
             sending.create_task(one(client, make))
     return tally
 
 
-def _said(answer: httpx2.Response) -> str:
-    """Return the status and our own word for it: `202 accepted`, `401 bad_signature`."""
+async def _answer(client: httpx2.AsyncClient, url: str, delivery: Signed, tally: Tally) -> httpx2.Response | None:
+    started = time.monotonic()
+    headers = {"Content-Type": "application/json", **delivery.headers}
+    try:
+        answer = await client.post(url, content=delivery.body, headers=headers)
+    except httpx2.RequestError:
+        return None
+    tally.seconds.append(time.monotonic() - started)
+    return answer
+
+
+def _asks_again(answer: httpx2.Response) -> bool:
+    return answer.status_code == 429 or answer.status_code >= 500
+
+
+def _pause(answer: httpx2.Response | None) -> float:
+    asked = answer.headers.get("Retry-After", "") if answer is not None else ""
+    return min(float(asked), _LONGEST_PAUSE) if asked.isascii() and asked.isdigit() else 1.0
+
+
+def _said(answer: httpx2.Response | None) -> str:
+    """Return the status and our own word for it: `202 accepted`, `401 signature_invalid`."""
+    if answer is None:
+        return UNREACHABLE
     try:
         document = answer.json()
     except ValueError:
+        document = None
+    if not isinstance(document, dict):
         return str(answer.status_code)
     word = document.get("status") if answer.is_success else document.get("code")
     return f"{answer.status_code} {word}" if isinstance(word, str) else str(answer.status_code)

@@ -46,6 +46,8 @@ class Signed:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+_ED25519_BYTES = 32
+
 Signer = Callable[[bytes, str, Envelope], Signed]
 
 
@@ -77,7 +79,10 @@ def _asymmetric(body: bytes, secret: str, envelope: Envelope) -> Signed:
         raise InvalidInput("signing for standard_webhooks_v1a needs the package cryptography") from error
     if secret.startswith("whpk_"):
         raise InvalidInput("settings hold the sender's public key; give the private one with --secret-file")
-    private = Ed25519PrivateKey.from_private_bytes(_whsec(secret.replace("whsk_", "whsec_", 1))[:32])
+    key = _whsec(secret.replace("whsk_", "whsec_", 1))
+    if len(key) < _ED25519_BYTES:
+        raise InvalidInput("a private key of ed25519 has 32 bytes, in base64 after whsk_")
+    private = Ed25519PrivateKey.from_private_bytes(key[:_ED25519_BYTES])
     signature = private.sign(f"{envelope.event_id}.{envelope.at}.".encode() + body)
     return _enveloped("webhook", body, envelope, "v1a," + _base64(signature))
 
@@ -158,7 +163,10 @@ def _described(rule: HmacDescription) -> Signer:
         lead = rule.signed.removesuffix("{body}").replace("{id}", envelope.event_id)
         signed = lead.replace("{timestamp}", str(envelope.at)).encode() + body
         key = {"hex": _hex, "base64": _from_base64}.get(rule.key_encoding, str.encode)(secret)
-        digest = hmac.digest(key, signed, rule.algorithm)
+        try:
+            digest = hmac.digest(key, signed, rule.algorithm)
+        except ValueError as error:
+            raise InvalidInput(f"there is no algorithm {rule.algorithm} to sign with") from error
         headers = {rule.header: rule.prefix + (digest.hex() if rule.encoding == "hex" else _base64(digest))}
         if rule.id_header:
             headers[rule.id_header] = envelope.event_id
@@ -170,7 +178,8 @@ def _described(rule: HmacDescription) -> Signer:
 
 
 def _whsec(secret: str) -> bytes:
-    return _from_base64(secret.removeprefix("whsec_"))
+    text = secret.removeprefix("whsec_")
+    return _from_base64(text + "=" * (-len(text) % 4))  # some leave the padding away, and the functions forgive it
 
 
 def _from_base64(text: str) -> bytes:

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from worker.contract.events import EventResult, ProviderEvent
 from worker.contract.ids import is_valid_part, replay_workflow_id
 from worker.contract.names import Queue, Urgency, WorkflowType
-from worker.domain.errors import Conflict, InvalidInput, ProviderUnavailable
+from worker.domain.errors import Conflict, InvalidInput
 from worker.services.events import REPLAY
 from worker.services.ports import InboxEntry
 from worker.temporal.answers import raise_for
@@ -36,11 +36,12 @@ async def event_of(client: Client, entry: InboxEntry) -> ProviderEvent | None:
     return None
 
 
-async def replay(client: Client, event: ProviderEvent, *, patience: timedelta) -> EventResult:
-    """Run the event again and return what became of it this time.
+async def replay(client: Client, event: ProviderEvent, *, patience: timedelta) -> EventResult | None:
+    """Run the event again and return what became of it this time, None when that takes longer than `patience`.
 
     One replay of an event at a time: a second one joins the first. What the event did before it does not do again:
-    an order takes each event id once. Raises ProviderUnavailable when there is no result within `patience`.
+    an order takes each event id once. A replay without a result goes on by itself. Raises ProviderUnavailable when
+    Temporal does not answer, InvalidInput, Conflict.
     """
     if not is_valid_part(event.event_id):
         raise InvalidInput("the event's id is not usable as an id")
@@ -71,8 +72,8 @@ async def replay(client: Client, event: ProviderEvent, *, patience: timedelta) -
             result: EventResult = await handle.result()
     except RPCError as error:
         raise_for(error, f"the replay of {event.event_id}")
-    except TimeoutError as error:
-        raise ProviderUnavailable(f"no result yet; the workflow {handle.id} goes on by itself") from error
+    except TimeoutError:
+        return None
     except WorkflowFailureError as error:
         raise Conflict(f"the workflow {handle.id} ended with an error: {error.cause}") from error
     return result

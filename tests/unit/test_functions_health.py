@@ -1,0 +1,123 @@
+"""Readiness: what was found last is told at once, somebody looks while somebody asks, and nobody otherwise."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from flask import Flask
+
+from functions import health
+from functions.health import Health
+from functions.problems import TemporalUnavailable
+from functions.temporal import Temporal
+
+
+class Server:
+    """A Temporal that answers as told, after `seconds`."""
+
+    def __init__(self) -> None:
+        self.reached, self.seconds, self.looks = True, 0.0, 0
+
+    def reachable(self) -> bool:
+        self.looks += 1
+        answer = self.reached
+        time.sleep(self.seconds)
+        return answer
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(health, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(health, "FORGOTTEN_SECONDS", 0.2)
+    with Flask("test").test_request_context():
+        yield
+    lookers = [thread for thread in threading.enumerate() if thread.name == "look-for-temporal"]
+    for thread in lookers:
+        thread.join(10)
+
+
+def ready(asked: Health) -> bool:
+    try:
+        return asked.ready().status_code == 200
+    except TemporalUnavailable:
+        return False
+
+
+def told_soon(asked: Health, expected: bool) -> bool:
+    deadline = time.monotonic() + 10
+    while ready(asked) is not expected and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return ready(asked) is expected
+
+
+def serving(server: Server) -> Health:
+    return Health(cast("Temporal", cast("Any", server)))
+
+
+def test_it_follows_what_is_there() -> None:
+    server = Server()
+    asked = serving(server)
+    assert ready(asked), "the first to ask waits for a finding"
+    server.reached = False
+    assert told_soon(asked, False)
+    server.reached = True
+    assert told_soon(asked, True)
+
+
+def test_nobody_waits_for_a_server_that_hangs_once_something_was_found() -> None:
+    server = Server()
+    asked = serving(server)
+    assert ready(asked)
+    server.seconds, server.reached = 0.5, False
+    began = time.monotonic()
+    for _ in range(20):
+        ready(asked)
+    assert time.monotonic() - began < 0.4
+    assert told_soon(asked, False)
+
+
+def test_a_finding_that_is_too_old_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    asked = serving(server)
+    assert ready(asked)
+    server.seconds = 1.0
+    monkeypatch.setattr(health, "FRESH_SECONDS", 0.1)
+    monkeypatch.setattr(health, "PATIENCE_SECONDS", 0.05)
+    assert told_soon(asked, False), "a server that does not say so is not ready"
+    server.seconds = 0.0
+
+
+def test_when_nobody_asks_nobody_looks_until_somebody_does() -> None:
+    server = Server()
+    asked = serving(server)
+    assert ready(asked)
+    deadline = time.monotonic() + 10
+    while asked._looking and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not asked._looking
+    looks = server.looks
+    time.sleep(0.1)
+    assert server.looks == looks
+    assert ready(asked)
+    assert told_soon(asked, True)
+
+
+def test_many_at_once_are_one_look() -> None:
+    server = Server()
+    server.seconds = 0.2
+    asked = serving(server)
+    answers: list[bool] = []
+
+    def ask() -> None:
+        with Flask("test").test_request_context():
+            answers.append(ready(asked))
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert answers == [True] * 20
+    assert server.looks <= 3
