@@ -7,7 +7,7 @@ from infra.local.books.records import Payouts, Records, records
 from infra.local.books.story import Story
 from tests.unit.matching_books import Books
 from worker.domain.finding import Finding, Outcome, Statement, Verdict
-from worker.domain.ledger import LedgerLine
+from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.verdict import verdict
 from worker.domain.payment import BookEntry, EntryKind
@@ -35,6 +35,8 @@ class Filled:
     books: Books
     stories: dict[str, Story] = field(default_factory=dict)
     """By order id."""
+    payout_harm: dict[str, int] = field(default_factory=dict)
+    """By payout: how much more (or less) was paid out than its lines make."""
 
     def entries_of(self, order_id: str, kind: EntryKind = EntryKind.CAPTURE) -> list[BookEntry]:
         """What we booked of an order."""
@@ -94,10 +96,23 @@ class Filled:
             parcels=list(self.books.parcels),
             order_of_payment=dict(self.books.order_of_payment),
         )
-        return Filled(plan=self.plan, books=books, stories=self.stories)
+        return Filled(plan=self.plan, books=books, stories=self.stories, payout_harm=dict(self.payout_harm))
+
+    def pay_out(self) -> None:
+        """Make the payouts' lines anew: whatever is wrong with its items, the provider pays out what they make."""
+        lines = [line for line in self.books.lines if line.kind is not LineKind.PAYOUT]
+        payouts = Payouts(self.plan)
+        payouts.seen(line for line in lines if line.payout_id)
+        harm = self.payout_harm
+        self.books.lines = lines + [
+            replace(line, gross_minor=line.gross_minor - more, net_minor=line.net_minor - more)
+            for line in payouts.lines()
+            for more in (harm.get(line.payout_id, 0),)
+        ]
 
     def judged(self, scope: Scope | None = None) -> Judgement:
-        """Compare all three legs, as a run does."""
+        """Compare all legs, as a run does. A leg or rule that is new has its place here."""
+        self.pay_out()
         scope = scope or self.plan.scope()
         payments = self.books.payments(scope)
         findings = (*payments, *self.books.orders(scope), *self.books.shipments(scope))

@@ -39,7 +39,9 @@ def test_the_repositories_read_what_was_made(database: MysqlDatabase, made: Bulk
     assert sorted(entries, key=str) == sorted(books.entries, key=str)
     own = database.transact(lambda tx: tx.orders.for_reconciliation("main", PLAN.start, end, []))
     assert own == books.own
-    owners = database.transact(lambda tx: tx.payments.order_of_payment("main", "stripe", sorted(books.order_of_payment)))
+    owners = database.transact(
+        lambda tx: tx.payments.order_of_payment("main", "stripe", sorted(books.order_of_payment))
+    )
     assert owners == books.order_of_payment
 
 

@@ -32,7 +32,7 @@ def harmed() -> Iterator[BulkBooks]:
         yield books
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(PLANS, st.integers(0, 100))
 def test_clean_books_are_reconciled_whichever_part_of_them_is_the_window(plan: Plan, share: int) -> None:
     books = filled(plan)
@@ -106,8 +106,7 @@ def test_of_harmed_books_exactly_the_harm_is_found(harmed: BulkBooks) -> None:
         for f in answer.exceptions
         if f.leg is Leg.PAYMENTS
     }
-    columns = "key, currency, kind, outcome, ours_minor, theirs_minor, at_risk_minor"
-    rows = harmed.connection.execute(f"SELECT {columns} FROM expected").fetchall()
+    rows = harmed.connection.execute("SELECT * EXCLUDE (number) FROM expected").fetchall()
     assert found == set(rows)
     assert len(found) == len(rows)
     assert {kind for _, _, kind, *_ in rows} == {

@@ -26,9 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Make the books and print what was made."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.books", description="Make books of any size.")
     parser.add_argument("--orders", type=int, default=100_000, help="how many orders (default: %(default)s)")
-    parser.add_argument("--days", type=int, default=30, help="over how many days they are placed (default: %(default)s)")
+    parser.add_argument(
+        "--days", type=int, default=30, help="over how many days they are placed (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="same seed, same books (default: %(default)s)")
-    parser.add_argument("--harm", type=int, default=0, help="about how many of a million orders are harmed (default: none)")
+    parser.add_argument(
+        "--harm", type=int, default=0, help="about how many of a million orders are harmed (default: none)"
+    )
     parser.add_argument("--into", type=Path, required=True, help="folder for the files; made where it is missing")
     parser.add_argument("--database", default="", help="URL of an empty, migrated database to fill as well")
     parser.add_argument("--memory", default="1GB", help="DuckDB's limit; more goes to disk (default: %(default)s)")

@@ -70,7 +70,7 @@ class BulkBooks:
     def write(self, relation: str, path: Path, columns: str = "* EXCLUDE (number)") -> Path:
         """Write a relation as the file that the ending of `path` says: .csv with a header, .tsv for LOAD DATA, .parquet.
 
-        Rows come by kind, within a kind by order. In a .tsv nothing is quoted and NULL is `\\N`.
+        Rows come by kind, within a kind by order. In a .tsv nothing is quoted; NULL is as LOAD DATA knows it.
         """
         chosen = "*" if relation == "statement" else columns
         query = f"SELECT {chosen} FROM {relation}"  # noqa: S608 - names of ours

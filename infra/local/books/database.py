@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
 import pymysql
+from pymysql.cursors import Cursor
 from sqlalchemy import make_url
 
 from infra.local.books.bulk import BulkBooks
@@ -35,7 +36,9 @@ TABLES: Mapping[str, tuple[str, ...]] = MappingProxyType({
 _RELATIONS = {"book_entries": "entries", "shipments": "parcels"}
 
 
-def load(url: str, books: BulkBooks, *, tables: tuple[str, ...] = tuple(TABLES), directory: Path | None = None) -> dict[str, int]:
+def load(
+    url: str, books: BulkBooks, *, tables: tuple[str, ...] = tuple(TABLES), directory: Path | None = None
+) -> dict[str, int]:
     """Load our side of made books; return the rows of each table.
 
     `url` is the worker's (`mysql+pymysql://...`). The files between stand in `directory` and are removed. Raises
@@ -58,6 +61,8 @@ def load(url: str, books: BulkBooks, *, tables: tuple[str, ...] = tuple(TABLES),
         cursor.execute("SET time_zone = '+00:00', unique_checks = 0, foreign_key_checks = 0")
         for table in tables:
             columns = TABLES[table]
+            indexes = _indexes(cursor, table)
+            _alter(cursor, table, [f"DROP INDEX {name}" for name, _, _ in indexes])
             path = books.write(_RELATIONS.get(table, table), Path(folder) / f"{table}.tsv", ", ".join(columns))
             loaded[table] = cursor.execute(
                 f"LOAD DATA LOCAL INFILE %s INTO TABLE {table} CHARACTER SET utf8mb4 "
@@ -70,4 +75,22 @@ def load(url: str, books: BulkBooks, *, tables: tuple[str, ...] = tuple(TABLES),
             warned = cursor.fetchone()
             if warned is not None:
                 raise pymysql.DataError(f"{table}: {warned}")
+            # Built in one go from sorted keys; kept up to date row by row, they would cost several times as much.
+            _alter(cursor, table, [f"ADD {kind} {name} ({columns})" for name, kind, columns in indexes])
     return loaded
+
+
+def _indexes(cursor: Cursor, table: str) -> list[tuple[str, str, str]]:
+    """Return name, kind and columns of a table's indexes but the primary one."""
+    cursor.execute(
+        "SELECT index_name, IF(MAX(non_unique), 'INDEX', 'UNIQUE INDEX'), GROUP_CONCAT(column_name ORDER BY seq_in_index) "
+        "FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = %s "
+        "AND index_name <> 'PRIMARY' GROUP BY index_name ORDER BY index_name",
+        (table,),
+    )
+    return [(str(name), str(kind), str(columns)) for name, kind, columns in cursor.fetchall()]
+
+
+def _alter(cursor: Cursor, table: str, changes: list[str]) -> None:
+    if changes:
+        cursor.execute(f"ALTER TABLE {table} {', '.join(changes)}")

@@ -120,7 +120,7 @@ def _lines(plan: Plan, story: Story) -> Iterator[LedgerLine]:
     mark, course, total, part, rest = story.mark, story.course, story.total, story.part, story.rest
     tender = story.tender
 
-    def shown(  # noqa: PLR0913 - the columns of a line
+    def shown(
         kind: LineKind, position: int, source: str, minor: int, at: int, *, kept: int = 0, payment: str = "1"
     ) -> LedgerLine:
         return LedgerLine(
