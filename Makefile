@@ -1,7 +1,7 @@
 # Every target sets up what it needs, says what it does, and fails when a promise is broken. `make` alone explains.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test infra-test lint format bundle publish lock clean
+.PHONY: help setup demo dev test chaos infra-test lint format bundle publish lock clean
 
 VENV := .venv/bin
 # The first Python that is new enough and really runs: version managers leave shims of Pythons that are not installed.
@@ -27,6 +27,9 @@ JOBS ?= 2
 
 test: .setup ## The whole test suite, on real servers (JOBS=1: in one process)
 	@$(VENV)/python -m pytest tests --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+
+chaos: .setup ## Random days on a stack of its own, with faults and tampering, for MINUTES=5 (SEED=n: those of a seed)
+	@$(VENV)/python -m tests.chaos.books --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) --shrink
 
 infra-test: .setup ## infra/aws against a fake AWS: Terraform's tests, policies, a real apply, the deployed programs
 	@$(VENV)/python -m tests.infra.locked_environments
