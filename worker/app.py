@@ -17,7 +17,7 @@ from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.refunds import RefundActivities
 from worker.activities.users import UserActivities
 from worker.config import RulesConfig, WorkerConfig
-from worker.connections import engine_of, store_of
+from worker.connections import engine_of, lake_of, store_of
 from worker.contract.names import Queue
 from worker.contract.settings import ConfigurationError
 from worker.domain.errors import InvalidInput
@@ -112,7 +112,7 @@ def compose(config: WorkerConfig, client: Client) -> Application:
         reminder_seconds=config.users.reminder_seconds,
     )
     reconciliation_activities = ReconciliationActivities(
-        ReconciliationService(database, payments, shop, warehouse, clock, graces_of(config)),
+        ReconciliationService(database, payments, shop, warehouse, clock, graces_of(config), lake_of(config)),
         RepairService(
             database,
             LostMessages(database, payments, shop, warehouse, clock, Sources()),
@@ -158,6 +158,11 @@ def compose(config: WorkerConfig, client: Client) -> Application:
             [
                 reconciliation_activities.plan_window,
                 reconciliation_activities.compare_books,
+                reconciliation_activities.gather_books,
+                reconciliation_activities.sift_bucket,
+                reconciliation_activities.collect_exceptions,
+                reconciliation_activities.judge_piece,
+                reconciliation_activities.conclude_run,
                 reconciliation_activities.repair_breaks,
                 reconciliation_activities.write_report,
                 alert_activities.weigh_alerts,

@@ -107,6 +107,17 @@ class StoreConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LakeConfig:
+    """What comparisons in columns may take of a process, and how they are cut into parts."""
+
+    memory_mb: int
+    threads: int
+    spill: str
+    rows_per_part: int
+    keys_per_piece: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToleranceConfig:
     """How far amounts of one currency may differ and still agree; 0 is no bound, where both are set both must hold."""
 
@@ -279,6 +290,7 @@ class WorkerConfig:
     warehouse: WarehouseConfig
     mail: MailConfig
     store: StoreConfig
+    lake: LakeConfig
     statements: StatementsConfig
     reconciliation: ReconciliationConfig
     alerts: dict[str, AlertConfig]

@@ -13,6 +13,10 @@ from worker.gateways.folder_store import FolderStore
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.engine import Engine, make_engine
 from worker.services.ports import Database, ObjectStore
+from worker.services.ports.lake import RunLake
+
+LAKE = "lake"
+"""Where the lake lies in the object store."""
 
 
 def engine_of(config: DatabaseConfig) -> Engine:
@@ -46,6 +50,25 @@ def store_of(config: WorkerConfig) -> ObjectStore:
 
         return S3Store(config.store.bucket)
     return FolderStore(_folder(config))
+
+
+def lake_of(config: WorkerConfig) -> RunLake:
+    """Make the lake of the settings, beside everything else in the object store."""
+    from worker.lake.engine import EngineLimits  # noqa: PLC0415 - the engine, only where books are compared
+    from worker.lake.files import LakeFiles  # noqa: PLC0415
+    from worker.lake.gathering import Lake  # noqa: PLC0415
+
+    limits = EngineLimits(
+        memory_mb=config.lake.memory_mb,
+        threads=config.lake.threads,
+        spill=Path(config.lake.spill) if config.lake.spill else None,
+    )
+    files = (
+        LakeFiles.in_bucket(config.store.bucket, LAKE)
+        if config.store.bucket
+        else LakeFiles.in_folder(_folder(config) / LAKE)
+    )
+    return Lake(files, limits, rows_per_bucket=config.lake.rows_per_part, keys_per_piece=config.lake.keys_per_piece)
 
 
 def stored_at(config: WorkerConfig, path: str) -> str:

@@ -1,10 +1,15 @@
 """The use cases as one worker wires them, on a real database and the simulated outside world, with a clock to move."""
 
+import shutil
+import tempfile
+import weakref
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import Engine
 
 from tests.integration.outside_process import QUICK, OutsideProcess
+from tests.unit.lake_books import lake_in
 from worker.contract.events import ProviderEvent
 from worker.contract.orders import OrderEvent, OrderLine, OrderStatus, PaymentMode, PlaceOrder
 from worker.contract.reconciliation import Reconcile
@@ -53,8 +58,14 @@ class Office:
         self.orders = OrderService(self.database, payments, warehouse, self.books, self.clock)
         self.reversal = Reversal(self.database, payments, self.books, self.clock)
         self.events = EventService(self.database, self.books, self.reversal, self.clock)
+        # It goes with the office: nothing of one test's runs is there for the next.
+        folder = Path(tempfile.mkdtemp(prefix="office-lake-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.lake = lake_in(folder)
         graces = Graces(payment=NOW, shipment=NOW, order=NOW, lookback=timedelta(hours=1))
-        self.reconciliation = ReconciliationService(self.database, payments, shop, warehouse, self.clock, graces)
+        self.reconciliation = ReconciliationService(
+            self.database, payments, shop, warehouse, self.clock, graces, self.lake
+        )
         self.messages = LostMessages(self.database, payments, shop, warehouse, self.clock, Sources())
         self.inquiry = Inquiry(self.database, payments, warehouse, self.clock)
         self.repair = self.repairing()

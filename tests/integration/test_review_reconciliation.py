@@ -5,12 +5,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
 from tests.integration.own_database import migrated_database
+from tests.unit.lake_books import lake_in
 from worker.activities import reconciliation as activities
 from worker.contract.orders import OrderEvent, OrderEventKind
 from worker.contract.reconciliation import Reconcile, Window
@@ -97,11 +99,11 @@ class Warehouse:
 class World:
     """One shop's books and its outside."""
 
-    def __init__(self, database: MysqlDatabase, shop: str) -> None:
+    def __init__(self, database: MysqlDatabase, shop: str, folder: Path) -> None:
         self.database, self.shop = database, shop
         self.provider, self.store, self.warehouse, self.clock = Provider(), Shop(), Warehouse(), Clock()
         payments, store, warehouse = cast("Any", self.provider), cast("Any", self.store), cast("Any", self.warehouse)
-        self.service = ReconciliationService(database, payments, store, warehouse, self.clock, GRACES)
+        self.service = ReconciliationService(database, payments, store, warehouse, self.clock, GRACES, lake_in(folder))
         self.messages = LostMessages(database, payments, store, warehouse, self.clock, Sources())
         self.books = Bookkeeping(database, payments, store, self.clock)
         self.runs = 0
@@ -213,8 +215,8 @@ def database(database_url: str) -> Iterator[MysqlDatabase]:
 
 
 @pytest.fixture
-def world(database: MysqlDatabase, request: pytest.FixtureRequest) -> World:
-    return World(database, f"s{abs(hash(request.node.name)) % 10**12}")
+def world(database: MysqlDatabase, request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    return World(database, f"s{abs(hash(request.node.name)) % 10**12}", tmp_path)
 
 
 def test_clean_books_are_green_and_a_file_of_them_too(world: World) -> None:

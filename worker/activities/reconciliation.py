@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from temporalio import activity
 
@@ -16,7 +17,7 @@ from worker.domain.errors import ProviderUnavailable, SourceUnreadable
 from worker.domain.repair_policy import AttemptOutcome
 from worker.domain.window import Span
 from worker.services.inquiry import Answer
-from worker.services.ports import Processes
+from worker.services.ports import Processes, Run
 from worker.services.reconciliation import ReconciliationService
 from worker.services.repair import MOST_REPAIRS, RepairService
 from worker.services.reporting import ReportingService
@@ -47,6 +48,33 @@ class RunOrder:
     window: Window
     run_id: str
     workflow_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """A run whose books are gathered."""
+
+    reference: str
+    """Where its books lie; empty when the run is stored already."""
+    buckets: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartOrder:
+    """One part of a run to work on: a bucket to sift, or a piece to judge."""
+
+    reference: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclude:
+    """A run to conclude."""
+
+    run_id: str
+    reference: str
+    pieces: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,17 +119,40 @@ class ReconciliationActivities:
     @activity.defn
     def compare_books(self, order: RunOrder) -> RunAnswer:
         """Read all sides, compare, follow the breaks, store the answer."""
-        span = Span(datetime.fromisoformat(order.window.start), datetime.fromisoformat(order.window.end))
         with _heartbeats():
-            run = self._reconciliation.run(
-                order.request,
-                span,
-                run_id=order.run_id,
-                workflow_id=order.workflow_id,
-                give_up=activity.info().attempt >= TRIES_PER_SOURCE,
-                progress=activity.heartbeat,
-            )
-        return RunAnswer(verdict=run.verdict, counts=dict(run.counts or {}), incomplete_because=run.incomplete_because)
+            return _answer(self._reconciliation.run(**_asked(order)))
+
+    @activity.defn
+    def gather_books(self, order: RunOrder) -> Parts:
+        """Read all sides into the lake."""
+        with _heartbeats():
+            parts = self._reconciliation.gather(**_asked(order))
+        return Parts(reference=parts.reference, buckets=parts.buckets, rows=parts.rows)
+
+    @activity.defn
+    def sift_bucket(self, order: PartOrder) -> None:
+        """Set aside what does not trivially agree in one bucket."""
+        with _heartbeats():
+            self._reconciliation.comparison.sift(order.reference, order.number)
+
+    @activity.defn
+    def collect_exceptions(self, reference: str) -> int:
+        """Bring together what the rules must judge; return in how many pieces."""
+        with _heartbeats():
+            return self._reconciliation.comparison.collect(reference)
+
+    @activity.defn
+    def judge_piece(self, order: PartOrder) -> None:
+        """Let the rules say what is wrong with the keys of one piece."""
+        with _heartbeats():
+            self._reconciliation.comparison.judge(order.reference, order.number)
+
+    @activity.defn
+    def conclude_run(self, order: Conclude) -> RunAnswer:
+        """Store the statement, the verdict and the next state of the breaks; a run that is stored stays as it is."""
+        with _heartbeats():
+            stored = self._reconciliation.stored(order.run_id)
+            return _answer(stored or self._reconciliation.conclusion.conclude(order.reference, order.pieces))
 
     @activity.defn
     async def repair_breaks(self, order: RepairOrder) -> int:
@@ -135,6 +186,22 @@ class ReconciliationActivities:
     def write_report(self, run_id: str) -> str:
         """Render the report; return where it is."""
         return self._reporting.write(run_id)
+
+
+def _asked(order: RunOrder) -> dict[str, Any]:
+    span = Span(datetime.fromisoformat(order.window.start), datetime.fromisoformat(order.window.end))
+    return {
+        "request": order.request,
+        "span": span,
+        "run_id": order.run_id,
+        "workflow_id": order.workflow_id,
+        "give_up": activity.info().attempt >= TRIES_PER_SOURCE,
+        "progress": activity.heartbeat,
+    }
+
+
+def _answer(run: Run) -> RunAnswer:
+    return RunAnswer(verdict=run.verdict, counts=dict(run.counts or {}), incomplete_because=run.incomplete_because)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Messages of the reconciliation process. A window is half-open, [start, end), ISO 8601 in UTC."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +47,20 @@ class ReconciliationResult:
     report: str = ""
     """Where the HTML report was written (path below the object store)."""
     incomplete_because: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Answer of the query `progress`: how far a run is."""
+
+    step: str
+    """`waiting`, `gathering`, `sifting`, `collecting`, `judging`, `concluding` or `done`."""
+    done: int = 0
+    """Parts of the step that are done, of `total`."""
+    total: int = 0
+    rows: int = 0
+    """Movements of both sides that are compared; 0 while they are gathered."""
+
+    def one_more(self) -> "Progress":
+        """Return the progress with one more part done."""
+        return replace(self, done=self.done + 1)

@@ -7,14 +7,16 @@ by manifests alone, so what a killed writer left behind is nobody's.
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pyarrow import fs
 
-from worker.domain.errors import NotFound
+from worker.domain.errors import Conflict, ProviderUnavailable
 
 _CHUNK = 1 << 20
 
@@ -61,62 +63,80 @@ class LakeFiles:
             while chunk := source.read(_CHUNK):
                 digest.update(chunk)
         stored = StoredFile(path=path, rows=rows, size=made.stat().st_size, sha256=digest.hexdigest())
-        if self._local:
-            target = Path(self._at(path))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            # Beside the target first: a move within one folder is whole or not at all.
-            beside = target.with_name(f".{target.name}.{digest.hexdigest()[:8]}")
-            shutil.move(made, beside)
-            beside.replace(target)
-            return stored
-        with made.open("rb") as source, self._filesystem.open_output_stream(self._at(path)) as sink:
-            shutil.copyfileobj(source, sink, _CHUNK)
+        with _reachable(path):
+            if self._local:
+                target = Path(self._at(path))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                # Beside the target first: a move within one folder is whole or not at all.
+                beside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+                shutil.move(made, beside)
+                beside.replace(target)
+                return stored
+            with made.open("rb") as source, self._filesystem.open_output_stream(self._at(path)) as sink:
+                shutil.copyfileobj(source, sink, _CHUNK)
         made.unlink()
         return stored
 
     def fetch(self, path: str, into: Path) -> Path:
         """Return a local path with the file's content: itself in a folder, a copy below `into` of a bucket's."""
         if self._local:
-            return Path(self._at(path))
+            found = Path(self._at(path))
+            if not found.is_file():
+                raise Conflict(_GONE.format(path=path))
+            return found
         copy = into / path.replace("/", "__")
         if not copy.exists():
             into.mkdir(parents=True, exist_ok=True)
-            with self._opened(path) as source, copy.open("wb") as sink:
+            with (
+                _reachable(path),
+                self._filesystem.open_input_stream(self._at(path)) as source,
+                copy.open("wb") as sink,
+            ):
                 shutil.copyfileobj(source, sink, _CHUNK)
         return copy
 
     def write_json(self, path: str, document: Mapping[str, Any]) -> str:
         """Write a document; the same content is the same bytes. Return the bytes' SHA-256."""
         content = canonical(document)
-        if self._local:
-            target = Path(self._at(path))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            beside = target.with_name(f".{target.name}.{hashlib.sha256(content).hexdigest()[:8]}")
-            beside.write_bytes(content)
-            beside.replace(target)
-        else:
-            with self._filesystem.open_output_stream(self._at(path)) as sink:
-                sink.write(content)
+        with _reachable(path):
+            if self._local:
+                target = Path(self._at(path))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                beside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+                beside.write_bytes(content)
+                beside.replace(target)
+            else:
+                with self._filesystem.open_output_stream(self._at(path)) as sink:
+                    sink.write(content)
         return hashlib.sha256(content).hexdigest()
 
     def read_json(self, path: str) -> dict[str, Any]:
-        """Return a document. Raises NotFound."""
-        with self._opened(path) as source:
+        """Return a document. Raises Conflict when it is gone."""
+        with _reachable(path), self._filesystem.open_input_stream(self._at(path)) as source:
             document: dict[str, Any] = json.loads(source.read())
         return document
 
     def exists(self, path: str) -> bool:
         """Tell whether there is a file of this path."""
-        return bool(self._filesystem.get_file_info(self._at(path)).type == fs.FileType.File)
-
-    def _opened(self, path: str) -> Any:
-        try:
-            return self._filesystem.open_input_stream(self._at(path))
-        except FileNotFoundError:
-            raise NotFound(f"the object store holds no {path}: its lifecycle may have removed it") from None
+        with _reachable(path):
+            return bool(self._filesystem.get_file_info(self._at(path)).type == fs.FileType.File)
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}"
+
+
+@contextmanager
+def _reachable(path: str) -> Iterator[None]:
+    """Tell a file that is gone, which no second try brings back, from a store that does not answer."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise Conflict(_GONE.format(path=path)) from None
+    except OSError as error:
+        raise ProviderUnavailable(f"the object store could not be used for {path}: {error}") from error
+
+
+_GONE = "the object store holds no {path}: its lifecycle may have removed it; run the reconciliation again"
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from worker.domain.finding import Finding
 from worker.domain.finding_codec import decode_finding, encode_finding
 from worker.domain.ledger import LedgerLine
+from worker.domain.matching.payouts import PayoutSums
 from worker.domain.matching.rules import Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
@@ -23,6 +24,7 @@ from worker.lake.collecting import collect
 from worker.lake.columns import ENTRY_SCHEMA, items_of, schema_of
 from worker.lake.engine import EngineLimits, engine, parquet
 from worker.lake.files import LakeFiles, StoredFile
+from worker.lake.payouts import payouts_of
 from worker.lake.sifting import sift
 from worker.services.ports.lake import Cleared, Piece
 
@@ -143,6 +145,13 @@ class GatheredRun:
             order_of_payment=owners,
         )
 
+    def payouts(self) -> tuple[PayoutSums, ...]:
+        """Return the payouts that stand beside the lines they pay out, sorted."""
+        if not self._batch.files:
+            return ()
+        with engine(self._limits) as opened:
+            return payouts_of(opened, self._fetched([file for _, file in self._batch.files], opened.folder))
+
     def cleared(self) -> Cleared:
         """Return what agrees without being in any piece, after `collect`."""
         document = self._files.read_json(self._at("collected.json"))
@@ -162,7 +171,7 @@ class GatheredRun:
         self._files.write_json(self._at(f"findings-{part}.json"), document)
 
     def findings(self, part: str) -> tuple[list[Finding], list[WindowSums]]:
-        """Return what was kept of a part. Raises NotFound."""
+        """Return what was kept of a part. Raises Conflict when it is gone."""
         document = self._files.read_json(self._at(f"findings-{part}.json"))
         found = [decode_finding(one) for one in document["findings"]]
         return found, [WindowSums(**one) for one in document["sums"]]

@@ -8,18 +8,20 @@ is the run's.
 """
 
 import json
+import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import duckdb
 import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from worker.domain.errors import InvalidInput, NotFound
+from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.ledger import LedgerLine
 from worker.lake.batches import Batch, Batches
 from worker.lake.columns import ENTRY_SCHEMA, batches_of, schema_of
@@ -58,11 +60,11 @@ class Lake:
             yield GatheringRun(self, self._files, self._batches, opened, shop, provider, run_id)
 
     def gathered(self, reference: str) -> GatheredRun:
-        """Return a run that was sealed. Raises NotFound."""
+        """Return a run that was sealed. Raises Conflict when it is gone."""
         manifest = self._files.read_json(f"{reference}/manifest.json")
         batch = self._batches.find(manifest["shop"], manifest["provider"], manifest["batch"])
         if batch is None:
-            raise NotFound(f"the lines that {reference} was gathered with are not in the object store any more")
+            raise Conflict(f"the lines that {reference} was gathered with are not in the object store any more")
         return GatheredRun(self._files, self._limits, reference, manifest, batch, self._keys_per_piece)
 
 
@@ -89,25 +91,34 @@ class GatheringRun:
         """Keep what the provider's API told as a batch of its own, and compare with it."""
         self._batch = self._batches.write(self._shop, self._provider, self._attempt, lines)
 
-    def statement(self, name: str) -> None:
-        """Compare with a batch that is kept already. Raises NotFound."""
-        self._batch = self._batches.find(self._shop, self._provider, name)
-        if self._batch is None:
-            raise NotFound(f"no lines are kept under {name[:12]}...; import the statement file again")
+    def statement(self, name: str, otherwise: Callable[[], Iterable[LedgerLine]]) -> None:
+        """Compare with the batch of a statement file; where none is kept, `otherwise` says its lines, which then are."""
+        kept = self._batches.find(self._shop, self._provider, name)
+        self._batch = kept or self._batches.write(self._shop, self._provider, name, otherwise())
 
     def entries(self, blocks: Iterable[EntryBlock]) -> None:
         """Take our movements; after the lines, whose buckets they share."""
         buckets = self._kept.buckets
         target = self._opened.folder / "entries"
+        shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
-        reader = pa.RecordBatchReader.from_batches(ENTRY_SCHEMA, _read(blocks))
+        # A transaction that was rolled back gathers again.
+        self._entries = []
+        told = _Told(blocks)
         sql = self._opened.connection
-        sql.register("block", reader)
-        sql.execute(
+        sql.register("block", pa.RecordBatchReader.from_batches(ENTRY_SCHEMA, iter(told)))
+        copied = (
             f"copy (select *, hash({ENTRY_NAME}) % {buckets} as bucket from block) to {quoted(target)} "  # noqa: S608 - our own names
             f"(format parquet, partition_by (bucket), row_group_size {ROW_GROUP})"
         )
-        sql.unregister("block")
+        try:
+            sql.execute(copied)
+        except duckdb.Error:
+            if told.failure is not None:
+                raise told.failure from None
+            raise
+        finally:
+            sql.unregister("block")
         written = sorted(target.rglob("*.parquet"))
         for number, path in enumerate(written):
             bucket = int(path.parent.name.removeprefix("bucket="))
@@ -167,9 +178,20 @@ def read_block(block: EntryBlock) -> pa.Table:
     return table
 
 
-def _read(blocks: Iterable[EntryBlock]) -> Iterator[pa.RecordBatch]:
-    for block in blocks:
-        yield from read_block(block).cast(ENTRY_SCHEMA).to_batches()
+class _Told:
+    """Blocks as record batches; what went wrong with them is kept, since the engine makes an error of its own of it."""
+
+    def __init__(self, blocks: Iterable[EntryBlock]) -> None:
+        self._blocks = blocks
+        self.failure: BaseException | None = None
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for block in self._blocks:
+                yield from read_block(block).cast(ENTRY_SCHEMA).to_batches()
+        except BaseException as failure:
+            self.failure = failure
+            raise
 
 
 _TYPES = {field.name: field.type for field in ENTRY_SCHEMA}

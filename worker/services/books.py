@@ -4,7 +4,7 @@ The outside is read before our own books, so that what it tells has had the long
 after them, since they say how far back to ask.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,12 +12,9 @@ from worker.contract.reconciliation import Reconcile
 from worker.domain.errors import InvalidInput, SourceUnreadable
 from worker.domain.finding import Break, Leg
 from worker.domain.ledger import LedgerLine, OwnOrder, Shipment, ShopOrder
-from worker.domain.matching.movements import payments_named
 from worker.domain.matching.rejects import UnreadRow
-from worker.domain.matching.rules import Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.shipments import parcels_from
-from worker.domain.payment import BookEntry
 from worker.services.ports import (
     Database,
     PaymentGateway,
@@ -28,6 +25,7 @@ from worker.services.ports import (
     Transaction,
     WarehouseGateway,
 )
+from worker.services.ports.lake import EntryBlock, Gathering
 
 T = TypeVar("T")
 
@@ -35,15 +33,9 @@ _SCOPES = {StatementScope.PAYOUTS: "payouts", StatementScope.BANK: "a bank accou
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
-    """Everything one comparison reads."""
+class Told:
+    """Which legs were read to their end, and what was not."""
 
-    entries: tuple[BookEntry, ...]
-    own_orders: tuple[OwnOrder, ...]
-    lines: tuple[LedgerLine, ...]
-    shop_orders: tuple[ShopOrder, ...]
-    parcels: tuple[Shipment, ...]
-    order_of_payment: dict[str, str]
     legs_read: frozenset[Leg]
     incomplete_because: tuple[str, ...]
     unread_rows: tuple[UnreadRow, ...] = ()
@@ -59,13 +51,11 @@ class BookReader:
         payments: PaymentGateway,
         shop: ShopGateway,
         warehouse: WarehouseGateway,
-        rules_of: Callable[[str], Rules],
     ) -> None:
         self._database = database
         self._payments = payments
         self._shop = shop
         self._warehouse = warehouse
-        self._rules_of = rules_of
 
     def statement(self, request: Reconcile) -> StatementFile | None:
         """Return the file the run compares with, None for the API; either must be of the books asked for."""
@@ -94,11 +84,15 @@ class BookReader:
         request: Reconcile,
         scope: Scope,
         open_breaks: Sequence[Break],
+        gathering: Gathering,
         *,
         give_up: bool,
         progress: Callable[[str], None],
-    ) -> Books:
-        """Read all books of a scope. A source that cannot be read raises SourceUnreadable, or is left out (`give_up`)."""
+    ) -> Told:
+        """Read all books of a scope into a lake.
+
+        A source that cannot be read raises SourceUnreadable, or is left out (`give_up`).
+        """
         start, end = scope.read_from, scope.window_end
         unread: list[str] = []
         legs = {Leg.PAYMENTS, Leg.ORDERS, Leg.SHIPMENTS}
@@ -116,56 +110,61 @@ class BookReader:
 
         file = self.statement(request)
         shop_orders: tuple[ShopOrder, ...] = ()
-        parcels: tuple[Shipment, ...] = ()
-        unread_rows: tuple[UnreadRow, ...] = ()
         if file is not None:
-            unread_rows = self._database.transact(lambda tx: _unread(file, tx.statements.rejects(file.sha256)))
-            lines = self._database.transact(lambda tx: tuple(tx.statements.lines(file.sha256)))
-            unread += _unsound(file)
+            rejects = self._database.transact(lambda tx: tx.statements.rejects(file.sha256))
+            progress("reading the statement file")
+            gathering.statement(file.sha256, lambda: self._stored_lines(file))
+            self._gather_entries(request, scope, gathering, progress)
             # A provider's file says nothing of orders or parcels: only money is compared.
-            legs = {Leg.PAYMENTS, Leg.PAYOUTS}
-        else:
-            lines = outside("the provider's ledger", Leg.PAYMENTS, lambda: self._payments.ledger(start, end))
-            shop_orders = outside("the shop's orders", Leg.ORDERS, lambda: self._shop.orders(start, end))
-        progress("reading our books")
-
-        def ours(tx: Transaction) -> tuple[tuple[BookEntry, ...], dict[str, OwnOrder], dict[str, str]]:
-            entries = tuple(tx.payments.entries(request.shop, request.provider, start, end))
-            named = {o.order_id for o in shop_orders} | {entry.order_id for entry in entries}
-            named |= {b.finding.order_id for b in open_breaks if b.finding.order_id}
-            own = tx.orders.for_reconciliation(request.shop, start, end, sorted(named))
-            rules = self._rules_of(request.provider)
-            references = sorted({name for line in lines for name in payments_named(line, rules)})
-            owners = tx.payments.order_of_payment(request.shop, request.provider, references)
-            return entries, {order.order_id: order for order in own}, owners
-
-        entries, own_orders, order_of_payment = self._database.transact(ours)
-        if file is None:
-            # After our books: they tell how long ago a parcel that leaves only now was asked for.
-            asked = parcels_from(own_orders.values(), scope)
-            parcels = outside(
-                "the warehouse's parcels", Leg.SHIPMENTS, lambda: self._warehouse.shipments(request.shop, asked, end)
+            return Told(
+                legs_read=frozenset({Leg.PAYMENTS, Leg.PAYOUTS}),
+                incomplete_because=tuple(_unsound(file)),
+                unread_rows=_unread(file, rejects),
             )
-            more = sorted({parcel.order_id for parcel in parcels} - own_orders.keys())
-            found = self._database.transact(lambda tx: tx.orders.for_reconciliation(request.shop, end, end, more))
-            own_orders |= {order.order_id: order for order in found if order.order_id in more}
-        return Books(
-            entries=entries,
-            own_orders=tuple(own_orders[order_id] for order_id in sorted(own_orders)),
-            # The provider's account may serve other shops: what they took is theirs, unless our books say otherwise.
-            lines=tuple(
-                line
-                for line in lines
-                if line.created_at < end
-                and (line.shop in {"", request.shop} or line.payment_reference in order_of_payment)
-            ),
-            shop_orders=shop_orders,
-            parcels=parcels,
-            order_of_payment=order_of_payment,
-            legs_read=frozenset(legs),
-            incomplete_because=tuple(unread),
-            unread_rows=unread_rows,
+        lines = outside("the provider's ledger", Leg.PAYMENTS, lambda: self._payments.ledger(start, end))
+        shop_orders = outside("the shop's orders", Leg.ORDERS, lambda: self._shop.orders(start, end))
+        gathering.lines(lines)
+        self._gather_entries(request, scope, gathering, progress)
+        named = {order.order_id for order in shop_orders} | set(gathering.booked_orders())
+        named |= {item.finding.order_id for item in open_breaks if item.finding.order_id}
+        found = self._database.transact(
+            lambda tx: tx.orders.for_reconciliation(request.shop, start, end, sorted(named))
         )
+        own_orders = {order.order_id: order for order in found}
+        # After our books: they tell how long ago a parcel that leaves only now was asked for.
+        asked = parcels_from(own_orders.values(), scope)
+        parcels = outside(
+            "the warehouse's parcels", Leg.SHIPMENTS, lambda: self._warehouse.shipments(request.shop, asked, end)
+        )
+        more = sorted({parcel.order_id for parcel in parcels} - own_orders.keys())
+        found = self._database.transact(lambda tx: tx.orders.for_reconciliation(request.shop, end, end, more))
+        own_orders |= {order.order_id: order for order in found if order.order_id in more}
+        gathering.records(OwnOrder, [own_orders[order_id] for order_id in sorted(own_orders)])
+        gathering.records(ShopOrder, shop_orders)
+        gathering.records(Shipment, parcels)
+        return Told(legs_read=frozenset(legs), incomplete_because=tuple(unread))
+
+    def _gather_entries(
+        self, request: Reconcile, scope: Scope, gathering: Gathering, progress: Callable[[str], None]
+    ) -> None:
+        def gather(tx: Transaction) -> None:
+            def blocks() -> Iterator[EntryBlock]:
+                rows = 0
+                for block in tx.payments.entry_blocks(
+                    request.shop, request.provider, scope.read_from, scope.window_end
+                ):
+                    rows += block.rows
+                    progress(f"reading our books, {rows} entries")
+                    yield block
+
+            gathering.entries(blocks())
+
+        progress("reading our books")
+        self._database.transact(gather)
+
+    def _stored_lines(self, file: StatementFile) -> Iterable[LedgerLine]:
+        """Return the lines of a file that a release without a lake imported."""
+        return self._database.transact(lambda tx: tuple(tx.statements.lines(file.sha256)))
 
 
 def _unread(file: StatementFile, rejects: Iterable[RejectedRow]) -> tuple[UnreadRow, ...]:

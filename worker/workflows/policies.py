@@ -78,6 +78,12 @@ COMPARISON: Remote = {
     ),
 }
 
+PART: Remote = {
+    # One part of a comparison: reads files of its own run, and is done again on another worker when its own dies.
+    **COMPARISON,
+    "start_to_close_timeout": timedelta(minutes=20),
+}
+
 REPORT: Remote = {
     "start_to_close_timeout": timedelta(minutes=2),
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)),

@@ -8,9 +8,10 @@ from temporalio.common import SearchAttributeKey
 with workflow.unsafe.imports_passed_through():
     from worker.activities.reconciliation import Plan, ReconciliationActivities, RepairOrder, RunOrder
     from worker.contract.names import SearchAttribute, WorkflowType
-    from worker.contract.reconciliation import Reconcile, ReconciliationResult
+    from worker.contract.reconciliation import Progress, Reconcile, ReconciliationResult
     from worker.domain.finding import Verdict
     from worker.workflows.alerting import Alerting
+    from worker.workflows.comparing import Comparing
     from worker.workflows.policies import COMPARISON, DATABASE, REPORT
 
 NOMINAL_TIME = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
@@ -20,6 +21,14 @@ VERDICT = SearchAttributeKey.for_keyword(SearchAttribute.VERDICT)
 @workflow.defn(name=WorkflowType.RECONCILIATION)
 class ReconciliationWorkflow:
     """Runs one reconciliation of one shop with one provider."""
+
+    def __init__(self) -> None:
+        self._comparing = Comparing()
+
+    @workflow.query
+    def progress(self) -> Progress:
+        """Tell how far the run is."""
+        return self._comparing.progress
 
     @workflow.run
     async def run(self, request: Reconcile) -> ReconciliationResult:
@@ -34,11 +43,8 @@ class ReconciliationWorkflow:
             **DATABASE,
         )
         run_id = hashlib.sha256(f"{info.workflow_id}\n{info.first_execution_run_id}".encode()).hexdigest()[:12]
-        answer = await workflow.execute_activity_method(
-            ReconciliationActivities.compare_books,
-            RunOrder(request=request, window=window, run_id=run_id, workflow_id=info.workflow_id),
-            summary=f"compare {window.start} .. {window.end}",
-            **COMPARISON,
+        answer = await self._comparing.compare(
+            RunOrder(request=request, window=window, run_id=run_id, workflow_id=info.workflow_id)
         )
         workflow.upsert_search_attributes([VERDICT.value_set(answer.verdict)])
         repairs = 0

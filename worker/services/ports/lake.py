@@ -4,7 +4,7 @@ A run is gathered once, into a folder that nothing changes any more; everything 
 that is repeated, on whichever worker, reads the same, and a run can be done again years later.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from worker.domain.finding import Finding
 from worker.domain.ledger import LedgerLine
+from worker.domain.matching.payouts import PayoutSums
 from worker.domain.matching.rules import Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
@@ -75,8 +76,8 @@ class Gathering(Protocol):
         """Keep what the provider's API told as a batch of its own, and compare with it."""
         ...
 
-    def statement(self, name: str) -> None:
-        """Compare with a batch that is kept already. Raises NotFound."""
+    def statement(self, name: str, otherwise: Callable[[], Iterable[LedgerLine]]) -> None:
+        """Compare with the batch of a statement file; where none is kept, `otherwise` says its lines, which then are."""
         ...
 
     def entries(self, blocks: Iterable[EntryBlock]) -> None:
@@ -138,6 +139,10 @@ class Gathered(Protocol):
         """Return one piece, after `collect`."""
         ...
 
+    def payouts(self) -> tuple[PayoutSums, ...]:
+        """Return the payouts that stand beside the lines they pay out, sorted."""
+        ...
+
     def cleared(self) -> Cleared:
         """Return what agrees without being in any piece, after `collect`."""
         ...
@@ -151,7 +156,7 @@ class Gathered(Protocol):
         ...
 
     def findings(self, part: str) -> tuple[list[Finding], list[WindowSums]]:
-        """Return what was kept of a part. Raises NotFound."""
+        """Return what was kept of a part. Raises Conflict when it is gone."""
         ...
 
 
@@ -167,5 +172,5 @@ class RunLake(Protocol):
         ...
 
     def gathered(self, reference: str) -> Gathered:
-        """Return a run that was sealed. Raises NotFound."""
+        """Return a run that was sealed. Raises Conflict when it is gone."""
         ...

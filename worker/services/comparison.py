@@ -1,0 +1,65 @@
+"""Comparing what a run gathered: the engine clears what trivially agrees, the rules judge the rest, piece by piece.
+
+Each step reads and writes files of the run alone, so it may be done twice, on any worker, by two at once.
+"""
+
+from collections.abc import Callable
+
+from worker.domain.matching.payments import match_payments
+from worker.domain.matching.rules import Rules
+from worker.domain.matching.sums import window_sums
+from worker.services.ports import Database, Transaction
+from worker.services.ports.lake import Gathered, RunLake
+from worker.services.run_facts import RunFacts
+
+
+class Comparison:
+    """The steps between gathering a run and concluding it."""
+
+    def __init__(self, database: Database, lake: RunLake, rules_of: Callable[[str], Rules]) -> None:
+        self._database = database
+        self._lake = lake
+        self._rules_of = rules_of
+
+    def sift(self, reference: str, bucket: int) -> None:
+        """Set aside what does not trivially agree in one bucket."""
+        gathered, facts = self._opened(reference)
+        gathered.sift(bucket, facts.scope, self._rules_of(facts.run.provider))
+
+    def collect(self, reference: str) -> int:
+        """Bring together what the rules must judge; return in how many pieces."""
+        gathered, facts = self._opened(reference)
+        run = facts.run
+        owners: dict[str, str] = {}
+        for payments in gathered.loose_payments():
+            owners |= self._database.transact(
+                lambda tx, some=payments: tx.payments.order_of_payment(run.shop, run.provider, some)  # type: ignore[misc]
+            )
+        suspects = self._database.transact(lambda tx: _left_open(tx, facts))
+        return gathered.collect(owners, suspects, facts.scope, self._rules_of(run.provider))
+
+    def judge(self, reference: str, piece: int) -> None:
+        """Let the rules say what is wrong with the keys of one piece."""
+        gathered, facts = self._opened(reference)
+        rules = self._rules_of(facts.run.provider)
+        some = gathered.piece(piece)
+        books = (some.entries, some.lines, some.order_of_payment, facts.scope, rules)
+        gathered.keep_findings(part_of(piece), match_payments(*books), window_sums(*books))
+
+    def _opened(self, reference: str) -> tuple[Gathered, RunFacts]:
+        gathered = self._lake.gathered(reference)
+        return gathered, RunFacts.of(gathered.facts)
+
+
+def part_of(piece: int) -> str:
+    """Return under which name the findings of a piece are kept."""
+    return f"payments-{piece:03d}"
+
+
+def _left_open(tx: Transaction, facts: RunFacts) -> list[str]:
+    """Return the keys that the run before left open: what became of them is told even where they agree now."""
+    run = facts.run
+    before = tx.runs.before(run.shop, run.provider, run.source, run.window_start)
+    if before is None:
+        return []
+    return sorted({finding.key for finding in tx.runs.findings(before.run_id)})

@@ -1,0 +1,223 @@
+"""The end of a run: everything it found becomes a statement, a verdict and the next state of the breaks.
+
+Storing happens in one transaction under a lock per shop and provider, so overlapping runs cannot count a break twice,
+and a run that died is simply concluded again.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
+
+from worker.domain.finding import OPEN_STATUSES, Break, Finding, FindingKind, Leg, Outcome, Statement, Verdict, break_id
+from worker.domain.ledger import BankStatus, OwnOrder, Shipment, ShopOrder
+from worker.domain.matching.bank import BankCredit, match_bank
+from worker.domain.matching.bridge import statements_of
+from worker.domain.matching.lifecycle import LifecycleStep, acknowledged, advance
+from worker.domain.matching.orders import match_orders
+from worker.domain.matching.payouts import match_payouts
+from worker.domain.matching.rejects import rejected_rows
+from worker.domain.matching.rollforward import Opening, opening_of
+from worker.domain.matching.rules import Rules
+from worker.domain.matching.shipments import disputes, match_shipments
+from worker.domain.matching.suggestions import suggested
+from worker.domain.matching.sums import WindowSums
+from worker.domain.matching.verdict import verdict
+from worker.domain.money import format_minor
+from worker.services.comparison import part_of
+from worker.services.ports import BreakAction, Clock, Database, Run, Transaction
+from worker.services.ports.lake import Gathered, RunLake
+from worker.services.run_facts import RunFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What the legs of a run found."""
+
+    facts: RunFacts
+    findings: tuple[Finding, ...]
+    sums: tuple[WindowSums, ...]
+    agreeing: int
+    """Keys that agree and are no findings."""
+
+
+class Conclusion:
+    """Concludes runs."""
+
+    def __init__(self, database: Database, lake: RunLake, clock: Clock, rules_of: Callable[[str], Rules]) -> None:
+        self._database = database
+        self._lake = lake
+        self._clock = clock
+        self._rules_of = rules_of
+
+    def conclude(self, reference: str, pieces: int) -> Run:
+        """Store what a run found and return it as stored. A run that is stored already stays as it is."""
+        compared = self.compared(reference, pieces)
+        return self._database.transact(lambda tx: self._store(tx, compared))
+
+    def compared(self, reference: str, pieces: int) -> Compared:
+        """Return what a run found, from what its steps kept: the same bytes whenever it is asked for."""
+        gathered = self._lake.gathered(reference)
+        facts = RunFacts.of(gathered.facts)
+        rules = self._rules_of(facts.run.provider)
+        findings: list[Finding] = []
+        cleared = gathered.cleared()
+        totals = list(cleared.sums)
+        if Leg.PAYMENTS in facts.legs_read:
+            of_payments: list[Finding] = []
+            for piece in range(pieces):
+                found, sums = gathered.findings(part_of(piece))
+                of_payments += found
+                totals += sums
+            of_payments.sort(key=lambda finding: (finding.key, finding.currency))
+            findings += suggested(of_payments, rules)
+            findings += rejected_rows(facts.unread_rows, Leg.PAYMENTS)
+        if Leg.PAYOUTS in facts.legs_read:
+            facts, of_payouts = self._of_payouts(gathered, facts, rules)
+            findings += of_payouts
+        if Leg.ORDERS in facts.legs_read:
+            findings += match_orders(gathered.read(ShopOrder), gathered.read(OwnOrder), facts.scope)
+        if Leg.SHIPMENTS in facts.legs_read:
+            disputed = disputes(findings)
+            findings += match_shipments(gathered.read(OwnOrder), gathered.read(Shipment), facts.scope, rules, disputed)
+        agreeing = cleared.keys if Leg.PAYMENTS in facts.legs_read else 0
+        return Compared(facts=facts, findings=tuple(findings), sums=_added(totals), agreeing=agreeing)
+
+    def _of_payouts(self, gathered: Gathered, facts: RunFacts, rules: Rules) -> tuple[RunFacts, tuple[Finding, ...]]:
+        """Compare payouts with their lines, and with the bank where statements of it are at hand."""
+        payouts = gathered.payouts()
+        findings = match_payouts(payouts, facts.scope, rules)
+        scope, shop = facts.scope, facts.run.shop
+        covered = self._database.transact(lambda tx: tx.bank.covered(shop, scope.horizon_start, scope.cut))
+        if not covered or not payouts:
+            return facts, findings
+        # Spans that touch are one; of several the latest counts: between them nothing is known.
+        span = covered[-1]
+        for earlier in reversed(covered[:-1]):
+            if earlier.end >= span.start:
+                span = replace(span, start=min(span.start, earlier.start))
+        entries = self._database.transact(lambda tx: list(tx.bank.entries(shop, span.start.date(), span.end.date())))
+        bookings = [
+            BankCredit(
+                credit_id=f"{entry.account}/{entry.entry_id}",
+                amount_minor=entry.amount_minor,
+                currency=entry.currency,
+                booked_at=datetime.combine(entry.booked_on, time(), UTC),
+                references=(*entry.references, entry.text, entry.counterparty),
+            )
+            for entry in entries
+            if entry.status is BankStatus.BOOKED
+        ]
+        legs = facts.legs_read | {Leg.BANK}
+        return replace(facts, legs_read=legs), findings + suggested(
+            match_bank(payouts, bookings, span, scope, rules), rules
+        )
+
+    def _store(self, tx: Transaction, compared: Compared) -> Run:
+        facts = compared.facts
+        run = facts.run
+        tx.runs.lock(run.shop, run.provider)
+        already = tx.runs.get(run.run_id)
+        if already is not None and already.finished_at is not None:
+            return already
+        known = {item.break_id: item for item in tx.breaks.open(run.shop, run.provider)}
+        concerned = [
+            break_id(run.shop, run.provider, finding.leg, finding.key, finding.currency)
+            for finding in compared.findings
+            if finding.outcome is Outcome.BREAK
+        ]
+        known |= tx.breaks.by_ids([item for item in concerned if item not in known])
+        now = self._clock.now()
+        findings = acknowledged(compared.findings, known, shop=run.shop, provider=run.provider, now=now)
+        bridges: tuple[Statement, ...] = ()
+        if Leg.PAYMENTS in facts.legs_read:
+            bridges = statements_of(compared.sums, findings, _openings(tx, run))
+        because = facts.incomplete_because + _unexplained(bridges)
+        decided = verdict(findings, bridges, because)
+        step = advance(
+            known,
+            findings,
+            shop=run.shop,
+            provider=run.provider,
+            now=now,
+            scope=facts.scope,
+            incomplete=decided is Verdict.INCOMPLETE,
+            legs_read=facts.legs_read,
+            read_at=run.started_at,
+        )
+        for item in step.upserts:
+            tx.breaks.save(item, _action(item, known.get(item.break_id), now, run.run_id))
+        finished = replace(
+            run,
+            finished_at=now,
+            verdict=decided,
+            counts=_counts(findings, compared.agreeing, step, known),
+            incomplete_because=because,
+        )
+        # What a rule explains is agreed, but it is no plain match: it is listed, and the next run opens with it.
+        told = [finding for finding in findings if finding.kind is not FindingKind.MATCHED]
+        tx.runs.finish(finished, bridges, told)
+        # A window asked for by hand continues the watermark but never starts it: the schedule would go on from there.
+        covered = tx.runs.watermark(run.shop, run.provider) is not None
+        if decided is not Verdict.INCOMPLETE and run.source == "api" and covered:
+            tx.runs.advance_watermark(run.shop, run.provider, run.window_start, run.window_end)
+        return finished
+
+
+def _openings(tx: Transaction, run: Run) -> dict[str, Opening] | None:
+    """Return what the run before left open; None where no complete run ends where this one starts."""
+    before = tx.runs.before(run.shop, run.provider, run.source, run.window_start)
+    if before is None:
+        return None
+    return opening_of(before.run_id, tx.runs.statements(before.run_id), tx.runs.findings(before.run_id))
+
+
+def _added(sums: Iterable[WindowSums]) -> tuple[WindowSums, ...]:
+    totals: dict[str, WindowSums] = {}
+    for one in sums:
+        totals[one.currency] = totals[one.currency] + one if one.currency in totals else one
+    return tuple(totals[currency] for currency in sorted(totals))
+
+
+def _unexplained(bridges: Iterable[Statement]) -> tuple[str, ...]:
+    return tuple(
+        f"{bridge.currency} {format_minor(bridge.residual_minor, bridge.currency)} of the difference is unexplained"
+        for bridge in bridges
+        if bridge.residual_minor
+    ) + tuple(
+        f"{bridge.currency} {format_minor(bridge.roll.residual_minor, bridge.currency)} of the open items is unexplained"
+        for bridge in bridges
+        if bridge.roll is not None and bridge.roll.residual_minor
+    )
+
+
+def _counts(findings: Iterable[Finding], agreeing: int, step: LifecycleStep, known: dict[str, Break]) -> dict[str, int]:
+    outcomes = Counter(finding.outcome for finding in findings)
+    kinds = Counter(finding.kind for finding in findings)
+    after = known | {item.break_id: item for item in step.upserts}
+    return {
+        "matched": outcomes[Outcome.MATCHED] + agreeing,
+        "within_tolerance": kinds[FindingKind.MATCHED_WITHIN_TOLERANCE],
+        "pending": outcomes[Outcome.PENDING],
+        "warnings": outcomes[Outcome.WARNING],
+        "breaks": outcomes[Outcome.BREAK],
+        "breaks_open": sum(1 for item in after.values() if item.status in OPEN_STATUSES),
+        "breaks_new": step.new,
+        "breaks_persisting": step.persisting,
+        "breaks_reopened": step.reopened,
+        "breaks_resolved": step.resolved,
+    }
+
+
+def _action(item: Break, before: Break | None, at: datetime, run_id: str) -> BreakAction | None:
+    """Return the line for the break's history; None when the run only saw it again, unchanged."""
+    if before is None:
+        return BreakAction(at=at, actor="reconciliation", action="found", run_id=run_id, detail=item.finding.kind)
+    if before.status in OPEN_STATUSES and item.status not in OPEN_STATUSES:
+        return BreakAction(at=at, actor="reconciliation", action="resolved", run_id=run_id, detail=item.resolution)
+    if before.status not in OPEN_STATUSES and item.status in OPEN_STATUSES:
+        return BreakAction(at=at, actor="reconciliation", action="reopened", run_id=run_id, detail=item.finding.kind)
+    if before.finding.kind is not item.finding.kind:
+        change = f"{before.finding.kind} -> {item.finding.kind}"
+        return BreakAction(at=at, actor="reconciliation", action="class_changed", run_id=run_id, detail=change)
+    return None

@@ -1,0 +1,90 @@
+"""What a run decided when it gathered its books: the same for every step that follows, on whichever worker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from worker.domain.finding import Leg
+from worker.domain.matching.rejects import UnreadRow
+from worker.domain.matching.scope import Scope
+from worker.services.ports import Run
+
+_TIMES = ("window_start", "window_end", "horizon_start")
+_SPANS = ("payment_grace", "shipment_grace", "order_grace", "margin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """A run that was begun, what it covers, and what could not be read."""
+
+    run: Run
+    scope: Scope
+    legs_read: frozenset[Leg]
+    incomplete_because: tuple[str, ...]
+    unread_rows: tuple[UnreadRow, ...] = ()
+    """Rows of the statement file that could not be read."""
+
+    def document(self) -> dict[str, Any]:
+        """Return the facts as JSON values."""
+        run, scope = self.run, self.scope
+        return {
+            "run": {
+                "run_id": run.run_id,
+                "shop": run.shop,
+                "provider": run.provider,
+                "window_start": run.window_start.isoformat(),
+                "window_end": run.window_end.isoformat(),
+                "source": run.source,
+                "requested_by": run.requested_by,
+                "workflow_id": run.workflow_id,
+                "started_at": run.started_at.isoformat(),
+            },
+            "scope": {name: getattr(scope, name).isoformat() for name in _TIMES}
+            | {name: getattr(scope, name) // timedelta(microseconds=1) for name in _SPANS},
+            "legs_read": sorted(self.legs_read),
+            "incomplete_because": list(self.incomplete_because),
+            "unread_rows": [
+                {
+                    "file": row.file,
+                    "line": row.line,
+                    "column": row.column,
+                    "reason": row.reason,
+                    "read_at": row.read_at.isoformat(),
+                }
+                for row in self.unread_rows
+            ],
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "RunFacts":
+        """Return the facts of a document."""
+        run, scope = document["run"], document["scope"]
+        return cls(
+            run=Run(
+                run_id=run["run_id"],
+                shop=run["shop"],
+                provider=run["provider"],
+                window_start=datetime.fromisoformat(run["window_start"]),
+                window_end=datetime.fromisoformat(run["window_end"]),
+                source=run["source"],
+                requested_by=run["requested_by"],
+                workflow_id=run["workflow_id"],
+                started_at=datetime.fromisoformat(run["started_at"]),
+            ),
+            scope=Scope(
+                window_start=datetime.fromisoformat(scope["window_start"]),
+                window_end=datetime.fromisoformat(scope["window_end"]),
+                horizon_start=datetime.fromisoformat(scope["horizon_start"]),
+                payment_grace=timedelta(microseconds=scope["payment_grace"]),
+                shipment_grace=timedelta(microseconds=scope["shipment_grace"]),
+                order_grace=timedelta(microseconds=scope["order_grace"]),
+                margin=timedelta(microseconds=scope["margin"]),
+            ),
+            legs_read=frozenset(map(Leg, document["legs_read"])),
+            incomplete_because=tuple(document["incomplete_because"]),
+            unread_rows=tuple(
+                UnreadRow(**{**row, "read_at": datetime.fromisoformat(row["read_at"])})
+                for row in document["unread_rows"]
+            ),
+        )
