@@ -121,7 +121,7 @@ async def _judge(scene: Scene, walks: Sequence[Walk], outcomes: Outcomes) -> Non
             if order is None:
                 outcomes.orders_lost.append(name)
                 continue
-            harm = walk.harm.get(name)
+            harm = walk.lasting.get(name)
             count, kept = charges.get(name, (0, 0))
             if count > 1 and (harm is None or harm.theirs != 2 * sold.total):
                 outcomes.double_charges.append(name)
@@ -162,7 +162,7 @@ def _judge_runs(
         for item in found
         if item.order_id in names and item.outcome is Outcome.BREAK
     }
-    done = {name: harm for walk in walks for name, harm in walk.harm.items()}
+    done = {name: harm for walk in walks for name, harm in walk.lasting.items()}
     outcomes.differences_reported = len(mine)
     for name in sorted(mine.keys() | done.keys()):
         if mine.get(name) != done.get(name):

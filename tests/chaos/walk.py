@@ -192,6 +192,11 @@ class Walk:
         await self.scene.world.control("POST", "/provider/tamper", wish)
         return victim.order_id
 
+    @property
+    def lasting(self) -> dict[str, Harm]:
+        """The harm that no repair can undo; a refund that nobody told of is booked, since the provider did make it."""
+        return {name: harm for name, harm in self.harm.items() if harm.kind is not FindingKind.REFUND_EXCEEDS}
+
     async def tamper_shop(self, which: int) -> str:
         victim = self._completed(which, lambda sold: not sold.document)
         if victim is None:

@@ -81,3 +81,12 @@ async def test_an_idle_client_does_not_keep_the_sink_from_closing(tmp_path: Path
 @pytest.mark.parametrize("body", [{}, {"refuse": -1}, {"refuse": True}, {"refuse": "1"}, {"refuse": 1, "more": 2}])
 async def test_settings_that_make_no_sense_are_refused(world: OutsideWorld, body: dict[str, object]) -> None:
     assert (await world.call("PUT", "/_sim/mail", body)).status == 400
+
+
+async def test_a_webhook_of_the_worker_is_kept_as_it_came(world: OutsideWorld) -> None:
+    taken = await world.call("POST", "/hooks/alerts", {"type": "x"}, headers={"webhook-id": "n-1"})
+    assert taken.status == 200
+    (kept,) = (await world.call("GET", "/_sim/hooks/alerts")).body["data"]
+    assert (kept["webhook_id"], kept["document"], kept["body"]) == ("n-1", {"type": "x"}, '{"type": "x"}')
+    assert (await world.call("POST", "/hooks/alerts", raw=b"not json")).status == 400
+    assert (await world.call("GET", "/_sim/hooks/other")).body["data"] == []

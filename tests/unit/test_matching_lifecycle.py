@@ -15,6 +15,7 @@ from worker.domain.finding import (
     FindingKind,
     Leg,
     Outcome,
+    Repair,
     RepairState,
     SettledAs,
     Settlement,
@@ -137,6 +138,9 @@ def test_a_break_that_comes_back_keeps_its_id_and_what_was_repaired_is_for_a_per
     (item,) = done.upserts
     assert (item.break_id, item.status, item.repair_state) == (asked.break_id, BreakStatus.REOPENED, after)
     assert (item.repair_attempts, item.repair_next_at) == (1, None)
+    other = replace(resolved, finding=replace(resolved.finding, repair=Repair.DELIVER_CANCELLATION))
+    (item,) = step([other], broken().payments(), 3).upserts
+    assert item.repair_state is RepairState.NONE, "another message that was lost"
     assert (item.resolved_at, item.resolution, item.first_seen_at) == (None, "", FIRST)
 
 

@@ -32,7 +32,17 @@ from tests.unit.reports_sample import (
     followed,
 )
 from worker.domain.errors import InvalidInput, NotFound
-from worker.domain.finding import BreakStatus, FindingKind, Leg, Outcome, Repair, SettledAs, Settlement, Verdict
+from worker.domain.finding import (
+    BreakStatus,
+    FindingKind,
+    Leg,
+    Outcome,
+    Repair,
+    RepairState,
+    SettledAs,
+    Settlement,
+    Verdict,
+)
 from worker.domain.money import Money
 from worker.reports import csv_export, html, json_export, terminal, words
 from worker.reports.charts import sparkline, stack, waterfall
@@ -481,6 +491,7 @@ def test_every_member_of_every_enum_has_its_word() -> None:
     assert set(words.LEG) == set(words.THEIR_SIDE) == set(Leg)
     assert set(words.STATUS) == set(BreakStatus)
     assert set(words.REPAIR) == set(Repair)
+    assert set(words.REPAIR_STATE) == set(RepairState)
     assert set(words.VERDICT) == set(words.TONE) == set(Verdict)
     assert [verdict for verdict, tone in words.TONE.items() if tone == "good"] == [Verdict.RECONCILED]
 

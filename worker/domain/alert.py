@@ -82,6 +82,8 @@ class Concern:
     by_kind: Mapping[str, int] = field(default_factory=dict)
     at_risk: Mapping[str, int] = field(default_factory=dict)
     """Minor units by currency."""
+    by_repair: Mapping[str, int] = field(default_factory=dict)
+    """How many breaks stand in which state of repair: what is requested may mend itself, what failed will not."""
     top: tuple[Mapping[str, str | int], ...] = ()
     """The largest breaks: id, kind, currency, at_risk_minor, since."""
     reasons: tuple[str, ...] = ()
@@ -143,6 +145,7 @@ def weigh(rule: AlertRule, situation: Situation, now: datetime) -> Concern | Non
         verdict=situation.verdict,
         report=situation.report,
         by_kind=dict(sorted(Counter(str(item.finding.kind) for item in counted).items())),
+        by_repair=dict(sorted(Counter(str(item.repair_state) for item in counted).items())),
         at_risk={currency: at_risk[currency] for currency in sorted(at_risk) if at_risk[currency]},
         top=tuple(_named(item) for item in largest[:TOP]),
     )
@@ -229,6 +232,7 @@ def _named(item: Break) -> Mapping[str, str | int]:
     return {
         "break_id": item.break_id,
         "kind": str(item.finding.kind),
+        "repair": str(item.repair_state),
         "currency": item.finding.currency,
         "at_risk_minor": item.finding.at_risk_minor,
         "since": item.first_seen_at.isoformat(),

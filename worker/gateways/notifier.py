@@ -112,6 +112,7 @@ def text_of(document: Mapping[str, Any]) -> str:
         f"run      {data['run_id']} ({data['verdict']})",
         *([f"report   {data['report']}"] if data["report"] else []),
         *[f"kind     {kind}: {count}" for kind, count in data["by_kind"].items()],
+        *[f"repair   {state}: {count}" for state, count in data["by_repair"].items()],
         *[f"because  {reason}" for reason in data["reasons"]],
         *[
             f"break    {each['break_id']}  {each['kind']}  since {each['since']}: orders breaks show {each['break_id']}"

@@ -61,6 +61,7 @@ def _template() -> Template:
         "their_side": lambda leg: words.THEIR_SIDE[leg],
         "status": lambda status: words.STATUS[status],
         "repair": lambda repair: words.REPAIR[repair],
+        "repair_state": lambda state: words.REPAIR_STATE[state],
         "verdict": lambda verdict: words.VERDICT[verdict],
         "tone": lambda verdict: words.TONE[verdict],
         "source": words.source,

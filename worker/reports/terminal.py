@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from worker.domain.finding import Finding
+from worker.domain.finding import Break, Finding, Repair, RepairState
 from worker.domain.money import Money, format_minor
 from worker.reports import words
 from worker.reports.amounts import exposure
@@ -123,7 +123,7 @@ def _summary(report: Report) -> Table:
 
 def _breaks(breaks: tuple[OpenBreak, ...]) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2), title="Breaks", title_justify="left")
-    for name in ("Break", "What", "Subject", "Status", "Age", "At risk"):
+    for name in ("Break", "What", "Subject", "Status", "Repair", "Age", "At risk"):
         table.add_column(name, justify="right" if name in {"Age", "At risk"} else "left", no_wrap=name == "Break")
     for one in breaks[:SHOWN]:
         table.add_row(
@@ -131,10 +131,18 @@ def _breaks(breaks: tuple[OpenBreak, ...]) -> RenderableType:
             words.KIND[one.item.finding.kind],
             Text(_clean(_subject(one.item.finding))),
             words.STATUS[one.item.status],
+            _repair(one.item),
             words.duration(one.age),
             Text(str(one.at_risk), style="bold"),
         )
     return _capped(table, len(breaks))
+
+
+def _repair(item: Break) -> Text:
+    if item.finding.repair is Repair.NONE and item.repair_state == RepairState.NONE:
+        return Text(NOTHING, style="dim")
+    waits = item.repair_state in {RepairState.FAILED, RepairState.REFUSED}
+    return Text(str(item.repair_state), style="red" if waits else "")
 
 
 def _pending(pending: tuple[Finding, ...]) -> RenderableType:

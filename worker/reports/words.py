@@ -6,7 +6,7 @@ Every enum value has a word (a test keeps it so); nothing here computes an amoun
 import shlex
 from datetime import UTC, datetime, timedelta
 
-from worker.domain.finding import BreakStatus, FindingKind, Leg, Repair, SettledAs, Settlement, Verdict
+from worker.domain.finding import BreakStatus, FindingKind, Leg, Repair, RepairState, SettledAs, Settlement, Verdict
 
 KIND: dict[FindingKind, str] = {
     FindingKind.MATCHED: "Both sides agree",
@@ -81,6 +81,15 @@ REPAIR: dict[Repair, str] = {
 }
 
 SETTLED: dict[SettledAs, str] = {SettledAs.RESOLVED: "Resolved by hand", SettledAs.IGNORED: "Ignored"}
+
+REPAIR_STATE: dict[RepairState, str] = {
+    RepairState.NONE: "not requested",
+    RepairState.WOULD: "would be made, but the policy is dry",
+    RepairState.REQUESTED: "requested",
+    RepairState.DONE: "done",
+    RepairState.FAILED: "failed, for a person",
+    RepairState.REFUSED: "over the limit, for a person",
+}
 
 VERDICT: dict[Verdict, str] = {
     Verdict.INCOMPLETE: "Incomplete",

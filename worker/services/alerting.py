@@ -106,6 +106,7 @@ def document_of(rule: AlertRule, alert: Alert, change: Change, at: datetime) -> 
             "closed_at": alert.closed_at.isoformat() if alert.closed_at else None,
             "count": concern.subjects,
             "by_kind": dict(concern.by_kind),
+            "by_repair": dict(concern.by_repair),
             "at_risk": [
                 {"currency": currency, "minor": minor, "amount": format_minor(minor, currency)}
                 for currency, minor in concern.at_risk.items()

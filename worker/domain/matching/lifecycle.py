@@ -179,8 +179,11 @@ def _seen(
         last_seen_at=now,
         first_movement_at=first_movement,
         runs_seen=item.runs_seen + 1,
-        # A repair whose break came back did not mend the cause: a person must look.
-        repair_state=RepairState.FAILED if item.repair_state in _TRIED else RepairState.NONE,
+        # A repair whose break came back did not mend the cause: a person must look. Another message that was lost
+        # about the same order is another matter.
+        repair_state=RepairState.FAILED
+        if item.repair_state in _TRIED and finding.repair is item.finding.repair
+        else RepairState.NONE,
         repair_next_at=None,
         resolved_at=None,
         resolution="",
