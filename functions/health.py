@@ -56,15 +56,21 @@ class Health:
         return time.monotonic() - self._found_at < FRESH_SECONDS
 
     def _look(self) -> None:
-        while True:
-            reachable = self._temporal.reachable()
-            with self._found:
-                self._reachable, self._found_at = reachable, time.monotonic()
-                self._found.notify_all()
-                if self._found_at - self._asked_at > FORGOTTEN_SECONDS:
-                    self._looking = False
-                    return
-            time.sleep(EVERY_SECONDS)
+        try:
+            while self._find():
+                time.sleep(EVERY_SECONDS)
+        except BaseException:
+            self._looking = False  # so that the next one to ask has somebody else look
+            raise
+
+    def _find(self) -> bool:
+        """Look once; return whether to look again."""
+        reachable = self._temporal.reachable()
+        with self._found:
+            self._reachable, self._found_at = reachable, time.monotonic()
+            self._found.notify_all()
+            self._looking = self._found_at - self._asked_at <= FORGOTTEN_SECONDS
+            return self._looking
 
     @property
     def operations(self) -> dict[str, Callable[..., Response]]:

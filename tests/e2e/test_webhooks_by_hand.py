@@ -99,7 +99,7 @@ async def test_what_is_not_there_is_said(scene: Scene) -> None:
     assert "not in the inbox" in orders(scene, "show", "evt_nobody", status=5).err
     assert "no such event" in orders(scene, "replay", "evt_nobody", "--yes", status=5).err
     orders(scene, "replay", "--yes", status=2)
-    orders(scene, "list", "--outcome", "applyed", status=2)
+    orders(scene, "list", "--outcome", "lost", status=2)
 
 
 async def test_what_was_not_asked_for_is_neither_left_out_nor_replayed_in_silence(scene: Scene) -> None:
