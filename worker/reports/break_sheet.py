@@ -215,7 +215,9 @@ def _instruction(line: int, row: Mapping[str, str], importer: str) -> tuple[Inst
 def _stray(line: int, row: Mapping[str, str]) -> list[Problem]:
     """Return a problem where a row was filled in but says no action: it must not be passed over in silence."""
     filled = [column for column in TO_FILL if column not in {"action", "actor"} and row.get(column)]
-    return [Problem(line, row.get("break", ""), "action", f"is missing, but {filled[0]} is filled in")] if filled else []
+    return (
+        [Problem(line, row.get("break", ""), "action", f"is missing, but {filled[0]} is filled in")] if filled else []
+    )
 
 
 def _unreadable(why: str) -> Sheet:
