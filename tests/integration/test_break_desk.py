@@ -339,5 +339,23 @@ def test_breaks_are_listed_by_owner_provider_and_who_settled_them(office: Office
     assert listed("settled") == {ignored.break_id, resolved.break_id}
 
 
+def test_a_break_that_was_settled_past_the_desk_is_named(office: Office) -> None:
+    item, other = office.found(1), office.found(2)
+    office.act(told(item), told(other, Deed.IGNORE))
+    assert office.proof().holds
+    settle = "UPDATE breaks SET settled_by = 'mallory' WHERE break_id = :id"
+    office.sql(settle, id=item.break_id)
+    proof = office.proof()
+    assert (proof.fault, proof.unrecorded, proof.holds) == (None, (item.break_id,), False)
+    office.sql(settle.replace("mallory", "alice"), id=item.break_id)
+    never = office.found(3)
+    office.sql(
+        "UPDATE breaks SET status = 'resolved', settled_as = 'resolved', settled_by = 'alice', resolution = 'x', "
+        "settled_at = first_seen_at, resolved_at = first_seen_at WHERE break_id = :id",
+        id=never.break_id,
+    )
+    assert office.proof().unrecorded == (never.break_id,)
+
+
 def test_an_empty_trail_is_whole(office: Office) -> None:
     assert office.proof() == Proof(shop=office.shop, head=AuditHead(), unsealed=0, fault=None)

@@ -99,7 +99,7 @@ def test_a_refusal_says_all_that_is_wrong_and_does_nothing(ids: list[str]) -> No
     with pytest.raises(Conflict, match=f"nothing was done: break {ids[0]}: action: it is open; .*nobody.*there is no"):
         orders("breaks", "reopen", ids[0], "nobody", "--reason", "x", "--yes")
     orders("breaks", "resolve", ids[0], "--yes", code=2)
-    orders("breaks", "list", "--status", "opne", code=2)
+    orders("breaks", "list", "--status", "unheard-of", code=2)
 
 
 def test_who_acts_is_said_or_the_user_of_the_system(ids: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,7 @@ def test_tables_nest_as_they_do_for_dynaconf() -> None:
         "ORDERS_TEMPORAL__ADDRESS": "127.0.0.1:7233",
         "ORDERS_TEMPORAL__TLS": "True",
         "ORDERS_ENV": "test",
+        "ORDERS_ACTOR": "alice",
         "ORDERSX_API__SHOP": "other",
     }
     assert variables(environ) == by_dynaconf(environ)
