@@ -130,6 +130,32 @@ def test_books_that_agree_are_green_to_the_cent(office: Office, start: datetime)
     assert watermark(office) == run.window_end
 
 
+def roll_of(office: Office, run: Run) -> tuple[str, int, dict[str, int], int]:
+    (bridge,) = office.database.transact(lambda tx: tx.runs.statements(run.run_id))
+    assert bridge.ties
+    roll = bridge.roll
+    assert roll is not None
+    return roll.previous_run, roll.opening_minor, {s.code: s.amount_minor for s in roll.lines}, roll.closing_minor
+
+
+def test_open_items_roll_forward_from_run_to_run(office: Office, start: datetime) -> None:
+    order_ids(office, 1)
+    lost = office.outside.buy()
+    first = office.reconcile(office.span(start), "first")
+    previous, _, _, closing = roll_of(office, first)
+    assert (previous, closing) == ("", 2500)
+    # What was lost is booked late, dated when the money moved: before the window of the next run.
+    told(office, lost)
+    bought(office)
+    second = office.reconcile(office.span(first.window_end), "second")
+    assert roll_of(office, second) == ("first", 2500, {"changed": -2500}, 0)
+    third = office.reconcile(office.span(second.window_end), "third")
+    assert roll_of(office, third) == ("second", 0, {}, 0)
+    # A window that nothing ends at the start of opens with its own books.
+    apart = office.reconcile(Span(start, third.window_end), "apart")
+    assert roll_of(office, apart)[:2] == ("", 0)
+
+
 def test_the_same_run_twice_is_one_run(office: Office, start: datetime) -> None:
     office.outside.buy()
     span = office.span(start)
