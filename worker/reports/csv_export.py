@@ -45,6 +45,8 @@ COLUMNS = (
     "resolved_at",
     "resolution",
     "cause",
+    "suggestions",
+    "settled",
 )
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
@@ -56,7 +58,7 @@ def guarded(text: str) -> str:
 
 
 def render(report: Report) -> bytes:
-    """Return the rows of a report: open breaks, what this run resolved, then pending items and warnings."""
+    """Return the rows of a report: open breaks, what this run resolved, then pending items, warnings, what a rule explains, and rows not read."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -65,7 +67,12 @@ def render(report: Report) -> bytes:
     for item in (*report.repaired, *report.agreed):
         ended = item.resolved_at or item.last_seen_at
         writer.writerow(_break_row("resolved", item, int((ended - item.first_movement_at).total_seconds())))
-    for name, findings in (("pending", report.pending), ("warning", report.warnings)):
+    for name, findings in (
+        ("pending", report.pending),
+        ("warning", report.warnings),
+        ("explained", report.explained),
+        ("rejected", report.rejected),
+    ):
         for finding in findings:
             writer.writerow(_finding_row(name, finding, report.as_of))
     return text.getvalue().encode("utf-8-sig")
@@ -112,6 +119,8 @@ def _facts(finding: Finding, at_risk_minor: int) -> dict[str, str]:
         "currency": guarded(finding.currency),
         "repair": finding.repair.value,
         "cause": guarded(finding.cause),
+        "suggestions": guarded(" ".join(finding.suggestions)),
+        "settled": guarded(finding.settled),
     }
     amounts = {
         "ours": finding.ours_minor,
