@@ -143,12 +143,12 @@ def store(database: MysqlDatabase, begun: Run, done: Run) -> None:
     database.transact(lambda tx: tx.runs.finish(done, [], []))
 
 
-def test_the_run_before_is_the_newest_complete_one_that_ends_where_a_window_starts(database: MysqlDatabase) -> None:
-    first = run("b1", "chain")
+def test_the_run_before_is_the_first_complete_one_that_ends_where_a_window_starts(database: MysqlDatabase) -> None:
+    failed = run("b0", "chain")
+    first = replace(run("b1", "chain"), started_at=failed.started_at + HOUR / 2)
     later = replace(run("b2", "chain"), started_at=first.started_at + HOUR)
-    broken = replace(run("b3", "chain"), started_at=first.started_at + 2 * HOUR)
     other = replace(run("b4", "chain"), source="statement:abc", started_at=first.started_at + 3 * HOUR)
-    for one, verdict in ((first, "breaks"), (later, "reconciled"), (broken, "incomplete"), (other, "breaks")):
+    for one, verdict in ((failed, "incomplete"), (first, "breaks"), (later, "reconciled"), (other, "breaks")):
         store(database, one, replace(finished(one), verdict=verdict))
     end = first.window_end
 
@@ -156,7 +156,7 @@ def test_the_run_before_is_the_newest_complete_one_that_ends_where_a_window_star
         found = database.transact(lambda tx: tx.runs.before("chain", first.provider, source, at))
         return None if found is None else found.run_id
 
-    assert before(first.source, end) == "b2"
+    assert before(first.source, end) == "b1"
     assert before("statement:abc", end) == "b4"
     assert before(first.source, end + HOUR) is None
 
