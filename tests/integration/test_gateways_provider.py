@@ -78,11 +78,16 @@ def test_money_is_held_then_taken_then_given_back(
 ) -> None:
     held = authorise(payments, order_id)
     assert held == Payment(
-        provider="stripe", reference=held.reference, amount_minor=2500, currency="EUR", state=PaymentState.AUTHORISED
+        provider="stripe",
+        reference=held.reference,
+        amount_minor=2500,
+        currency="EUR",
+        state=PaymentState.AUTHORISED,
+        method="card",
     )
     assert outside.charges(order_id) == [0, 0]
     taken = payments.capture(held.reference, idempotency_key="c1")
-    assert (taken.state, taken.captured_minor) == (PaymentState.CAPTURED, 2500)
+    assert (taken.state, taken.captured_minor, taken.method) == (PaymentState.CAPTURED, 2500, "card")
     assert outside.charges(order_id) == [1, 2500]
     part = payments.refund(held.reference, 700, idempotency_key="r1")
     rest = payments.refund(held.reference, 1800, idempotency_key="r2")
@@ -237,6 +242,7 @@ def test_ledger_lines_add_up_and_name_their_order(
         (taken.reference, "EUR", "stripe")
     }
     assert lines[1].source_id == refund.reference
+    assert {(line.method, line.customer_currency) for line in lines} == {("card", "")}
     assert len({line.line_id for line in lines}) == 4
     assert all(line.created_at.tzinfo is UTC for line in lines)
 

@@ -27,6 +27,7 @@ CAPTURE = BookEntry(
     amount_minor=500,
     currency="EUR",
     occurred_at=NOW,
+    method="card",
 )
 REFUND = replace(CAPTURE, kind=EntryKind.REFUND, reference="re_1", amount_minor=-200)
 

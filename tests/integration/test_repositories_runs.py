@@ -1,8 +1,11 @@
+import dataclasses
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import Engine, text
 
 from tests.integration.own_database import at_once, migrated_database
 from worker.domain.errors import InvalidInput, NotFound
@@ -16,6 +19,7 @@ from worker.domain.finding import (
     Outcome,
     Repair,
     RepairState,
+    RollForward,
     Statement,
     StatementLine,
     break_id,
@@ -28,10 +32,15 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
-def database(database_url: str) -> Iterator[MysqlDatabase]:
+def engine(database_url: str) -> Iterator[Engine]:
     """Shared by the tests of this file: each uses a shop of its own."""
     with migrated_database(database_url) as engine:
-        yield MysqlDatabase(engine)
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def database(engine: Engine) -> MysqlDatabase:
+    return MysqlDatabase(engine)
 
 
 def run(run_id: str, shop: str = "main") -> Run:
@@ -86,7 +95,18 @@ STATEMENTS = [
         theirs_minor=300,
         lines=(StatementLine(code="amount_under", label="They show less", count=1, amount_minor=-200),),
         fees_minor=7,
-        net_minor=293,
+        net_minor=298,
+        converted_minor=5,
+        roll=RollForward(
+            previous_run="r0",
+            opening_count=2,
+            opening_minor=-30,
+            lines=(StatementLine(code="movements", label="Moved in the window", count=0, amount_minor=-200),),
+            closing_count=3,
+            closing_minor=-230,
+            opened=2,
+            cleared=1,
+        ),
     ),
     Statement(currency="USD", ours_minor=0, theirs_minor=0, lines=()),
 ]
@@ -102,6 +122,44 @@ def test_a_run_is_begun_finished_and_read_back(database: MysqlDatabase) -> None:
     assert database.transact(lambda tx: tx.runs.get("r1")) == finished(begun)
     assert database.transact(lambda tx: tx.runs.statements("r1")) == STATEMENTS
     assert database.transact(lambda tx: tx.runs.findings("r1")) == findings
+
+
+def test_statements_of_the_first_release_are_read(database: MysqlDatabase, engine: Engine) -> None:
+    """It stored the lines of a bridge alone."""
+    begun = run("r-old", "old")
+    database.transact(lambda tx: tx.runs.begin(begun))
+    database.transact(lambda tx: tx.runs.finish(finished(begun), STATEMENTS, []))
+    with engine.begin() as connection:
+        lines = json.dumps([dataclasses.asdict(line) for line in STATEMENTS[0].lines])
+        connection.execute(
+            text("UPDATE run_statements SET bridge = :lines WHERE run_id = 'r-old' AND currency = 'EUR'"),
+            {"lines": lines},
+        )
+    before, _ = database.transact(lambda tx: tx.runs.statements("r-old"))
+    assert before == replace(STATEMENTS[0], converted_minor=0, roll=None)
+
+
+def store(database: MysqlDatabase, begun: Run, done: Run) -> None:
+    database.transact(lambda tx: tx.runs.begin(begun))
+    database.transact(lambda tx: tx.runs.finish(done, [], []))
+
+
+def test_the_run_before_is_the_first_complete_one_that_ends_where_a_window_starts(database: MysqlDatabase) -> None:
+    failed = run("b0", "chain")
+    first = replace(run("b1", "chain"), started_at=failed.started_at + HOUR / 2)
+    later = replace(run("b2", "chain"), started_at=first.started_at + HOUR)
+    other = replace(run("b4", "chain"), source="statement:abc", started_at=first.started_at + 3 * HOUR)
+    for one, verdict in ((failed, "incomplete"), (first, "breaks"), (later, "reconciled"), (other, "breaks")):
+        store(database, one, replace(finished(one), verdict=verdict))
+    end = first.window_end
+
+    def before(source: str, at: datetime) -> str | None:
+        found = database.transact(lambda tx: tx.runs.before("chain", first.provider, source, at))
+        return None if found is None else found.run_id
+
+    assert before(first.source, end) == "b1"
+    assert before("statement:abc", end) == "b4"
+    assert before(first.source, end + HOUR) is None
 
 
 def test_an_unfinished_run_is_started_over(database: MysqlDatabase) -> None:

@@ -1,6 +1,7 @@
 """Reconciliation on real books: the same run twice is one run, an unread source is never green, a repair really repairs."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -11,15 +12,28 @@ from tests.integration.office import Office
 from tests.integration.outside_process import OutsideProcess
 from tests.integration.own_database import at_once, migrated_database
 from worker.contract.events import ProviderEvent
+from worker.contract.reconciliation import Reconcile
 from worker.domain.errors import SourceUnreadable
-from worker.domain.finding import Break, Finding, FindingKind, Leg, Outcome, Repair, Verdict
+from worker.domain.finding import (
+    Break,
+    BreakStatus,
+    Finding,
+    FindingKind,
+    Leg,
+    Outcome,
+    Repair,
+    SettledAs,
+    Settlement,
+    Verdict,
+)
 from worker.domain.intervention import Deed, Intervention
+from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.order import OrderState
 from worker.domain.window import Span
 from worker.reports.model import build
 from worker.services.audit import verify
 from worker.services.break_desk import BreakDesk, Instruction
-from worker.services.ports import Run
+from worker.services.ports import RejectedRow, Run, StatementFile
 from worker.services.reporting import run_record
 
 _numbers = count(1)
@@ -121,6 +135,103 @@ def test_books_that_agree_are_green_to_the_cent(office: Office, start: datetime)
     assert bridge.fees_minor > 0
     assert stored(office, run) == run
     assert watermark(office) == run.window_end
+
+
+def roll_of(office: Office, run: Run) -> tuple[str, int, dict[str, int], int]:
+    (bridge,) = office.database.transact(lambda tx: tx.runs.statements(run.run_id))
+    assert bridge.ties
+    roll = bridge.roll
+    assert roll is not None
+    return roll.previous_run, roll.opening_minor, {s.code: s.amount_minor for s in roll.lines}, roll.closing_minor
+
+
+def test_open_items_roll_forward_from_run_to_run(office: Office, start: datetime) -> None:
+    order_ids(office, 1)
+    lost = office.outside.buy()
+    first = office.reconcile(office.span(start), "first")
+    previous, _, _, closing = roll_of(office, first)
+    assert (previous, closing) == ("", 2500)
+    # What was lost is booked late, dated when the money moved: before the window of the next run.
+    told(office, lost)
+    bought(office)
+    second = office.reconcile(office.span(first.window_end), "second")
+    assert roll_of(office, second) == ("first", 2500, {"changed": -2500}, 0)
+    third = office.reconcile(office.span(second.window_end), "third")
+    assert roll_of(office, third) == ("second", 0, {}, 0)
+    # A window that nothing ends at the start of opens with its own books.
+    apart = office.reconcile(Span(first.window_start, third.window_end), "apart")
+    assert roll_of(office, apart)[:2] == ("", 0)
+
+
+def settle(office: Office, item: Break, reason: str) -> None:
+    now = office.clock.now()
+    decision = Settlement(how=SettledAs.RESOLVED, by="ada", at=now, reason=reason)
+    done = replace(item, status=BreakStatus.RESOLVED, resolved_at=now, resolution=reason, settlement=decision)
+    office.database.transact(lambda tx: tx.breaks.save(done, None))
+
+
+def test_what_a_person_settled_stays_in_the_statement_and_is_no_break(office: Office, start: datetime) -> None:
+    office.outside.buy()
+    first = office.reconcile(office.span(start), "found")
+    for item in open_breaks(office):
+        settle(office, item, "written off: ticket 7")
+    again = office.reconcile(Span(first.window_start, first.window_end), "settled")
+    assert (first.verdict, again.verdict) == (Verdict.BREAKS, Verdict.WARNINGS)
+    assert {finding.settlement.reason for finding in findings_of(office, again) if finding.settlement} == {
+        "written off: ticket 7"
+    }
+    (bridge,) = office.database.transact(lambda tx: tx.runs.statements("settled"))
+    assert [line.code for line in bridge.lines] == ["settled"]
+    assert roll_of(office, again)[3] == 0
+    assert open_breaks(office) == []
+
+
+def test_rows_of_a_file_that_could_not_be_read_are_findings_of_an_incomplete_run(
+    office: Office, start: datetime
+) -> None:
+    (order_id,) = order_ids(office, 1)
+    (entry,) = office.entries_of(order_id)
+    line = LedgerLine(
+        line_id="txn_1",
+        provider="stripe",
+        kind=LineKind.CHARGE,
+        currency="EUR",
+        gross_minor=entry.amount_minor,
+        fee_minor=0,
+        net_minor=entry.amount_minor,
+        created_at=entry.occurred_at,
+        payment_reference=entry.payment_reference,
+        payout_id="po_1",
+    )
+    paid_out = replace(
+        line, line_id="txn_2", kind=LineKind.PAYOUT, gross_minor=-2000, net_minor=-2000, payment_reference=""
+    )
+    file = StatementFile(
+        sha256="f" * 64,
+        shop="main",
+        provider="stripe",
+        format="stripe",
+        name="july.csv",
+        imported_at=start,
+        rows=3,
+        rejected=1,
+        first_at=line.created_at,
+        last_at=line.created_at,
+        checks={},
+    )
+    row = RejectedRow(line=7, column="net", reason="not a plain decimal amount")
+    office.database.transact(lambda tx: tx.statements.add(file, [line, paid_out], [row]))
+    request = Reconcile(shop="main", provider="stripe", statement_sha256=file.sha256)
+    span = office.reconciliation.window(request, office.clock.now())
+    run = office.reconciliation.run(
+        request, span, run_id="file", workflow_id="w-file", give_up=False, progress=lambda _: None
+    )
+    assert run.verdict == Verdict.INCOMPLETE
+    told = {finding.kind: (finding.leg, finding.difference_minor) for finding in findings_of(office, run)}
+    assert told[FindingKind.REJECTED_ROW] == (Leg.PAYMENTS, 0)
+    assert told[FindingKind.PAYOUT_INCOMPLETE] == (Leg.PAYOUTS, -500)
+    (cause,) = [f.cause for f in findings_of(office, run) if f.kind is FindingKind.REJECTED_ROW]
+    assert cause == "july.csv, line 7, column net: not a plain decimal amount"
 
 
 def test_the_same_run_twice_is_one_run(office: Office, start: datetime) -> None:

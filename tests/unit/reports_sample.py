@@ -12,6 +12,7 @@ from worker.domain.finding import (
     Outcome,
     Repair,
     RepairState,
+    RollForward,
     Statement,
     StatementLine,
     break_id,
@@ -212,6 +213,19 @@ STATEMENTS = (
         ),
         fees_minor=37815,
         net_minor=1162695,
+        roll=RollForward(
+            previous_run="r-20261122-13",
+            opening_count=2,
+            opening_minor=3400,
+            lines=(
+                line("movements", "Moved in the window, theirs less ours", 0, -3808),
+                line("late", "Dated before the window, known only since", 3, -3550),
+            ),
+            closing_count=8,
+            closing_minor=-3958,
+            opened=6,
+            cleared=0,
+        ),
     ),
     Statement(
         currency="USD",

@@ -50,6 +50,8 @@ findings = st.builds(
     repair=st.sampled_from(Repair),
     repair_reference=texts,
     settlement=st.none() | settlements,
+    before_minor=st.integers(-(10**15), 10**15),
+    suggestions=st.lists(texts, max_size=3).map(tuple),
 )
 FACT = Fact(record="charge", reference="ch_1", amount_minor=1, currency="EUR", at=datetime(2026, 11, 22, tzinfo=UTC))
 FINDING = Finding(
@@ -111,3 +113,10 @@ def test_an_incomplete_document_is_refused() -> None:
     del document["theirs"]
     with pytest.raises(KeyError, match="theirs"):
         decode_finding(document)
+
+
+def test_documents_of_the_first_release_are_read() -> None:
+    document = encode_finding(FINDING)
+    for name in ("before_minor", "settled", "suggestions"):
+        del document[name]
+    assert decode_finding(document) == FINDING

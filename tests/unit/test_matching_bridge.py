@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.matching_books import BEFORE_WINDOW, JUST_NOW, SCOPE, clean, entry, exceptions, line
-from worker.domain.finding import FindingKind, Leg
+from tests.unit.matching_books import BEFORE_WINDOW, CUT, JUST_NOW, SCOPE, clean, entry, exceptions, line
+from worker.domain.finding import FindingKind, Leg, Outcome, SettledAs, Settlement
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.matching.bridge import statements
 from worker.domain.matching.payments import SEVERITY
@@ -111,3 +111,20 @@ def test_every_kind_of_the_payments_leg_has_a_label() -> None:
         (bridge,) = books.bridge(findings=[replace(base, kind=kind)])
         assert bridge.lines[0].label
     assert FindingKind.MATCHED not in SEVERITY
+
+
+SETTLED = Settlement(how=SettledAs.RESOLVED, by="ada", at=CUT, reason="paid back by hand")
+
+
+def test_what_a_person_settled_is_a_line_of_its_own_and_open_no_more() -> None:
+    books = clean()
+    books.lines += [line("lost", 30), line("other", 7)]
+    findings = tuple(
+        replace(f, outcome=Outcome.WARNING, settlement=SETTLED) if f.order_id == "lost" else f for f in books.payments()
+    )
+    (bridge,) = books.bridge(findings=findings)
+    assert [(step.code, step.amount_minor) for step in bridge.lines] == [("missing_internal", 7), ("settled", 30)]
+    assert bridge.roll is not None
+    assert [(step.code, step.amount_minor) for step in bridge.roll.lines] == [("movements", 37), ("accepted", -30)]
+    assert (bridge.roll.closing_count, bridge.roll.closing_minor) == (1, 7)
+    assert bridge.ties

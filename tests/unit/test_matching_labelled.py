@@ -1,12 +1,14 @@
 """Labelled sets that nobody here wrote: the engine must reproduce their ground truth, row by row.
 
 The labels name candidates, so each is read against the ledger it is a candidate for: a row whose partner is absent
-is missing there whatever its label hopes for, and a tolerance is a difference here, since this engine has none.
+is missing there whatever its label hopes for. Without rules a tolerance is a difference and no fee is expected; with the
+rules that the sets were made by, those labels are reproduced too.
 """
 
 import csv
 import json
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from worker.domain.finding import Finding, FindingKind
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.matching.bridge import statements
 from worker.domain.matching.payments import match_payments
+from worker.domain.matching.rules import FeeSchedule, Rules, Tolerance
 from worker.domain.matching.scope import Scope
 from worker.domain.money import parse_major
 from worker.domain.payment import BookEntry, EntryKind
@@ -155,3 +158,55 @@ def test_acquirer_settlement_against_ledger(fixtures_dir: Path) -> None:
     assert counted[K.MISSING_INTERNAL] == len(settled_orders - ours)
     assert counted[K.DUPLICATE_EXTERNAL] == sum(number > 1 for order, number in times.items() if order in ours)
     assert {s.residual_minor for s in statements(entries, lines, findings, {}, ALL_TIME)} == {0}
+
+
+def labelled(rows: list[dict[str, str]], scenario: str, name: str, ours: set[str]) -> set[str]:
+    """The orders of a scenario that our ledger holds and the other side lists once."""
+    times = Counter(row[name] for row in rows)
+    return {row[name] for row in rows if row["scenario"] == scenario and row[name] in ours and times[row[name]] == 1}
+
+
+def of_kind(findings: tuple[Finding, ...], kind: FindingKind) -> set[str]:
+    return {finding.order_id for finding in findings if finding.kind is kind}
+
+
+def test_a_tolerance_of_five_cents_reproduces_the_labels_of_the_bank_statement(fixtures_dir: Path) -> None:
+    folder = fixtures_dir / "labelled" / "02-bank-statement-vs-ledger"
+    ledger, bank = table(folder / "midaz-ledger-export.json"), table(folder / "bank-statement.csv")
+    entries = [booked(row, "reference", "ledger_entry_id", "posted_at") for row in ledger]
+    lines = [shown(row, "reference", "bank_entry_id", "amount", "booking_date") for row in bank]
+    rules = Rules(tolerances={entry.currency: Tolerance(absolute_minor=5) for entry in entries})
+    findings = match_payments(entries, lines, {}, ALL_TIME, rules)
+    ours = {row["reference"] for row in ledger}
+    within = of_kind(findings, K.MATCHED_WITHIN_TOLERANCE)
+    assert within == labelled(bank, "amount_tolerance_candidate", "reference", ours)
+    assert len(within) > 10
+    beyond = of_kind(findings, K.AMOUNT_UNDER) | of_kind(findings, K.AMOUNT_OVER)
+    assert beyond >= labelled(bank, "amount_mismatch_outside_tolerance", "reference", ours)
+    assert all(bridge.ties for bridge in statements(entries, lines, findings, {}, ALL_TIME, rules))
+
+
+def test_tolerance_and_fee_schedule_reproduce_the_labels_of_the_settlement(fixtures_dir: Path) -> None:
+    folder = fixtures_dir / "labelled" / "01-card-acquirer-settlement"
+    ledger = [row for row in table(folder / "ledger-midaz.csv") if row["scenario"] != "ledger_chargeback"]
+    settled = table(folder / "acquirer-settlement.json")
+    entries = [booked(row, "order_id", "ledger_tx_id", "occurred_at") for row in ledger]
+    lines = [
+        replace(
+            shown(row, "order_id", "acquirer_tx_id", "gross_amount", "settlement_date"),
+            fee_minor=parse_major(row["fee_amount"], row["currency"]),
+        )
+        for row in settled
+    ]
+    rules = Rules(
+        tolerances={entry.currency: Tolerance(absolute_minor=5) for entry in entries},
+        fees=(FeeSchedule(basis_points=290, fixed_minor=63, variance_minor=16),),
+    )
+    findings = match_payments(entries, lines, {}, ALL_TIME, rules)
+    ours = {row["order_id"] for row in ledger}
+    within = of_kind(findings, K.MATCHED_WITHIN_TOLERANCE)
+    assert within == labelled(settled, "amount_tolerance_candidate", "order_id", ours)
+    varied = of_kind(findings, K.FEE_VARIANCE)
+    assert varied == labelled(settled, "fee_variance_candidate", "order_id", ours)
+    assert min(len(within), len(varied)) > 10
+    assert all(bridge.ties for bridge in statements(entries, lines, findings, {}, ALL_TIME, rules))

@@ -25,6 +25,7 @@ from tests.unit.reports_sample import (
     LOST,
     RESOLVED,
     RUN,
+    SHORT,
     STATEMENTS,
     STRANGE,
     WAITING,
@@ -43,6 +44,7 @@ from worker.domain.finding import (
     Settlement,
     Verdict,
 )
+from worker.domain.matching.rejects import UnreadRow, rejected_rows
 from worker.domain.money import Money
 from worker.reports import csv_export, html, json_export, terminal, words
 from worker.reports.charts import sparkline, stack, waterfall
@@ -408,9 +410,109 @@ def test_terminal_draws_tables_and_a_pipe_gets_lines() -> None:
     lines = printed(sample(), terminal_=False).splitlines()
     assert lines[0].startswith("breaks: 96 of 106 comparisons agree")
     assert [line.split("  ")[0] for line in lines] == (
-        ["breaks: " + sample().sentence, "run"] + ["statement"] * 2 + ["break"] * 5 + ["pending"] * 4
+        ["breaks: " + sample().sentence, "run", "statement", "open items", "statement"]
+        + ["break"] * 5
+        + ["pending"] * 4
+        + ["warning"]
+    )
+    assert lines[3] == (
+        "open items  EUR  opening 34.00  movements -38.08  late -35.50  closing -39.58  opened 6  cleared 0"
     )
     assert "unexplained 0.00" in lines[2]
+
+
+ROUNDED = finding(
+    "450789900",
+    FindingKind.MATCHED_WITHIN_TOLERANCE,
+    ours=1000,
+    theirs=998,
+    age=timedelta(hours=1),
+    outcome=Outcome.MATCHED,
+    at_risk=0,
+    cause="the provider captured EUR 0.02 less than we booked, which the rules allow",
+)
+ROWS = rejected_rows(
+    [
+        UnreadRow(file="july.csv", line=line, column="net", reason="not a plain decimal amount", read_at=END)
+        for line in (12, 7)
+    ],
+    Leg.PAYMENTS,
+)
+ALIKE = replace(SHORT, suggestions=("payment/pi_alike", "line/txn_9"))
+SETTLED = replace(
+    STRANGE,
+    key="line/settled",
+    settlement=Settlement(how=SettledAs.RESOLVED, by="ada", at=END, reason="the bank confirmed it by letter"),
+)
+
+
+def ruled() -> Report:
+    """The sample with what only rules bring about."""
+    return sample(
+        findings=(*FINDINGS, ROUNDED, *ROWS, SETTLED),
+        breaks=(*BREAKS[:2], replace(BREAKS[2], finding=ALIKE), *BREAKS[3:]),
+        run=replace(RUN, counts={**(RUN.counts or {}), "matched": 97, "warnings": 4}, verdict="incomplete"),
+    )
+
+
+def test_what_rules_explain_suggest_and_reject_stands_in_every_format() -> None:
+    report = ruled()
+    assert report.sound
+    assert (len(report.explained), len(report.rejected), len(report.warnings)) == (1, 2, 2)
+    assert [row.cause.split(":")[0] for row in report.rejected] == [
+        "july.csv, line 7, column net",
+        "july.csv, line 12, column net",
+    ]
+    page = Page(html.render(report, {}))
+    for said in (
+        "Agree within the tolerance",
+        "which the rules allow",
+        "july.csv, line 12, column net: not a plain decimal amount",
+        "Of the same amount, for a person to judge: payment/pi_alike , line/txn_9",
+        "Settled by a person",
+    ):
+        assert said in page.text, said
+    told = json.loads(json_export.render(report))
+    assert [one["kind"] for one in told["explained"]] == ["matched_within_tolerance"]
+    assert [one["kind"] for one in told["rejected_rows"]] == ["rejected_row"] * 2
+    assert ["payment/pi_alike", "line/txn_9"] in [one["suggestions"] for one in told["breaks"]]
+    assert {one["settled"] for one in told["warnings"]} == {None, "the bank confirmed it by letter"}
+    rows = list(csv.DictReader(io.StringIO(csv_export.render(report).decode("utf-8-sig"), newline="")))
+    assert [row["item"] for row in rows[-5:]] == ["warning", "warning", "explained", "rejected", "rejected"]
+    assert {row["suggestions"] for row in rows} == {"", "payment/pi_alike line/txn_9"}
+    text = printed(report, terminal_=False)
+    assert "explained  matched_within_tolerance  order 450789900  EUR -0.02" in text
+    assert "rejected  july.csv, line 7, column net: not a plain decimal amount" in text
+
+
+def test_the_day_a_pending_item_becomes_a_break_stands_in_every_format() -> None:
+    report = sample()
+    due = "2026-11-22T14:35:00Z"
+    assert {words.iso(one.break_on) for one in report.pending if one.break_on} == {due}
+    assert {one["break_on"] for one in json.loads(json_export.render(report))["pending"]} == {due}
+    rows = list(csv.DictReader(io.StringIO(csv_export.render(report).decode("utf-8-sig"), newline="")))
+    assert {row["break_on"] for row in rows if row["item"] == "pending"} == {due}
+    assert printed(report, terminal_=False).count(f"until {due}") == 4
+    assert "22 Nov 2026, 14:35" in Page(html.render(report, {})).text
+
+
+def test_open_items_roll_forward_in_the_report_or_are_said_not_to() -> None:
+    report = sample()
+    (roll,) = [one["open_items"] for one in json.loads(json_export.render(report))["statements"] if one["open_items"]]
+    moved = sum(line["amount_minor"] for line in roll["lines"])
+    assert roll["opening"]["amount_minor"] + moved == roll["closing"]["amount_minor"]
+    assert (roll["previous_run"], roll["residual_minor"]) == ("r-20261122-13", 0)
+    page = Page(html.render(report, {}))
+    assert [attrs["data-row"] for attrs in page.having("data-row")] == ["opening", "movements", "late", "closing"]
+    assert "does not roll forward" not in page.text
+    assert STATEMENTS[0].roll is not None
+    broken = replace(STATEMENTS[0], roll=replace(STATEMENTS[0].roll, opening_minor=3500))
+    report = sample(statements=(broken, STATEMENTS[1]))
+    assert not report.sound
+    page = Page(html.render(report, {}))
+    assert "✗ does not roll forward" in page.text
+    assert "This report does not prove itself. The open items in EUR roll forward from the run before: no" in page.text
+    assert "failed  The open items in EUR" in printed(report, terminal_=False)
 
 
 def test_terminal_output_cannot_be_steered_by_names() -> None:

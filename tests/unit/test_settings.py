@@ -7,15 +7,18 @@ import tomllib
 import types
 import typing
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import functions.config
+import worker.app
 import worker.config
 import worker.deployment
 from worker.contract.settings import ENVIRONMENTS, ROOT, ConfigurationError, Secret, build, raw_settings
+from worker.domain.matching.rules import PLAIN, Reference, Side
 
 TEXT = (ROOT / "settings.toml").read_text(encoding="utf-8")
 FILE: dict[str, dict[str, Any]] = tomllib.loads(TEXT)
@@ -190,6 +193,40 @@ def test_the_values_of_variables_are_not_told(variables: pytest.MonkeyPatch) -> 
     variables.setenv("ORDERS_DATABASE__URL", '["visible-9"]')
     variables.setenv("ORDERS_MAIL", "visible-10")
     assert "visible" not in "\n".join(problems())
+
+
+def test_rules_of_a_provider_become_rules(variables: pytest.MonkeyPatch) -> None:
+    at = "ORDERS_RECONCILIATION__RULES__STRIPE"
+    variables.setenv(f"{at}__REFERENCES", '["order_id", "source_id"]')
+    variables.setenv(f"{at}__TOLERANCES", '{"EUR": {"absolute_minor": 2, "relative_bp": 10}}')
+    variables.setenv(f"{at}__GRACES", '[{"method": "sepa_debit", "external_seconds": 432000}]')
+    variables.setenv(f"{at}__FEES", '[{"method": "card", "basis_points": 150, "fixed_minor": 25, "variance_minor": 1}]')
+    rules = worker.app.rules_of(worker.config.load().reconciliation.rules)["stripe"]
+    assert rules.provider == "stripe"
+    assert rules.references == (Reference.ORDER, Reference.SOURCE)
+    assert rules.tolerates("EUR", 10_000, 2)
+    assert not rules.tolerates("EUR", 10_000, 3)
+    assert rules.grace(Side.EXTERNAL, ["sepa_debit"], timedelta(0)) == timedelta(days=5)
+    assert rules.grace(Side.INTERNAL, ["sepa_debit"], timedelta(0)) == timedelta(0)
+    schedule = rules.schedule("card", "DE", "EUR")
+    assert schedule is not None
+    assert schedule.expected(10_000, 1) == 175
+
+
+def test_the_rules_of_the_file_are_those_of_a_provider_without_any(variables: pytest.MonkeyPatch) -> None:
+    rules = worker.app.rules_of(worker.config.load().reconciliation.rules)
+    assert rules == {"stripe": dataclasses.replace(PLAIN, provider="stripe")}
+
+
+def test_rules_that_mean_nothing_are_told_by_provider(variables: pytest.MonkeyPatch) -> None:
+    variables.setenv("ORDERS_RECONCILIATION__RULES__STRIPE__COMPARED", "mine")
+    variables.setenv("ORDERS_RECONCILIATION__RULES__ADYEN__DATE_WINDOW_SECONDS", "-1")
+    with pytest.raises(ConfigurationError) as caught:
+        worker.app.rules_of(worker.config.load().reconciliation.rules)
+    assert caught.value.problems == [
+        "reconciliation.rules.stripe: 'mine' is not a valid Compared",
+        "reconciliation.rules.adyen: a date window or grace must not be negative",
+    ]
 
 
 def test_lists_replace_and_tables_merge(variables: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,8 @@ class Payment:
     detail: str = ""
     captured_at: datetime | None = None
     """When the money moved, where its owner says so; the books date it like that, however late they hear of it."""
+    method: str = ""
+    """How the customer paid, in the provider's word (`card`, `sepa_debit`), where it is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,15 @@ def ledger_line(provider: str, item: Mapping[str, Any], charges: Mapping[str, Ma
     source: Mapping[str, Any] = found if isinstance(found, dict) else {"id": found or ""}
     charge = source if source.get("object") == "charge" else charges.get(_id(source.get("charge")), {})
     metadata = {**(charge.get("metadata") or {}), **(source.get("metadata") or {})}
+    paid: Mapping[str, Any] = charge.get("payment_method_details") or {}
+    settled = item["currency"].upper()
+    # A charge, refund or dispute states what the customer was charged, in the customer's currency and without a sign.
+    customer = str(source.get("currency") or settled).upper()
     return LedgerLine(
         line_id=item["id"],
         provider=provider,
         kind=STRIPE_CATEGORIES.get(item["reporting_category"], LineKind.UNCLASSIFIED),
-        currency=item["currency"].upper(),
+        currency=settled,
         gross_minor=item["amount"],
         fee_minor=item["fee"],
         net_minor=item["net"],
@@ -32,6 +36,10 @@ def ledger_line(provider: str, item: Mapping[str, Any], charges: Mapping[str, Ma
         payout_id=_id(item.get("payout")),
         type_text=item["reporting_category"],
         shop=str(metadata.get("shop", "")),
+        method=str(paid.get("type") or ""),
+        country=str((paid.get(paid.get("type", "")) or {}).get("country") or ""),
+        customer_currency=customer if customer != settled else "",
+        customer_minor=int(source.get("amount") or 0) if customer != settled else 0,
     )
 
 

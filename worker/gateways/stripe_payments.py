@@ -18,6 +18,10 @@ from worker.gateways.stripe_errors import translated
 from worker.gateways.stripe_ledger import ledger_line
 
 PAGE = 100
+LONGEST_METHOD = 32
+"""Characters of a method's name that our books keep."""
+_WITH_METHOD: Any = {"expand": ["latest_charge"]}
+"""Only the charge tells how a payment was made."""
 _STATES = {
     "requires_action": PaymentState.REQUIRES_ACTION,
     "requires_confirmation": PaymentState.REQUIRES_ACTION,
@@ -68,7 +72,9 @@ class StripePayments:
         """Capture the whole authorisation; capturing a captured payment returns it as it is."""
         with translated(f"capture {reference}"):
             try:
-                intent = self._client.payment_intents.capture(reference, options={"idempotency_key": idempotency_key})
+                intent = self._client.payment_intents.capture(
+                    reference, params=_WITH_METHOD, options={"idempotency_key": idempotency_key}
+                )
             except stripe.InvalidRequestError as problem:
                 return self._if_now(reference, PaymentState.CAPTURED, problem)
         return self._payment(intent)
@@ -96,7 +102,7 @@ class StripePayments:
     def retrieve(self, reference: str) -> Payment:
         """Return what the provider says now."""
         with translated(f"read {reference}"):
-            intent = self._client.payment_intents.retrieve(reference)
+            intent = self._client.payment_intents.retrieve(reference, params=_WITH_METHOD)
         return self._payment(intent)
 
     def find(self, *, shop: str, order_id: str, since: datetime) -> list[Payment]:
@@ -192,6 +198,7 @@ class StripePayments:
             state=_STATES[intent.status],
             captured_minor=received,
             detail=(_text(problem, "decline_code") or _text(problem, "code")) if problem else "",
+            method=_method(intent),
         )
 
     def _if_now(self, reference: str, wanted: PaymentState, problem: Exception) -> Payment:
@@ -199,6 +206,22 @@ class StripePayments:
         if payment.state is not wanted:
             raise problem
         return payment
+
+
+def _method(intent: Any) -> str:
+    """Return how it was paid: the charge says it; an intent lists what it would have taken, which may be one thing."""
+    charge = _part(intent, "latest_charge")
+    details = None if charge is None or isinstance(charge, str) else _part(charge, "payment_method_details")
+    if details is not None:
+        return _text(details, "type")[:LONGEST_METHOD]
+    taken = list(_part(intent, "payment_method_types") or [])
+    return str(taken[0])[:LONGEST_METHOD] if len(taken) == 1 else ""
+
+
+def _part(item: Any, key: str) -> Any:
+    if key in item:
+        return item[key]
+    return None
 
 
 def _text(item: Any, key: str) -> str:

@@ -1,12 +1,13 @@
-"""The proof of the report: each currency's bridge from our total to theirs, and the checks of the run on itself.
+"""The proof of the report: each currency's bridge and open items, and the checks of the run on itself.
 
-A bridge ties when its lines explain the whole difference. One that does not is said at the top, in red.
+A bridge ties when its lines explain the whole difference, and its open items when they roll forward without a rest.
+One that does not is said at the top, in red.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.domain.finding import Break, Finding, Outcome, Statement, break_id
+from worker.domain.finding import Break, Finding, Outcome, RollForward, Statement, break_id
 from worker.domain.money import Money
 from worker.reports import words
 from worker.reports.charts import Bar, waterfall
@@ -29,6 +30,36 @@ class BridgeRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollRow:
+    """One row of the open items: what was open, what moved, what is open."""
+
+    role: str
+    """`total`, `line` or `residual`."""
+    code: str
+    label: str
+    count: int | None
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roll:
+    """The open items of a currency, rolled forward from the run before."""
+
+    rows: tuple[RollRow, ...]
+    previous_run: str
+    opened: int
+    cleared: int
+    opening: Money
+    closing: Money
+    residual: Money
+
+    @property
+    def ties(self) -> bool:
+        """Whether the rows lead from the opening to the closing."""
+        return self.residual.minor == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bridge:
     """A statement, ready to draw."""
 
@@ -39,8 +70,10 @@ class Bridge:
     explained: Money
     residual: Money
     fees: Money
+    converted: Money
     net: Money
     broken_axis: bool
+    roll: Roll | None
 
     @property
     def ties(self) -> bool:
@@ -80,8 +113,31 @@ def bridge(statement: Statement) -> Bridge:
         explained=Money(sum(line.amount_minor for line in statement.lines), currency),
         residual=Money(statement.residual_minor, currency),
         fees=Money(statement.fees_minor, currency),
+        converted=Money(statement.converted_minor, currency),
         net=Money(statement.net_minor, currency),
         broken_axis=chart.broken,
+        roll=None if statement.roll is None else _roll(statement.roll, currency),
+    )
+
+
+def _roll(roll: RollForward, currency: str) -> Roll:
+    opening = "Open before" if roll.previous_run else "Brought along from before the window"
+    steps = [("total", "opening", opening, roll.opening_count, roll.opening_minor)]
+    steps += [("line", line.code, line.label, line.count, line.amount_minor) for line in roll.lines]
+    if roll.residual_minor:
+        steps.append(("residual", "residual", "Not explained", 0, roll.residual_minor))
+    steps.append(("total", "closing", "Open now", roll.closing_count, roll.closing_minor))
+    return Roll(
+        rows=tuple(
+            RollRow(role=role, code=code, label=label, count=number, amount=Money(minor, currency))
+            for role, code, label, number, minor in steps
+        ),
+        previous_run=roll.previous_run,
+        opened=roll.opened,
+        cleared=roll.cleared,
+        opening=Money(roll.opening_minor, currency),
+        closing=Money(roll.closing_minor, currency),
+        residual=Money(roll.residual_minor, currency),
     )
 
 
@@ -122,6 +178,16 @@ def checks(
                 detail=f"{residual} unexplained",
             )
         )
+        if statement.roll is not None:
+            rest = Money(statement.roll.residual_minor, statement.currency)
+            done.append(
+                Check(
+                    text=f"The open items in {statement.currency} roll forward from the run before",
+                    holds=rest.minor == 0,
+                    detail=f"{rest} unexplained; "
+                    + (statement.roll.previous_run or "no complete run ends where this one starts"),
+                )
+            )
     counted = {
         name: sum(finding.outcome is outcome for finding in findings)
         for name, outcome in (("pending", Outcome.PENDING), ("warnings", Outcome.WARNING), ("breaks", Outcome.BREAK))

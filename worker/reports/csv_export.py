@@ -50,6 +50,7 @@ COLUMNS = (
     "settled_by",
     "settled_at",
     "settled_until",
+    "suggestions",
 )
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
@@ -61,7 +62,7 @@ def guarded(text: str) -> str:
 
 
 def render(report: Report) -> bytes:
-    """Return the rows of a report: open breaks, what this run resolved, pending, warnings, what people settled."""
+    """Return the rows of a report: open breaks, resolved ones, pending items, warnings, settled, explained, unread rows."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -74,6 +75,8 @@ def render(report: Report) -> bytes:
         ("pending", report.pending),
         ("warning", report.warnings),
         ("settled", report.settled),
+        ("explained", report.explained),
+        ("rejected", report.rejected),
     ):
         for finding in findings:
             writer.writerow(_finding_row(name, finding, report.as_of))
@@ -133,6 +136,7 @@ def _facts(finding: Finding, at_risk_minor: int) -> dict[str, str]:
         "currency": guarded(finding.currency),
         "repair": finding.repair.value,
         "cause": guarded(finding.cause),
+        "suggestions": guarded(" ".join(finding.suggestions)),
     }
     amounts = {
         "ours": finding.ours_minor,

@@ -58,6 +58,7 @@ def _template() -> Template:
         "duration": words.duration,
         "kind": lambda kind: words.KIND[kind],
         "leg": lambda leg: words.LEG[leg],
+        "our_side": lambda leg: words.OUR_SIDE[leg],
         "their_side": lambda leg: words.THEIR_SIDE[leg],
         "status": lambda status: words.STATUS[status],
         "repair": lambda repair: words.REPAIR[repair],

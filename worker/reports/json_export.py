@@ -8,7 +8,7 @@ from typing import Any
 
 from worker.domain.finding import Break, Fact, Finding, Settlement
 from worker.domain.money import Money
-from worker.reports.bridge import Bridge
+from worker.reports.bridge import Bridge, Roll
 from worker.reports.model import OpenBreak, Report
 from worker.reports.words import iso
 
@@ -52,6 +52,8 @@ def document(report: Report) -> dict[str, Any]:
         "pending": [_finding(one) for one in report.pending],
         "warnings": [_finding(one) for one in report.warnings],
         "settled": [_finding(one) for one in report.settled],
+        "explained": [_finding(one) for one in report.explained],
+        "rejected_rows": [_finding(one) for one in report.rejected],
         "repaired": [_break(one) for one in report.repaired],
         "agreed_again": [_break(one) for one in report.agreed],
     }
@@ -73,7 +75,25 @@ def _bridge(one: Bridge) -> dict[str, Any]:
         "theirs_minor": one.theirs.minor,
         "residual_minor": one.residual.minor,
         "fees_minor": one.fees.minor,
+        "converted_minor": one.converted.minor,
         "net_minor": one.net.minor,
+        "open_items": None if one.roll is None else _roll(one.roll),
+    }
+
+
+def _roll(roll: Roll) -> dict[str, Any]:
+    opening, *lines, closing = [row for row in roll.rows if row.role != "residual"]
+    return {
+        "previous_run": roll.previous_run or None,
+        "opening": {"count": opening.count, "amount_minor": opening.amount.minor},
+        "lines": [
+            {"code": row.code, "label": row.label, "count": row.count, "amount_minor": row.amount.minor}
+            for row in lines
+        ],
+        "closing": {"count": closing.count, "amount_minor": closing.amount.minor},
+        "opened": roll.opened,
+        "cleared": roll.cleared,
+        "residual_minor": roll.residual.minor,
     }
 
 
@@ -119,6 +139,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "cause": finding.cause,
         "repair": finding.repair.value,
         "settlement": None if finding.settlement is None else _settlement(finding.settlement),
+        "suggestions": list(finding.suggestions),
         "ours": [_fact(fact) for fact in finding.ours],
         "theirs": [_fact(fact) for fact in finding.theirs],
     }

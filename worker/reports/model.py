@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from worker.domain.finding import OPEN_STATUSES, Break, Finding, Outcome, Statement, Verdict
+from worker.domain.finding import OPEN_STATUSES, Break, Finding, FindingKind, Outcome, Statement, Verdict
 from worker.domain.money import Money
 from worker.reports import words
 from worker.reports.ageing import Ageing, ageing, break_age
@@ -68,6 +68,10 @@ class Report:
     warnings: tuple[Finding, ...]
     settled: tuple[Finding, ...]
     """Differences that are still there and that a person settled: each says who, when and why."""
+    explained: tuple[Finding, ...]
+    """What agrees by a rule and not to the cent: within a tolerance, exchange differences, returned goods."""
+    rejected: tuple[Finding, ...]
+    """Rows of the statement that could not be read, in the order of the file."""
     repaired: tuple[Break, ...]
     """Resolved since the last run because a repair of ours worked."""
     agreed: tuple[Break, ...]
@@ -112,13 +116,15 @@ def build(
     as_of = run.finished_at or run.started_at
     verdict = Verdict(run.verdict) if run.verdict else Verdict.INCOMPLETE
     followed = [item for item in breaks if item.status in OPEN_STATUSES]
-    matched = [finding for finding in findings if finding.outcome is Outcome.MATCHED]
+    matched = [finding for finding in findings if finding.kind is FindingKind.MATCHED]
+    explained = [one for one in findings if one.outcome is Outcome.MATCHED and one.kind is not FindingKind.MATCHED]
+    rejected = [finding for finding in findings if finding.kind is FindingKind.REJECTED_ROW]
     pending = [finding for finding in findings if finding.outcome is Outcome.PENDING]
-    weighed = [finding for finding in findings if finding.outcome is Outcome.WARNING]
+    weighed = [one for one in findings if one.outcome is Outcome.WARNING and one.kind is not FindingKind.REJECTED_ROW]
     warnings = [finding for finding in weighed if finding.settlement is None]
     settled = [finding for finding in weighed if finding.settlement is not None]
     broken = sum(finding.outcome is Outcome.BREAK for finding in findings)
-    agreeing = len(matched) or (run.counts or {}).get("matched", 0)
+    agreeing = len(matched) + len(explained) if matched else (run.counts or {}).get("matched", len(explained))
     compared = agreeing + len(pending) + len(weighed) + broken
     open_breaks = _open(followed, as_of, history or {})
     repaired = [item for item in resolved if item.repair_state == "done"]
@@ -128,7 +134,8 @@ def build(
         verdict=verdict,
         sentence=_sentence(run, verdict, agreeing, compared, followed, pending, warnings, settled),
         compared=compared,
-        cards=_cards(statements, agreeing, compared, matched, followed, pending, warnings, settled),
+        cards=_cards(statements, agreeing, compared, matched, followed, pending, warnings, settled)
+        + _rule_cards(explained, rejected),
         bridges=tuple(bridge(one) for one in sorted(statements, key=lambda one: one.currency)),
         checks=checks(run, statements, findings, followed),
         ageing=ageing(followed, pending, as_of),
@@ -137,6 +144,10 @@ def build(
         pending=tuple(sorted(pending, key=lambda one: (one.break_on or as_of, one.currency, one.leg, one.key))),
         warnings=tuple(sorted(warnings, key=_largest)),
         settled=tuple(sorted(settled, key=_largest)),
+        explained=tuple(
+            sorted(explained, key=lambda one: (one.currency, -abs(one.difference_minor), one.leg, one.key))
+        ),
+        rejected=tuple(sorted(rejected, key=_row_order)),
         repaired=tuple(sorted(repaired, key=_resolved_order)),
         agreed=tuple(sorted((item for item in resolved if item.repair_state != "done"), key=_resolved_order)),
         reproduce=words.reproduce(run.shop, run.provider, run.window_start, run.window_end, run.source),
@@ -146,6 +157,40 @@ def build(
 
 def _largest(finding: Finding) -> tuple[str, int, str, str]:
     return (finding.currency, -exposure(finding).minor, finding.leg, finding.key)
+
+
+def _row_order(finding: Finding) -> tuple[str, int, str]:
+    """Order rejected rows as they stand in their file: their key ends in the line."""
+    file, _, line = finding.key.rpartition("/")
+    return (file, int(line) if line.isdecimal() else 0, finding.key)
+
+
+def _rule_cards(explained: Sequence[Finding], rejected: Sequence[Finding]) -> tuple[Card, ...]:
+    cards = []
+    if explained:
+        apart = by_currency(Money(abs(one.difference_minor), one.currency) for one in explained)
+        cards.append(
+            Card(
+                code="explained",
+                label="Agree by a rule",
+                count=len(explained),
+                amounts=tuple(money for money in apart if money.minor),
+                note="of those that agree: tolerance, exchange, returns",
+                tone="good",
+            )
+        )
+    if rejected:
+        cards.append(
+            Card(
+                code="rejected",
+                label="Rows not read",
+                count=len(rejected),
+                amounts=(),
+                note="what they say is not part of the comparison",
+                tone="bad",
+            )
+        )
+    return tuple(cards)
 
 
 def _resolved_order(item: Break) -> tuple[datetime, str]:

@@ -58,6 +58,15 @@ def render(report: Report) -> RenderableType:
         parts.append(_pending(report.pending))
     if report.settled:
         parts.append(_settled(report.settled))
+    parts += [
+        Text(f" {words.count(len(findings), one)} {said}", style=style)
+        for findings, one, said, style in (
+            (report.warnings, "warning", "to look at, in the report", "yellow"),
+            (report.explained, "item", "explained by a rule (tolerance, exchange, returns)", "dim"),
+            (report.rejected, "row", "of the statement could not be read", "bold red"),
+        )
+        if findings
+    ]
     if report.repaired:
         parts.append(
             Text(
@@ -80,6 +89,9 @@ def plain(report: Report) -> Iterator[str]:
             f"statement  {one.currency}  ours {_amount(one.ours)}  theirs {_amount(one.theirs)}  "
             f"explained {_amount(one.explained)}  unexplained {_amount(one.residual)}"
         )
+        if one.roll is not None:
+            moved = "  ".join(f"{row.code} {_amount(row.amount)}" for row in one.roll.rows)
+            yield f"open items  {one.currency}  {moved}  opened {one.roll.opened}  cleared {one.roll.cleared}"
     for check in report.checks:
         if not check.holds:
             yield f"failed  {check.text}: {check.detail}"
@@ -92,17 +104,32 @@ def plain(report: Report) -> Iterator[str]:
     for waiting in report.pending:
         until = words.iso(waiting.break_on) if waiting.break_on else "-"
         yield f"pending  {waiting.kind.value}  {_subject(waiting)}  {exposure(waiting)}  until {until}"
+    for name, findings in (("warning", report.warnings), ("explained", report.explained)):
+        for told in findings:
+            yield f"{name}  {told.kind.value}  {_subject(told)}  {_amount_of(told)}  {told.cause}"
     for settled in report.settled:
         if settled.settlement is not None:
             decided = f"{words.decided(settled.settlement)}: {settled.settlement.reason}"
             yield f"settled  {settled.kind.value}  {_subject(settled)}  {exposure(settled)}  {decided}"
+    for row in report.rejected:
+        yield f"rejected  {row.cause}"
     if run.report:
         yield f"report  {run.report}"
 
 
 def _summary(report: Report) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2))
-    for name in ("Currency", "Our books", "Provider", "Difference", "Explained", "Unexplained", "At risk"):
+    for name in (
+        "Currency",
+        "Our books",
+        "Provider",
+        "Difference",
+        "Explained",
+        "Unexplained",
+        "Open before",
+        "Open now",
+        "At risk",
+    ):
         table.add_column(name, justify="left" if name == "Currency" else "right")
     risk = {money.currency: money for card in report.cards if card.code == "at_risk" for money in card.amounts}
     for one in report.bridges:
@@ -114,10 +141,12 @@ def _summary(report: Report) -> Table:
             _amount(one.theirs - one.ours),
             _amount(one.explained),
             Text(_amount(one.residual), style="green" if one.ties else "bold red"),
+            _amount(one.roll.opening) if one.roll else NOTHING,
+            Text(_amount(one.roll.closing), style="" if one.roll.ties else "bold red") if one.roll else NOTHING,
             Text(_amount(exposed), style="red" if exposed.minor else "dim"),
         )
     for currency, exposed in sorted(risk.items()):
-        table.add_row(currency, *[NOTHING] * 5, Text(_amount(exposed), style="red" if exposed.minor else "dim"))
+        table.add_row(currency, *[NOTHING] * 7, Text(_amount(exposed), style="red" if exposed.minor else "dim"))
     return table
 
 
@@ -174,6 +203,11 @@ def _capped(table: Table, total: int) -> RenderableType:
 
 def _subject(finding: Finding) -> str:
     return f"order {finding.order_id}" if finding.order_id else finding.key
+
+
+def _amount_of(finding: Finding) -> Money:
+    """Return what a finding puts in question; of one that agrees, how far it is apart."""
+    return exposure(finding) if exposure(finding).minor else Money(finding.difference_minor, finding.currency)
 
 
 def _amount(money: Money) -> str:

@@ -126,6 +126,7 @@ class MysqlPaymentStore:
             "amount_minor": entry.amount_minor,
             "currency": entry.currency,
             "occurred_at": entry.occurred_at,
+            "method": entry.method,
         }
         return insert_once(self._connection, _POST, values)
 
@@ -172,4 +173,5 @@ def _entry(row: Row[Any]) -> BookEntry:
         amount_minor=row.amount_minor,
         currency=row.currency,
         occurred_at=row.occurred_at,
+        method=row.method,
     )

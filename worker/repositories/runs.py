@@ -37,7 +37,7 @@ _BEFORE = (
         # A run is at least as old as the end of its window: the index leads there by time.
         RUNS.c.started_at >= bindparam("end"),
     )
-    .order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
+    .order_by(RUNS.c.started_at, RUNS.c.run_id)
     .limit(1)
 )
 _STATEMENTS = (
@@ -116,7 +116,10 @@ class MysqlRunStore:
         return [_run(row) for row in self._connection.execute(newest)]
 
     def before(self, shop: str, provider: str, source: str, end: datetime) -> Run | None:
-        """Return the newest complete run of that source whose window ended at `end`, or None."""
+        """Return the first complete run of that source whose window ended at `end`, or None.
+
+        The first, since the window after it went on from there: done again, it must find the same opening.
+        """
         asked = {"of_shop": shop, "of_provider": provider, "of_source": source, "end": end}
         row = self._connection.execute(_BEFORE, asked).one_or_none()
         return None if row is None else _run(row)

@@ -103,6 +103,7 @@ BOOK_ENTRIES = _table(
     _required("amount_minor", BigInteger),
     _required("currency", _CURRENCY),
     _required("occurred_at", UtcDateTime),
+    Column("method", _WORD, nullable=False, server_default=""),
     UniqueConstraint("provider", "kind", "reference", name="book_entries_once"),
     CheckConstraint("kind <> 'capture' OR amount_minor >= 0", name="captures_come_in"),
     CheckConstraint("kind <> 'refund' OR amount_minor <= 0", name="refunds_go_out"),

@@ -79,6 +79,7 @@ class Bookkeeping:
                 currency=payment.currency,
                 # An order may be paid days after it was placed, and heard of days after that.
                 occurred_at=payment.captured_at or at,
+                method=payment.method,
             )
             new = tx.payments.post(entry) or new
         return new

@@ -57,4 +57,5 @@ def capture_entry(order: Order, payment: Payment, at: datetime) -> BookEntry:
         amount_minor=payment.captured_minor,
         currency=payment.currency,
         occurred_at=at,
+        method=payment.method,
     )

@@ -53,7 +53,7 @@ class RunStore(Protocol):
         ...
 
     def before(self, shop: str, provider: str, source: str, end: datetime) -> Run | None:
-        """Return the newest complete run of that source whose window ended at `end`, or None."""
+        """Return the first complete run of that source whose window ended at `end`, or None."""
         ...
 
     def statements(self, run_id: str) -> list[Statement]:
