@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, Column, Engine, Table, event, insert
+from sqlalchemy import JSON, Column, Date, Engine, Table, event, insert
 
 from tests.integration.own_database import migrated_database
 from worker.domain.user import UserState
@@ -36,6 +36,8 @@ def _value(table: Table, column: Column[Any], number: int) -> Any:
         return f"{column.name}-{number % spread[column.name]}"
     if isinstance(column.type, UtcDateTime):
         return NOW + timedelta(minutes=number)
+    if isinstance(column.type, Date):
+        return (NOW + timedelta(days=number // 10)).date()
     if isinstance(column.type, JSON):
         return []
     if column.type.python_type is int:
@@ -51,7 +53,7 @@ def recorded(database_url: str) -> Iterator[Recorded]:
         with engine.begin() as connection:
             connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS = 0")
             for table in schema.METADATA.sorted_tables:
-                columns = [column for column in table.columns if column.name not in {"entry_id", "action_id"}]
+                columns = [column for column in table.columns if column.autoincrement is not True]
                 rows = [{column.name: _value(table, column, n) for column in columns} for n in range(1, ROWS)]
                 connection.execute(insert(table).prefix_with("IGNORE"), rows)
                 connection.exec_driver_sql("ANALYZE TABLE " + table.name)
@@ -100,6 +102,9 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "breaks.listed": lambda tx: tx.breaks.listed(None, status=None, limit=0),
     "breaks.listed of shop": lambda tx: tx.breaks.listed("shop-1", status=None, limit=0),
     "statements.lines": lambda tx: list(tx.statements.lines("none")),
+    "statements.recent": lambda tx: tx.statements.recent("shop-1", 0),
+    "bank.entries": lambda tx: list(tx.bank.entries("shop-1", NOW.date(), NOW.date() + timedelta(days=1))),
+    "bank.covered": lambda tx: tx.bank.covered("shop-1", NOW - HOUR, NOW),
     "statements.rejects": lambda tx: tx.statements.rejects("none"),
 }
 
