@@ -18,6 +18,7 @@ from worker.services.ports import Transaction
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 ROWS = 2500
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 @dataclass
@@ -40,6 +41,8 @@ def _value(table: Table, column: Column[Any], number: int) -> Any:
         return (NOW + timedelta(days=number // 10)).date()
     if isinstance(column.type, JSON):
         return []
+    if column.type.python_type is bool:
+        return bool(number % 2)
     if column.type.python_type is int:
         return number
     if table.name == "book_entries" and column.name == "kind":
@@ -103,7 +106,7 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "breaks.listed of shop": lambda tx: tx.breaks.listed("shop-1", status=None, limit=0),
     "statements.lines": lambda tx: list(tx.statements.lines("none")),
     "statements.recent": lambda tx: tx.statements.recent("shop-1", 0),
-    "bank.entries": lambda tx: list(tx.bank.entries("shop-1", NOW.date(), NOW.date() + timedelta(days=1))),
+    "bank.entries": lambda tx: list(tx.bank.entries("shop-1", NOW.date() - 9 * DAY, NOW.date() - 8 * DAY)),
     "bank.covered": lambda tx: tx.bank.covered("shop-1", NOW - HOUR, NOW),
     "statements.rejects": lambda tx: tx.statements.rejects("none"),
 }

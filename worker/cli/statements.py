@@ -38,7 +38,9 @@ def told_options(command: Command) -> Command:
             "--decimal", type=click.Choice([".", ","]), help="The decimal mark, where the file leaves it open."
         ),
         click.option(
-            "--dates", type=click.Choice([*DateOrder]), help="How 04/07 reads, where the file leaves it open."
+            "--dates",
+            type=click.Choice([order.value for order in DateOrder]),
+            help="How 04/07 reads, where the file leaves it open.",
         ),
         click.option("--format", "format_name", help=f"Skip the detection: {', '.join(FORMATS)}, or one of yours."),
     ):

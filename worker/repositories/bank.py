@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, literal_column, select
+from sqlalchemy import Connection, Row, String, and_, func, literal_column, select
 from sqlalchemy.dialects.mysql import insert
 
 from worker.domain.ledger import BankEntry, BankStatus
@@ -31,7 +31,8 @@ _TOLD = (
     "status",
 )
 """What a file tells of an entry. The status comes last: MySQL assigns from left to right, and the others look at it."""
-_PENDING, _BOOKED = (literal_column(f"'{status.value}'") for status in (BankStatus.PENDING, BankStatus.BOOKED))
+_PENDING = literal_column(f"'{BankStatus.PENDING.value}'", String())
+_BOOKED = literal_column(f"'{BankStatus.BOOKED.value}'", String())
 """Written out: the driver puts many rows into one statement, and takes no parameters behind them."""
 _BOOKED_NOW = and_(_C.status == _PENDING, _ADD.inserted.status == _BOOKED)
 _KEEP = _ADD.on_duplicate_key_update([(name, func.IF(_BOOKED_NOW, _ADD.inserted[name], _C[name])) for name in _TOLD])
