@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, Column, Engine, Table, event, insert
+from sqlalchemy import JSON, Column, Date, Engine, Table, event, insert
 
 from tests.integration.own_database import migrated_database
 from worker.domain.user import UserState
@@ -18,6 +18,7 @@ from worker.services.ports import Transaction
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 ROWS = 2500
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 @dataclass
@@ -45,8 +46,12 @@ def _value(table: Table, column: Column[Any], number: int) -> Any:
         return f"{column.name}-{number % spread[column.name]}"
     if isinstance(column.type, UtcDateTime):
         return NOW + timedelta(minutes=number)
+    if isinstance(column.type, Date):
+        return (NOW + timedelta(days=number // 10)).date()
     if isinstance(column.type, JSON):
         return []
+    if column.type.python_type is bool:
+        return bool(number % 2)
     if column.type.python_type is int:
         return number
     if table.name == "book_entries" and column.name == "kind":
@@ -60,7 +65,7 @@ def recorded(database_url: str) -> Iterator[Recorded]:
         with engine.begin() as connection:
             connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS = 0")
             for table in schema.METADATA.sorted_tables:
-                columns = [column for column in table.columns if column.name not in {"entry_id", "action_id"}]
+                columns = [column for column in table.columns if column.autoincrement is not True]
                 rows = [{column.name: _value(table, column, n) for column in columns} for n in range(1, ROWS)]
                 connection.execute(insert(table).prefix_with("IGNORE"), rows)
                 connection.exec_driver_sql("ANALYZE TABLE " + table.name)
@@ -127,6 +132,9 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "alerts.listed": lambda tx: tx.alerts.listed(None, 0),
     "alerts.listed by state": lambda tx: tx.alerts.listed("state-1", 0),
     "statements.lines": lambda tx: list(tx.statements.lines("none")),
+    "statements.recent": lambda tx: tx.statements.recent("shop-1", 0),
+    "bank.entries": lambda tx: list(tx.bank.entries("shop-1", NOW.date() - 9 * DAY, NOW.date() - 8 * DAY)),
+    "bank.covered": lambda tx: tx.bank.covered("shop-1", NOW - HOUR, NOW),
     "statements.rejects": lambda tx: tx.statements.rejects("none"),
 }
 

@@ -10,7 +10,7 @@ from worker.domain.ledger import LedgerLine, LineKind, Shipment, ShipmentState
 from worker.domain.user import User, UserState
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.paging import PAGE
-from worker.services.ports import InboxEntry, RejectedRow, StatementFile
+from worker.services.ports import InboxEntry, RejectedRow, StatementFile, StatementScope
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 
@@ -154,6 +154,7 @@ FILE = StatementFile(
     first_at=NOW - timedelta(days=1),
     last_at=None,
     checks={"total": "the file's own total agrees", "läuft": "ja"},
+    scope=StatementScope.PAYOUTS,
 )
 
 
@@ -172,6 +173,11 @@ def line(number: int) -> LedgerLine:
         source_id="re",
         payout_id="po",
         type_text="Refunded",
+        method="card",
+        country="NL",
+        customer_currency="USD",
+        customer_minor=-number,
+        payout_at=NOW if number % 2 else None,
     )
 
 

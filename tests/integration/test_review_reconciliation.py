@@ -26,7 +26,7 @@ from worker.repositories.database import MysqlDatabase
 from worker.services import reconciliation as service_module
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.lost_messages import LostMessages, Sources
-from worker.services.ports import Run, ShopPayment, StatementFile
+from worker.services.ports import Run, ShopPayment, StatementFile, StatementScope
 from worker.services.reconciliation import Graces, ReconciliationService
 
 NOW = datetime(2026, 11, 22, 12, 5, tzinfo=UTC)
@@ -249,6 +249,16 @@ def test_a_file_of_other_books_and_an_unknown_one_are_refused_for_good(world: Wo
         request = world.request(**({"statement_sha256": sha} | wrong))
         with pytest.raises(InvalidInput):
             world.service.window(request, NOW)
+
+
+@pytest.mark.parametrize("scope", [StatementScope.PAYOUTS, StatementScope.BANK])
+def test_a_file_that_tells_of_no_single_payment_is_no_ledger_to_compare_with(
+    world: World, scope: StatementScope
+) -> None:
+    """Or everything that was booked in its time would be missing at the provider."""
+    sha = world.statement([world.charge("1", at=CUT - HOUR)], scope=scope)
+    with pytest.raises(InvalidInput, match="not of single payments"):
+        world.service.window(world.request(statement_sha256=sha), NOW)
 
 
 def test_an_open_window_and_a_ledger_that_is_not_at_hand_are_refused(world: World) -> None:

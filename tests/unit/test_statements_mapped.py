@@ -230,6 +230,14 @@ def test_a_format_of_ones_own_does_not_take_what_has_a_name() -> None:
     assert "greedy" not in {dialect.name for dialect in DIALECTS}
 
 
+def test_a_format_of_ones_own_goes_before_the_common_columns_of_a_bank() -> None:
+    columns = {"line_id": "Reference", "created_at": "Date", "gross": "Amount", "currency": "Currency"}
+    own = StatementFormatConfig(provider="acme", kind="charge", columns=columns)
+    content = b"Date,Amount,Currency,Reference,IBAN\n2026-09-01 10:00:00,1.00,EUR,r1,A\n"
+    assert parse("x", content).format == "bank_csv"
+    assert parse("x", content, own=[describe("acme", own)]).format == "acme"
+
+
 ROWS = st.tuples(NAMES, CURRENCIES, st.integers(-(10**10), 10**10), st.integers(-(10**5), 10**5), MOMENTS)
 
 

@@ -1,54 +1,26 @@
-"""`orders statements`: take statement files of providers and banks in, look at them, reconcile the books with them."""
+"""`orders statements`: files of providers and banks, looked at before and after they are taken in."""
 
-import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
-from worker.cli.main import EXIT_REFUSED
 from worker.cli.output import as_json, print_json, print_table, when
-from worker.cli.reconcile import INCOMPLETE, exit_code, print_run, reconcile
-from worker.config import StatementsConfig, WorkerConfig, load, load_statements
-from worker.connections import reading, store_of
-from worker.contract.reconciliation import Reconcile, ReconciliationResult
-from worker.contract.settings import ConfigurationError
-from worker.domain.errors import InvalidStatement, NotFound
-from worker.domain.money import format_minor
+from worker.cli.statement_words import checks_and_rejects, describe_file, own_formats, told_of, told_options
+from worker.cli.statements_import import import_files
+from worker.config import load, load_statements
+from worker.connections import reading
+from worker.domain.errors import NotFound
 from worker.reports import rejects_csv
-from worker.services.ports import Database, RejectedRow, StatementFile, StatementScope
-from worker.statements.detection import FORMATS
-from worker.statements.dialect import Dialect
-from worker.statements.importing import Imported, StatementImport
-from worker.statements.mapped import MappedJson, describe
-from worker.statements.parse import ParsedStatement, parse
-from worker.statements.told import DateOrder, Told
-
-Command = Callable[..., None]
-
-
-def told_options(command: Command) -> Command:
-    """Add the options that answer what a file may leave open."""
-    for option in (
-        click.option("--account", default="", help="The account of a bank file that names none."),
-        click.option(
-            "--decimal", type=click.Choice([".", ","]), help="The decimal mark, where the file leaves it open."
-        ),
-        click.option(
-            "--dates", type=click.Choice([*DateOrder]), help="How 04/07 reads, where the file leaves it open."
-        ),
-        click.option("--format", "format_name", help=f"Skip the detection: {', '.join(FORMATS)}, or one of yours."),
-    ):
-        command = option(command)
-    return command
+from worker.services.ports import Database, StatementFile
+from worker.statements.parse import parse
 
 
 @click.group()
 def command() -> None:
     """Statement files of providers and banks."""
+
+
+command.add_command(import_files)
 
 
 @command.command()
@@ -60,76 +32,18 @@ def preview(
 ) -> None:
     """Say what an import would read and whether it would take it, without writing anything."""
     config = load_statements()
-    told = _told(dates, decimal, account)
-    parsed = parse(file.name, file.read_bytes(), format_name, told=told, own=_own_formats(config))
+    told = told_of(dates, decimal, account)
+    parsed = parse(file.name, file.read_bytes(), format_name, told=told, own=own_formats(config))
     if as_json:
         print_json(parsed)
         return
-    _describe(parsed)
+    describe_file(parsed)
     if parsed.sound:
         click.echo("an import would take it whole")
     elif config.on_reject == "file" and (parsed.rejects or parsed.failed):
         click.echo("an import would refuse it as a whole (statements.on_reject)")
     else:
         click.echo("an import would take what can be read; a comparison with it says what is missing or repeated")
-
-
-@command.command("import")
-@click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
-@told_options
-@click.option("--provider", help="Whose books to compare with (default: the format's provider).")
-@click.option("--reconcile/--no-reconcile", "run", default=True, show_default=True)
-@as_json
-def import_files(
-    files: tuple[Path, ...],
-    format_name: str | None,
-    dates: str | None,
-    decimal: str | None,
-    account: str,
-    provider: str | None,
-    *,
-    run: bool,
-    as_json: bool,
-) -> None:
-    """Import FILES (folders: every file in them) and reconcile the books with each that tells of single payments.
-
-    Without FILES: everything in the drop folder of the object store (statements.drop). The same file is imported
-    once, reconciled as often as it is named; of the drop folder only new files are reconciled. Exits as
-    `reconcile run` does, with the worst of several; a file that is refused (5) does not keep the others from being
-    imported, a file without a line that could be read is incomplete (4).
-    """
-    config = load()
-    told = _told(dates, decimal, account)
-    codes: list[int] = []
-    answers: list[Any] = []
-    with reading(config) as database:
-        taking = StatementImport(
-            database,
-            store_of(config),
-            config.shop.name,
-            own=_own_formats(config.statements),
-            whole=config.statements.on_reject == "file",
-        )
-        for name, content in _named(config, files):
-            try:
-                imported = taking.take(
-                    name, content, datetime.now(UTC), format_name=format_name, provider=provider, told=told
-                )
-            except InvalidStatement as problem:
-                click.echo(f"orders: {problem.code}: {name}: {problem}", err=True)
-                codes.append(EXIT_REFUSED)
-                continue
-            if not as_json:
-                _describe(imported.parsed)
-                _what_became_of(imported)
-            result = _compared(config, imported) if run and (files or imported.added) else None
-            codes.append(_answered(config, imported, result, answers, as_json=as_json, asked=run))
-    if as_json:
-        print_json(answers[0] if len(answers) == 1 else answers)
-    elif not codes:
-        click.echo(f"nothing lies in {config.statements.drop}", err=True)
-    if any(codes):
-        raise click.exceptions.Exit(max(codes))
 
 
 @command.command("list")
@@ -190,7 +104,7 @@ def show(sha256: str, *, as_json: bool) -> None:
     click.echo(f"{file.name}: {file.format} of {file.provider}, tells of {file.scope}, sha256 {file.sha256}")
     click.echo(f"  {file.rows} rows, {file.rejected} rejected, imported {when(file.imported_at)} UTC")
     click.echo(f"  from {when(file.first_at)} to {when(file.last_at)} UTC")
-    _checks_and_rejects(file.checks, rejects)
+    checks_and_rejects(file.checks, rejects)
 
 
 @command.command()
@@ -208,37 +122,7 @@ def rejects(sha256: str, *, as_csv: bool, as_json: bool) -> None:
     elif as_json:
         print_json(rows)
     else:
-        _checks_and_rejects({}, rows)
-
-
-def _named(config: WorkerConfig, paths: tuple[Path, ...]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each file that is named, or lies in the drop folder."""
-    if not paths:
-        store = store_of(config)
-        for key in store.names(config.statements.drop):
-            yield key, store.get(key)
-    for path in paths:
-        inside = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-        for file in inside if path.is_dir() else [path]:
-            yield file.name, file.read_bytes()
-
-
-def _told(dates: str | None, decimal: str | None, account: str) -> Told:
-    return Told(dates=DateOrder(dates) if dates else None, decimal=decimal or "", account=account)
-
-
-def _own_formats(config: StatementsConfig) -> list[Dialect | MappedJson]:
-    """Return the formats that the settings describe. Raises ConfigurationError with all that is wrong with any."""
-    found = []
-    problems: list[str] = []
-    for name, described in sorted(config.formats.items()):
-        try:
-            found.append(describe(name, described))
-        except ConfigurationError as wrong:
-            problems += wrong.problems
-    if problems:
-        raise ConfigurationError(problems)
-    return found
+        checks_and_rejects({}, rows)
 
 
 def _imported(database: Database, shop: str, sha256: str) -> StatementFile:
@@ -253,85 +137,9 @@ def _imported(database: Database, shop: str, sha256: str) -> StatementFile:
     return file
 
 
-def _compared(config: WorkerConfig, imported: Imported) -> ReconciliationResult | None:
-    """Reconcile the books with a file; None where it has nothing to compare with."""
-    if imported.file.scope is not StatementScope.LEDGER or not imported.parsed.lines:
-        return None
-    request = Reconcile(
-        shop=config.shop.name,
-        provider=imported.file.provider,
-        statement_sha256=imported.file.sha256,
-        repair=False,
-        requested_by="cli",
-    )
-    window = f"file-{imported.file.sha256[:12]}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    return asyncio.run(reconcile(config, request, window))
-
-
-def _answered(
-    config: WorkerConfig,
-    imported: Imported,
-    result: ReconciliationResult | None,
-    answers: list[Any],
-    *,
-    as_json: bool,
-    asked: bool,
-) -> int:
-    """Print what a comparison answered, or keep it for the JSON document; return the exit code it stands for."""
-    if result is None:
-        answers.append(imported.file)
-        if asked and imported.file.scope is StatementScope.LEDGER and not imported.parsed.lines:
-            click.echo("nothing to compare: the file has no line that could be read", err=True)
-            return INCOMPLETE
-        return 0
-    if as_json:
-        answers.append(result)
-        return exit_code(result.verdict)
-    print_run(config, result.run_id)
-    return exit_code(result.verdict)
-
-
-def _what_became_of(imported: Imported) -> None:
-    click.echo("imported" if imported.added else "this very file was imported before; nothing was added")
-    if imported.foreign:
-        click.echo(f"{imported.foreign} lines of other shops are left out")
-    if imported.added and imported.file.scope is StatementScope.BANK:
-        click.echo(f"{imported.new_entries} of {len(imported.parsed.entries)} bank entries were new")
-    if imported.file.scope is StatementScope.PAYOUTS:
-        click.echo("it tells of payouts alone: there are no payments in it to reconcile with")
-
-
 def _soundness(file: StatementFile) -> str:
     failed = sum(result.startswith("failed") for result in file.checks.values())
     return f"{failed} failed" if failed else "ok"
-
-
-def _describe(parsed: ParsedStatement) -> None:
-    what = (
-        f"{len(parsed.entries)} bank entries" if parsed.scope is StatementScope.BANK else f"{len(parsed.lines)} lines"
-    )
-    click.echo(f"{parsed.format}: {parsed.rows} rows, {what}, {len(parsed.rejects)} rejected, sha256 {parsed.sha256}")
-    _checks_and_rejects(parsed.checks, parsed.rejects)
-    sums = Counter[tuple[str, str]]()
-    for line in parsed.lines:
-        sums[line.kind.value, line.currency] += line.net_minor
-    for entry in parsed.entries:
-        sums[entry.status.value, entry.currency] += entry.amount_minor
-    for (kind, currency), minor in sorted(sums.items()):
-        click.echo(f"  {kind}: net {currency} {format_minor(minor, currency, parsed.provider)}")
-    if parsed.first_at:
-        click.echo(f"  from {when(parsed.first_at)} to {when(parsed.last_at)} UTC")
-
-
-def _checks_and_rejects(checks: Mapping[str, str], rejects: Sequence[RejectedRow]) -> None:
-    for name, result in checks.items():
-        click.echo(f"  check {name}: {result}")
-    if rejects:
-        print_table(
-            "rejected rows",
-            ["line", "column", "reason"],
-            [(str(row.line), row.column, row.reason) for row in rejects],
-        )
 
 
 _RECENT = 10_000

@@ -7,23 +7,35 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, String, and_, func, literal_column, select
+from sqlalchemy.dialects.mysql import insert
 
 from worker.domain.ledger import BankEntry, BankStatus
 from worker.domain.window import Span
-from worker.repositories.insertion import insert_once
-from worker.repositories.paging import paged
+from worker.repositories.paging import chunked, paged
 from worker.repositories.schema import BANK_ENTRIES, STATEMENT_FILES
 from worker.services.ports import StatementScope
 
 _C = BANK_ENTRIES.c
 _ADD = insert(BANK_ENTRIES)
-_BOOK = update(BANK_ENTRIES).where(
-    _C.shop == bindparam("of_shop"),
-    _C.account == bindparam("of_account"),
-    _C.entry_id == bindparam("of_entry"),
-    _C.status == BankStatus.PENDING.value,
+_TOLD = (
+    "sha256",
+    "amount_minor",
+    "currency",
+    "booked_on",
+    "value_on",
+    "refers_to",
+    "text",
+    "counterparty",
+    "reversal",
+    "status",
 )
+"""What a file tells of an entry. The status comes last: MySQL assigns from left to right, and the others look at it."""
+_PENDING = literal_column(f"'{BankStatus.PENDING.value}'", String())
+_BOOKED = literal_column(f"'{BankStatus.BOOKED.value}'", String())
+"""Written out: the driver puts many rows into one statement, and takes no parameters behind them."""
+_BOOKED_NOW = and_(_C.status == _PENDING, _ADD.inserted.status == _BOOKED)
+_KEEP = _ADD.on_duplicate_key_update([(name, func.IF(_BOOKED_NOW, _ADD.inserted[name], _C[name])) for name in _TOLD])
 
 
 class MysqlBankStore:
@@ -33,18 +45,12 @@ class MysqlBankStore:
         self._connection = connection
 
     def add(self, shop: str, sha256: str, entries: Sequence[BankEntry]) -> int:
-        """Store what a file holds and return how many entries were new."""
-        new = 0
+        """Store what a file holds and return how many entries are known from it: new ones, and pending ones now booked."""
         # In the order of the key: two files of one account that are stored at once wait for each other, and no more.
-        for entry in sorted(entries, key=lambda one: (one.account, one.entry_id)):
-            values = _values(shop, sha256, entry)
-            if insert_once(self._connection, _ADD, values):
-                new += 1
-            elif entry.status is BankStatus.BOOKED:
-                told = {name: value for name, value in values.items() if name not in {"shop", "account", "entry_id"}}
-                which = {"of_shop": shop, "of_account": entry.account, "of_entry": entry.entry_id}
-                self._connection.execute(_BOOK.values(told), which)
-        return new
+        for some in chunked(sorted(entries, key=lambda one: (one.account, one.entry_id))):
+            self._connection.execute(_KEEP, [_values(shop, sha256, entry) for entry in some])
+        counted = select(func.count()).select_from(BANK_ENTRIES).where(_C.sha256 == sha256)
+        return self._connection.execute(counted).scalar_one()
 
     def entries(self, shop: str, start: date, end: date) -> Iterator[BankEntry]:
         """Stream the entries booked in [start, end), by day, account and id: all accounts, currencies and statuses."""

@@ -15,7 +15,7 @@ from worker.domain.errors import InvalidStatement
 from worker.domain.ledger import BankEntry, BankStatus
 from worker.services.ports import StatementScope
 from worker.statements import dates, numbers
-from worker.statements.cells import Cells, RowRejected, shown
+from worker.statements.cells import LONGEST, Cells, RowRejected, passage, shown
 from worker.statements.dialect import Dialect, Line, RowReader
 from worker.statements.told import DateOrder, Told
 
@@ -88,7 +88,7 @@ def _entry(row: Cells, order: DateOrder, account: str, seen: Counter[str]) -> Ba
     amount = _amount(row, currency)
     row.amount("balance", currency)
     booked_on = _day(row, "date", order)
-    of = row.identifier("account") or account
+    of = "".join((row.identifier("account") or account).split())
     if not of:
         raise RowRejected("account", "is empty")
     references = tuple(dict.fromkeys(filter(None, map(row.identifier, _REFERENCES))))
@@ -100,7 +100,7 @@ def _entry(row: Cells, order: DateOrder, account: str, seen: Counter[str]) -> Ba
     times = seen[f"{of} {said}"]
     return BankEntry(
         account=of,
-        entry_id=said if times == 1 else f"{said}-{times}",
+        entry_id=numbered(said, times),
         amount_minor=amount,
         currency=currency,
         booked_on=booked_on,
@@ -108,7 +108,7 @@ def _entry(row: Cells, order: DateOrder, account: str, seen: Counter[str]) -> Ba
         status=status,
         references=references,
         text=text,
-        counterparty=row.passage("counterparty"),
+        counterparty=passage(row.text("counterparty"), LONGEST),
     )
 
 
@@ -118,6 +118,11 @@ def _amount(row: Cells, currency: str) -> int:
     if not row.text("credit") and not row.text("debit"):
         raise RowRejected("amount", "is empty")
     return row.amount("credit", currency) - abs(row.amount("debit", currency))
+
+
+def numbered(name: str, times: int) -> str:
+    """Tell the entries of one name apart: the first keeps it, the others get their number."""
+    return name if times == 1 else f"{name[: LONGEST - 8]}-{times}"
 
 
 def named(booked_on: date, amount_minor: int, currency: str, *texts: str) -> str:

@@ -15,8 +15,8 @@ from worker.domain.errors import InvalidInput, InvalidStatement
 from worker.domain.ledger import BankEntry, BankStatus
 from worker.domain.money import format_minor, parse_major
 from worker.services.ports import RejectedRow, StatementScope
-from worker.statements.bank_csv import PROVIDER, named
-from worker.statements.cells import FIRST_YEAR, LAST_YEAR, LONGEST, LONGEST_TEXT, RowRejected, shown
+from worker.statements.bank_csv import PROVIDER, named, numbered
+from worker.statements.cells import FIRST_YEAR, LAST_YEAR, LONGEST, LONGEST_TEXT, RowRejected, passage, shown
 from worker.statements.table import Body
 from worker.statements.xml import Node, parse
 
@@ -61,7 +61,8 @@ def read(content: bytes) -> Body:
             except RowRejected as reason:
                 rejects.append(RejectedRow(line=node.line, column=reason.column, reason=reason.reason))
         entries += own
-        label = f"{account} {statement.said('Id')[:40]}".strip()
+        # Checks are printed, logged and reported: an account number is not for all who read them.
+        label = f"...{account[-4:]} {passage(statement.said('Id'), 40)}".strip()
         checks |= {f"{name} of {label}": result for name, result in _checks(statement, own).items()}
     read_all = f"failed: {len(rejects)} of {rows} rejected" if rejects else f"ok: {rows} entries"
     return Body(
@@ -109,7 +110,7 @@ def _entry(node: Node, account: str, seen: Counter[str]) -> BankEntry:
     booked_on = _day(node, "BookgDt") if node.first("BookgDt") or value_on is None else value_on
     details = node.all("NtryDtls", "TxDtls")
     own = _name(node.said("AcctSvcrRef"))
-    texts = [*_texts(details), _passage(node.said("AddtlNtryInf"))]
+    texts = [*_texts(details), passage(node.said("AddtlNtryInf"))]
     text = " ".join(dict.fromkeys(filter(None, texts)))[:LONGEST_TEXT]
     given = [
         own,
@@ -121,7 +122,7 @@ def _entry(node: Node, account: str, seen: Counter[str]) -> BankEntry:
     seen[said] += 1
     return BankEntry(
         account=account,
-        entry_id=said if seen[said] == 1 else f"{said}-{seen[said]}",
+        entry_id=numbered(said, seen[said]),
         amount_minor=amount,
         currency=currency,
         booked_on=booked_on,
@@ -170,15 +171,11 @@ def _name(text: str) -> str:
     return text if len(text) <= LONGEST and text.isprintable() else ""
 
 
-def _passage(text: str) -> str:
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text[: 2 * LONGEST_TEXT]).split())
-
-
 def _texts(details: Iterable[Node]) -> Iterable[str]:
     for detail in details:
         for line in detail.all("RmtInf", "Ustrd"):
-            yield _passage(line.text)
-        yield _passage(detail.said("AddtlTxInf"))
+            yield passage(line.text)
+        yield passage(detail.said("AddtlTxInf"))
 
 
 def _counterparty(details: Iterable[Node], *, credit: bool) -> str:
@@ -187,7 +184,7 @@ def _counterparty(details: Iterable[Node], *, credit: bool) -> str:
     for detail in details:
         found = detail.said("RltdPties", side, "Nm") or detail.said("RltdPties", side, "Pty", "Nm")
         if found:
-            return _passage(found)[:LONGEST]
+            return passage(found, LONGEST)
     return ""
 
 

@@ -80,8 +80,7 @@ class Cells:
 
     def passage(self, column: str) -> str:
         """Return a free text: at most as long as the database holds, spaces in one piece, without control characters."""
-        found = "".join(letter if letter.isprintable() else " " for letter in self.text(column)[: 2 * LONGEST_TEXT])
-        return " ".join(found.split())[:LONGEST_TEXT]
+        return passage(self.text(column))
 
     def currency(self, column: str) -> str:
         """Return an ISO 4217 code in capitals. Raises RowRejected."""
@@ -211,6 +210,12 @@ def net_must_be(gross_minor: int, fee_minor: int, net_minor: int, currency: str,
     if gross_minor - fee_minor != net_minor:
         gross, fee, net = (format_minor(minor, currency, provider) for minor in (gross_minor, fee_minor, net_minor))
         raise RowRejected(column, f"gross {gross} less fee {fee} is not net {net}")
+
+
+def passage(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Return the beginning of a free text, spaces in one piece, without control characters."""
+    found = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * longest])
+    return " ".join(found.split())[:longest]
 
 
 def shown(text: str) -> str:

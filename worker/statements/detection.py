@@ -18,15 +18,22 @@ from worker.statements import (
 from worker.statements.dialect import Dialect
 from worker.statements.reader import PREAMBLE, Record
 
-DIALECTS: tuple[Dialect, ...] = (
+_PROVIDERS: tuple[Dialect, ...] = (
     *stripe.DIALECTS,
     stripe_history.DIALECT,
     adyen.DIALECT,
     shopify.DIALECT,
     shopify_payouts.DIALECT,
     paypal.DIALECT,
-    bank_csv.DIALECT,
 )
+
+
+def in_order(own: Sequence[Dialect]) -> tuple[Dialect, ...]:
+    """Return all tables, `own` of the settings among them: what names a provider first, a bank's common columns last."""
+    return (*_PROVIDERS, *own, bank_csv.DIALECT)
+
+
+DIALECTS = in_order(())
 """The tables that can be read; where a header would do for several, the first one takes it."""
 
 

@@ -16,7 +16,7 @@ from worker.domain.errors import InvalidStatement
 from worker.domain.ledger import BankEntry, LedgerLine
 from worker.services.ports import RejectedRow, StatementScope
 from worker.statements import camt, paypal_settlement
-from worker.statements.detection import DIALECTS, formats, locate
+from worker.statements.detection import formats, in_order, locate
 from worker.statements.dialect import Dialect
 from worker.statements.mapped import MappedJson
 from worker.statements.reader import cut, decode
@@ -96,7 +96,7 @@ def parse(
 
 def _body(content: bytes, wanted: str | None, told: Told, own: Sequence[Dialect | MappedJson]) -> Body:
     documents = [one for one in own if isinstance(one, MappedJson)]
-    tables = (*DIALECTS, *(one for one in own if isinstance(one, Dialect)))
+    tables = in_order([one for one in own if isinstance(one, Dialect)])
     known = (*formats(tables), *(one.name for one in documents))
     if wanted is not None and wanted not in known:
         raise InvalidStatement(f"unknown format {wanted[:60]!r}; known: {', '.join(known)}")

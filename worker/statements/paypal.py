@@ -13,7 +13,7 @@ from datetime import UTC, datetime, time, tzinfo
 
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.statements import dates, numbers
-from worker.statements.cells import Cells, RowRejected, net_must_be, shown
+from worker.statements.cells import Cells, RowRejected, net_must_be, passage, shown
 from worker.statements.dialect import Dialect, Line, RowReader
 from worker.statements.paypal_balance import moves, running_balances
 from worker.statements.paypal_words import ALIASES, FOREIGN, is_conversion, kind_of
@@ -50,7 +50,8 @@ def _line(row: Cells, order: DateOrder, *, moved: bool) -> LedgerLine:
     at = _moment(row, order)
     if not moved:
         kind, gross, fee, net = LineKind.TRANSFER, 0, 0, 0
-        word = f"{word} ({row.text('status') or row.text('balance impact') or 'moved nothing'})"
+        why = row.text("status") or row.text("balance impact") or "moved nothing"
+        word = f"{word} ({passage(why, 40)})"
     return LedgerLine(
         line_id=transaction,
         provider=PROVIDER,

@@ -214,7 +214,7 @@ class BankStore(Protocol):
     """Entries of bank accounts, each once however many files hold it: the other end of payouts."""
 
     def add(self, shop: str, sha256: str, entries: Sequence[BankEntry]) -> int:
-        """Store what a file holds and return how many entries were new.
+        """Store what a file holds and return how many entries are known from it: new ones, and pending ones now booked.
 
         An entry is known by its account and id: one that is there stays as it is, but for a pending one that is now
         booked, which takes over what the newer file says.

@@ -1,0 +1,51 @@
+"""The bucket behind the object store's port: what lies below a prefix, over any number of pages."""
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from worker.domain.errors import InvalidInput, ProviderRejected, ProviderUnavailable
+from worker.gateways.s3_store import S3Store
+
+
+@pytest.fixture
+def stubbed(monkeypatch: pytest.MonkeyPatch) -> tuple[S3Store, Stubber]:
+    """S3 is not on this machine: its answers are written down, and requests are held against its own description."""
+    client = boto3.client("s3", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
+    store = S3Store("files")
+    monkeypatch.setattr(store, "_made", client)
+    return store, Stubber(client)
+
+
+def test_what_lies_below_a_prefix_is_named_over_all_pages(stubbed: tuple[S3Store, Stubber]) -> None:
+    store, s3 = stubbed
+    asked = {"Bucket": "files", "Prefix": "statements/drop/"}
+    first = {"IsTruncated": True, "NextContinuationToken": "t", "Contents": [{"Key": "statements/drop/b.csv"}]}
+    rest = [{"Key": key} for key in ("statements/drop/2026/a.csv", "statements/drop/", "statements/drop/.part")]
+    s3.add_response("list_objects_v2", first, asked)
+    s3.add_response("list_objects_v2", {"IsTruncated": False, "Contents": rest}, asked | {"ContinuationToken": "t"})
+    with s3:
+        assert store.names("statements/drop/") == ["statements/drop/2026/a.csv", "statements/drop/b.csv"]
+        s3.assert_no_pending_responses()
+
+
+def test_a_prefix_with_nothing_below_it_is_no_error(stubbed: tuple[S3Store, Stubber]) -> None:
+    store, s3 = stubbed
+    s3.add_response("list_objects_v2", {"IsTruncated": False}, {"Bucket": "files", "Prefix": "nothing/"})
+    with s3:
+        assert store.names("nothing/") == []
+
+
+@pytest.mark.parametrize(("status", "expected"), [(403, ProviderRejected), (503, ProviderUnavailable)])
+def test_a_bucket_that_does_not_list_says_so(
+    stubbed: tuple[S3Store, Stubber], status: int, expected: type[Exception]
+) -> None:
+    store, s3 = stubbed
+    s3.add_client_error("list_objects_v2", "AccessDenied" if status == 403 else "SlowDown", http_status_code=status)
+    with s3, pytest.raises(expected):
+        store.names("statements/drop/")
+
+
+def test_a_prefix_that_leaves_the_store_is_refused(stubbed: tuple[S3Store, Stubber]) -> None:
+    with pytest.raises(InvalidInput, match="leaves the store"):
+        stubbed[0].names("../other/")

@@ -1,0 +1,86 @@
+"""What `orders statements` is told about files, and how it tells of them."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+import click
+
+from worker.cli.output import print_table, when
+from worker.config import StatementsConfig
+from worker.contract.settings import ConfigurationError
+from worker.domain.money import format_minor
+from worker.services.ports import RejectedRow, StatementScope
+from worker.statements.detection import FORMATS
+from worker.statements.dialect import Dialect
+from worker.statements.mapped import MappedJson, describe
+from worker.statements.parse import ParsedStatement
+from worker.statements.told import DateOrder, Told
+
+Command = Callable[..., None]
+
+
+def told_options(command: Command) -> Command:
+    """Add the options that answer what a file may leave open."""
+    for option in (
+        click.option("--account", default="", help="The account of a bank file that names none."),
+        click.option(
+            "--decimal", type=click.Choice([".", ","]), help="The decimal mark, where the file leaves it open."
+        ),
+        click.option(
+            "--dates",
+            type=click.Choice([order.value for order in DateOrder]),
+            help="How 04/07 reads, where the file leaves it open.",
+        ),
+        click.option("--format", "format_name", help=f"Skip the detection: {', '.join(FORMATS)}, or one of yours."),
+    ):
+        command = option(command)
+    return command
+
+
+def told_of(dates: str | None, decimal: str | None, account: str) -> Told:
+    """Return the answers that the options gave."""
+    return Told(dates=DateOrder(dates) if dates else None, decimal=decimal or "", account=account)
+
+
+def own_formats(config: StatementsConfig) -> list[Dialect | MappedJson]:
+    """Return the formats that the settings describe. Raises ConfigurationError with all that is wrong with any."""
+    found = []
+    problems: list[str] = []
+    for name, described in sorted(config.formats.items()):
+        try:
+            found.append(describe(name, described))
+        except ConfigurationError as wrong:
+            problems += wrong.problems
+    if problems:
+        raise ConfigurationError(problems)
+    return found
+
+
+def describe_file(parsed: ParsedStatement) -> None:
+    """Print what was read: rows, checks, rejects, sums by kind, and the time it is of."""
+    what = (
+        f"{len(parsed.entries)} bank entries" if parsed.scope is StatementScope.BANK else f"{len(parsed.lines)} lines"
+    )
+    click.echo(f"{parsed.format}: {parsed.rows} rows, {what}, {len(parsed.rejects)} rejected, sha256 {parsed.sha256}")
+    checks_and_rejects(parsed.checks, parsed.rejects)
+    sums = Counter[tuple[str, str]]()
+    for line in parsed.lines:
+        sums[line.kind.value, line.currency] += line.net_minor
+    for entry in parsed.entries:
+        sums[entry.status.value, entry.currency] += entry.amount_minor
+    for (kind, currency), minor in sorted(sums.items()):
+        click.echo(f"  {kind}: net {currency} {format_minor(minor, currency, parsed.provider)}")
+    if parsed.first_at:
+        click.echo(f"  from {when(parsed.first_at)} to {when(parsed.last_at)} UTC")
+
+
+def checks_and_rejects(checks: Mapping[str, str], rejects: Sequence[RejectedRow]) -> None:
+    """Print the self-checks of a file and its rejected rows."""
+    for name, result in checks.items():
+        click.echo(f"  check {name}: {result}")
+    if rejects:
+        print_table(
+            "rejected rows",
+            ["line", "column", "reason"],
+            [(str(row.line), row.column, row.reason) for row in rejects],
+        )
