@@ -30,7 +30,7 @@ test: .setup ## The whole test suite, on real servers (JOBS=1: in one process)
 
 infra-test: .setup ## infra/aws against a fake AWS: Terraform's tests, policies, a real apply, the deployed programs
 	@$(VENV)/python -m tests.infra.locked_environments
-	@$(VENV)/python -m pytest tests/infra -m "infra or not infra"
+	@$(VENV)/python -m pytest tests/infra -m "infra or not infra" -rs  # what is skipped says why
 
 lint: .setup ## Formatting, lint, types, import rules, spelling
 	$(VENV)/ruff format --check .
