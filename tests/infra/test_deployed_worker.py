@@ -83,6 +83,10 @@ async def test_an_order_and_a_reconciliation(deployment: Deployment, worker: Con
     assert done.captured_minor == order["total_minor"]
     assert deployment.control(f"/provider/ledger?order_id={order['order_id']}")["captured_count"] == 1
 
+    back = json.dumps({"request_id": "r-1", "amount_minor": 100, "reason": "late"}).encode()
+    refunded = await asyncio.to_thread(edge.ask, "POST", f"/orders/{order['order_id']}/refund", back, headers)
+    assert (refunded.status, refunded.json["refunded_minor"]) == (200, 100), refunded
+
     await asyncio.sleep(GRACE.total_seconds())  # the graces of a payment and of an order are real time
     now = datetime.now(UTC).replace(microsecond=0)
     window = {"start": (now - timedelta(hours=1)).isoformat(), "end": now.isoformat()}
