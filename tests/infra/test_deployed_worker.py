@@ -103,6 +103,31 @@ async def test_an_order_and_a_reconciliation(deployment: Deployment, worker: Con
     assert b"<html" in stored["Body"].read()
 
 
+def reported(log: Path) -> set[tuple[str, str, frozenset[tuple[str, str]]]]:
+    """Return namespace, name and dimensions of every figure in the embedded metric format of a log."""
+    found = set()
+    for line in log.read_text("utf-8").splitlines():
+        document = json.loads(line) if line.startswith('{"_aws"') else {"_aws": {"CloudWatchMetrics": []}}
+        for told in document["_aws"]["CloudWatchMetrics"]:
+            for keys in told["Dimensions"]:
+                dimensions = frozenset((key, document[key]) for key in keys)
+                found |= {(told["Namespace"], metric["Name"], dimensions) for metric in told["Metrics"]}
+    return found
+
+
+def test_every_alarm_on_its_figures_is_on_one_that_it_reports(deployment: Deployment, worker: Container) -> None:
+    namespace = worker.settings["ORDERS_METRICS__EMF_NAMESPACE"]
+    watched = {
+        (each["Namespace"], each["MetricName"], frozenset((d["Name"], d["Value"]) for d in each["Dimensions"]))
+        for each in deployment.fake.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        if each.get("Namespace") == namespace
+    }
+    assert {name for _, name, _ in watched} == {
+        *("BacklogAgeSeconds", "BreaksAtRisk", "SchedulesMissed", "ReconciliationRunsFailed", "DeadLetters")
+    }
+    until("the worker to report every figure that is watched", lambda: watched <= reported(worker.log) or None, 90)
+
+
 def test_it_may_file_under_any_prefix_and_in_parts(deployment: Deployment, worker: Container) -> None:
     keys = acting_as(worker.definition["taskRoleArn"], deployment.fake.endpoint)
     s3 = boto3.client(
