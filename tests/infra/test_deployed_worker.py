@@ -24,6 +24,7 @@ from tests.infra.fake_aws.containers import REGION, acting_as
 from tests.infra.lambda_gateway import Gateway
 from tests.infra.test_deployed_functions import OPERATOR
 from tests.infra.waiting import until
+from worker.cli.main import EXIT_REFUSED
 from worker.connections import reading
 from worker.contract.names import SEARCH_ATTRIBUTE_TYPES
 from worker.contract.reconciliation import ReconciliationResult
@@ -155,17 +156,17 @@ def test_on_an_older_schema_it_does_not_start(deployment: Deployment, worker: Co
         cursor = connection.cursor()
         cursor.execute("SELECT version_num FROM schema_version")
         (current,) = cursor.fetchone() or ("",)
-        cursor.execute("UPDATE schema_version SET version_num = '0000'")
+        cursor.execute("DELETE FROM schema_version")  # as it is before the first migration
         connection.commit()
         try:
             instead = {**deployment.instead(), "ORDERS_WORKER__HEALTH_PORT": str(freeports.free_port())}
             status, told = ended(deployment.fake, worker.definition["taskDefinitionArn"], tmp_path, instead, 60)
         finally:
-            cursor.execute("UPDATE schema_version SET version_num = %s", (current,))
+            cursor.execute("INSERT INTO schema_version (version_num) VALUES (%s)", (current,))
             connection.commit()
     assert current >= "0001"
-    assert status not in {0, None}
-    assert "the database has schema 0000, this code needs" in told
+    assert status == EXIT_REFUSED
+    assert f"the database has schema none, this code needs {current}: run `orders db migrate`" in told
     assert "Traceback" not in told
 
 
