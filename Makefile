@@ -33,7 +33,7 @@ chaos: .setup ## Random days on a stack of its own, with faults and tampering, f
 
 infra-test: .setup ## infra/aws against a fake AWS: Terraform's tests, policies, a real apply, the deployed programs
 	@$(VENV)/python -m tests.infra.locked_environments
-	@$(VENV)/python -m pytest tests/infra -m "infra or not infra"
+	@$(VENV)/python -m pytest tests/infra -m "infra or not infra" -rs  # what is skipped says why
 
 lint: .setup ## Formatting, lint, types, import rules, spelling
 	$(VENV)/ruff format --check .

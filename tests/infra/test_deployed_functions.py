@@ -61,7 +61,7 @@ def requests(deployment: Deployment) -> dict[str, Sent]:
     }
 
 
-REFUND = {"request_id": "r-1", "amount_minor": 100, "currency": "EUR", "reason": "late"}
+REFUND = {"request_id": "r-1", "amount_minor": 100, "reason": "late"}
 
 
 def ask(gateway: Gateway, method: str, sent: Sent, **headers: str) -> Any:

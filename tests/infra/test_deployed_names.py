@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.infra.configuration import AWS
 from tests.infra.deployment import ENVIRONMENT, NAME, PREFIX, Deployment
 
 pytestmark = pytest.mark.infra
@@ -57,6 +58,13 @@ def test_what_can_be_tagged_is_tagged(first_plan: dict[str, Any], deployment: De
         if {key: str(tags.get(key)).lower() for key in wanted} != {k: v.lower() for k, v in wanted.items()}:
             untagged.append(f"{change['address']}: {tags}")
     assert untagged == []
+
+
+def test_the_readme_counts_what_is_made(first_plan: dict[str, Any]) -> None:
+    readme = (AWS / "examples" / "dev" / "README.md").read_text("utf-8")
+    made = [change["type"] for change in resources(first_plan)]
+    assert f"Resources: {len(made)} added, 0 changed, 0 destroyed." in readme
+    assert f"| alarms | {made.count('aws_cloudwatch_metric_alarm')} x 0.10 |" in readme
 
 
 def test_no_name_is_left_to_chance(first_plan: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from tests.infra.fake_aws.containers import REGION, acting_as
 from tests.infra.lambda_gateway import Gateway
 from tests.infra.test_deployed_functions import OPERATOR
 from tests.infra.waiting import until
+from worker.cli.main import EXIT_REFUSED
 from worker.connections import reading
 from worker.contract.names import SEARCH_ATTRIBUTE_TYPES
 from worker.contract.reconciliation import ReconciliationResult
@@ -83,6 +84,10 @@ async def test_an_order_and_a_reconciliation(deployment: Deployment, worker: Con
     assert done.captured_minor == order["total_minor"]
     assert deployment.control(f"/provider/ledger?order_id={order['order_id']}")["captured_count"] == 1
 
+    back = json.dumps({"request_id": "r-1", "amount_minor": 100, "reason": "late"}).encode()
+    refunded = await asyncio.to_thread(edge.ask, "POST", f"/orders/{order['order_id']}/refund", back, headers)
+    assert (refunded.status, refunded.json["refunded_minor"]) == (200, 100), refunded
+
     await asyncio.sleep(GRACE.total_seconds())  # the graces of a payment and of an order are real time
     now = datetime.now(UTC).replace(microsecond=0)
     window = {"start": (now - timedelta(hours=1)).isoformat(), "end": now.isoformat()}
@@ -97,6 +102,31 @@ async def test_an_order_and_a_reconciliation(deployment: Deployment, worker: Con
     assert result.matched >= 1
     stored = deployment.fake.client("s3").get_object(Bucket=worker.settings["ORDERS_STORE__BUCKET"], Key=result.report)
     assert b"<html" in stored["Body"].read()
+
+
+def reported(log: Path) -> set[tuple[str, str, frozenset[tuple[str, str]]]]:
+    """Return namespace, name and dimensions of every figure in the embedded metric format of a log."""
+    found = set()
+    for line in log.read_text("utf-8").splitlines():
+        document = json.loads(line) if line.startswith('{"_aws"') else {"_aws": {"CloudWatchMetrics": []}}
+        for told in document["_aws"]["CloudWatchMetrics"]:
+            for keys in told["Dimensions"]:
+                dimensions = frozenset((key, document[key]) for key in keys)
+                found |= {(told["Namespace"], metric["Name"], dimensions) for metric in told["Metrics"]}
+    return found
+
+
+def test_every_alarm_on_its_figures_is_on_one_that_it_reports(deployment: Deployment, worker: Container) -> None:
+    namespace = worker.settings["ORDERS_METRICS__EMF_NAMESPACE"]
+    watched = {
+        (each["Namespace"], each["MetricName"], frozenset((d["Name"], d["Value"]) for d in each["Dimensions"]))
+        for each in deployment.fake.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        if each.get("Namespace") == namespace
+    }
+    assert {name for _, name, _ in watched} == {
+        *("BacklogAgeSeconds", "BreaksAtRisk", "SchedulesMissed", "ReconciliationRunsFailed", "DeadLetters")
+    }
+    until("the worker to report every figure that is watched", lambda: watched <= reported(worker.log) or None, 90)
 
 
 def test_it_may_file_under_any_prefix_and_in_parts(deployment: Deployment, worker: Container) -> None:
@@ -126,17 +156,17 @@ def test_on_an_older_schema_it_does_not_start(deployment: Deployment, worker: Co
         cursor = connection.cursor()
         cursor.execute("SELECT version_num FROM schema_version")
         (current,) = cursor.fetchone() or ("",)
-        cursor.execute("UPDATE schema_version SET version_num = '0000'")
+        cursor.execute("DELETE FROM schema_version")  # as it is before the first migration
         connection.commit()
         try:
             instead = {**deployment.instead(), "ORDERS_WORKER__HEALTH_PORT": str(freeports.free_port())}
             status, told = ended(deployment.fake, worker.definition["taskDefinitionArn"], tmp_path, instead, 60)
         finally:
-            cursor.execute("UPDATE schema_version SET version_num = %s", (current,))
+            cursor.execute("INSERT INTO schema_version (version_num) VALUES (%s)", (current,))
             connection.commit()
     assert current >= "0001"
-    assert status not in {0, None}
-    assert "the database has schema 0000, this code needs" in told
+    assert status == EXIT_REFUSED
+    assert f"the database has schema none, this code needs {current}: run `orders db migrate`" in told
     assert "Traceback" not in told
 
 

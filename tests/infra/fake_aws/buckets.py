@@ -17,6 +17,9 @@ _ANSWER = (
 )
 
 
+_OF_TRANSPORT = ({"Bool": {"aws:SecureTransport": "false"}}, {"NumericLessThan": {"s3:TlsVersion": "1.2"}})
+
+
 def apply() -> None:
     """Complete what a bucket tells, and what its policy means."""
     _tell_of_the_bridge()
@@ -76,7 +79,7 @@ def _read_conditions() -> None:
 
 
 def _holds(condition: dict[str, Any] | None) -> bool:
-    if condition == {"Bool": {"aws:SecureTransport": "false"}}:
+    if condition in _OF_TRANSPORT:
         return False  # requests count as encrypted under way, which they are in the cloud and are not on loopback
     if condition == {"Null": {"s3:if-none-match": "true"}}:
         return "If-None-Match" not in request.headers
