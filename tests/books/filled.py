@@ -1,16 +1,28 @@
 """Made books as the lists that the rules compare, one order's records beside the next."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
 
+from infra.local.books.market import FEE_BASIS_POINTS, TENDERS
 from infra.local.books.plan import Plan
 from infra.local.books.records import Payouts, Records, records
 from infra.local.books.story import Story
 from tests.unit.matching_books import Books
-from worker.domain.finding import Finding, Outcome, Statement, Verdict
+from worker.domain.finding import Finding, FindingKind, Outcome, Statement, Verdict
 from worker.domain.ledger import LedgerLine, LineKind
+from worker.domain.matching.bank import BankCredit, match_bank
+from worker.domain.matching.bridge import statements
+from worker.domain.matching.orders import match_orders
+from worker.domain.matching.payments import match_payments
+from worker.domain.matching.payouts import PayoutSums, match_payouts, payout_sums
+from worker.domain.matching.rules import FeeSchedule, Rules
 from worker.domain.matching.scope import Scope
+from worker.domain.matching.shipments import disputes, match_shipments
 from worker.domain.matching.verdict import verdict
 from worker.domain.payment import BookEntry, EntryKind
+from worker.domain.window import Span
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +35,17 @@ class Judgement:
 
     @property
     def exceptions(self) -> list[Finding]:
-        """The findings that are not plain matches."""
+        """The findings that are not matches."""
         return [finding for finding in self.findings if finding.outcome is not Outcome.MATCHED]
+
+    @property
+    def told(self) -> list[Finding]:
+        """The findings that are not plain matches: what a rule allows is told as well."""
+        return [finding for finding in self.findings if finding.kind is not FindingKind.MATCHED]
+
+
+def _as_it_is(credit: BankCredit) -> list[BankCredit]:
+    return [credit]
 
 
 @dataclass
@@ -37,6 +58,13 @@ class Filled:
     """By order id."""
     payout_harm: dict[str, int] = field(default_factory=dict)
     """By payout: how much more (or less) was paid out than its lines make."""
+    payout_changes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By payout: what is different about it."""
+    bank_harm: Callable[[BankCredit], list[BankCredit]] = _as_it_is
+    """What became of a booking of the bank."""
+    bank_more: list[BankCredit] = field(default_factory=list)
+    """Bookings that no payout stands behind."""
+    rules: Rules = field(default_factory=lambda: agreed())  # noqa: PLW0108 - it is defined further down
 
     def entries_of(self, order_id: str, kind: EntryKind = EntryKind.CAPTURE) -> list[BookEntry]:
         """What we booked of an order."""
@@ -96,7 +124,7 @@ class Filled:
             parcels=list(self.books.parcels),
             order_of_payment=dict(self.books.order_of_payment),
         )
-        return Filled(plan=self.plan, books=books, stories=self.stories, payout_harm=dict(self.payout_harm))
+        return Filled(plan=self.plan, books=books, stories=self.stories)
 
     def pay_out(self) -> None:
         """Make the payouts' lines anew: whatever is wrong with its items, the provider pays out what they make."""
@@ -113,11 +141,52 @@ class Filled:
     def judged(self, scope: Scope | None = None) -> Judgement:
         """Compare all legs, as a run does. A leg or rule that is new has its place here."""
         self.pay_out()
-        scope = scope or self.plan.scope()
-        payments = self.books.payments(scope)
-        findings = (*payments, *self.books.orders(scope), *self.books.shipments(scope))
-        bridges = self.books.bridge(scope, payments)
+        scope, rules, books = scope or self.plan.scope(), self.rules, self.books
+        payments = match_payments(books.entries, books.lines, books.order_of_payment, scope, rules)
+        payouts = self.payouts()
+        findings = (
+            *payments,
+            *match_orders(books.shop, books.own, scope),
+            *match_shipments(books.own, books.parcels, scope, rules, disputes(payments)),
+            *match_payouts(payouts, scope, rules),
+            *match_bank(payouts, self.booked(payouts), Span(self.plan.start, self.plan.end), scope, rules),
+        )
+        bridges = statements(books.entries, books.lines, payments, books.order_of_payment, scope, rules)
         return Judgement(findings=findings, statements=bridges, verdict=verdict(findings, bridges, ()))
+
+    def payouts(self) -> list[PayoutSums]:
+        """The provider's payouts, with what was changed about them."""
+        return [replace(one, **self.payout_changes.get(one.payout_id, {})) for one in payout_sums(self.books.lines)]
+
+    def booked(self, payouts: list[PayoutSums]) -> list[BankCredit]:
+        """What the bank booked: each payout once, hours after it arrived, but for what was changed about it."""
+        booked = [
+            BankCredit(
+                credit_id=f"b-{one.payout_id}-{one.currency}",
+                amount_minor=one.amount_minor,
+                currency=one.currency,
+                booked_at=one.arrives_at + timedelta(hours=10),
+                references=(f"STRIPE {one.payout_id}",),
+            )
+            for one in payouts
+        ]
+        return [changed for credit in booked for changed in self.bank_harm(credit)] + self.bank_more
+
+
+def agreed() -> Rules:
+    """The rules that the books are made by: the fees are as agreed, to the coin."""
+    return Rules(
+        provider="stripe",
+        fees=tuple(
+            FeeSchedule(
+                currency=tender.code,
+                basis_points=FEE_BASIS_POINTS,
+                fixed_minor=tender.fixed_fee,
+                variance_minor=tender.step - 1,
+            )
+            for tender in TENDERS
+        ),
+    )
 
 
 def filled(plan: Plan) -> Filled:

@@ -106,8 +106,11 @@ WITH shown AS (
     SELECT *, 'charge' AS kind, 0 AS place, 'ch' AS source, 1 AS payment, charged AS at_second,
         CASE course WHEN 'split' THEN part WHEN 'partial_capture' THEN total + rest ELSE total END
             + CASE harm WHEN 'amount_under' THEN -step WHEN 'amount_over' THEN step ELSE 0 END AS gross,
-        fee(CASE course WHEN 'split' THEN part WHEN 'partial_capture' THEN total + rest ELSE total END, step, fixed_fee)
-            AS kept
+        fee(
+            CASE course WHEN 'split' THEN part WHEN 'partial_capture' THEN total + rest ELSE total END
+                + CASE harm WHEN 'amount_under' THEN -step WHEN 'amount_over' THEN step ELSE 0 END,
+            step, fixed_fee
+        ) AS kept
     FROM stories WHERE with_money AND harm <> 'line_missing'
     UNION ALL BY NAME
     SELECT *, 'charge' AS kind, 0 AS place, 'ch' AS source, 1 AS payment, charged AS at_second,
