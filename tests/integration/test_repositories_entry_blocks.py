@@ -39,6 +39,7 @@ def booked(number: int, *, shop: str = "main", at: datetime | None = None) -> Bo
         payment_reference=text,
         amount_minor=(-1 if number % 5 == 0 else 1) * number * 10**9,
         currency="EUR",
+        method=("", "card", "sepa_debit")[number % 3],
         occurred_at=at or START + timedelta(microseconds=number * 7),
     )
 
@@ -80,7 +81,9 @@ def test_a_shop_without_entries_has_no_block(engine: Engine, entries: list[BookE
 
 
 def test_a_block_that_was_cut_off_is_refused(tmp_path: Path) -> None:
-    block = EntryBlock(rows=2, csv=b'"main","1","stripe","capture","pi","pi",100,"EUR",2026-03-01 00:00:00.000000')
+    block = EntryBlock(
+        rows=2, csv=b'"main","1","stripe","capture","pi","pi",100,"EUR",2026-03-01 00:00:00.000000,"card"'
+    )
     with lake_in(tmp_path).gathering("main", "stripe", "run") as gathering:
         gathering.lines([])
         with pytest.raises(Exception, match="2 book entries came with 1"):

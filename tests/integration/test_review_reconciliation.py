@@ -23,7 +23,7 @@ from worker.domain.order import Line, Order, OrderState
 from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState, Refund
 from worker.domain.window import Span
 from worker.repositories.database import MysqlDatabase
-from worker.services import reconciliation as service_module
+from worker.services import conclusion
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.lost_messages import LostMessages, Sources
 from worker.services.ports import Run, ShopPayment, StatementFile, StatementScope
@@ -310,7 +310,7 @@ def test_an_unexplained_residual_neither_resolves_nor_moves_the_watermark(
     world.provider.lines.clear()
     bad = Statement(currency="EUR", ours_minor=0, theirs_minor=7, lines=())
     with monkeypatch.context() as patched:
-        patched.setattr(service_module, "statements", lambda *_: (bad,))
+        patched.setattr(conclusion, "statements_of", lambda *_: (bad,))
         world.clock.at += HOUR
         run = world.run(nominal=NOW + HOUR)
     assert (run.verdict, run.incomplete_because) == ("incomplete", ("EUR 0.07 of the difference is unexplained",))

@@ -117,6 +117,6 @@ def test_an_incomplete_document_is_refused() -> None:
 
 def test_documents_of_the_first_release_are_read() -> None:
     document = encode_finding(FINDING)
-    for name in ("before_minor", "settled", "suggestions"):
+    for name in ("before_minor", "settlement", "suggestions"):
         del document[name]
     assert decode_finding(document) == FINDING

@@ -458,7 +458,7 @@ def ruled() -> Report:
 def test_what_rules_explain_suggest_and_reject_stands_in_every_format() -> None:
     report = ruled()
     assert report.sound
-    assert (len(report.explained), len(report.rejected), len(report.warnings)) == (1, 2, 2)
+    assert [len(some) for some in (report.explained, report.rejected, report.warnings, report.settled)] == [1, 2, 1, 1]
     assert [row.cause.split(":")[0] for row in report.rejected] == [
         "july.csv, line 7, column net",
         "july.csv, line 12, column net",
@@ -469,16 +469,16 @@ def test_what_rules_explain_suggest_and_reject_stands_in_every_format() -> None:
         "which the rules allow",
         "july.csv, line 12, column net: not a plain decimal amount",
         "Of the same amount, for a person to judge: payment/pi_alike , line/txn_9",
-        "Settled by a person",
+        "Settled by people",
     ):
         assert said in page.text, said
     told = json.loads(json_export.render(report))
     assert [one["kind"] for one in told["explained"]] == ["matched_within_tolerance"]
     assert [one["kind"] for one in told["rejected_rows"]] == ["rejected_row"] * 2
     assert ["payment/pi_alike", "line/txn_9"] in [one["suggestions"] for one in told["breaks"]]
-    assert {one["settled"] for one in told["warnings"]} == {None, "the bank confirmed it by letter"}
+    assert [one["settlement"]["reason"] for one in told["settled"]] == ["the bank confirmed it by letter"]
     rows = list(csv.DictReader(io.StringIO(csv_export.render(report).decode("utf-8-sig"), newline="")))
-    assert [row["item"] for row in rows[-5:]] == ["warning", "warning", "explained", "rejected", "rejected"]
+    assert [row["item"] for row in rows[-5:]] == ["warning", "settled", "explained", "rejected", "rejected"]
     assert {row["suggestions"] for row in rows} == {"", "payment/pi_alike line/txn_9"}
     text = printed(report, terminal_=False)
     assert "explained  matched_within_tolerance  order 450789900  EUR -0.02" in text

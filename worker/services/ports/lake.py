@@ -30,6 +30,7 @@ ENTRY_COLUMNS = (
     "amount_minor",
     "currency",
     "occurred_at",
+    "method",
 )
 """Fields of `BookEntry` in the order of a block's CSV text."""
 
