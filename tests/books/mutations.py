@@ -80,9 +80,20 @@ def about(leg: Leg, story: Story, kind: FindingKind, ours: int, theirs: int, ris
     return Expected(leg=leg, kind=kind, ours=ours, theirs=theirs, risk=risk, **fields)  # type: ignore[arg-type]
 
 
+REPAIRS = {
+    K.MISSING_EXTERNAL: Repair.ASK_PROVIDER,
+    K.REFUND_MISSING: Repair.ASK_PROVIDER,
+    K.REFUND_EXCEEDS: Repair.DELIVER_REFUND,
+    K.DISPUTED: Repair.DELIVER_DISPUTE,
+}
+"""What a break of the payments leg asks for where nothing else is told."""
+
+
 def paid(story: Story, kind: FindingKind, ours: int, theirs: int, **more: object) -> Expected:
     """What must be found on the payments leg; what differs is at risk unless told otherwise."""
-    return about(L.PAYMENTS, story, kind, ours, theirs, **{"risk": abs(theirs - ours), **more})  # type: ignore[arg-type]
+    breaks = more.get("outcome", Outcome.BREAK) is Outcome.BREAK
+    usual = {"risk": abs(theirs - ours), "repair": REPAIRS.get(kind, Repair.NONE) if breaks else Repair.NONE}
+    return about(L.PAYMENTS, story, kind, ours, theirs, **(usual | more))  # type: ignore[arg-type]
 
 
 def capture(books: Filled, story: Story) -> BookEntry:
@@ -365,7 +376,16 @@ def second_capture_reversed_and_refund_lost(books: Filled, story: Story) -> list
     books.swap_line(charge, charge, charge)
     books.swap_line(back)
     kept = story.total - story.part
-    return [paid(story, K.DUPLICATE_EXTERNAL, kept, 2 * story.total, risk=story.total + story.part)]
+    return [
+        paid(
+            story,
+            K.DUPLICATE_EXTERNAL,
+            kept,
+            2 * story.total,
+            risk=story.total + story.part,
+            repair=Repair.ASK_PROVIDER,
+        )
+    ]
 
 
 # ---- orders: the shop's list against ours -------------------------------------------------------------------------
@@ -431,7 +451,7 @@ def cancellation_lost(books: Filled, story: Story) -> list[Expected]:
     books.change_listed(name, cancelled=True)
     books.change_own(name, state="fulfilling", shipped_at=None)
     books.books.parcels = [parcel for parcel in books.books.parcels if parcel.order_id != name]
-    unshipped = about(L.SHIPMENTS, story, K.PAID_UNSHIPPED, 0, 0, story.total)
+    unshipped = about(L.SHIPMENTS, story, K.PAID_UNSHIPPED, 0, 0, story.total, repair=Repair.REQUEST_FULFILMENT)
     return [status(story, story.total, Repair.DELIVER_CANCELLATION), unshipped]
 
 
@@ -486,7 +506,7 @@ def shipped_unpaid(books: Filled, story: Story) -> list[Expected]:
 def paid_unshipped(books: Filled, story: Story) -> list[Expected]:
     without_parcel(books, story)
     books.change_own(order_id(story), state="paid", shipped_at=None)
-    return [about(L.SHIPMENTS, story, K.PAID_UNSHIPPED, 0, 0, story.total)]
+    return [about(L.SHIPMENTS, story, K.PAID_UNSHIPPED, 0, 0, story.total, repair=Repair.REQUEST_FULFILMENT)]
 
 
 def paid_and_not_shipped_yet(books: Filled, story: Story) -> list[Expected]:
@@ -559,13 +579,13 @@ def tolerant(books: Filled, story: Story) -> None:
 def amount_within_tolerance(books: Filled, story: Story) -> list[Expected]:
     tolerant(books, story)
     (found,) = their_amount_less(books, story)
-    return [replace(found, kind=K.MATCHED_WITHIN_TOLERANCE, outcome=Outcome.MATCHED, risk=0)]
+    return [replace(found, kind=K.MATCHED_WITHIN_TOLERANCE, outcome=Outcome.MATCHED, risk=0, repair=Repair.NONE)]
 
 
 def refund_within_tolerance(books: Filled, story: Story) -> list[Expected]:
     tolerant(books, story)
     (found,) = refund_too_large(books, story)
-    return [replace(found, kind=K.MATCHED_WITHIN_TOLERANCE, outcome=Outcome.MATCHED, risk=0)]
+    return [replace(found, kind=K.MATCHED_WITHIN_TOLERANCE, outcome=Outcome.MATCHED, risk=0, repair=Repair.NONE)]
 
 
 # ---- payouts and the bank --------------------------------------------------------------------------------------------------
