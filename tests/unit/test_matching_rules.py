@@ -253,7 +253,7 @@ def test_a_converted_payment_is_no_currency_mismatch_and_the_net_is_in_the_curre
 def test_the_rate_of_a_partial_refund_is_that_of_its_charge() -> None:
     books = Books(
         entries=[entry("fx", 10000, currency="SAR"), entry("fx", -3333, currency="SAR")],
-        lines=[converted("fx", 10000, 9781), converted("fx", -3333, -3260, LineKind.REFUND)],
+        lines=[converted("fx", 10000, 9781), converted("fx", -3333, -3261, LineKind.REFUND)],
     )
     assert told(found(books, Rules())) == [], "a minor unit is rounding"
     books.lines[1] = replace(books.lines[1], gross_minor=-3262)
@@ -269,6 +269,13 @@ def test_a_fee_schedule_can_break_or_be_silent() -> None:
     only_cards = replace(RULES, fees=(CARD,))
     change("004", method="klarna")(books)
     assert told(found(books, only_cards)) == [], "nothing was agreed about it"
+
+
+def test_a_variance_of_a_fee_is_a_share_of_the_expected_one() -> None:
+    schedule = FeeSchedule(basis_points=100, variance_bp=1000)
+    assert schedule.expected(10_050, 1) == 101, "half a minor unit is rounded up"
+    assert [schedule.varies(100, actual) for actual in (89, 90, 110, 111)] == [True, False, False, True]
+    assert not replace(schedule, variance_minor=11).varies(100, 111), "the wider of both variances counts"
 
 
 def test_the_fee_of_a_partial_capture_is_judged_over_the_whole_payment() -> None:
