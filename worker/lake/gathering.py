@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -29,7 +30,8 @@ from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, parquet,
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.gathered import GatheredRun
 from worker.lake.naming import ENTRY_NAME
-from worker.services.ports.lake import ENTRY_COLUMNS, EntryBlock, LineBatch
+from worker.lake.reports import keep_report, line_batch
+from worker.services.ports.lake import ENTRY_COLUMNS, EntryBlock, KeptReport, LineBatch, RowParser
 
 R = TypeVar("R")
 
@@ -50,8 +52,11 @@ class Lake:
 
     def keep(self, shop: str, provider: str, name: str, lines: Iterable[LedgerLine]) -> LineBatch:
         """Keep the lines of a statement file; the same name again is the same batch."""
-        batch = self._batches.write(shop, provider, name, lines)
-        return LineBatch(name=batch.name, rows=batch.rows, first_at=batch.first_at, last_at=batch.last_at)
+        return line_batch(self._batches.write(shop, provider, name, lines))
+
+    def keep_report(self, shop: str, provider: str, name: str, path: Path, parser: RowParser) -> KeptReport | None:
+        """Keep the lines of a large report without reading it row by row; None where it is not of a form for that."""
+        return keep_report(self._batches, self._limits, shop, provider, name, path, parser)
 
     @contextmanager
     def gathering(self, shop: str, provider: str, run_id: str) -> Iterator["GatheringRun"]:

@@ -16,7 +16,7 @@ import duckdb
 from worker.contract.currencies import EXPONENTS
 from worker.domain.ledger import STRIPE_CATEGORIES, LineKind
 from worker.domain.money import EXPONENTS_BY_PROVIDER
-from worker.lake.engine import Engine, quoted
+from worker.lake.engine import ROW_GROUP, Engine, parquet, quoted
 
 PROVIDER = "stripe"
 FORMAT = "stripe_payout_reconciliation"
@@ -39,7 +39,7 @@ _PAID_OUT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkReport:
-    """A report that was read: its plain rows are the engine's table `plain`."""
+    """A report that was read: its plain rows are the engine's view `plain`."""
 
     rows: int
     header: tuple[str, ...]
@@ -48,7 +48,7 @@ class BulkReport:
 
 
 def read_report(opened: Engine, path: Path, shop: str, most_odd: int = 10_000) -> BulkReport | None:
-    """Read a report into the engine's table `plain`; None where the whole file is for the parser.
+    """Read a report into the engine's view `plain`; None where the whole file is for the parser.
 
     `shop` is ours: an order id counts only where the row names it, or no shop. More than `most_odd` rows that are not
     plain are no exceptions any more.
@@ -60,26 +60,35 @@ def read_report(opened: Engine, path: Path, shop: str, most_odd: int = 10_000) -
     types = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in columns)
     source = (
         f"read_csv({quoted(path)}, header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', "
-        f"new_line = {_new_line(path)}, columns = {{{types}}}, strict_mode = true, max_line_size = 1048576)"
+        f"columns = {{{types}}}, strict_mode = true, max_line_size = 1048576)"
     )
     named = {name: f"trim(coalesce({column}, ''))" for name, column in zip(header, columns, strict=True) if name}
     sql = opened.connection
     _exponents(opened)
+    raw = opened.folder / "report.parquet"
+    cells = ", ".join(columns)
     try:
+        # The text is read once; everything after that reads columns.
         sql.execute(
-            f"create or replace temp view told as select *, {_conditions(named)} as is_plain "  # noqa: S608 - our own columns
-            f"from {source} left join exponent on exponent.code = upper({named['currency']})"
+            f"copy (select {_line(named, shop)}, is_plain, case when not is_plain then [{cells}] end as cells "  # noqa: S608 - our own columns
+            f"from (select *, {_conditions(named)} as is_plain from {source} "
+            f"left join exponent on exponent.code = upper({named['currency']}))) "
+            f"to {quoted(raw)} (format parquet, row_group_size {ROW_GROUP})"
         )
-        rows, odd = sql.execute("select count(*), count(*) filter (where not is_plain) from told").fetchall()[0]
-        if odd > most_odd:
-            return None
-        cells = f"select {', '.join(columns)} from told where not is_plain"  # noqa: S608
-        unread = tuple(tuple(cell or "" for cell in row) for row in sql.execute(cells).fetchall())
     except duckdb.Error:
         return None
+    told = parquet([raw])
+    rows, odd = sql.execute(f"select count(*), count(*) filter (where not is_plain) from {told}").fetchall()[0]  # noqa: S608
+    # A reader that took two rows for one, or none for many, would lose money silently: the count is checked apart.
+    if odd > most_odd or rows != _records(path):
+        return None
+    found = sql.execute(f"select cells from {told} where not is_plain").fetchall()  # noqa: S608
+    unread = tuple(tuple(cell or "" for cell in row) for (row,) in found)
     if any(_first(row) in TOTALS for row in unread):
         return None
-    sql.execute(f"create or replace temp view plain as select {_line(named, shop)} from told where is_plain")  # noqa: S608
+    sql.execute(
+        f"create or replace temp view plain as select * exclude (is_plain, cells) from {told} where is_plain"  # noqa: S608
+    )
     return BulkReport(rows=rows, header=header, odd=unread)
 
 
@@ -99,9 +108,15 @@ def _header(path: Path) -> tuple[str, ...] | None:
     return names
 
 
-def _new_line(path: Path) -> str:
+def _records(path: Path) -> int:
+    """Return how many records the file has below its header, if each stands in one line of its own."""
+    ends = 0
+    last = b"\n"
     with path.open("rb") as file:
-        return r"'\r\n'" if b"\r\n" in file.read(_HEAD) else r"'\n'"
+        while chunk := file.read(1 << 20):
+            ends += chunk.count(b"\n")
+            last = chunk[-1:]
+    return ends - 1 + (last != b"\n")
 
 
 def _first(row: Sequence[str]) -> str:
@@ -174,7 +189,7 @@ def _line(named: Mapping[str, str], shop: str) -> str:
         "gross_minor": _minor(named["gross"]),
         "fee_minor": _fee(named),
         "net_minor": _minor(named["net"]),
-        "created_at": f"cast({_created(named)} as timestamp)",
+        "created_at": f"try_cast({_created(named)} as timestamp)",
         "payment_reference": _text(named, "payment_intent_id"),
         "order_id": f"case when {foreign} then '' else {order} end",
         "source_id": _text(named, "source_id"),
@@ -185,7 +200,7 @@ def _line(named: Mapping[str, str], shop: str) -> str:
         "country": f"case when regexp_full_match({country}, '[A-Za-z]{{2}}') then upper({country}) else '' end",
         "customer_currency": f"case when {seen} then upper({named['currency']}) else '' end",
         "customer_minor": f"case when {seen} then {_minor(named['gross'])} else 0 end",
-        "payout_at": f"case when {paid_out} <> '' then cast(left({paid_out}, 10) as timestamp) end",
+        "payout_at": f"case when {paid_out} <> '' then try_cast(left({paid_out}, 10) as timestamp) end",
     }
     return ", ".join(f"{value} as {name}" for name, value in values.items())
 
@@ -218,7 +233,7 @@ def _is_amount(value: str) -> str:
 
 
 def _minor(value: str) -> str:
-    return f"cast(try_cast({value} as decimal(18, 3)) * power_of_ten as bigint)"
+    return f"try_cast(try_cast({value} as decimal(24, 3)) * power_of_ten as bigint)"
 
 
 def _fee(named: Mapping[str, str]) -> str:
