@@ -37,6 +37,8 @@ class Engine:
 @contextmanager
 def engine(limits: EngineLimits) -> Iterator[Engine]:
     """Open an engine; its files are gone afterwards."""
+    if limits.spill is not None:
+        limits.spill.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="orders-lake-", dir=limits.spill) as folder:
         spill = Path(folder) / "spill"
         connection = duckdb.connect(
