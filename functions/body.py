@@ -78,7 +78,7 @@ def parse_json(body: bytes) -> Any:
     except UnicodeDecodeError:
         raise Malformed("the body is not UTF-8") from None
     try:
-        value = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique)
+        value = _STRICT.decode(text)
     except RecursionError:
         raise Malformed("the JSON is nested too deeply") from None
     except ValueError:
@@ -130,6 +130,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _deeper_than(value: Any, limit: int) -> bool:
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(limit):
+        if not level:
+            return False
         level = [
             child
             for container in level
@@ -137,3 +139,6 @@ def _deeper_than(value: Any, limit: int) -> bool:
             if isinstance(child, dict | list)
         ]
     return bool(level)
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique)

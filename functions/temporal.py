@@ -24,14 +24,15 @@ from temporalio.client import (
     WorkflowFailureError,
     WorkflowUpdateFailedError,
 )
-from temporalio.common import Priority, TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
+from temporalio.common import Priority, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RetryConfig, RPCStatusCode, TLSConfig
 
-from functions.event_loop import LoopThread
+from functions import tracing
+from functions.event_loop import Loop, LoopThread
 from functions.problems import Conflict, Ended, NotFound, Problem, TemporalUnavailable, Unprocessable
-from functions.tracing import TraceInterceptor
+from functions.start_request import start_request
 from worker.contract.names import FINGERPRINT_MEMO, Queue, Urgency, WorkflowType
 from worker.contract.temporal_tls import TemporalConfig, tls_pieces
 
@@ -102,7 +103,11 @@ class Temporal:
     def __init__(self, config: TemporalConfig, deadline_ms: int) -> None:
         self._config = config
         self._deadline_ms = deadline_ms
-        self._loop: LoopThread[Client] = LoopThread()
+        self._loop: Loop[Client] = LoopThread()
+
+    def run_on(self, loop: Loop[Client]) -> None:
+        """Use `loop` instead of a thread of our own. To be called before anything else."""
+        self._loop = loop
 
     def start(self, start: Start) -> Started:
         """Start a workflow, or find the one that has its id. Raises TemporalUnavailable."""
@@ -132,23 +137,25 @@ class Temporal:
     async def _start(self, start: Start) -> Started:
         client = await self._client()
         reuse = WorkflowIDReusePolicy
+        request = start_request(
+            namespace=client.namespace,
+            identity=client.identity,
+            workflow=str(start.workflow),
+            workflow_id=start.workflow_id,
+            queue=str(start.queue),
+            argument=start.argument,
+            reuse=reuse.ALLOW_DUPLICATE_FAILED_ONLY if start.again_after_failure else reuse.REJECT_DUPLICATE,
+            memo={FINGERPRINT_MEMO: start.fingerprint},
+            header=tracing.header(),
+            summary=start.summary,
+            priority=start.priority,
+            search_attributes=start.search_attributes,
+        )
         try:
-            await client.start_workflow(
-                str(start.workflow),
-                start.argument,
-                id=start.workflow_id,
-                task_queue=str(start.queue),
-                id_reuse_policy=reuse.ALLOW_DUPLICATE_FAILED_ONLY
-                if start.again_after_failure
-                else reuse.REJECT_DUPLICATE,
-                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                memo={FINGERPRINT_MEMO: start.fingerprint},
-                search_attributes=start.search_attributes,
-                static_summary=start.summary,
-                priority=start.priority,
-                rpc_timeout=self._rpc_timeout,
-            )
-        except WorkflowAlreadyStartedError:
+            await client.workflow_service.start_workflow_execution(request, retry=True, timeout=self._rpc_timeout)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.ALREADY_EXISTS:
+                raise
             description = await client.get_workflow_handle(start.workflow_id).describe(rpc_timeout=self._rpc_timeout)
             existing = (await description.memo()).get(FINGERPRINT_MEMO)
             return Started(duplicate=True, existing_fingerprint=existing if isinstance(existing, str) else None)
@@ -209,7 +216,7 @@ class Temporal:
                 api_key=self._config.api_key.reveal() if self._config.api_key else None,
                 identity=f"functions@{os.getpid()}",
                 lazy=True,
-                interceptors=[TraceInterceptor()],
+                interceptors=[tracing.TraceInterceptor()],
                 connect_timeout=self._rpc_timeout,
                 retry_config=RetryConfig(
                     initial_interval_millis=50,

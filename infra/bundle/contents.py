@@ -27,6 +27,9 @@ _UNPACKED_ONLY = ("dynaconf-", "cffi-", "pycparser-", "types_protobuf-")
 ENVIRONMENTS = ("production", "test")
 """Without `local`: a function deployed without ORDERS_ENV must refuse to start, not trust local settings."""
 
+_SERVED_ONLY = frozenset({"greenlets.py", "gunicorn.conf.py", "gunicorn_worker.py", "metrics.py", "wsgi_on_loop.py"})
+"""What serves the functions with gunicorn; its libraries are in no bundle."""
+
 
 def wanted_of_libraries(path: PurePosixPath) -> bool:
     """Tell whether the file at `path`, relative to where pip installed, belongs into a bundle."""
@@ -44,5 +47,5 @@ def own_files(project: Path) -> Iterator[PurePosixPath]:
     yield PurePosixPath("worker/__init__.py")
     for folder, pattern in (("functions", "**/*.py"), ("functions", "*.json"), ("worker/contract", "**/*.py")):
         for file in (project / folder).glob(pattern):
-            if file.name != "gunicorn.conf.py":
+            if file.name not in _SERVED_ONLY:
                 yield PurePosixPath(file.relative_to(project).as_posix())
