@@ -1,7 +1,7 @@
 # Every target sets up what it needs, says what it does, and fails when a promise is broken. `make` alone explains.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test infra-test lint format bundle publish lock clean
+.PHONY: help setup demo dev test infra-test bench lint format bundle publish lock clean
 
 VENV := .venv/bin
 # The first Python that is new enough and really runs: version managers leave shims of Pythons that are not installed.
@@ -31,6 +31,9 @@ test: .setup ## The whole test suite, on real servers (JOBS=1: in one process)
 infra-test: .setup ## infra/aws against a fake AWS: Terraform's tests, policies, a real apply, the deployed programs
 	@$(VENV)/python -m tests.infra.locked_environments
 	@$(VENV)/python -m pytest tests/infra -m "infra or not infra"
+
+bench: .setup ## Measure: BENCH=ingress|... prints a table, then one line of JSON (ARGS=--quick); without BENCH, a list
+	@$(VENV)/python -m tests.bench $(BENCH) $(ARGS)
 
 lint: .setup ## Formatting, lint, types, import rules, spelling
 	$(VENV)/ruff format --check .

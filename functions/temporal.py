@@ -98,7 +98,10 @@ class Started:
 
 
 class Temporal:
-    """The bridge. One instance serves all threads of a process; it connects with the first call."""
+    """The bridge. One instance serves all requests of a process; it connects with the first call.
+
+    Its loop is a thread of its own (Lambda, tests), or the one that serves (gunicorn), see `run_on`.
+    """
 
     def __init__(self, config: TemporalConfig, deadline_ms: int) -> None:
         self._config = config
