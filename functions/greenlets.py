@@ -16,7 +16,7 @@ T = TypeVar("T")
 Held = TypeVar("Held")
 
 
-class _Stack(greenlet):  # type: ignore[misc] - the library has no types
+class _Stack(greenlet):  # type: ignore[misc]  # the library has no types
     """A function under way. It shares the context variables of the task that runs it, in both directions."""
 
     def __init__(self, work: Callable[[], Any]) -> None:

@@ -7,7 +7,7 @@ from functions.greenlets import ServingLoop
 from functions.wsgi_on_loop import OnLoop
 
 
-class _Connection(ASGIProtocol):  # type: ignore[misc] - gunicorn has no types
+class _Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     """One connection. A sender that ends its own side is still told what became of its request."""
 
     def eof_received(self) -> bool:
@@ -23,7 +23,7 @@ class _Connection(ASGIProtocol):  # type: ignore[misc] - gunicorn has no types
 gasgi.ASGIProtocol = _Connection  # the worker names the class in the middle of a method and asks nobody
 
 
-class LoopWorker(gasgi.ASGIWorker):  # type: ignore[misc] - same
+class LoopWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # same
     """One process, one thread, one loop: it serves the requests and holds the connection to Temporal."""
 
     def load_wsgi(self) -> None:

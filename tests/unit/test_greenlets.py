@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,9 +26,7 @@ async def test_it_waits_and_others_go_on_meanwhile() -> None:
         order.append(greenlets.wait_for(after(seconds, f"{name}2")))
         return name
 
-    found = await asyncio.gather(
-        *(greenlets.run(lambda n=n, s=s: work(n, s)) for n, s in (("slow", 0.2), ("fast", 0.01)))
-    )
+    found = await asyncio.gather(*(greenlets.run(partial(work, n, s)) for n, s in (("slow", 0.2), ("fast", 0.01))))
     assert found == ["slow", "fast"]
     assert order == ["fast1", "fast2", "slow1", "slow2"]
 
@@ -75,7 +74,7 @@ async def test_context_is_the_tasks_own_on_both_sides() -> None:
         greenlets.wait_for(asyncio.sleep(0))
         return f"{first} {PLACE.get()}"
 
-    found = await asyncio.gather(*(greenlets.run(lambda n=n: work(n)) for n in "abc"))
+    found = await asyncio.gather(*(greenlets.run(partial(work, n)) for n in "abc"))
     assert found == ["a a", "b b", "c c"]
     assert PLACE.get() == "nowhere"
 
