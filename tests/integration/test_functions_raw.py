@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from functions.gunicorn_worker import RECEIVE_SECONDS
+from functions.connection import RECEIVE_SECONDS
 from infra.local.freeports import free_port
 from tests.integration.served_functions import Edge, served
 
