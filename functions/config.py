@@ -28,7 +28,7 @@ WORKER_ONLY = frozenset(
         "reconciliation",
         "schedules",
         "shop",
-        "lake", "statements",
+        "statements",
         "store",
         "users",
         "warehouse",

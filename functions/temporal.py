@@ -9,6 +9,7 @@ Every way of not reaching the server (not connected, hung, refused, slow) become
 sender tries again, and the workflow id makes that safe.
 """
 
+import asyncio
 import logging
 import os
 import time
