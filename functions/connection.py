@@ -19,7 +19,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from functions.refusals import unreadable
 
 RECEIVE_SECONDS = 4.0
-"""Below the patience of those who stop us (graceful_timeout), above that of any honest sender behind a gateway."""
+"""No longer than a stop may take (graceful_timeout), and longer than any honest sender needs behind a gateway."""
 
 ASGIProtocol._check_h1c_protocol_available()
 """It looks for the parser in C on behalf of the class it is called on, but what it found is read from this one alone."""

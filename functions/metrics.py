@@ -1,7 +1,7 @@
 """What the functions count, for Prometheus: requests by what became of them, time taken, secrets in use.
 
 Only a served process has it (gunicorn.conf.py): it is read on a port of its own that listens where
-GUNICORN_METRICS_BIND says, so that it is never part of the API. One process with threads is one set of numbers;
+GUNICORN_METRICS_BIND says, so that it is never part of the API. One process is one set of numbers;
 while a new process takes over from an old one both listen on the port and either may answer.
 
 Labels are bounded: routes from the table, sources and secrets from settings, codes from the problems.

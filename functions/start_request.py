@@ -36,6 +36,14 @@ def payload(value: Any) -> Payload:
     return Payload(metadata=_METADATA, data=_ENCODER.encode(value).encode())
 
 
+def sealed(plain: Payload) -> Payload:
+    """Return what is sent for `plain`: the seam for a payload codec (encryption), of which there is none.
+
+    The SDK would put it around input, memo and summary, and not around headers; so does `start_request`.
+    """
+    return plain
+
+
 def start_request(
     *,
     namespace: str,
@@ -57,14 +65,14 @@ def start_request(
         workflow_id=workflow_id,
         workflow_type=WorkflowTypeName(name=workflow),
         task_queue=TaskQueue(name=queue),
-        input=Payloads(payloads=(payload(argument),)),
+        input=Payloads(payloads=(sealed(payload(argument)),)),
         identity=identity,
         request_id=str(uuid.uuid4()),
         workflow_id_reuse_policy=int(reuse),  # type: ignore[arg-type]
         workflow_id_conflict_policy=int(WorkflowIDConflictPolicy.FAIL),  # type: ignore[arg-type]
-        memo=Memo(fields={name: payload(value) for name, value in memo.items()}),
+        memo=Memo(fields={name: sealed(payload(value)) for name, value in memo.items()}),
         header=Header(fields=header) if header else None,
-        user_metadata=UserMetadata(summary=payload(summary)),
+        user_metadata=UserMetadata(summary=sealed(payload(summary))),
         priority=priority._to_proto(),  # noqa: SLF001 - the SDK has no other way to its wire form
     )
     if len(search_attributes):

@@ -4,6 +4,7 @@ The environment is the one that gunicorn's threads would have made, as far as an
 tests holds for it, for Lambda and for both framings of a body. A sender that stalls holds a few kilobytes and no thread.
 """
 
+import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+_ORIGIN = re.compile(rb"^https?://[^/]*", re.IGNORECASE)
 _OWN_NAMES = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 
 
@@ -85,7 +87,7 @@ def environment_of(scope: Mapping[str, Any], receive: Receive) -> "WSGIEnvironme
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "PATH_INFO": unquote_to_bytes(_path(scope["raw_path"])).decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "SERVER_NAME": str(server[0]),
@@ -105,6 +107,11 @@ def environment_of(scope: Mapping[str, Any], receive: Receive) -> "WSGIEnvironme
         key = name if name in _OWN_NAMES else f"HTTP_{name}"
         environ[key] = f"{environ[key]},{value}" if key in environ else value
     return environ
+
+
+def _path(target: bytes) -> bytes:
+    # A whole address may stand there as well (RFC 9112, section 3.2.2), and gunicorn leaves that to us.
+    return target if target.startswith(b"/") else _ORIGIN.sub(b"", target)
 
 
 class _Body:
