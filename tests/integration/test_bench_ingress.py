@@ -17,19 +17,20 @@ def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=170)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads CPU times as Linux counts them")
-def test_it_measures_every_documented_figure() -> None:
-    done = bench("ingress", "--quick")
+def test_it_measures_every_figure_that_is_documented_of_a_part() -> None:
+    """One part: the others need a server and a bundle, and would cost more time than they prove."""
+    expected = [name for name in DOCUMENTED if name.startswith(("stub_", "half_", "load_"))]
+    done = bench("ingress", "--quick", "--part", "stub")
     assert done.returncode == 0, done.stderr
     *shown, last = done.stdout.splitlines()
     figures = json.loads(last)
-    assert set(figures) == ABOUT | set(DOCUMENTED)
+    assert set(figures) == ABOUT | set(expected)
     assert (figures["bench"], figures["quick"]) == ("ingress", True)
-    assert all(figures[name] > 0 for name in DOCUMENTED if name.endswith(("_rps", "_to_bare", "cold_ratio", "_p99_ms")))
+    assert all(figures[name] > 0 for name in expected if name.endswith(("_rps", "_to_bare", "_p99_ms")))
     assert figures["missed"] == [target.figure for target in TARGETS if target.missed(figures)]
-    assert [line.split()[0] for line in shown[: len(DOCUMENTED)]] == list(DOCUMENTED)
-    for target in TARGETS:
+    assert [line.split()[0] for line in shown[: len(expected)]] == expected
+    for target in (target for target in TARGETS if target.figure in expected):
         (line,) = [line for line in shown if line.startswith(f"{target.figure} ")]
         assert ("MISSED" in line) is (target.figure in figures["missed"])
 

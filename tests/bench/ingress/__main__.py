@@ -12,7 +12,7 @@ import platform
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,19 +181,27 @@ def _check(server: Server, load: Load) -> None:
         raise BenchError(f"{server.name}: answers {dict(load.statuses)}, {load.lost} without an answer")
 
 
+PARTS: Mapping[str, Callable[[Bench], None]] = {
+    "stub": Bench.against_the_stub,
+    "server": Bench.against_the_server,
+    "cold": Bench.cold,
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table and the JSON line, and return the exit status."""
     parser = argparse.ArgumentParser(prog="make bench BENCH=ingress", description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="a second of everything: shows that it works, not how fast"
     )
-    quick = parser.parse_args(arguments).quick
+    parser.add_argument("--part", choices=PARTS, action="append", help="measure this part alone; may be given again")
+    asked = parser.parse_args(arguments)
+    quick: bool = asked.quick
     with tempfile.TemporaryDirectory(prefix="bench-ingress-") as folder:
         bench = Bench(QUICK if quick else FULL, Path(folder))
         try:
-            bench.against_the_stub()
-            bench.against_the_server()
-            bench.cold()
+            for part in asked.part or PARTS:
+                PARTS[part](bench)
         except (BenchError, AssertionError) as error:
             sys.stderr.write(f"bench: broken: {error}\n")
             return 1
