@@ -103,7 +103,8 @@ class World:
         self.database, self.shop = database, shop
         self.provider, self.store, self.warehouse, self.clock = Provider(), Shop(), Warehouse(), Clock()
         payments, store, warehouse = cast("Any", self.provider), cast("Any", self.store), cast("Any", self.warehouse)
-        self.service = ReconciliationService(database, payments, store, warehouse, self.clock, GRACES, lake_in(folder))
+        self.lake = lake_in(folder)
+        self.service = ReconciliationService(database, payments, store, warehouse, self.clock, GRACES, self.lake)
         self.messages = LostMessages(database, payments, store, warehouse, self.clock, Sources())
         self.books = Bookkeeping(database, payments, store, self.clock)
         self.runs = 0
@@ -204,7 +205,8 @@ class World:
             checks={"every row read": "ok"},
         )
         file = replace(file, **changes)
-        self.database.transact(lambda tx: tx.statements.add(file, lines, ()))
+        self.lake.keep(file.shop, file.provider, file.sha256, lines)
+        self.database.transact(lambda tx: tx.statements.add(file, ()))
         return file.sha256
 
 

@@ -220,7 +220,8 @@ def test_rows_of_a_file_that_could_not_be_read_are_findings_of_an_incomplete_run
         checks={},
     )
     row = RejectedRow(line=7, column="net", reason="not a plain decimal amount")
-    office.database.transact(lambda tx: tx.statements.add(file, [line, paid_out], [row]))
+    office.lake.keep(file.shop, file.provider, file.sha256, [line, paid_out])
+    office.database.transact(lambda tx: tx.statements.add(file, [row]))
     request = Reconcile(shop="main", provider="stripe", statement_sha256=file.sha256)
     span = office.reconciliation.window(request, office.clock.now())
     run = office.reconciliation.run(

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.integration.own_database import at_once, migrated_database
+from tests.unit.lake_books import lake_in
 from tests.unit.statement_files import changed, sample
 from worker.domain.errors import InvalidStatement
-from worker.domain.ledger import BankEntry, BankStatus, LineKind
+from worker.domain.ledger import BankEntry, BankStatus, LedgerLine, LineKind
 from worker.domain.window import Span
 from worker.gateways.folder_store import FolderStore
+from worker.lake.gathering import Lake
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.paging import PAGE
 from worker.services.ports import StatementFile, StatementScope, Transaction
@@ -34,36 +36,48 @@ def store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path)
 
 
-def test_a_file_is_taken_once_whatever_it_is_called(database: MysqlDatabase, store: FolderStore) -> None:
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return lake_in(tmp_path / "lake")
+
+
+def kept(lake: Lake, file: StatementFile) -> list[LedgerLine]:
+    batch = lake.batches.find(file.shop, file.provider, file.sha256)
+    assert batch is not None
+    return list(lake.batches.lines(batch))
+
+
+def test_a_file_is_taken_once_whatever_it_is_called(database: MysqlDatabase, store: FolderStore, lake: Lake) -> None:
     content = sample("paypal_en.csv")
-    taking = StatementImport(database, store, "once")
+    taking = StatementImport(database, store, lambda: lake, "once")
     first, again = [taking.take(name, content, NOW) for name in ("activity.csv", "copy of activity.csv")]
     assert (first.added, again.added) == (True, False)
     stored = database.transact(lambda tx: tx.statements.get(first.file.sha256))
     assert stored == first.file
     assert (first.file.name, first.file.provider, first.file.rows) == ("activity.csv", "paypal", 10)
-    lines = database.transact(lambda tx: tuple(tx.statements.lines(first.file.sha256)))
-    assert lines == first.parsed.lines
+    assert sorted(kept(lake, first.file), key=repr) == sorted(first.parsed.lines, key=repr)
     assert store.get(f"statements/paypal/{first.file.sha256}.csv") == content
     assert database.transact(lambda tx: tx.statements.recent("once", 5)) == [first.file]
 
 
-def test_a_damaged_file_is_kept_row_by_row_or_refused_whole(database: MysqlDatabase, store: FolderStore) -> None:
+def test_a_damaged_file_is_kept_row_by_row_or_refused_whole(
+    database: MysqlDatabase, store: FolderStore, lake: Lake
+) -> None:
     content = changed(sample("shopify_transactions.csv"), 3, {"Net": "1.00"})
     with pytest.raises(InvalidStatement, match=r"refused as a whole.*line 3, net: gross -88.21 less fee 0.00 is not"):
-        StatementImport(database, store, "whole", whole=True).take("x.csv", content, NOW)
+        StatementImport(database, store, lambda: lake, "whole", whole=True).take("x.csv", content, NOW)
     assert database.transact(lambda tx: tx.statements.recent("whole", 5)) == []
     assert store.names("statements/") == []
-    taken = StatementImport(database, store, "rows").take("x.csv", content, NOW)
+    taken = StatementImport(database, store, lambda: lake, "rows").take("x.csv", content, NOW)
     assert (taken.added, taken.file.rejected, len(taken.parsed.lines)) == (True, 1, 6)
     rejects = database.transact(lambda tx: tx.statements.rejects(taken.file.sha256))
     assert [(one.line, one.column) for one in rejects] == [(3, "net")]
 
 
 def test_a_file_that_contradicts_itself_is_refused_whole_and_one_that_repeats_a_row_is_not(
-    database: MysqlDatabase, store: FolderStore
+    database: MysqlDatabase, store: FolderStore, lake: Lake
 ) -> None:
-    taking = StatementImport(database, store, "contradiction", whole=True)
+    taking = StatementImport(database, store, lambda: lake, "contradiction", whole=True)
     cut_off = b"".join(sample("paypal_settlement.csv").splitlines(keepends=True)[:8])
     with pytest.raises(InvalidStatement, match="no SC record closes the section"):
         taking.take("x", cut_off, NOW)
@@ -71,16 +85,15 @@ def test_a_file_that_contradicts_itself_is_refused_whole_and_one_that_repeats_a_
     assert taking.take("x", b"".join([*lines, lines[1]]), NOW).added, "the comparison counts repeats"
 
 
-def test_lines_of_other_shops_are_left_out(database: MysqlDatabase, store: FolderStore) -> None:
+def test_lines_of_other_shops_are_counted_apart(database: MysqlDatabase, store: FolderStore, lake: Lake) -> None:
     content = sample("stripe_payout.csv").replace(b",main,1001", b",other,1001")
-    taken = StatementImport(database, store, "main").take("x", content, NOW)
-    kept = database.transact(lambda tx: list(tx.statements.lines(taken.file.sha256)))
-    assert taken.foreign == 2
-    assert len(kept) == 8
+    taken = StatementImport(database, store, lambda: lake, "main").take("x", content, NOW)
+    assert (taken.foreign, taken.lines) == (2, 10)
+    assert sum(line.shop == "other" for line in kept(lake, taken.file)) == 2
 
 
-def test_what_a_file_tells_of_is_stored_with_it(database: MysqlDatabase, store: FolderStore) -> None:
-    taking = StatementImport(database, store, "scopes")
+def test_what_a_file_tells_of_is_stored_with_it(database: MysqlDatabase, store: FolderStore, lake: Lake) -> None:
+    taking = StatementImport(database, store, lambda: lake, "scopes")
     names = ("stripe_history.csv", "stripe_payouts.csv", "camt053.xml")
     taken = {name: taking.take(name, sample(name), NOW).file for name in names}
     assert [file.scope for file in taken.values()] == [
@@ -91,16 +104,17 @@ def test_what_a_file_tells_of_is_stored_with_it(database: MysqlDatabase, store: 
     for file in taken.values():
         assert database.transact(lambda tx, file=file: tx.statements.get(file.sha256)) == file  # type: ignore[misc]
     assert store.names("statements/bank/") == [f"statements/bank/{taken['camt053.xml'].sha256}.xml"]
-    payouts = database.transact(lambda tx: list(tx.statements.lines(taken["stripe_payouts.csv"].sha256)))
-    assert {line.kind for line in payouts} == {LineKind.PAYOUT}
+    assert {line.kind for line in kept(lake, taken["stripe_payouts.csv"])} == {LineKind.PAYOUT}
 
 
 def entries(database: MysqlDatabase, shop: str, start: date, end: date) -> list[BankEntry]:
     return database.transact(lambda tx: list(tx.bank.entries(shop, start, end)))
 
 
-def test_bank_entries_of_overlapping_files_are_there_once(database: MysqlDatabase, store: FolderStore) -> None:
-    taking = StatementImport(database, store, "bank")
+def test_bank_entries_of_overlapping_files_are_there_once(
+    database: MysqlDatabase, store: FolderStore, lake: Lake
+) -> None:
+    taking = StatementImport(database, store, lambda: lake, "bank")
     day = sample("camt053.xml").replace(b"STMT-1", b"DAY-9")
     month = sample("camt053.xml").replace(b"STMT-1", b"MONTH-9").replace(b">1000.00<", b">900.00<")
     first = taking.take("day.xml", day, NOW)
@@ -145,7 +159,7 @@ def bank_file(shop: str, sha256: str, start: datetime = NOW, end: datetime = NOW
 
 def keep(database: MysqlDatabase, file: StatementFile, *some: BankEntry) -> int:
     def stored(tx: Transaction) -> int:
-        tx.statements.add(file, [], [])
+        tx.statements.add(file, [])
         return tx.bank.add(file.shop, file.sha256, some)
 
     return database.transact(stored)

@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,6 +74,9 @@ class MemoryStore:
     def put(self, path: str, content: bytes) -> str:
         self.files[path] = content
         return f"memory:{path}"
+
+    def put_file(self, path: str, source: Path) -> str:
+        return self.put(path, source.read_bytes())
 
     def get(self, path: str) -> bytes:
         try:

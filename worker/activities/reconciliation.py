@@ -190,13 +190,15 @@ class ReconciliationActivities:
 
 def _asked(order: RunOrder) -> dict[str, Any]:
     span = Span(datetime.fromisoformat(order.window.start), datetime.fromisoformat(order.window.end))
+    # The engine asks for what it reads from threads of its own, which know of no activity.
+    surroundings = contextvars.copy_context()
     return {
         "request": order.request,
         "span": span,
         "run_id": order.run_id,
         "workflow_id": order.workflow_id,
         "give_up": activity.info().attempt >= TRIES_PER_SOURCE,
-        "progress": activity.heartbeat,
+        "progress": lambda step: surroundings.copy().run(activity.heartbeat, step),
     }
 
 

@@ -13,11 +13,12 @@ from worker.cli.output import as_json, print_json
 from worker.cli.reconcile import INCOMPLETE, exit_code, print_run, reconcile
 from worker.cli.statement_words import describe_file, own_formats, told_of, told_options
 from worker.config import WorkerConfig, load
-from worker.connections import reading, store_of
+from worker.connections import lake_of, reading, store_of
 from worker.contract.reconciliation import Reconcile, ReconciliationResult
 from worker.domain.errors import InvalidStatement
 from worker.services.ports import StatementScope
 from worker.statements.importing import Imported, StatementImport
+from worker.statements.told import Told
 
 
 @click.command("import")
@@ -52,15 +53,14 @@ def import_files(
         taking = StatementImport(
             database,
             store_of(config),
+            lambda: lake_of(config),
             config.shop.name,
             own=own_formats(config.statements),
             whole=config.statements.on_reject == "file",
         )
-        for name, content in _named(config, files):
+        for name, file in _named(config, files):
             try:
-                imported = taking.take(
-                    name, content, datetime.now(UTC), format_name=format_name, provider=provider, told=told
-                )
+                imported = _taken(taking, name, file, format_name=format_name, provider=provider, told=told)
             except InvalidStatement as problem:
                 click.echo(f"orders: {problem.code}: {name}: {problem}", err=True)
                 codes.append(EXIT_REFUSED)
@@ -78,8 +78,20 @@ def import_files(
         raise click.exceptions.Exit(max(codes))
 
 
-def _named(config: WorkerConfig, paths: tuple[Path, ...]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each file that is named, or lies in the drop folder."""
+def _taken(
+    taking: StatementImport, name: str, file: Path | bytes, *, format_name: str | None, provider: str | None, told: Told
+) -> Imported:
+    now = datetime.now(UTC)
+    if isinstance(file, Path):
+        imported = taking.take_report(file, now, format_name=format_name, provider=provider)
+        if imported is not None:
+            return imported
+        file = file.read_bytes()
+    return taking.take(name, file, now, format_name=format_name, provider=provider, told=told)
+
+
+def _named(config: WorkerConfig, paths: tuple[Path, ...]) -> Iterator[tuple[str, Path | bytes]]:
+    """Yield each file that is named, and the name and content of each that lies in the drop folder."""
     if not paths:
         store = store_of(config)
         for key in store.names(config.statements.drop):
@@ -87,12 +99,12 @@ def _named(config: WorkerConfig, paths: tuple[Path, ...]) -> Iterator[tuple[str,
     for path in paths:
         inside = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
         for file in inside if path.is_dir() else [path]:
-            yield file.name, file.read_bytes()
+            yield file.name, file
 
 
 def _compared(config: WorkerConfig, imported: Imported) -> ReconciliationResult | None:
     """Reconcile the books with a file; None where it has nothing to compare with."""
-    if imported.file.scope is not StatementScope.LEDGER or not imported.parsed.lines:
+    if imported.file.scope is not StatementScope.LEDGER or not imported.lines:
         return None
     request = Reconcile(
         shop=config.shop.name,
@@ -117,7 +129,7 @@ def _answered(
     """Print what a comparison answered, or keep it for the JSON document; return the exit code it stands for."""
     if result is None:
         answers.append(imported.file)
-        if asked and imported.file.scope is StatementScope.LEDGER and not imported.parsed.lines:
+        if asked and imported.file.scope is StatementScope.LEDGER and not imported.lines:
             click.echo("nothing to compare: the file has no line that could be read", err=True)
             return INCOMPLETE
         return 0
@@ -131,7 +143,7 @@ def _answered(
 def _what_became_of(imported: Imported) -> None:
     click.echo("imported" if imported.added else "this very file was imported before; nothing was added")
     if imported.foreign:
-        click.echo(f"{imported.foreign} lines of other shops are left out")
+        click.echo(f"{imported.foreign} lines of other shops take no part")
     if imported.added and imported.file.scope is StatementScope.BANK:
         click.echo(f"{imported.new_entries} of {len(imported.parsed.entries)} bank entries were new")
     if imported.file.scope is StatementScope.PAYOUTS:

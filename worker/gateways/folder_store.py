@@ -1,8 +1,11 @@
 """The object store as a folder: objects appear whole or not at all."""
 
 import os
+import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from worker.domain.errors import InvalidInput, NotFound
 
@@ -15,13 +18,21 @@ class FolderStore:
 
     def put(self, path: str, content: bytes) -> str:
         """Write the object by rename; return its path as given."""
+        return self._write(path, lambda file: file.write(content))
+
+    def put_file(self, path: str, source: Path) -> str:
+        """Write the object from a file, by rename; return its path as given."""
+        with source.open("rb") as content:
+            return self._write(path, lambda file: shutil.copyfileobj(content, file))
+
+    def _write(self, path: str, write: Callable[[BinaryIO], object]) -> str:
         target = self._inside(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                write(file)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.chmod(0o640)

@@ -5,9 +5,10 @@ container they are its role's.
 """
 
 import threading
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -39,6 +40,17 @@ class S3Store:
         key = _key(path)
         try:
             self._client.put_object(Bucket=self._bucket, Key=key, Body=content)
+        except (ClientError, BotoCoreError) as error:
+            raise _translated(error, self._bucket, path) from error
+        return path
+
+    def put_file(self, path: str, source: Path) -> str:
+        """Write the object from a file, in parts where it is large. Raises as `put` does."""
+        key = _key(path)
+        try:
+            self._client.upload_file(str(source), self._bucket, key)
+        except S3UploadFailedError as error:
+            raise ProviderUnavailable(f"the bucket {self._bucket} did not take {path!r} whole") from error
         except (ClientError, BotoCoreError) as error:
             raise _translated(error, self._bucket, path) from error
         return path

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from worker.domain.ledger import LedgerLine
 from worker.lake.columns import aware, batches_of, items_of, schema_of
-from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, parquet, quoted
+from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, parquet, quoted, workspace
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.naming import LINE_NAME
 
@@ -133,9 +133,9 @@ class Batches:
 
     def lines(self, batch: Batch) -> Iterator[LedgerLine]:
         """Stream the lines of a batch."""
-        with engine(self._limits) as opened:
+        with workspace(self._limits) as folder:
             for _, file in batch.files:
-                for some in pq.ParquetFile(self._files.fetch(file.path, opened.folder)).iter_batches(ROW_GROUP):
+                for some in pq.ParquetFile(self._files.fetch(file.path, folder)).iter_batches(ROW_GROUP):
                     yield from items_of(LedgerLine, pa.Table.from_batches([some]))
 
 

@@ -5,9 +5,10 @@ fetched by themselves, files are handed to it by path.
 """
 
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -24,6 +25,8 @@ class EngineLimits:
     threads: int = 2
     spill: Path | None = None
     """Where it puts what does not fit; None: the system's folder for temporary files."""
+    turns: threading.BoundedSemaphore = field(default_factory=threading.BoundedSemaphore, compare=False, repr=False)
+    """One engine at a time for whoever shares these limits, so that they bound a process and not a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,24 @@ class Engine:
 
 
 @contextmanager
-def engine(limits: EngineLimits) -> Iterator[Engine]:
-    """Open an engine; its files are gone afterwards."""
+def workspace(limits: EngineLimits) -> Iterator[Path]:
+    """Make a folder for files on their way; it is gone afterwards."""
+    if limits.spill is not None:
+        limits.spill.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="orders-lake-", dir=limits.spill) as folder:
-        spill = Path(folder) / "spill"
+        yield Path(folder)
+
+
+@contextmanager
+def engine(limits: EngineLimits) -> Iterator[Engine]:
+    """Open an engine once it is its turn; its files are gone afterwards. Not to be asked for while one is held."""
+    with limits.turns, workspace(limits) as folder:
         connection = duckdb.connect(
             ":memory:",
             config={
                 "memory_limit": f"{limits.memory_mb}MB",
                 "threads": limits.threads,
-                "temp_directory": str(spill),
+                "temp_directory": str(folder / "spill"),
                 # Order is made where it matters; keeping it otherwise would hold whole files in memory.
                 "preserve_insertion_order": False,
                 "autoinstall_known_extensions": False,
@@ -52,7 +63,7 @@ def engine(limits: EngineLimits) -> Iterator[Engine]:
             },
         )
         try:
-            yield Engine(connection, Path(folder))
+            yield Engine(connection, folder)
         finally:
             connection.close()
 

@@ -22,7 +22,7 @@ from worker.domain.payment import BookEntry
 from worker.lake.batches import Batch
 from worker.lake.collecting import collect
 from worker.lake.columns import ENTRY_SCHEMA, items_of, schema_of
-from worker.lake.engine import EngineLimits, engine, parquet
+from worker.lake.engine import EngineLimits, engine, parquet, workspace
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.payouts import payouts_of
 from worker.lake.sifting import sift
@@ -100,8 +100,9 @@ class GatheredRun:
                 f"select distinct name from (select payment_reference as name from {parquet(lines)} "  # noqa: S608
                 f"union all select source_id from {parquet(lines)}) where name <> '' order by name"
             )
-            while some := asked.fetchmany(_AT_ONCE):
-                yield [row[0] for row in some]
+            found = [row[0] for row in asked.fetchall()]
+        for start in range(0, len(found), _AT_ONCE):
+            yield found[start : start + _AT_ONCE]
 
     def collect(self, owners: Mapping[str, str], suspects: Sequence[str], scope: Scope, rules: Rules) -> int:
         """Bring together all movements of every key that does not trivially agree; return how many pieces that makes."""
@@ -132,9 +133,9 @@ class GatheredRun:
 
     def piece(self, number: int) -> Piece:
         """Return one piece, after `collect`."""
-        with engine(self._limits) as opened:
-            entries = pq.read_table(self._files.fetch(self._at(f"piece-entries-{number:03d}.parquet"), opened.folder))
-            lines = pq.read_table(self._files.fetch(self._at(f"piece-lines-{number:03d}.parquet"), opened.folder))
+        with workspace(self._limits) as folder:
+            entries = pq.read_table(self._files.fetch(self._at(f"piece-entries-{number:03d}.parquet"), folder))
+            lines = pq.read_table(self._files.fetch(self._at(f"piece-lines-{number:03d}.parquet"), folder))
         owners: dict[str, str] = {}
         for name, owner in (("payment_reference", "payment_owner"), ("source_id", "source_owner")):
             pairs = zip(lines.column(name).to_pylist(), lines.column(owner).to_pylist(), strict=True)
@@ -162,8 +163,8 @@ class GatheredRun:
         file = self._manifest["records"].get(kind.__name__)
         if file is None:
             return []
-        with engine(self._limits) as opened:
-            return items_of(kind, pq.read_table(self._files.fetch(file["path"], opened.folder)))
+        with workspace(self._limits) as folder:
+            return items_of(kind, pq.read_table(self._files.fetch(file["path"], folder)))
 
     def keep_findings(self, part: str, findings: Iterable[Finding], sums: Iterable[WindowSums]) -> None:
         """Keep what the rules said of one part."""

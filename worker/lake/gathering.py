@@ -8,11 +8,11 @@ is the run's.
 """
 
 import json
-import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -25,11 +25,12 @@ from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.ledger import LedgerLine
 from worker.lake.batches import Batch, Batches
 from worker.lake.columns import ENTRY_SCHEMA, batches_of, schema_of
-from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, parquet, quoted
+from worker.lake.engine import ROW_GROUP, EngineLimits, engine, parquet, quoted, workspace
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.gathered import GatheredRun
 from worker.lake.naming import ENTRY_NAME
-from worker.services.ports.lake import ENTRY_COLUMNS, EntryBlock, LineBatch
+from worker.lake.reports import keep_report, line_batch
+from worker.services.ports.lake import ENTRY_COLUMNS, EntryBlock, KeptReport, LineBatch, RowParser
 
 R = TypeVar("R")
 
@@ -50,14 +51,16 @@ class Lake:
 
     def keep(self, shop: str, provider: str, name: str, lines: Iterable[LedgerLine]) -> LineBatch:
         """Keep the lines of a statement file; the same name again is the same batch."""
-        batch = self._batches.write(shop, provider, name, lines)
-        return LineBatch(name=batch.name, rows=batch.rows, first_at=batch.first_at, last_at=batch.last_at)
+        return line_batch(self._batches.write(shop, provider, name, lines))
+
+    def keep_report(self, shop: str, provider: str, name: str, path: Path, parser: RowParser) -> KeptReport | None:
+        """Keep the lines of a large report without reading it row by row; None where it is not of a form for that."""
+        return keep_report(self._batches, self._limits, shop, provider, name, path, parser)
 
     @contextmanager
     def gathering(self, shop: str, provider: str, run_id: str) -> Iterator["GatheringRun"]:
         """Begin to gather a run; what an earlier attempt left is not touched and not seen."""
-        with engine(self._limits) as opened:
-            yield GatheringRun(self, self._files, self._batches, opened, shop, provider, run_id)
+        yield GatheringRun(self, self._files, self._batches, self._limits, shop, provider, run_id)
 
     def gathered(self, reference: str) -> GatheredRun:
         """Return a run that was sealed. Raises Conflict when it is gone."""
@@ -72,12 +75,19 @@ class GatheringRun:
     """Implements `Gathering`."""
 
     def __init__(
-        self, lake: Lake, files: LakeFiles, batches: Batches, opened: Engine, shop: str, provider: str, run_id: str
+        self,
+        lake: Lake,
+        files: LakeFiles,
+        batches: Batches,
+        limits: EngineLimits,
+        shop: str,
+        provider: str,
+        run_id: str,
     ) -> None:
         self._lake = lake
         self._files = files
         self._batches = batches
-        self._opened = opened
+        self._limits = limits
         self._shop = shop
         self._provider = provider
         attempt = uuid.uuid4().hex[:12]
@@ -98,52 +108,49 @@ class GatheringRun:
 
     def entries(self, blocks: Iterable[EntryBlock]) -> None:
         """Take our movements; after the lines, whose buckets they share."""
-        buckets = self._kept.buckets
-        target = self._opened.folder / "entries"
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir()
         # A transaction that was rolled back gathers again.
         self._entries = []
         told = _Told(blocks)
-        sql = self._opened.connection
-        sql.register("block", pa.RecordBatchReader.from_batches(ENTRY_SCHEMA, iter(told)))
-        copied = (
-            f"copy (select *, hash({ENTRY_NAME}) % {buckets} as bucket from block) to {quoted(target)} "  # noqa: S608 - our own names
-            f"(format parquet, partition_by (bucket), row_group_size {ROW_GROUP})"
-        )
-        try:
-            sql.execute(copied)
-        except duckdb.Error:
-            if told.failure is not None:
-                raise told.failure from None
-            raise
-        finally:
-            sql.unregister("block")
-        written = sorted(target.rglob("*.parquet"))
-        for number, path in enumerate(written):
-            bucket = int(path.parent.name.removeprefix("bucket="))
-            rows = pq.ParquetFile(path).metadata.num_rows
-            stored = self._files.publish(path, f"{self._reference}/entries-{bucket:03d}-{number}.parquet", rows)
-            self._entries.append((bucket, stored))
+        with engine(self._limits) as opened:
+            sql = opened.connection
+            target = opened.folder / "entries"
+            target.mkdir()
+            sql.register("block", pa.RecordBatchReader.from_batches(ENTRY_SCHEMA, iter(told)))
+            try:
+                sql.execute(
+                    f"copy (select *, hash({ENTRY_NAME}) % {self._kept.buckets} as bucket from block) "  # noqa: S608 - our own names
+                    f"to {quoted(target)} (format parquet, partition_by (bucket), row_group_size {ROW_GROUP})"
+                )
+            except duckdb.Error:
+                if told.failure is not None:
+                    raise told.failure from None
+                raise
+            for number, path in enumerate(sorted(target.rglob("*.parquet"))):
+                bucket = int(path.parent.name.removeprefix("bucket="))
+                rows = pq.ParquetFile(path).metadata.num_rows
+                stored = self._files.publish(path, f"{self._reference}/entries-{bucket:03d}-{number}.parquet", rows)
+                self._entries.append((bucket, stored))
 
     def booked_orders(self) -> list[str]:
         """Return the orders of the entries, each once, sorted."""
-        files = [self._files.fetch(file.path, self._opened.folder / "fetched") for _, file in self._entries]
-        if not files:
+        if not self._entries:
             return []
-        sql = f"select distinct order_id from {parquet(files)} order by order_id"  # noqa: S608
-        return [row[0] for row in self._opened.connection.execute(sql).fetchall()]
+        with engine(self._limits) as opened:
+            files = [self._files.fetch(file.path, opened.folder / "fetched") for _, file in self._entries]
+            sql = f"select distinct order_id from {parquet(files)} order by order_id"  # noqa: S608
+            return [row[0] for row in opened.connection.execute(sql).fetchall()]
 
     def records(self, kind: type[R], items: Iterable[R]) -> None:
         """Take records of another leg."""
-        made = self._opened.folder / "records.parquet"
-        rows = 0
-        with pq.ParquetWriter(made, schema_of(kind)) as writer:
-            for batch in batches_of(kind, items):
-                writer.write_batch(batch)
-                rows += batch.num_rows
         name = kind.__name__
-        self._records[name] = self._files.publish(made, f"{self._reference}/{name}.parquet", rows)
+        rows = 0
+        with workspace(self._limits) as folder:
+            made = folder / "records.parquet"
+            with pq.ParquetWriter(made, schema_of(kind)) as writer:
+                for batch in batches_of(kind, items):
+                    writer.write_batch(batch)
+                    rows += batch.num_rows
+            self._records[name] = self._files.publish(made, f"{self._reference}/{name}.parquet", rows)
 
     def seal(self, facts: Mapping[str, Any]) -> GatheredRun:
         """Say that everything is in, together with facts about the run that later steps need (JSON)."""

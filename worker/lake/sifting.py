@@ -44,19 +44,18 @@ def sift(
         sql.execute(statement, named)
     sql.execute(
         f"create or replace temp view summed_entry as select entry.* from entry "  # noqa: S608
-        f"join pair on pair.class = {ENTRY_CLASS} and pair.name = {ENTRY_NAME} where pair.clear"
+        f"anti join aside_name on aside_name.class = {ENTRY_CLASS} and aside_name.name = {ENTRY_NAME}"
     )
     sql.execute(
         "create or replace temp view summed_line as select line.* from line "
-        "left join pair on pair.class = line.class and pair.name = line.name where case "
-        "when line.class in ('capture', 'refund') then pair.clear when line.class in ('dispute', 'loose') then false "
-        "else line.own and line.line_id not in (select line_id from repeated) end"
+        "anti join aside_name on aside_name.class = line.class and aside_name.name = line.name "
+        "where class in ('capture', 'refund') "
+        "or (class = 'other' and own and line_id not in (select line_id from repeated))"
     )
     sums = sums_of(opened, scope)
     made = (opened.folder / "aside-entries.parquet", opened.folder / "aside-lines.parquet")
     for name, path in zip(("aside_entry", "aside_line"), made, strict=True):
-        columns = "* exclude (own)" if name == "aside_line" else "*"
-        sql.execute(f"copy (select {columns} from {name}) to {quoted(path)} (format parquet)")  # noqa: S608
+        sql.execute(f"copy {name} to {quoted(path)} (format parquet)")
     return *made, sums
 
 

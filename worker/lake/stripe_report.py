@@ -7,7 +7,7 @@ are for the parser; a file whose table is not plain is for it as a whole.
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import duckdb
 from worker.contract.currencies import EXPONENTS
 from worker.domain.ledger import STRIPE_CATEGORIES, LineKind
 from worker.domain.money import EXPONENTS_BY_PROVIDER
-from worker.lake.engine import Engine, quoted
+from worker.lake.engine import ROW_GROUP, Engine, parquet, quoted
 
 PROVIDER = "stripe"
 FORMAT = "stripe_payout_reconciliation"
@@ -26,7 +26,6 @@ TOTALS = frozenset(
 """First words of rows that sum up others: a file that ends with one is the parser's as a whole."""
 NEEDED = ("balance_transaction_id", "currency", "gross", "fee", "net", "reporting_category")
 _HEAD = 65_536
-_NAME = "'[!-~]{0,128}'"
 _CREATED = ("created_utc", "created")
 _PAID_OUT = (
     "automatic_payout_effective_at_utc",
@@ -39,7 +38,7 @@ _PAID_OUT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkReport:
-    """A report that was read: its plain rows are the engine's table `plain`."""
+    """A report that was read: its plain rows are the engine's view `plain`."""
 
     rows: int
     header: tuple[str, ...]
@@ -48,7 +47,7 @@ class BulkReport:
 
 
 def read_report(opened: Engine, path: Path, shop: str, most_odd: int = 10_000) -> BulkReport | None:
-    """Read a report into the engine's table `plain`; None where the whole file is for the parser.
+    """Read a report into the engine's view `plain`; None where the whole file is for the parser.
 
     `shop` is ours: an order id counts only where the row names it, or no shop. More than `most_odd` rows that are not
     plain are no exceptions any more.
@@ -60,26 +59,35 @@ def read_report(opened: Engine, path: Path, shop: str, most_odd: int = 10_000) -
     types = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in columns)
     source = (
         f"read_csv({quoted(path)}, header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', "
-        f"new_line = {_new_line(path)}, columns = {{{types}}}, strict_mode = true, max_line_size = 1048576)"
+        f"columns = {{{types}}}, strict_mode = true, max_line_size = 1048576)"
     )
-    named = {name: f"trim(coalesce({column}, ''))" for name, column in zip(header, columns, strict=True) if name}
     sql = opened.connection
     _exponents(opened)
+    raw = opened.folder / "report.parquet"
+    cells = ", ".join(columns)
     try:
+        # The text is read once; everything after that reads columns.
         sql.execute(
-            f"create or replace temp view told as select *, {_conditions(named)} as is_plain "  # noqa: S608 - our own columns
-            f"from {source} left join exponent on exponent.code = upper({named['currency']})"
+            f"copy (select {_line(shop)}, is_plain, case when not is_plain then [{cells}] end as cells "  # noqa: S608 - our own columns
+            f"from (select *, {_conditions()} as is_plain from (select *, {_amounts()} from ("
+            f"select {cells}, {_fields(header, columns)} from {source}) "
+            f"left join exponent on exponent.code = currency))) "
+            f"to {quoted(raw)} (format parquet, row_group_size {ROW_GROUP})"
         )
-        rows, odd = sql.execute("select count(*), count(*) filter (where not is_plain) from told").fetchall()[0]
-        if odd > most_odd:
-            return None
-        cells = f"select {', '.join(columns)} from told where not is_plain"  # noqa: S608
-        unread = tuple(tuple(cell or "" for cell in row) for row in sql.execute(cells).fetchall())
     except duckdb.Error:
         return None
+    told = parquet([raw])
+    rows, odd = sql.execute(f"select count(*), count(*) filter (where not is_plain) from {told}").fetchall()[0]  # noqa: S608
+    # A reader that took two rows for one, or none for many, would lose money silently: the count is checked apart.
+    if odd > most_odd or rows != _records(path):
+        return None
+    found = sql.execute(f"select cells from {told} where not is_plain").fetchall()  # noqa: S608
+    unread = tuple(tuple(cell or "" for cell in row) for (row,) in found)
     if any(_first(row) in TOTALS for row in unread):
         return None
-    sql.execute(f"create or replace temp view plain as select {_line(named, shop)} from told where is_plain")  # noqa: S608
+    sql.execute(
+        f"create or replace temp view plain as select * exclude (is_plain, cells) from {told} where is_plain"  # noqa: S608
+    )
     return BulkReport(rows=rows, header=header, odd=unread)
 
 
@@ -99,9 +107,15 @@ def _header(path: Path) -> tuple[str, ...] | None:
     return names
 
 
-def _new_line(path: Path) -> str:
+def _records(path: Path) -> int:
+    """Return how many records the file has below its header, if each stands in one line of its own."""
+    ends = 0
+    last = b"\n"
     with path.open("rb") as file:
-        return r"'\r\n'" if b"\r\n" in file.read(_HEAD) else r"'\n'"
+        while chunk := file.read(1 << 20):
+            ends += chunk.count(b"\n")
+            last = chunk[-1:]
+    return ends - 1 + (last != b"\n")
 
 
 def _first(row: Sequence[str]) -> str:
@@ -117,109 +131,108 @@ def _exponents(opened: Engine) -> None:
     )
 
 
-def _conditions(named: Mapping[str, str]) -> str:
-    """Return the condition of a plain row: the parser surely reads it."""
-    created = _created(named)
-    checks = [
-        f"regexp_full_match({named['currency']}, '[A-Za-z]{{3}}')",
-        "decimals is not null and decimals <= 3",
-        *(_is_amount(named[name]) for name in ("gross", "net")),
-        f"({named['fee']} = '' or {_is_amount(named['fee'])})",
-        f"{_minor(named['gross'])} - {_fee(named)} = {_minor(named['net'])}",
-        rf"regexp_full_match({created}, '(199\d|20\d\d)-\d\d-\d\d[ T]\d\d:\d\d:\d\d')",
-        f"try_cast({created} as timestamp) is not null",
-        rf"({_paid_out(named)} = '' or regexp_full_match({_paid_out(named)}, '(199\d|20\d\d)-\d\d-\d\d( .*)?'))",
-        f"({_paid_out(named)} = '' or try_cast(left({_paid_out(named)}, 10) as date) is not null)",
-        f"{named['balance_transaction_id']} <> '' and {named['reporting_category']} <> ''",
-        *(
-            f"regexp_full_match({named[name]}, {_NAME})"
-            for name in (
-                "balance_transaction_id",
-                "reporting_category",
-                "payment_intent_id",
-                "source_id",
-                "automatic_payout_id",
-                "payout_id",
-                "payment_method_type",
-                "payment_metadata[shop]",
-                "payment_metadata[order_id]",
-                "refund_metadata[order_id]",
-            )
-            if name in named
-        ),
-    ]
-    seen = _text(named, "customer_facing_amount")
-    same = (
-        f"{seen} = {named['gross']} and upper({_text(named, 'customer_facing_currency')}) = upper({named['currency']})"
+_IDENTIFIERS = {
+    "line": "balance_transaction_id",
+    "category": "reporting_category",
+    "payment": "payment_intent_id",
+    "source": "source_id",
+    "automatic_payout": "automatic_payout_id",
+    "manual_payout": "payout_id",
+    "method": "payment_method_type",
+    "their_shop": "payment_metadata[shop]",
+    "payment_order": "payment_metadata[order_id]",
+    "refund_order": "refund_metadata[order_id]",
+}
+
+
+def _fields(header: Sequence[str], columns: Sequence[str]) -> str:
+    """Return the cells that matter by the names used here, trimmed; empty where the report has no such column."""
+    place = dict(zip(header, columns, strict=True))
+
+    def text(name: str) -> str:
+        return f"trim(coalesce({place[name]}, ''))" if name in place else "''"
+
+    def first_of(names: Sequence[str]) -> str:
+        some = [f"nullif({text(name)}, '')" for name in names if name in place]
+        return f"coalesce({', '.join(some)}, '')" if some else "''"
+
+    fields = {name: text(column) for name, column in _IDENTIFIERS.items()} | {
+        "currency": f"upper({text('currency')})",
+        "gross": text("gross"),
+        "fee": text("fee"),
+        "net": text("net"),
+        "created": first_of((*_CREATED, *_PAID_OUT[-2:])),
+        "paid_out": first_of(_PAID_OUT),
+        "country": text("card_country"),
+        "seen": text("customer_facing_amount"),
+        "seen_in": f"upper({text('customer_facing_currency')})",
+    }
+    return ", ".join(f"{value} as {name}" for name, value in fields.items())
+
+
+def _amounts() -> str:
+    """Return the amounts in minor units; null where a cell is none."""
+    minor = "try_cast(try_cast({} as decimal(24, 3)) * power_of_ten as bigint)"
+    return (
+        f"{minor.format('gross')} as gross_minor, {minor.format('net')} as net_minor, "
+        f"case when fee = '' then 0 else {minor.format('fee')} end as fee_minor"
     )
-    checks.append(f"({seen} = '' or ({same}))")
+
+
+_DAY = (
+    "paid_out[5] = '-' and paid_out[8] = '-' and paid_out[11] in ('', ' ') "
+    "and try_cast(paid_out[1:10] as date) between '1990-01-01' and '2099-12-31'"
+)
+
+
+def _conditions() -> str:
+    """Return the condition of a plain row: the parser surely reads it."""
+    amount = r"-?[0-9]{{1,12}}(\.[0-9]{{1,{places}}})?"
+    amounts = " ".join(
+        f"when {places} then regexp_full_match(concat(gross, '|', fee, '|', net), "
+        f"{quoted(f'{one}[|]({one})?[|]{one}')})"
+        for places in (2, 3)
+        for one in [amount.format(places=places)]
+    )
+    whole = quoted("-?[0-9]{1,12}[|](-?[0-9]{1,12})?[|]-?[0-9]{1,12}")
+    checks = [
+        # All names at once: printable ASCII without spaces, which the parser takes as they are.
+        f"regexp_full_match(concat({', '.join(_IDENTIFIERS)}), '[!-~]*')",
+        f"greatest({', '.join(f'length({name})' for name in _IDENTIFIERS)}) <= 128",
+        "line <> '' and category <> ''",
+        f"case decimals {amounts} when 0 then regexp_full_match(concat(gross, '|', fee, '|', net), {whole}) else false end",
+        "gross_minor - fee_minor = net_minor",
+        "length(created) = 19 and created[5] = '-' and created[8] = '-' and created[14] = ':' and created[17] = ':'",
+        "try_cast(created as timestamp) between '1990-01-01' and '2099-12-31 23:59:59'",
+        f"(paid_out = '' or ({_DAY}))",
+        "(seen = '' or (seen = gross and seen_in = currency))",
+    ]
     return " and ".join(f"coalesce({check}, false)" for check in checks)
 
 
-def _line(named: Mapping[str, str], shop: str) -> str:
+def _line(shop: str) -> str:
     """Return the columns of `LedgerLine` of a plain row."""
-    category = named["reporting_category"]
     kinds = " ".join(f"when {quoted(word)} then {quoted(kind)}" for word, kind in STRIPE_CATEGORIES.items())
-    theirs = _text(named, "payment_metadata[shop]")
-    foreign = f"{quoted(shop)} <> '' and {theirs} <> '' and {theirs} <> {quoted(shop)}"
-    order = _first_of(_text(named, "payment_metadata[order_id]"), _text(named, "refund_metadata[order_id]"))
-    seen = f"{_text(named, 'customer_facing_amount')} <> ''"
-    country = _text(named, "card_country")
-    paid_out = _paid_out(named)
+    foreign = f"{quoted(shop)} <> '' and their_shop <> '' and their_shop <> {quoted(shop)}"
     values = {
-        "line_id": named["balance_transaction_id"],
+        "line_id": "line",
         "provider": quoted(PROVIDER),
-        "kind": f"case {category} {kinds} else {quoted(LineKind.UNCLASSIFIED)} end",
-        "currency": f"upper({named['currency']})",
-        "gross_minor": _minor(named["gross"]),
-        "fee_minor": _fee(named),
-        "net_minor": _minor(named["net"]),
-        "created_at": f"cast({_created(named)} as timestamp)",
-        "payment_reference": _text(named, "payment_intent_id"),
-        "order_id": f"case when {foreign} then '' else {order} end",
-        "source_id": _text(named, "source_id"),
-        "payout_id": _first_of(_text(named, "automatic_payout_id"), _text(named, "payout_id")),
-        "type_text": category,
-        "shop": theirs,
-        "method": _text(named, "payment_method_type"),
-        "country": f"case when regexp_full_match({country}, '[A-Za-z]{{2}}') then upper({country}) else '' end",
-        "customer_currency": f"case when {seen} then upper({named['currency']}) else '' end",
-        "customer_minor": f"case when {seen} then {_minor(named['gross'])} else 0 end",
-        "payout_at": f"case when {paid_out} <> '' then cast(left({paid_out}, 10) as timestamp) end",
+        "kind": f"case category {kinds} else {quoted(LineKind.UNCLASSIFIED)} end",
+        "currency": "currency",
+        "gross_minor": "gross_minor",
+        "fee_minor": "fee_minor",
+        "net_minor": "net_minor",
+        "created_at": "try_cast(created as timestamp)",
+        "payment_reference": "payment",
+        "order_id": f"case when {foreign} then '' when payment_order <> '' then payment_order else refund_order end",
+        "source_id": "source",
+        "payout_id": "case when automatic_payout <> '' then automatic_payout else manual_payout end",
+        "type_text": "category",
+        "shop": "their_shop",
+        "method": "method",
+        "country": "case when regexp_full_match(country, '[A-Za-z]{2}') then upper(country) else '' end",
+        "customer_currency": "case when seen <> '' then currency else '' end",
+        "customer_minor": "case when seen <> '' then gross_minor else 0 end",
+        "payout_at": "try_cast(paid_out[1:10] as timestamp)",
     }
     return ", ".join(f"{value} as {name}" for name, value in values.items())
-
-
-def _text(named: Mapping[str, str], name: str) -> str:
-    return named.get(name, "''")
-
-
-def _first_of(*values: str) -> str:
-    some = [f"nullif({value}, '')" for value in values]
-    return f"coalesce({', '.join(some)}, '')"
-
-
-def _created(named: Mapping[str, str]) -> str:
-    return _first_of(*(_text(named, name) for name in (*_CREATED, *_PAID_OUT[-2:])))
-
-
-def _paid_out(named: Mapping[str, str]) -> str:
-    return _first_of(*(_text(named, name) for name in _PAID_OUT))
-
-
-def _is_amount(value: str) -> str:
-    """As many decimals as the currency has, or none."""
-    whole = f"regexp_full_match({value}, '-?[0-9]{{1,12}}')"
-    places = " or ".join(
-        rf"(decimals = {places} and regexp_full_match({value}, '-?[0-9]{{1,12}}\.[0-9]{{1,{places}}}'))"
-        for places in (2, 3)
-    )
-    return f"({whole} or {places})"
-
-
-def _minor(value: str) -> str:
-    return f"cast(try_cast({value} as decimal(18, 3)) * power_of_ten as bigint)"
-
-
-def _fee(named: Mapping[str, str]) -> str:
-    return f"case when {named['fee']} = '' then 0 else {_minor(named['fee'])} end"

@@ -1,6 +1,7 @@
-"""Imported statement files and their normalised lines, in MySQL.
+"""Imported statement files, in MySQL: what each is, what was checked, which rows could not be read.
 
-A file is stored whole, in one transaction, and once: its SHA-256 is its key. Lines keep the file's order.
+A file is stored once: its SHA-256 is its key. Its lines are in the lake; those of files that a release without one
+imported are read from here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,6 @@ from worker.repositories.schema import STATEMENT_FILES, STATEMENT_LINES, STATEME
 from worker.services.ports import RejectedRow, StatementFile, StatementScope
 
 _ADD = insert(STATEMENT_FILES)
-_ADD_LINE = insert(STATEMENT_LINES)
 _ADD_REJECT = insert(STATEMENT_REJECTS)
 _GET = select(STATEMENT_FILES).where(STATEMENT_FILES.c.sha256 == bindparam("of_file"))
 
@@ -26,8 +26,8 @@ class MysqlStatementStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, file: StatementFile, lines: Sequence[LedgerLine], rejects: Sequence[RejectedRow]) -> bool:
-        """Store the file whole; return False when this very file (SHA-256) is there already."""
+    def add(self, file: StatementFile, rejects: Sequence[RejectedRow]) -> bool:
+        """Store what is known of the file; return False when this very file (SHA-256) is there already."""
         values = {
             "sha256": file.sha256,
             "shop": file.shop,
@@ -44,9 +44,6 @@ class MysqlStatementStore:
         }
         if not insert_once(self._connection, _ADD, values):
             return False
-        for start, some in enumerate(chunked(lines, PAGE)):
-            rows = [_line_values(file.sha256, start * PAGE + index, line) for index, line in enumerate(some)]
-            self._connection.execute(_ADD_LINE, rows)
         for start, rejected in enumerate(chunked(rejects, PAGE)):
             rows = [_reject_values(file.sha256, start * PAGE + index, row) for index, row in enumerate(rejected)]
             self._connection.execute(_ADD_REJECT, rows)
@@ -66,7 +63,7 @@ class MysqlStatementStore:
         return [_file(row) for row in self._connection.execute(newest.limit(limit))]
 
     def lines(self, sha256: str) -> Iterator[LedgerLine]:
-        """Stream the lines in file order."""
+        """Stream the lines of a file that was imported before there was a lake, in file order."""
         statement = select(STATEMENT_LINES).where(STATEMENT_LINES.c.sha256 == sha256)
         return map(_line, paged(self._connection, statement, [STATEMENT_LINES.c.position]))
 
@@ -101,31 +98,6 @@ def _reject_values(sha256: str, position: int, row: RejectedRow) -> dict[str, An
         "line_number": row.line,
         "column_name": row.column,
         "reason": row.reason,
-    }
-
-
-def _line_values(sha256: str, position: int, line: LedgerLine) -> dict[str, Any]:
-    return {
-        "sha256": sha256,
-        "position": position,
-        "line_id": line.line_id,
-        "provider": line.provider,
-        "kind": line.kind.value,
-        "currency": line.currency,
-        "gross_minor": line.gross_minor,
-        "fee_minor": line.fee_minor,
-        "net_minor": line.net_minor,
-        "created_at": line.created_at,
-        "payment_reference": line.payment_reference,
-        "order_id": line.order_id,
-        "source_id": line.source_id,
-        "payout_id": line.payout_id,
-        "type_text": line.type_text,
-        "method": line.method,
-        "country": line.country,
-        "customer_currency": line.customer_currency,
-        "customer_minor": line.customer_minor,
-        "payout_at": line.payout_at,
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from worker.domain.ledger import LedgerLine, Shipment, ShipmentState, ShopOrder
@@ -128,6 +129,10 @@ class ObjectStore(Protocol):
 
     def put(self, path: str, content: bytes) -> str:
         """Write the object at once (readers see all or nothing); return where it is."""
+        ...
+
+    def put_file(self, path: str, source: Path) -> str:
+        """Write the object from a file, in parts where it is large; return where it is as `put` does."""
         ...
 
     def get(self, path: str) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from worker.domain.finding import Finding
@@ -17,6 +18,7 @@ from worker.domain.matching.rules import Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
 from worker.domain.payment import BookEntry
+from worker.services.ports.reconciliation import RejectedRow
 
 R = TypeVar("R")
 
@@ -51,6 +53,41 @@ class LineBatch:
     rows: int
     first_at: datetime | None
     last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutNet:
+    """The sum of a payout's own lines, or of the lines it pays out, in one currency."""
+
+    payout_id: str
+    currency: str
+    is_payout: bool
+    net_minor: int
+
+
+class RowParser(Protocol):
+    """Reads rows of a report that are not of the plain form."""
+
+    def __call__(
+        self, header: Sequence[str], rows: Sequence[Sequence[str]]
+    ) -> tuple[Sequence[LedgerLine], Sequence[RejectedRow]]:
+        """Return the lines of the rows that can be read, and the others with their place in the file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptReport:
+    """A report whose lines are kept, and what its checks need to know of them."""
+
+    batch: LineBatch
+    rows: int
+    """Records below the header."""
+    rejects: tuple[RejectedRow, ...]
+    repeated: tuple[str, ...]
+    """Line ids that stand more than once."""
+    nets: tuple[PayoutNet, ...]
+    foreign: int
+    """Lines of other shops."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +203,10 @@ class RunLake(Protocol):
 
     def keep(self, shop: str, provider: str, name: str, lines: Iterable[LedgerLine]) -> LineBatch:
         """Keep the lines of a statement file; the same name again is the same batch."""
+        ...
+
+    def keep_report(self, shop: str, provider: str, name: str, path: Path, parser: RowParser) -> KeptReport | None:
+        """Keep the lines of a large report without reading it row by row; None where it is not of a form for that."""
         ...
 
     def gathering(self, shop: str, provider: str, run_id: str) -> AbstractContextManager[Gathering]:

@@ -187,10 +187,10 @@ class RejectedRow:
 
 
 class StatementStore(Protocol):
-    """Imported statement files and their normalised lines."""
+    """Imported statement files; their lines are in the lake."""
 
-    def add(self, file: StatementFile, lines: Sequence[LedgerLine], rejects: Sequence[RejectedRow]) -> bool:
-        """Store the file whole; return False when this very file (SHA-256) is there already."""
+    def add(self, file: StatementFile, rejects: Sequence[RejectedRow]) -> bool:
+        """Store what is known of the file; return False when this very file (SHA-256) is there already."""
         ...
 
     def recent(self, shop: str, limit: int) -> list[StatementFile]:
@@ -202,7 +202,7 @@ class StatementStore(Protocol):
         ...
 
     def lines(self, sha256: str) -> Iterator[LedgerLine]:
-        """Stream the lines in file order."""
+        """Stream the lines of a file that was imported before there was a lake, in file order."""
         ...
 
     def rejects(self, sha256: str) -> list[RejectedRow]:

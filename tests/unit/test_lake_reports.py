@@ -1,0 +1,173 @@
+"""What is read in bulk and what row by row is the same, for any report; what cannot be is left to the parser."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.unit.lake_books import lake_in
+from worker.domain.ledger import LedgerLine
+from worker.services.ports import RejectedRow
+from worker.statements.large_report import OddRows, checks_of
+from worker.statements.parse import parse
+
+HEADER = (
+    "automatic_payout_id",
+    "Balance_Transaction_ID",
+    "created_utc",
+    "currency",
+    "gross",
+    "fee",
+    "net",
+    "reporting_category",
+    "source_id",
+    "payment_intent_id",
+    "payment_method_type",
+    "card_country",
+    "customer_facing_amount",
+    "customer_facing_currency",
+    "automatic_payout_effective_at",
+    "payment_metadata[order_id]",
+    "payment_metadata[shop]",
+    "description",
+)
+PLAIN = [
+    "po_1",
+    "txn_{0}",
+    "2026-11-08 14:50:17",
+    "eur",
+    "10.00",
+    "0.30",
+    "9.70",
+    "charge",
+    "ch_{0}",
+    "pi_{0}",
+    "card",
+    "DE",
+    "10.00",
+    "eur",
+    "2026-11-10 00:00:00",
+    "ORD-{0}",
+    "main",
+    "Mug",
+]
+AMOUNTS = [
+    "10.00",
+    "10",
+    "-3.50",
+    "+3",
+    "0.30",
+    "9.70",
+    "1e3",
+    "1,000.00",
+    "0.305",
+    "",
+    " 7.00 ",
+    "99999999999999",
+    "1000",
+]
+CELLS: dict[int, list[str]] = {
+    0: ["", "po_1", "po_2", "x" * 129],
+    1: ["txn_1", "txn_2", "", "tx n", "txn_é", '"txn"', "x" * 129],
+    2: ["2026-11-08 14:50:17", "2026-11-08T14:50:17", "2026-11-08", "2026-13-08 14:50:17", "1985-01-01 00:00:00",
+         "2026-11-08 14:50:17 +0400", "2026-11-08 14:50:17.25", "2026-02-30 00:00:00", ""],
+    3: ["eur", "EUR", "jpy", "kwd", "isk", "xyz", "e", "eu1", ""],
+    4: AMOUNTS,
+    5: AMOUNTS,
+    6: AMOUNTS,
+    7: ["charge", "refund", "payout", "fee", "dispute", "climate", "", "Charge"],
+    8: ["", "ch_1", "re_1", "a b"],
+    9: ["", "pi_1", "pi_\t"],
+    10: ["", "card", "sepa_debit"],
+    11: ["", "DE", "de", "DEU", "1"],
+    12: ["", "10.00", "12.50", "$12.50", "-10.00"],
+    13: ["", "eur", "usd", "EUR"],
+    14: ["", "2026-11-10", "2026-11-10 00:00:00", "10.11.2026", "2026-02-31"],
+    15: ["", "ORD-1", "ORD 1", "ü"],
+    16: ["", "main", "other"],
+    17: ["", "Mug, blue", 'a "quoted" one'],
+}  # fmt: skip
+
+
+def rows(seed: int, count: int = 1500) -> list[list[str]]:
+    """Return rows of which a third have up to three cells that are anything but plain."""
+    chance = Random(seed)
+    made = []
+    for number in range(count):
+        row = [cell.format(number) for cell in PLAIN]
+        if chance.random() < 0.35:
+            for at in chance.sample(sorted(CELLS), chance.randint(1, 3)):
+                row[at] = chance.choice(CELLS[at])
+        made.append(row)
+    return made
+
+
+def written(folder: Path, rows: Sequence[Sequence[str]], end: str = "\n", bom: str = "") -> Path:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator=end)
+    writer.writerows([HEADER, *rows])
+    path = folder / "report.csv"
+    path.write_bytes((bom + text.getvalue()).encode())
+    return path
+
+
+def in_bulk(folder: Path, path: Path) -> tuple[list[LedgerLine], tuple[RejectedRow, ...], dict[str, str]] | None:
+    lake = lake_in(folder, rows_per_bucket=4)
+    kept = lake.keep_report("main", "stripe", "file", path, OddRows(path, "main"))
+    if kept is None:
+        return None
+    batch = lake.batches.find("main", "stripe", "file")
+    assert batch is not None
+    return sorted(lake.batches.lines(batch), key=repr), kept.rejects, checks_of(kept)
+
+
+@pytest.mark.parametrize(("end", "bom"), [("\n", ""), ("\r\n", "\ufeff")], ids=["plain", "marked, CRLF"])
+def test_bulk_reads_what_the_parser_reads(end: str, bom: str, tmp_path: Path) -> None:
+    path = written(tmp_path, rows(seed=len(end)), end, bom)
+    parsed = parse(path.name, path.read_bytes(), shop="main")
+    found = in_bulk(tmp_path, path)
+    assert found is not None
+    lines, rejects, checks = found
+    assert [row for row in rejects if row not in parsed.rejects] == []
+    assert rejects == parsed.rejects
+    assert len(rejects) > 50
+    assert set(lines) ^ set(parsed.lines) == set()
+    assert len(lines) == len(parsed.lines) > 800
+    assert checks == parsed.checks
+
+
+def test_a_plain_report_is_read_in_bulk(tmp_path: Path) -> None:
+    plain = [[cell.format(number) for cell in PLAIN] for number in range(50)]
+    path = written(tmp_path, [*plain, plain[7]])
+    found = in_bulk(tmp_path, path)
+    assert found is not None
+    lines, rejects, checks = found
+    assert (len(lines), rejects) == (51, ())
+    assert checks["each balance transaction once"] == "failed: 1 repeated, first txn_7"
+    assert checks["payout po_1 EUR"] == "not in the file: its items make EUR 494.70"
+
+
+def test_a_record_of_two_lines_is_the_parsers(tmp_path: Path) -> None:
+    plain = [[cell.format(number) for cell in PLAIN] for number in range(5)]
+    plain[3][17] = "two\nlines"
+    assert in_bulk(tmp_path, written(tmp_path, plain)) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"date,amount\n2026-01-01,1\n",
+        b"\xff\xfe" + ",".join(HEADER).encode("utf-16-le"),
+        (",".join(HEADER) + "\n" + ",".join(PLAIN) + "\nTotal" + "," * 17 + "\n").encode(),
+        (",".join(HEADER) + "\nshort,row\n").encode(),
+        (",".join(HEADER) + ",gross\n").encode(),
+    ],
+)
+def test_what_is_no_plain_table_is_the_parsers(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file.csv"
+    path.write_bytes(content)
+    assert in_bulk(tmp_path, path) is None

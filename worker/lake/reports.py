@@ -1,0 +1,52 @@
+"""Keeping a large report of lines: plain rows in bulk, the others as the parser of rows reads them."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from worker.domain.ledger import LedgerLine, LineKind
+from worker.lake.batches import Batch, Batches
+from worker.lake.columns import batches_of, schema_of
+from worker.lake.engine import EngineLimits, engine, parquet
+from worker.lake.stripe_report import read_report
+from worker.services.ports.lake import KeptReport, LineBatch, PayoutNet, RowParser
+
+
+def keep_report(
+    batches: Batches, limits: EngineLimits, shop: str, provider: str, name: str, path: Path, parser: RowParser
+) -> KeptReport | None:
+    """Keep the lines of a report as a batch; None where the whole file is for the parser of rows."""
+    with engine(limits) as opened:
+        report = read_report(opened, path, shop)
+        if report is None:
+            return None
+        lines, rejects = parser(report.header, report.odd)
+        odd = opened.folder / "odd.parquet"
+        with pq.ParquetWriter(odd, schema_of(LedgerLine)) as writer:
+            for some in batches_of(LedgerLine, lines):
+                writer.write_batch(some)
+        columns = ", ".join(schema_of(LedgerLine).names)
+        source = f"(select {columns} from plain union all select {columns} from {parquet([odd])})"  # noqa: S608 - our own columns
+        batch = batches.find(shop, provider, name) or batches.keep(opened, source, shop, provider, name)
+        nets = opened.connection.execute(
+            f"select payout_id, currency, kind = $payout, sum(net_minor)::bigint from {source} "  # noqa: S608
+            "where payout_id <> '' group by all order by all",
+            {"payout": str(LineKind.PAYOUT)},
+        ).fetchall()
+        (foreign,) = opened.connection.execute(
+            f"select count(*) from {source} where shop not in ('', $shop)",  # noqa: S608
+            {"shop": shop},
+        ).fetchall()[0]
+    return KeptReport(
+        batch=line_batch(batch),
+        rows=report.rows,
+        rejects=tuple(rejects),
+        repeated=batch.repeated,
+        nets=tuple(PayoutNet(payout_id=row[0], currency=row[1], is_payout=row[2], net_minor=row[3]) for row in nets),
+        foreign=foreign,
+    )
+
+
+def line_batch(batch: Batch) -> LineBatch:
+    """Return a batch as services know it."""
+    return LineBatch(name=batch.name, rows=batch.rows, first_at=batch.first_at, last_at=batch.last_at)
