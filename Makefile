@@ -1,7 +1,7 @@
 # Every target sets up what it needs, says what it does, and fails when a promise is broken. `make` alone explains.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test chaos infra-test lint format bundle publish lock clean
+.PHONY: help setup demo dev test chaos infra-test bench lint format bundle publish lock clean
 
 VENV := .venv/bin
 # The first Python that is new enough and really runs: version managers leave shims of Pythons that are not installed.
@@ -34,6 +34,9 @@ chaos: .setup ## Random days on a stack of its own, with faults and tampering, f
 infra-test: .setup ## infra/aws against a fake AWS: Terraform's tests, policies, a real apply, the deployed programs
 	@$(VENV)/python -m tests.infra.locked_environments
 	@$(VENV)/python -m pytest tests/infra -m "infra or not infra" -rs  # what is skipped says why
+
+bench: .setup ## Measure: BENCH=ingress|... prints a table, then one line of JSON (ARGS=--quick); without BENCH, a list
+	@$(VENV)/python -m tests.bench $(BENCH) $(ARGS)
 
 lint: .setup ## Formatting, lint, types, import rules, spelling
 	$(VENV)/ruff format --check .

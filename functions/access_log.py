@@ -9,15 +9,15 @@ import re
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
-
-from flask import request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 REQUEST_ID = "orders.request_id"
 _NOTES = "orders.notes"
+_CURRENT: ContextVar[dict[str, object]] = ContextVar("notes")
 _log = logging.getLogger("functions.access")
 _GIVEN_ID = re.compile(r"[A-Za-z0-9-]{8,64}", re.ASCII)
 
@@ -47,7 +47,9 @@ class AccessLog:
         given = environ.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
         environ[REQUEST_ID] = request_id
-        environ[_NOTES] = {}
+        notes: dict[str, object] = {}
+        environ[_NOTES] = notes
+        _CURRENT.set(notes)
         statuses: list[str] = []
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -63,23 +65,22 @@ class AccessLog:
             status = int(statuses[-1][:3]) if statuses else None
             for observer in self._observers:
                 observer.ended(status, seconds, environ[_NOTES])
-            _log.info(
-                "request",
-                extra={
-                    "fields": {
-                        "request_id": request_id,
-                        "method": environ["REQUEST_METHOD"],
-                        "status": status,
-                        "ms": round(seconds * 1000, 1),
-                        **environ[_NOTES],
-                    }
-                },
-            )
+            if _log.isEnabledFor(logging.INFO):
+                line = {
+                    "request_id": request_id,
+                    "method": environ["REQUEST_METHOD"],
+                    "status": status,
+                    "ms": round(seconds * 1000, 1),
+                    **environ[_NOTES],
+                }
+                # Made here and not by _log.info, which would walk the stack to find out where "here" is.
+                made = _log.makeRecord(_log.name, logging.INFO, "", 0, "request", (), None, extra={"fields": line})
+                _log.handle(made)
 
 
 def note(**fields: object) -> None:
-    """Add fields to the line of the request being served. Nothing personal, nothing secret."""
-    note_in(request.environ, **fields)
+    """Add fields to the line of the request that this thread or task serves. Nothing personal, nothing secret."""
+    _CURRENT.get({}).update(fields)
 
 
 def note_in(environ: "WSGIEnvironment", **fields: object) -> None:

@@ -1,8 +1,8 @@
 """Admission: how many requests may be under way in this process; the rest is told to come back at once.
 
 Without the bound, a Temporal server that hangs fills every thread with waiting requests and the health checks
-starve behind them. The server must have more threads than the bound (gunicorn.conf.py sees to it), so that
-there is always one free to say no, and for the health checks, which are not counted.
+starve behind them. Saying no must always be possible, and health checks are not counted: with gunicorn both take a
+turn of the loop (functions.gunicorn_worker); a server with threads must have more of them than the bound.
 """
 
 import threading

@@ -17,7 +17,6 @@ from functions.problems import Malformed, TooLarge, UnsupportedMedia
 from worker.contract.ids import fingerprint
 
 MAX_DEPTH = 64
-STALL_SECONDS = 3
 _STEP = 65536
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9.-]+\+)?json", re.ASCII)
 
@@ -26,15 +25,11 @@ def raw_body(request: Request, limit: int) -> bytes:
     """Return the body exactly as sent.
 
     Raises TooLarge above `limit` bytes in either framing, UnsupportedMedia for an encoded (compressed) body,
-    Malformed when the sender stopped before its announced end, or sent nothing for STALL_SECONDS.
+    Malformed when the sender stopped before its announced end; how long it may take is the server's business.
     """
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise UnsupportedMedia("send the body without Content-Encoding")
     stream: BinaryIO = request.environ["wsgi.input"]
-    connection = request.environ.get("gunicorn.socket")
-    if connection is not None:
-        # A sender that stalls must not keep its place for ever; gunicorn lifts the limit for the next request.
-        connection.settimeout(STALL_SECONDS)
     announced = request.content_length
     if announced is not None:
         if announced > limit:
@@ -78,7 +73,7 @@ def parse_json(body: bytes) -> Any:
     except UnicodeDecodeError:
         raise Malformed("the body is not UTF-8") from None
     try:
-        value = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique)
+        value = _STRICT.decode(text)
     except RecursionError:
         raise Malformed("the JSON is nested too deeply") from None
     except ValueError:
@@ -130,6 +125,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _deeper_than(value: Any, limit: int) -> bool:
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(limit):
+        if not level:
+            return False
         level = [
             child
             for container in level
@@ -137,3 +134,6 @@ def _deeper_than(value: Any, limit: int) -> bool:
             if isinstance(child, dict | list)
         ]
     return bool(level)
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique)

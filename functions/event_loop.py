@@ -10,10 +10,26 @@ import os
 import threading
 import weakref
 from collections.abc import Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 Held = TypeVar("Held")
+
+
+class Loop(Protocol[Held]):
+    """Where coroutines run for synchronous code: this module's thread, or the loop that serves (functions.greenlets)."""
+
+    held: Held | None
+    """What belongs to that loop (a client), made by its first user."""
+
+    def run(self, work: Coroutine[Any, Any, T], deadline_seconds: float) -> T:
+        """Run `work` and return its result. Raises what it raises, or TimeoutError in time."""
+        ...
+
+    def stop(self) -> None:
+        """Forget what is held."""
+        ...
+
 
 _MARGIN_SECONDS = 0.25
 """How much longer than the coroutine's own deadline a caller waits for the loop thread to answer at all."""
@@ -74,4 +90,7 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
     finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
         loop.close()

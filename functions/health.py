@@ -1,13 +1,14 @@
 """Health: `live` says that this process answers, `ready` that it can reach Temporal. Both answer at once.
 
 `live` touches nothing, so that a Temporal outage never makes a platform restart healthy processes. `ready` tells what
-was found last: while somebody asks, one thread looks every two seconds, so that probes neither pile up on a slow server
+was found last: while somebody asks, one task on Temporal's loop looks every two seconds, so that probes neither pile up on a slow server
 nor wait for it. Only the first one to ask after a silence waits for a finding.
 """
 
-import threading
+import asyncio
 import time
 from collections.abc import Callable
+from contextvars import Context
 
 from flask import Response
 
@@ -29,8 +30,8 @@ class Health:
 
     def __init__(self, temporal: Temporal) -> None:
         self._temporal = temporal
-        self._found = threading.Condition()
-        self._looking = False
+        self._looker: asyncio.Task[None] | None = None
+        self._found = asyncio.Event()
         self._reachable = False
         self._found_at = self._asked_at = float("-inf")
 
@@ -40,37 +41,29 @@ class Health:
 
     def ready(self) -> Response:
         """GET /health/ready: Tell whether Temporal answers within a second; 503 when it does not."""
-        if not self._is_reachable():
+        if not self._temporal.found(self._is_reachable, PATIENCE_SECONDS):
             raise TemporalUnavailable("the Temporal server does not answer")
         return reply(200, {"status": "ready"})
 
-    def _is_reachable(self) -> bool:
-        with self._found:
-            self._asked_at = time.monotonic()
-            if not self._looking:
-                self._looking = True
-                threading.Thread(target=self._look, name="look-for-temporal", daemon=True).start()
-            return self._found.wait_for(self._is_fresh, PATIENCE_SECONDS) and self._reachable
+    async def _is_reachable(self) -> bool:
+        self._asked_at = time.monotonic()
+        if self._looker is None or self._looker.done():
+            # In a context of its own: it is nobody's request.
+            self._looker = asyncio.create_task(self._look(), name="look-for-temporal", context=Context())
+        while not self._is_fresh():
+            self._found.clear()
+            await self._found.wait()
+        return self._reachable
 
     def _is_fresh(self) -> bool:
         return time.monotonic() - self._found_at < FRESH_SECONDS
 
-    def _look(self) -> None:
-        try:
-            while self._find():
-                time.sleep(EVERY_SECONDS)
-        except BaseException:
-            self._looking = False  # so that the next one to ask has somebody else look
-            raise
-
-    def _find(self) -> bool:
-        """Look once; return whether to look again."""
-        reachable = self._temporal.reachable()
-        with self._found:
-            self._reachable, self._found_at = reachable, time.monotonic()
-            self._found.notify_all()
-            self._looking = self._found_at - self._asked_at <= FORGOTTEN_SECONDS
-            return self._looking
+    async def _look(self) -> None:
+        while time.monotonic() - self._asked_at <= FORGOTTEN_SECONDS:
+            self._reachable = await self._temporal.reachable()
+            self._found_at = time.monotonic()
+            self._found.set()
+            await asyncio.sleep(EVERY_SECONDS)
 
     @property
     def operations(self) -> dict[str, Callable[..., Response]]:

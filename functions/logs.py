@@ -14,6 +14,7 @@ from types import TracebackType
 from functions.config import LoggingConfig
 
 NAME = "functions"
+_JSON = json.JSONEncoder(default=str)
 
 
 class JsonLines(logging.Formatter):
@@ -28,7 +29,7 @@ class JsonLines(logging.Formatter):
             "event": record.getMessage(),
             **getattr(record, "fields", {}),
         }
-        return json.dumps(line, default=str)
+        return _JSON.encode(line)
 
 
 class PlainLines(logging.Formatter):

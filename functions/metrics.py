@@ -1,7 +1,7 @@
 """What the functions count, for Prometheus: requests by what became of them, time taken, secrets in use.
 
 Only a served process has it (gunicorn.conf.py): it is read on a port of its own that listens where
-GUNICORN_METRICS_BIND says, so that it is never part of the API. One process with threads is one set of numbers;
+GUNICORN_METRICS_BIND says, so that it is never part of the API. One process is one set of numbers;
 while a new process takes over from an old one both listen on the port and either may answer.
 
 Labels are bounded: routes from the table, sources and secrets from settings, codes from the problems.
@@ -10,6 +10,7 @@ Labels are bounded: routes from the table, sources and secrets from settings, co
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from http.server import ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -51,6 +52,9 @@ class Metrics:
         self._ends = Gauge(
             "functions_secret_end_timestamp_seconds", "When a secret ends", secret, registry=self.registry
         )
+        # The library looks a child up under a lock and by texts; asked for once, it is at hand.
+        self._requests_of, self._seconds_of = cache(self._requests.labels), cache(self._seconds.labels)
+        self._used_of, self._last_used_of = cache(self._used.labels), cache(self._last_used.labels)
         for source, config in sources.items():
             for index, known in enumerate(config.secrets):
                 names = (source, known.name or str(index))
@@ -71,13 +75,13 @@ class Metrics:
         problem = str(notes.get("problem", ""))
         reason = str(notes.get("rejection", "")) or problem
         result = _result(status, str(notes.get("outcome") or ""), problem)
-        self._requests.labels(route, source, result, reason).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._requests_of(route, source, result, reason).inc()
+        self._seconds_of(route).observe(seconds)
         if result == "shed":
             self._shed.inc()
         if "secret" in notes:
-            self._used.labels(source, str(notes["secret"])).inc()
-            self._last_used.labels(source, str(notes["secret"])).set_to_current_time()
+            self._used_of(source, str(notes["secret"])).inc()
+            self._last_used_of(source, str(notes["secret"])).set_to_current_time()
 
 
 def _age_since(added: float) -> Callable[[], float]:

@@ -9,10 +9,11 @@ Every way of not reaching the server (not connected, hung, refused, slow) become
 sender tries again, and the workflow id makes that safe.
 """
 
+import asyncio
 import logging
 import os
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -25,14 +26,15 @@ from temporalio.client import (
     WorkflowFailureError,
     WorkflowUpdateFailedError,
 )
-from temporalio.common import Priority, TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
+from temporalio.common import Priority, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RetryConfig, RPCStatusCode, TLSConfig
 
-from functions.event_loop import LoopThread
+from functions import tracing
+from functions.event_loop import Loop, LoopThread
 from functions.problems import Conflict, Ended, NotFound, Problem, TemporalUnavailable, Unprocessable
-from functions.tracing import TraceInterceptor
+from functions.start_request import start_request
 from worker.contract.names import FINGERPRINT_MEMO, Queue, Urgency, WorkflowType
 from worker.contract.temporal_tls import TemporalConfig, tls_pieces
 
@@ -98,12 +100,19 @@ class Started:
 
 
 class Temporal:
-    """The bridge. One instance serves all threads of a process; it connects with the first call."""
+    """The bridge. One instance serves all requests of a process; it connects with the first call.
+
+    Its loop is a thread of its own (Lambda, tests), or the one that serves (gunicorn), see `run_on`.
+    """
 
     def __init__(self, config: TemporalConfig, deadline_ms: int) -> None:
         self._config = config
         self._deadline_ms = deadline_ms
-        self._loop: LoopThread[Client] = LoopThread()
+        self._loop: Loop[Client] = LoopThread()
+
+    def run_on(self, loop: Loop[Client]) -> None:
+        """Use `loop` instead of a thread of our own. To be called before anything else."""
+        self._loop = loop
 
     def start(self, start: Start) -> Started:
         """Start a workflow, or find the one that has its id. Raises TemporalUnavailable."""
@@ -138,23 +147,25 @@ class Temporal:
     async def _start(self, start: Start) -> Started:
         client = await self._client()
         reuse = WorkflowIDReusePolicy
+        request = start_request(
+            namespace=client.namespace,
+            identity=client.identity,
+            workflow=str(start.workflow),
+            workflow_id=start.workflow_id,
+            queue=str(start.queue),
+            argument=start.argument,
+            reuse=reuse.ALLOW_DUPLICATE_FAILED_ONLY if start.again_after_failure else reuse.REJECT_DUPLICATE,
+            memo={FINGERPRINT_MEMO: start.fingerprint},
+            header=tracing.header(),
+            summary=start.summary,
+            priority=start.priority,
+            search_attributes=start.search_attributes,
+        )
         try:
-            await client.start_workflow(
-                str(start.workflow),
-                start.argument,
-                id=start.workflow_id,
-                task_queue=str(start.queue),
-                id_reuse_policy=reuse.ALLOW_DUPLICATE_FAILED_ONLY
-                if start.again_after_failure
-                else reuse.REJECT_DUPLICATE,
-                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                memo={FINGERPRINT_MEMO: start.fingerprint},
-                search_attributes=start.search_attributes,
-                static_summary=start.summary,
-                priority=start.priority,
-                rpc_timeout=self._rpc_timeout,
-            )
-        except WorkflowAlreadyStartedError:
+            await client.workflow_service.start_workflow_execution(request, retry=True, timeout=self._rpc_timeout)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.ALREADY_EXISTS:
+                raise
             description = await client.get_workflow_handle(start.workflow_id).describe(rpc_timeout=self._rpc_timeout)
             existing = (await description.memo()).get(FINGERPRINT_MEMO)
             return Started(duplicate=True, existing_fingerprint=existing if isinstance(existing, str) else None)
@@ -193,16 +204,20 @@ class Temporal:
 
         return self._call(work(), until)
 
-    def reachable(self) -> bool:
-        """Tell whether the server answers a health check within a second."""
-
-        async def work() -> bool:
-            client = await self._client()
-            return await client.service_client.check_health(timeout=timedelta(seconds=_PROBE_SECONDS))
-
+    async def reachable(self) -> bool:
+        """Tell whether the server answers a health check within a second. Awaited on the loop, as by `found`."""
         try:
-            return self._loop.run(work(), _PROBE_SECONDS)
+            async with asyncio.timeout(_PROBE_SECONDS):
+                client = await self._client()
+                return await client.service_client.check_health(timeout=timedelta(seconds=_PROBE_SECONDS))
         except (RPCError, RuntimeError, TimeoutError):
+            return False
+
+    def found(self, look: Callable[[], Coroutine[Any, Any, bool]], seconds: float) -> bool:
+        """Return what `look` finds, called on the loop; False when it has found nothing after so many seconds."""
+        try:
+            return self._loop.run(look(), seconds)
+        except TimeoutError:
             return False
 
     def close(self) -> None:
@@ -224,7 +239,7 @@ class Temporal:
                 api_key=self._config.api_key.reveal() if self._config.api_key else None,
                 identity=f"functions@{os.getpid()}",
                 lazy=True,
-                interceptors=[TraceInterceptor()],
+                interceptors=[tracing.TraceInterceptor()],
                 connect_timeout=self._rpc_timeout,
                 retry_config=RetryConfig(
                     initial_interval_millis=50,

@@ -5,28 +5,25 @@ that the access log and the workflow share an id either way. The header of the w
 OpenTelemetry interceptors read, in every language.
 """
 
+import os
 import re
-import secrets
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from temporalio.api.common.v1 import Payload
 from temporalio.client import (
     Interceptor,
     OutboundInterceptor,
-    StartWorkflowInput,
     StartWorkflowUpdateInput,
-    WorkflowHandle,
     WorkflowUpdateHandle,
 )
-from temporalio.converter import PayloadConverter
+
+from functions.start_request import payload
 
 HEADER = "_tracer-data"
 _PARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _STATE = re.compile(r"[ -~]{1,512}", re.ASCII)
-
-Asked = TypeVar("Asked", StartWorkflowInput, StartWorkflowUpdateInput)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +58,20 @@ def trace_of(parent: str, state: str = "") -> Trace:
     """Return the trace that the headers name, or a new one when `parent` is not valid."""
     match = _PARENT.fullmatch(parent.strip())
     if match is None or (match[1] == "00" and match[5]):
-        return Trace(f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00")
+        fresh = os.urandom(24).hex()
+        return Trace(f"00-{fresh[:32]}-{fresh[32:]}-00")
     # What a later version adds is for those who know it: the part that we know is version 00.
     return Trace(f"00-{match[2]}-{match[3]}-{match[4]}", state if _STATE.fullmatch(state) else "")
 
 
+def header() -> dict[str, Payload]:
+    """Return the header of what is sent to Temporal now; empty outside of a trace."""
+    trace = _CURRENT.get()
+    return {} if trace is None else {HEADER: payload(trace.carrier)}
+
+
 class TraceInterceptor(Interceptor):
-    """Client interceptor: starts and updates carry the current trace."""
+    """Client interceptor: updates carry the current trace. Starts do by functions.start_request."""
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
         """Wrap the next interceptor."""
@@ -75,19 +79,6 @@ class TraceInterceptor(Interceptor):
 
 
 class _Outbound(OutboundInterceptor):
-    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:  # noqa: A002
-        return await super().start_workflow(_with_trace(input))
-
     async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:  # noqa: A002
-        return await super().start_workflow_update(_with_trace(input))
-
-
-def _with_trace(asked: Asked) -> Asked:
-    trace = _CURRENT.get()
-    if trace is not None:
-        asked.headers = {**asked.headers, HEADER: _payload(trace)}
-    return asked
-
-
-def _payload(trace: Trace) -> Payload:
-    return PayloadConverter.default.to_payload(trace.carrier)
+        input.headers = {**input.headers, **header()}
+        return await super().start_workflow_update(input)

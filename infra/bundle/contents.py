@@ -27,6 +27,14 @@ _UNPACKED_ONLY = ("dynaconf-", "cffi-", "pycparser-", "types_protobuf-")
 ENVIRONMENTS = ("production", "test")
 """Without `local`: a function deployed without ORDERS_ENV must refuse to start, not trust local settings."""
 
+_SERVED_ONLY = frozenset(
+    {
+        *("gunicorn.conf.py", "gunicorn_worker.py", "connection.py", "refusals.py", "greenlets.py", "wsgi_on_loop.py"),
+        "metrics.py",
+    }
+)
+"""What serves the functions with gunicorn; its libraries are in no bundle."""
+
 
 def wanted_of_libraries(path: PurePosixPath) -> bool:
     """Tell whether the file at `path`, relative to where pip installed, belongs into a bundle."""
@@ -44,5 +52,5 @@ def own_files(project: Path) -> Iterator[PurePosixPath]:
     yield PurePosixPath("worker/__init__.py")
     for folder, pattern in (("functions", "**/*.py"), ("functions", "*.json"), ("worker/contract", "**/*.py")):
         for file in (project / folder).glob(pattern):
-            if not file.name.startswith("gunicorn"):
+            if file.name not in _SERVED_ONLY:
                 yield PurePosixPath(file.relative_to(project).as_posix())

@@ -249,7 +249,7 @@ def test_make_takes_the_first_python_that_really_runs(tmp_path: Path) -> None:
 
 def test_make_help_names_every_target(tmp_path: Path) -> None:
     shown = make(PROJECT, tmp_path).stdout
-    for target in ("setup", "demo", "dev", "test", "lint", "lock", "clean"):
+    for target in ("setup", "demo", "dev", "test", "bench", "lint", "lock", "clean"):
         assert f"make {target} " in shown
 
 

@@ -32,7 +32,7 @@ from worker.contract.temporal_tls import TemporalConfig
 
 KEY = "ok_test_key"
 BEARER = {"Authorization": f"Bearer {KEY}"}
-STATUSES = {200, 202, 400, 401, 404, 405, 409, 413, 415, 422, 429, 503}
+STATUSES = {200, 202, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503}
 
 
 def config(address: str) -> FunctionsConfig:

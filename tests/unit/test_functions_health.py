@@ -1,29 +1,32 @@
 """Readiness: what was found last is told at once, somebody looks while somebody asks, and nobody otherwise."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
 
-from functions import health
+from functions import greenlets, health
+from functions.greenlets import ServingLoop
 from functions.health import Health
 from functions.problems import TemporalUnavailable
 from functions.temporal import Temporal
+from worker.contract.temporal_tls import TemporalConfig
 
 
-class Server:
+class Server(Temporal):
     """A Temporal that answers as told, after `seconds`."""
 
     def __init__(self) -> None:
+        super().__init__(TemporalConfig(address="127.0.0.1:1", namespace="none", tls=False), 1000)
         self.reached, self.seconds, self.looks = True, 0.0, 0
 
-    def reachable(self) -> bool:
+    async def reachable(self) -> bool:
         self.looks += 1
         answer = self.reached
-        time.sleep(self.seconds)
+        await asyncio.sleep(self.seconds)
         return answer
 
 
@@ -33,9 +36,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(health, "FORGOTTEN_SECONDS", 0.2)
     with Flask("test").test_request_context():
         yield
-    lookers = [thread for thread in threading.enumerate() if thread.name == "look-for-temporal"]
-    for thread in lookers:
-        thread.join(10)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.close()
 
 
 def ready(asked: Health) -> bool:
@@ -52,13 +59,8 @@ def told_soon(asked: Health, expected: bool) -> bool:
     return ready(asked) is expected
 
 
-def serving(server: Server) -> Health:
-    return Health(cast("Temporal", cast("Any", server)))
-
-
-def test_it_follows_what_is_there() -> None:
-    server = Server()
-    asked = serving(server)
+def test_it_follows_what_is_there(server: Server) -> None:
+    asked = Health(server)
     assert ready(asked), "the first to ask waits for a finding"
     server.reached = False
     assert told_soon(asked, False)
@@ -66,9 +68,8 @@ def test_it_follows_what_is_there() -> None:
     assert told_soon(asked, True)
 
 
-def test_nobody_waits_for_a_server_that_hangs_once_something_was_found() -> None:
-    server = Server()
-    asked = serving(server)
+def test_nobody_waits_for_a_server_that_hangs_once_something_was_found(server: Server) -> None:
+    asked = Health(server)
     assert ready(asked)
     server.seconds, server.reached = 0.5, False
     began = time.monotonic()
@@ -78,9 +79,8 @@ def test_nobody_waits_for_a_server_that_hangs_once_something_was_found() -> None
     assert told_soon(asked, False)
 
 
-def test_a_finding_that_is_too_old_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = Server()
-    asked = serving(server)
+def test_a_finding_that_is_too_old_is_none(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Health(server)
     assert ready(asked)
     server.seconds = 1.0
     monkeypatch.setattr(health, "FRESH_SECONDS", 0.1)
@@ -89,14 +89,12 @@ def test_a_finding_that_is_too_old_is_none(monkeypatch: pytest.MonkeyPatch) -> N
     server.seconds = 0.0
 
 
-def test_when_nobody_asks_nobody_looks_until_somebody_does() -> None:
-    server = Server()
-    asked = serving(server)
+def test_when_nobody_asks_nobody_looks_until_somebody_does(server: Server) -> None:
+    asked = Health(server)
     assert ready(asked)
     deadline = time.monotonic() + 10
-    while asked._looking and time.monotonic() < deadline:
+    while asked._looker is not None and not asked._looker.done() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not asked._looking
     looks = server.looks
     time.sleep(0.1)
     assert server.looks == looks
@@ -104,10 +102,9 @@ def test_when_nobody_asks_nobody_looks_until_somebody_does() -> None:
     assert told_soon(asked, True)
 
 
-def test_many_at_once_are_one_look() -> None:
-    server = Server()
+def test_many_at_once_are_one_look(server: Server) -> None:
     server.seconds = 0.2
-    asked = serving(server)
+    asked = Health(server)
     answers: list[bool] = []
 
     def ask() -> None:
@@ -121,3 +118,21 @@ def test_many_at_once_are_one_look() -> None:
         thread.join(10)
     assert answers == [True] * 20
     assert server.looks <= 3
+
+
+def test_on_the_loop_that_serves_the_first_to_ask_keeps_nobody_waiting(server: Server) -> None:
+    server.run_on(ServingLoop())
+    server.seconds = 0.3
+    asked = Health(server)
+
+    async def serve() -> list[str]:
+        ended: list[str] = []
+
+        async def one(name: str, view: Callable[[], object]) -> None:
+            await greenlets.run(view)
+            ended.append(name)
+
+        await asyncio.gather(one("ready", lambda: ready(asked)), one("live", asked.live))
+        return ended
+
+    assert asyncio.run(serve()) == ["live", "ready"]
