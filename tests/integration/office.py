@@ -61,6 +61,7 @@ class Office:
         # It goes with the office: nothing of one test's runs is there for the next.
         folder = Path(tempfile.mkdtemp(prefix="office-lake-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.lake_folder = folder
         self.lake = lake_in(folder)
         graces = Graces(payment=NOW, shipment=NOW, order=NOW, lookback=timedelta(hours=1))
         self.reconciliation = ReconciliationService(

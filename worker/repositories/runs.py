@@ -58,6 +58,21 @@ _AFTER = (
     .order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
     .limit(1)
 )
+_OF_WINDOW = (
+    select(RUNS)
+    .where(
+        RUNS.c.shop == bindparam("of_shop"),
+        RUNS.c.provider == bindparam("of_provider"),
+        RUNS.c.source == bindparam("of_source"),
+        RUNS.c.window_start == bindparam("start"),
+        RUNS.c.window_end == bindparam("end"),
+        RUNS.c.finished_at.is_not(None),
+        RUNS.c.verdict != Verdict.INCOMPLETE.value,
+        RUNS.c.started_at >= bindparam("end"),
+    )
+    .order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
+    .limit(1)
+)
 _WATERMARK = select(WATERMARKS).where(
     WATERMARKS.c.shop == bindparam("of_shop"), WATERMARKS.c.provider == bindparam("of_provider")
 )
@@ -162,6 +177,12 @@ class MysqlRunStore:
         """Return the newest complete run of that source whose window ended later than `end`, or None."""
         asked = {"of_shop": shop, "of_provider": provider, "of_source": source, "end": end}
         row = self._connection.execute(_AFTER, asked).one_or_none()
+        return None if row is None else _run(row)
+
+    def of_window(self, shop: str, provider: str, source: str, start: datetime, end: datetime) -> Run | None:
+        """Return the newest complete run of that source over exactly this window, or None."""
+        asked = {"of_shop": shop, "of_provider": provider, "of_source": source, "start": start, "end": end}
+        row = self._connection.execute(_OF_WINDOW, asked).one_or_none()
         return None if row is None else _run(row)
 
     def watermark(self, shop: str, provider: str, mode: Mode = Mode.FULL) -> datetime | None:

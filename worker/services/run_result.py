@@ -5,7 +5,7 @@ before left open, is not in it: they may be another tomorrow, and the books stil
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -57,35 +57,80 @@ def result_document(compared: Compared) -> dict[str, Any]:
     }
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Yield in words what differs between two results."""
-    for name in ("window", "legs_read", "incomplete_because", "agreeing"):
-        if before[name] != after[name]:
-            yield f"{name}: {_short(before[name])} -> {_short(after[name])}"
-    for currency, (old, new) in _paired(before["sums"], after["sums"], "currency").items():
-        yield from _fields(f"sums of {currency[0]}", old, new)
-    for key, (old, new) in _paired(before["findings"], after["findings"], "leg", "key", "currency").items():
-        yield from _fields(" ".join(key).strip(), old, new)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that is not the same in two results."""
+
+    subject: str
+    """A finding (leg, key, currency), the sums of a currency, or the result itself (empty)."""
+    field: str
+    """Empty: the subject as a whole is in one of the two only."""
+    was: Any
+    now: Any
+
+    def __str__(self) -> str:
+        if not self.field:
+            return f"{self.subject}: {'only now' if self.was is None else 'not any more'}"
+        return f"{self.subject}: {self.field}: {_short(self.was)} -> {_short(self.now)}".removeprefix(": ")
 
 
-def _fields(what: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Iterator[str]:
+def stored_document(run: Run, statements: Iterable[Statement], findings: Iterable[Finding]) -> dict[str, Any]:
+    """Return what a run was stored with as JSON values, people's decisions included."""
+    return {
+        "window": [run.window_start.isoformat(), run.window_end.isoformat()],
+        "source": run.source,
+        "verdict": run.verdict,
+        "incomplete_because": list(run.incomplete_because),
+        "counts": dict(run.counts or {}),
+        "sums": [_sums_of(one) for one in statements],
+        "findings": [encode_finding(finding) for finding in findings],
+    }
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:
+    """Yield what differs between two results: the result itself, then its sums, then its findings."""
+    for name in sorted((before.keys() | after.keys()) - {"sums", "findings"}):
+        if before.get(name) != after.get(name):
+            yield Difference(subject="", field=name, was=before.get(name), now=after.get(name))
+    for key, pair in _paired(before["sums"], after["sums"], "currency").items():
+        yield from _fields(f"sums of {key[0]}", *pair)
+    for key, pair in _paired(before["findings"], after["findings"], "leg", "key", "currency").items():
+        yield from _fields(" ".join(filter(None, key)), *pair)
+
+
+def _fields(what: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Iterator[Difference]:
     if old is None or new is None:
-        yield f"{what}: {'only now' if old is None else 'not any more'}"
+        yield Difference(subject=what, field="", was=old, now=new)
         return
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
-            yield f"{what}: {name}: {_short(old.get(name))} -> {_short(new.get(name))}"
+            yield Difference(subject=what, field=name, was=old.get(name), now=new.get(name))
 
 
 def _paired(
-    before: list[dict[str, Any]], after: list[dict[str, Any]], *names: str
-) -> dict[tuple[str, ...], tuple[dict[str, Any] | None, dict[str, Any] | None]]:
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], *names: str
+) -> dict[tuple[str, ...], tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]]:
     old, new = ({tuple(one[name] for name in names): one for one in side} for side in (before, after))
     return {
         key: (old.get(key), new.get(key)) for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)
     }
 
 
+def _sums_of(statement: Statement) -> dict[str, Any]:
+    lines = {f"{line.code}": line.amount_minor for line in statement.lines}
+    return {
+        "currency": statement.currency,
+        "ours_minor": statement.ours_minor,
+        "theirs_minor": statement.theirs_minor,
+        "fees_minor": statement.fees_minor,
+        "net_minor": statement.net_minor,
+        **lines,
+    }
+
+
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+_LONGEST = 80

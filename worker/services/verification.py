@@ -12,7 +12,7 @@ from worker.services.comparison import Comparison
 from worker.services.conclusion import Conclusion
 from worker.services.ports import Clock, Database, Run
 from worker.services.ports.lake import RunLake
-from worker.services.run_result import differences, result_document
+from worker.services.run_result import Difference, differences, result_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +24,8 @@ class Verified:
     """Of the answer now; the run holds that of then."""
     findings: int
     agreeing: int
-    differs: tuple[str, ...] = ()
-    """In words, what is not as it was; empty when the answers are the same."""
+    differs: tuple[Difference, ...] = ()
+    """What is not as it was; empty when the answers are the same, or when no other answer is kept than this one."""
 
     @property
     def identical(self) -> bool:
@@ -60,11 +60,9 @@ class Verification:
             compared = conclusion.compared(run.inputs, pieces)
             result = result_document(compared)
             sha256 = lake.gathered(run.inputs).keep_result(result)
-        differs: tuple[str, ...] = ()
+        differs: tuple[Difference, ...] = ()
         if sha256 != run.result_sha256:
-            # The answer in the lake may be another than the one whose digest was stored: then that is what differs.
-            found = tuple(differences(self._lake.gathered(run.inputs).result(), result))
-            differs = found or ("the answer that was kept is not the one the run was stored with",)
+            differs = tuple(differences(self._lake.gathered(run.inputs).result(), result))
         return Verified(
             run=run,
             sha256=sha256,

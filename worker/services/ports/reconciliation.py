@@ -95,6 +95,10 @@ class RunStore(Protocol):
         """Return the newest complete run of that source whose window ended later than `end`, or None."""
         ...
 
+    def of_window(self, shop: str, provider: str, source: str, start: datetime, end: datetime) -> Run | None:
+        """Return the newest complete run of that source over exactly this window, or None."""
+        ...
+
     def watermark(self, shop: str, provider: str, mode: Mode = Mode.FULL) -> datetime | None:
         """Return up to when complete runs of a mode cover time without a hole, or None before the first.
 
