@@ -49,6 +49,7 @@ class Office:
 
     def __init__(self, engine: Engine, outside: OutsideProcess) -> None:
         self.outside = outside
+        self.engine = engine
         self.database = MysqlDatabase(engine)
         at = datetime.fromisoformat(outside.control("GET", "/clock")["now"])
         self.clock = MovedClock(at - datetime.now(UTC))

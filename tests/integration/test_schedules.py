@@ -84,6 +84,26 @@ async def test_a_declared_schedule_is_created_and_then_left_alone(client: Client
     assert after.info.num_actions == 0, "applying never triggers"
 
 
+async def test_the_declared_set_is_created_once_and_a_close_stands_for_the_month_before(client: Client) -> None:
+    close = replace(
+        YEARLY,
+        id="reconcile-main-stripe-close",
+        mode="close",
+        interval_seconds=0,
+        day_of_month=4,
+        offset_seconds=21_605,
+    )
+    light = replace(YEARLY, id="reconcile-main-stripe-light", mode="light")
+    assert await converge(client, YEARLY, light, close) == Applied(created=3)
+    assert await converge(client, YEARLY, light, close) == Applied(unchanged=3)
+    view = await schedule_control.describe(client, close.id)
+    assert (view.mode, view.interval_seconds) == ("close", 0)
+    assert {(at.day, at.hour, at.minute, at.second) for at in view.next_times} == {(4, 6, 0, 5)}
+    changes = await schedules.plan(client, [replace(close, day_of_month=5), light, YEARLY], DEFAULTS)
+    (change,) = [one for one in changes if one.action is ChangeAction.UPDATE]
+    assert [field.name for field in change.fields] == ["calendar"]
+
+
 async def test_a_changed_declaration_is_shown_field_by_field_and_written(client: Client) -> None:
     await converge(client, YEARLY)
     changed = replace(YEARLY, catchup_seconds=120, overlap="skip")

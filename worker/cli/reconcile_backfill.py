@@ -27,7 +27,9 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 @click.option("--from", "start", required=True, callback=moment, help="Start, ISO 8601 (inclusive).")
 @click.option("--to", "end", required=True, callback=moment, help="End, ISO 8601 (exclusive), not in the future.")
 @click.option("--every", default="1d", show_default=True, help="Length of a window: 15m, 1h, 1d ...")
-@click.option("--mode", type=click.Choice([Mode.FULL.value, Mode.LIGHT.value]), default=Mode.FULL.value, show_default=True)
+@click.option(
+    "--mode", type=click.Choice([Mode.FULL.value, Mode.LIGHT.value]), default=Mode.FULL.value, show_default=True
+)
 @click.option("--again", is_flag=True, help="Also run windows that have a complete run already.")
 @click.option("--continue", "go_on", is_flag=True, help="Go on after a run that is incomplete.")
 @progress_option

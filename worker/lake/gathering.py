@@ -85,6 +85,8 @@ class Lake:
     @contextmanager
     def again(self) -> Iterator["Lake"]:
         """Open the lake for doing runs again: what their steps make lies in a folder that is gone afterwards."""
+        if self._limits.spill is not None:
+            self._limits.spill.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="orders-again-", dir=self._limits.spill) as folder:
             yield Lake(
                 self._files,
