@@ -1,4 +1,5 @@
 import asyncio
+from itertools import pairwise
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from temporalio.client import (
     ScheduleSpec,
     ScheduleUpdate,
     ScheduleUpdateInput,
+    WorkflowExecutionDescription,
     WorkflowHandle,
 )
 from temporalio.common import SearchAttributeKey
@@ -217,6 +219,7 @@ async def test_backfill_runs_each_nominal_time_once_and_the_run_knows_it(client:
     await converge(client, hourly)
     await schedule_control.pause(client, hourly.id, "only the past")
     start = datetime(2026, 3, 29, 0, 5, tzinfo=UTC)
+    ran: list[WorkflowExecutionDescription] = []
     async with Worker(client, task_queue="reconciliation", workflows=[TinyReconciliation]):
         # The night the clocks change in Europe: UTC has all its hours.
         await schedule_control.backfill(client, hourly.id, start, start + timedelta(hours=3))
@@ -231,6 +234,8 @@ async def test_backfill_runs_each_nominal_time_once_and_the_run_knows_it(client:
                     except Exception:
                         await asyncio.sleep(0.05)
             assert result == ["main", "schedule", "300", nominal.isoformat()]
+            ran.append(await handle.describe())
+    assert all(one.close_time and one.close_time <= other.start_time for one, other in pairwise(ran)), "in order"
     view = await schedule_control.describe(client, hourly.id)
     assert view.total == 3
     description = await handle.describe()
