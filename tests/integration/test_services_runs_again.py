@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from click.testing import CliRunner, Result
+from sqlalchemy import select, update
 
 from tests.integration.office import Office
 from tests.integration.outside_process import OutsideProcess
 from tests.integration.own_database import migrated_database
+from worker.cli.main import cli
 from worker.contract.reconciliation import Mode, Reconcile, Window
 from worker.domain.errors import Conflict, NotFound
 from worker.domain.finding import Leg, Verdict
@@ -263,3 +265,44 @@ def patience(office: Office, span: timedelta) -> Iterator[None]:
         yield
     finally:
         service._graces = before
+
+
+def orders(office: Office, folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
+    """Use the command line on the books and the lake of an office."""
+    monkeypatch.setenv("ORDERS_DATABASE__URL", office.engine.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("ORDERS_STORE__PATH", str(folder))
+    for name in (
+        "PROVIDER__API_KEY",
+        "SHOP__ACCESS_TOKEN",
+        "USERS__TOKEN_KEY",
+        "WAREHOUSE__SECRET",
+        "WAREHOUSE__TOKEN",
+    ):
+        monkeypatch.setenv(f"ORDERS_{name}", "x" * 40)
+    done = CliRunner().invoke(cli, ["reconcile", *arguments])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def test_the_command_line_proves_a_run_and_compares_two(
+    office: Office, start: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lake").symlink_to(office.lake_folder)
+    first = run(office, office.span(start), "first")
+    order_id = office.outside.buy()
+    run(office, office.span(start), "second")
+    told = orders(office, tmp_path, monkeypatch, "diff", "first", "second")
+    assert (told.exit_code, f"orders {order_id}" in told.output or order_id in told.output) == (0, True)
+    assert 'verdict: "reconciled" -> "breaks"' in told.output
+    assert "0 differences" in orders(office, tmp_path, monkeypatch, "diff", "first", "first").output
+
+    proved = orders(office, tmp_path, monkeypatch, "replay", "first", "--json")
+    assert (proved.exit_code, json.loads(proved.output)["identical"]) == (0, True)
+    with office.engine.begin() as connection:
+        connection.execute(update(METADATA.tables["runs"]).values(result_sha256="0" * 64))
+    assert first.result_sha256 != "0" * 64
+    refuted = orders(office, tmp_path, monkeypatch, "replay", "first")
+    assert refuted.exit_code == 5
+    assert "DIFFERENT" in refuted.output
+    assert "not the one the run was stored with" in refuted.output

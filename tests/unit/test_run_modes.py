@@ -2,13 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.cli import reconcile_backfill
 from worker.cli.reconcile_backfill import length, windows
-from worker.contract.reconciliation import Mode, Reconcile
+from worker.contract.reconciliation import Mode, Reconcile, ReconciliationResult, Window
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import Outcome
 from worker.domain.matching.rules import Compared, FeeSchedule, Grace, Reference, Rules, Tolerance
@@ -109,3 +112,52 @@ def test_a_mode_that_is_none_or_of_a_file_is_refused() -> None:
         _mode(Reconcile(shop="main", provider="stripe", mode="quick"))
     with pytest.raises(InvalidInput, match="as a whole"):
         _mode(Reconcile(shop="main", provider="stripe", mode="light", statement_sha256="a" * 64))
+
+
+class Past:
+    """Windows and what their runs answer; `complete` holds the runs that are stored."""
+
+    def __init__(self, verdicts: dict[int, str]) -> None:
+        self.verdicts = verdicts
+        self.asked: list[int] = []
+        self.complete: dict[int, str] = {}
+
+    def stored(self, _config: object, span: Span, _mode: Mode) -> object:
+        hour = span.start.hour
+        return SimpleNamespace(verdict=self.complete[hour], run_id="r") if hour in self.complete else None
+
+    async def run(self, _config: object, span: Span, _mode: str, *, progress: bool) -> ReconciliationResult:
+        assert not progress
+        hour = span.start.hour
+        self.asked.append(hour)
+        verdict = self.verdicts.get(hour, "reconciled")
+        if verdict != "incomplete":
+            self.complete[hour] = verdict
+        return ReconciliationResult(
+            run_id=f"r-{hour}",
+            verdict=verdict,
+            window=Window(start="", end=""),
+            incomplete_because=("the shop is away",),
+        )
+
+
+def test_a_backfill_ends_at_an_incomplete_run_goes_on_there_and_does_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    past = Past({1: "breaks", 2: "incomplete"})
+    monkeypatch.setattr(reconcile_backfill, "load", lambda: None)
+    monkeypatch.setattr(reconcile_backfill, "_stored", past.stored)
+    monkeypatch.setattr(reconcile_backfill, "_run", past.run)
+
+    def backfill(*more: str) -> Result:
+        period = ("--from", "2026-11-01T00:00:00Z", "--to", "2026-11-01T05:00:00Z", "--every", "1h")
+        return CliRunner().invoke(reconcile_backfill.backfill, [*period, *more])
+
+    ended = backfill()
+    assert (ended.exit_code, past.asked) == (4, [0, 1, 2])
+    assert "the shop is away" in ended.output
+    assert (backfill("--continue").exit_code, past.asked) == (4, [0, 1, 2, 2, 3, 4])
+    past.verdicts[2] = "reconciled"
+    assert (backfill().exit_code, past.asked[6:]) == (1, [2])
+    assert (backfill().exit_code, past.asked[7:]) == (1, [])
+    assert (backfill("--again").exit_code, past.asked[7:]) == (1, [0, 1, 2, 3, 4])

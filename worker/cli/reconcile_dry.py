@@ -11,13 +11,16 @@ from worker.cli.verdicts import leave
 from worker.config import WorkerConfig
 from worker.connections import reading
 from worker.contract.reconciliation import Reconcile
-from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus
+from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, Finding, FindingKind
 from worker.reports.model import build
 from worker.reports.terminal import show
 from worker.services.run_result import Answer
 
 FATE = {BreakStatus.NEW: "open", BreakStatus.REOPENED: "reopen", BreakStatus.RESOLVED: "resolve"}
 """What would become of a break; one that persists is not told."""
+
+NAMED = 10
+"""Breaks that are named on a terminal; --json has them all."""
 
 
 def dry_run(config: WorkerConfig, request: Reconcile, *, progress: bool, as_json: bool) -> None:
@@ -38,18 +41,20 @@ def dry_run(config: WorkerConfig, request: Reconcile, *, progress: bool, as_json
             progress=(lambda step: click.echo(step, err=True)) if progress else (lambda _step: None),
         )
     would = _would(answer)
+    # As a run stores them: what plainly agrees is a number.
+    told = [one for one in answer.findings if one.kind is not FindingKind.MATCHED]
     if as_json:
         print_json(
             {
                 "dry_run": True,
                 "run": answer.run,
                 "statements": answer.statements,
-                "findings": [one for one in answer.findings if one.cause or one.outcome != "matched"],
+                "findings": told,
                 "would": would,
             }
         )
     else:
-        _print(answer, would)
+        _print(answer, told, would)
     leave(answer.run.verdict)
 
 
@@ -62,12 +67,12 @@ def _would(answer: Answer) -> dict[str, list[Break]]:
     return fates
 
 
-def _print(answer: Answer, would: dict[str, list[Break]]) -> None:
+def _print(answer: Answer, told: list[Finding], would: dict[str, list[Break]]) -> None:
     after = dict(answer.known) | {item.break_id: item for item in answer.step.upserts}
     shown = build(
         answer.run,
         statements=answer.statements,
-        findings=answer.findings,
+        findings=told,
         breaks=[item for item in after.values() if item.status in OPEN_STATUSES],
         resolved=would["resolve"],
         earlier=(),
@@ -75,6 +80,6 @@ def _print(answer: Answer, would: dict[str, list[Break]]) -> None:
     show(shown, Console())
     click.echo("dry run: nothing was stored, no break was changed, nothing was repaired. It would")
     for fate, items in would.items():
-        named = ", ".join(f"{item.finding.kind} {item.finding.key}" for item in items[:10])
-        more = f", and {len(items) - 10} more" if len(items) > 10 else ""
+        named = ", ".join(f"{item.finding.kind} {item.finding.key}" for item in items[:NAMED])
+        more = f", and {len(items) - NAMED} more" if len(items) > NAMED else ""
         click.echo(f"  {fate} {len(items)}{': ' if items else ''}{named}{more}")

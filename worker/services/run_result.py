@@ -90,8 +90,11 @@ def stored_document(run: Run, statements: Iterable[Statement], findings: Iterabl
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:
     """Yield what differs between two results: the result itself, then its sums, then its findings."""
     for name in sorted((before.keys() | after.keys()) - {"sums", "findings"}):
-        if before.get(name) != after.get(name):
-            yield Difference(subject="", field=name, was=before.get(name), now=after.get(name))
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _fields(name, old, new)
+        elif old != new:
+            yield Difference(subject="", field=name, was=old, now=new)
     for key, pair in _paired(before["sums"], after["sums"], "currency").items():
         yield from _fields(f"sums of {key[0]}", *pair)
     for key, pair in _paired(before["findings"], after["findings"], "leg", "key", "currency").items():
