@@ -16,7 +16,7 @@ from tests.workflows.histories import PATIENCE_SECONDS
 from tests.workflows.timeskipping import serving
 from worker.activities.reconciliation import TRIES_PER_SOURCE, ReconciliationActivities
 from worker.contract.reconciliation import Progress, Reconcile, ReconciliationResult, Window
-from worker.domain.errors import DatabaseUnavailable, SourceUnreadable
+from worker.domain.errors import Conflict, DatabaseUnavailable, SourceUnreadable
 from worker.domain.finding import Verdict
 from worker.services.ports import Processes
 from worker.services.reconciliation import ReconciliationService, RunInParts
@@ -104,7 +104,7 @@ async def test_a_query_tells_the_step_and_how_many_of_its_parts_are_done(env: Wo
 
 async def test_a_part_that_fails_is_done_again_alone(env: WorkflowEnvironment) -> None:
     doubles = ReconciliationDoubles(buckets=4, pieces=2)
-    for step in ("sift_bucket", "collect_exceptions", "judge_piece", "conclude_run"):
+    for step in ("sift_bucket", "judge_piece"):
         doubles.conduct.fail(step, DatabaseUnavailable("gone away"))
     async with running(env, doubles) as handle:
         result = await handle.result()
@@ -139,6 +139,20 @@ async def test_a_run_that_is_stored_already_is_only_told_again(env: WorkflowEnvi
 
     assert (result.verdict, result.matched) == (Verdict.RECONCILED, 5)
     assert doubles.conduct.count("sift_bucket") == doubles.conduct.count("collect_exceptions") == 0
+
+
+async def test_a_run_that_failed_for_good_stores_nothing_and_the_next_one_is_another(env: WorkflowEnvironment) -> None:
+    doubles = ReconciliationDoubles(buckets=2)
+    doubles.conduct.fail("collect_exceptions", Conflict("the object store holds no manifest.json"))
+    async with running(env, doubles) as handle:
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+    (lost,) = doubles.conduct.calls["gather_books"]
+    assert not doubles.stored
+    async with running(env, doubles) as handle:
+        result = await handle.result()
+    assert result.verdict == Verdict.RECONCILED
+    assert list(doubles.stored) == [result.run_id] != [lost.run_id]
 
 
 async def test_a_cancelled_run_stops_between_its_parts_and_stores_nothing(env: WorkflowEnvironment) -> None:
