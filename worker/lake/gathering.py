@@ -8,7 +8,6 @@ is the run's.
 """
 
 import json
-import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -85,15 +84,13 @@ class Lake:
     @contextmanager
     def again(self) -> Iterator["Lake"]:
         """Open the lake for doing runs again: what their steps make lies in a folder that is gone afterwards."""
-        if self._limits.spill is not None:
-            self._limits.spill.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="orders-again-", dir=self._limits.spill) as folder:
+        with workspace(self._limits) as folder:
             yield Lake(
                 self._files,
                 self._limits,
                 rows_per_bucket=self._rows_per_bucket,
                 keys_per_piece=self._keys_per_piece,
-                made=LakeFiles.in_folder(Path(folder)),
+                made=LakeFiles.in_folder(folder),
             )
 
 
