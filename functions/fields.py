@@ -72,10 +72,10 @@ class Fields:
         value = self._take(name, default)
         return value if isinstance(value, bool) else self._wrong(name, "must be true or false", default)
 
-    def choice(self, name: str, choices: type[Choice]) -> Choice:
+    def choice(self, name: str, choices: type[Choice], default: Choice | None = None) -> Choice:
         """Read one of an enumeration's values."""
         known = {str(member): member for member in choices}
-        value = self._take(name)
+        value = self._take(name, None if default is None else str(default))
         if isinstance(value, str) and value in known:
             return known[value]
         return self._wrong(name, f"must be one of {', '.join(known)}", next(iter(choices)))

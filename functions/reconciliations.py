@@ -13,7 +13,7 @@ from functions.replies import started_reply
 from functions.temporal import Start, Temporal
 from worker.contract.ids import reconciliation_workflow_id
 from worker.contract.names import Queue, WorkflowType
-from worker.contract.reconciliation import Reconcile, Window
+from worker.contract.reconciliation import Mode, Reconcile, Window
 
 LONGEST = timedelta(days=31)
 _PROVIDER = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
@@ -29,13 +29,15 @@ class Reconciliations:
     def start(self) -> Response:
         """POST /reconciliations: Reconcile a window of time that has ended.
 
-        The window itself makes a repeat safe: the same one again is a duplicate.
+        The window and the mode make a repeat safe: the same ones again are a duplicate. A run asked for here is always
+        stored; a dry run is the command line's (`orders reconcile run --dry-run`).
         """
         caller: Caller = g.caller
         body = json_object(request, raw_body(request, self._max_body_bytes))
         asked = read_reconcile(Fields(body), caller.shops[0], caller.holder, datetime.now(UTC))
         caller.acts_for(asked.shop)
-        workflow_id = reconciliation_workflow_id(asked.shop, asked.provider, window_name(asked.window))
+        named = window_name(asked.window) + ("" if asked.mode == Mode.FULL else f"-{asked.mode}")
+        workflow_id = reconciliation_workflow_id(asked.shop, asked.provider, named)
         print_of_request = request_fingerprint(body)
         started = self._temporal.start(
             Start(
@@ -44,7 +46,7 @@ class Reconciliations:
                 queue=Queue.RECONCILIATION,
                 argument=asked,
                 fingerprint=print_of_request,
-                summary=f"{asked.shop} and {asked.provider}, {window_name(asked.window)}",
+                summary=f"{asked.shop} and {asked.provider}, {named}",
             )
         )
         return started_reply(started, print_of_request, workflow_id=workflow_id)
@@ -73,6 +75,7 @@ def read_reconcile(fields: Fields, shop: str, holder: str, now: datetime) -> Rec
         window=Window(start=start.isoformat(), end=end.isoformat()),
         repair=fields.flag("repair", default=True),
         requested_by=holder,
+        mode=fields.choice("mode", Mode, Mode.FULL).value,
     )
     fields.finish()
     return asked

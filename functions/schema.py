@@ -81,8 +81,9 @@ class _Recorder(Fields):
         self._note(name, {"type": "boolean"}, default)
         return default
 
-    def choice(self, name: str, choices: type[Choice]) -> Choice:
-        self._note(name, {"type": "string", "enum": [str(member) for member in choices]})
+    def choice(self, name: str, choices: type[Choice], default: Choice | None = None) -> Choice:
+        known = {"type": "string", "enum": [str(member) for member in choices]}
+        self._note(name, known, None if default is None else str(default))
         return next(iter(choices))
 
     def instant(self, name: str) -> datetime:

@@ -38,6 +38,7 @@ from worker.services.events import EventService
 from worker.services.inquiry import Inquiry
 from worker.services.lost_messages import LostMessages, Sources
 from worker.services.orders import OrderService
+from worker.services.ports import Database
 from worker.services.reconciliation import Graces, ReconciliationService
 from worker.services.refunds import Refunds
 from worker.services.repair import RepairService
@@ -68,23 +69,7 @@ def compose(config: WorkerConfig, client: Client) -> Application:
     engine = engine_of(config.database)
     database = MysqlDatabase(engine)
     clock = SystemClock()
-    payments = StripePayments(
-        api_base=config.provider.api_base,
-        api_key=config.provider.api_key.reveal(),
-        timeout_seconds=config.provider.timeout_seconds,
-        name=config.provider.name,
-    )
-    shop = ShopifyShop(
-        api_base=config.shop.api_base,
-        access_token=config.shop.access_token.reveal(),
-        timeout_seconds=config.shop.timeout_seconds,
-    )
-    warehouse = Warehouse(
-        api_base=config.warehouse.api_base,
-        secret=config.warehouse.secret.reveal(),
-        token=config.warehouse.token.reveal(),
-        timeout_seconds=config.warehouse.timeout_seconds,
-    )
+    payments, shop, warehouse = _outside(config)
     mail = SmtpMail(host=config.mail.host, port=config.mail.port, sender=config.mail.sender)
     books = Bookkeeping(database, payments, shop, clock)
     processes = TemporalProcesses(client)
@@ -171,6 +156,33 @@ def compose(config: WorkerConfig, client: Client) -> Application:
         ),
     }
     return Application(config=config, engine=engine, database=database, plan=plan)
+
+
+def reconciliation_of(config: WorkerConfig, database: Database) -> ReconciliationService:
+    """Wire what compares the books, for a command that does so itself."""
+    payments, shop, warehouse = _outside(config)
+    return ReconciliationService(database, payments, shop, warehouse, SystemClock(), graces_of(config), lake_of(config))
+
+
+def _outside(config: WorkerConfig) -> tuple[StripePayments, ShopifyShop, Warehouse]:
+    payments = StripePayments(
+        api_base=config.provider.api_base,
+        api_key=config.provider.api_key.reveal(),
+        timeout_seconds=config.provider.timeout_seconds,
+        name=config.provider.name,
+    )
+    shop = ShopifyShop(
+        api_base=config.shop.api_base,
+        access_token=config.shop.access_token.reveal(),
+        timeout_seconds=config.shop.timeout_seconds,
+    )
+    warehouse = Warehouse(
+        api_base=config.warehouse.api_base,
+        secret=config.warehouse.secret.reveal(),
+        token=config.warehouse.token.reveal(),
+        timeout_seconds=config.warehouse.timeout_seconds,
+    )
+    return payments, shop, warehouse
 
 
 def graces_of(config: WorkerConfig) -> Graces:

@@ -269,11 +269,15 @@ class ScheduleConfig:
     id: str
     shop: str
     provider: str
-    interval_seconds: int
     offset_seconds: int
     overlap: str
     catchup_seconds: int
     jitter_seconds: int
+    mode: str = "full"
+    interval_seconds: int = 0
+    """0 for a schedule of the calendar: a close."""
+    day_of_month: int = 0
+    """0 for a schedule of an interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,7 @@ class Office:
 
     def __init__(self, engine: Engine, outside: OutsideProcess) -> None:
         self.outside = outside
+        self.engine = engine
         self.database = MysqlDatabase(engine)
         at = datetime.fromisoformat(outside.control("GET", "/clock")["now"])
         self.clock = MovedClock(at - datetime.now(UTC))
@@ -61,6 +62,7 @@ class Office:
         # It goes with the office: nothing of one test's runs is there for the next.
         folder = Path(tempfile.mkdtemp(prefix="office-lake-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.lake_folder = folder
         self.lake = lake_in(folder)
         graces = Graces(payment=NOW, shipment=NOW, order=NOW, lookback=timedelta(hours=1))
         self.reconciliation = ReconciliationService(

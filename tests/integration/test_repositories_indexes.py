@@ -106,6 +106,8 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "runs.recent": lambda tx: tx.runs.recent(None, 0),
     "runs.recent of shop": lambda tx: tx.runs.recent("shop-1", 0),
     "runs.before": lambda tx: tx.runs.before("shop-1", "provider-1", "api", NOW),
+    "runs.after": lambda tx: tx.runs.after("shop-1", "provider-1", "api", NOW),
+    "runs.of_window": lambda tx: tx.runs.of_window("shop-1", "provider-1", "api", NOW - HOUR, NOW),
     "runs.statements": lambda tx: tx.runs.statements("none"),
     "runs.findings": lambda tx: tx.runs.findings("none"),
     "runs.watermark": lambda tx: tx.runs.watermark("shop-1", "provider-1"),

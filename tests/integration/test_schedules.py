@@ -3,6 +3,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from temporalio.client import (
     ScheduleSpec,
     ScheduleUpdate,
     ScheduleUpdateInput,
+    WorkflowExecutionDescription,
     WorkflowHandle,
 )
 from temporalio.common import SearchAttributeKey
@@ -82,6 +84,26 @@ async def test_a_declared_schedule_is_created_and_then_left_alone(client: Client
     assert after.info.last_updated_at is None
     assert after.raw_description.conflict_token == before.raw_description.conflict_token
     assert after.info.num_actions == 0, "applying never triggers"
+
+
+async def test_the_declared_set_is_created_once_and_a_close_stands_for_the_month_before(client: Client) -> None:
+    close = replace(
+        YEARLY,
+        id="reconcile-main-stripe-close",
+        mode="close",
+        interval_seconds=0,
+        day_of_month=4,
+        offset_seconds=21_605,
+    )
+    light = replace(YEARLY, id="reconcile-main-stripe-light", mode="light")
+    assert await converge(client, YEARLY, light, close) == Applied(created=3)
+    assert await converge(client, YEARLY, light, close) == Applied(unchanged=3)
+    view = await schedule_control.describe(client, close.id)
+    assert (view.mode, view.interval_seconds) == ("close", 0)
+    assert {(at.day, at.hour, at.minute, at.second) for at in view.next_times} == {(4, 6, 0, 5)}
+    changes = await schedules.plan(client, [replace(close, day_of_month=5), light, YEARLY], DEFAULTS)
+    (change,) = [one for one in changes if one.action is ChangeAction.UPDATE]
+    assert [field.name for field in change.fields] == ["calendar"]
 
 
 async def test_a_changed_declaration_is_shown_field_by_field_and_written(client: Client) -> None:
@@ -197,6 +219,7 @@ async def test_backfill_runs_each_nominal_time_once_and_the_run_knows_it(client:
     await converge(client, hourly)
     await schedule_control.pause(client, hourly.id, "only the past")
     start = datetime(2026, 3, 29, 0, 5, tzinfo=UTC)
+    ran: list[WorkflowExecutionDescription] = []
     async with Worker(client, task_queue="reconciliation", workflows=[TinyReconciliation]):
         # The night the clocks change in Europe: UTC has all its hours.
         await schedule_control.backfill(client, hourly.id, start, start + timedelta(hours=3))
@@ -211,6 +234,8 @@ async def test_backfill_runs_each_nominal_time_once_and_the_run_knows_it(client:
                     except Exception:
                         await asyncio.sleep(0.05)
             assert result == ["main", "schedule", "300", nominal.isoformat()]
+            ran.append(await handle.describe())
+    assert all(one.close_time and one.close_time <= other.start_time for one, other in pairwise(ran)), "in order"
     view = await schedule_control.describe(client, hourly.id)
     assert view.total == 3
     description = await handle.describe()

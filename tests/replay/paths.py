@@ -18,7 +18,7 @@ from worker.contract.names import OrderMessage, UserMessage, WorkflowType
 from worker.contract.orders import LateRefund, OrderEventKind, PlaceOrder, RefundAnswer, RefundOrder
 from worker.contract.reconciliation import Reconcile, Window
 from worker.contract.users import ConfirmUser, UserStatus
-from worker.domain.errors import SchemaMismatch
+from worker.domain.errors import SchemaMismatch, SourceUnreadable
 from worker.domain.finding import Verdict
 from worker.domain.order import OrderState
 from worker.workflows.order import OrderWorkflow
@@ -160,11 +160,13 @@ def user(*digests: str) -> Walk:
     return walk
 
 
-def reconciliation(verdict: Verdict, **counts: int) -> Walk:
-    """Return the walk of a run whose comparison answers this."""
+def reconciliation(verdict: Verdict, *failing: str, **counts: int) -> Walk:
+    """Return the walk of a run whose comparison answers this; each of `failing` fails once."""
 
     async def walk(env: WorkflowEnvironment) -> Handle:
         doubles = ReconciliationDoubles(verdict=verdict, repairs=1, **counts)
+        for step in failing:
+            doubles.conduct.fail(step, SourceUnreadable("503"))
         window = Window(start="2026-11-01T00:00:00+00:00", end="2026-11-02T00:00:00+00:00")
         async with serving(env.client, [ReconciliationWorkflow], activities_of(doubles)) as queue:
             handle = await env.client.start_workflow(
@@ -224,5 +226,9 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
         "reconciled": reconciliation(Verdict.RECONCILED, matched=3),
         "repaired": reconciliation(Verdict.BREAKS, matched=2, breaks_open=1, breaks_new=1),
         "alerted": reconciliation(Verdict.BREAKS, matched=2, breaks_open=1, breaks_new=1),
+        "in_parts": reconciliation(Verdict.RECONCILED, buckets=1, rows=6, matched=3),
+        "in_many_parts": reconciliation(
+            Verdict.BREAKS, "sift_bucket", buckets=10, pieces=3, rows=2_500_000, matched=9, breaks_open=1, breaks_new=1
+        ),
     },
 }

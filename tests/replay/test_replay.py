@@ -79,7 +79,7 @@ def test_the_histories_reach_every_activity() -> None:
 async def test_a_change_of_the_order_of_commands_is_detected() -> None:
     careless = Replayer(workflows=[ReportFirst], workflow_runner=sandbox())
     with pytest.raises(NondeterminismError, match=r"write_report|compare_books"):
-        await careless.replay_workflow(load(file_of(WorkflowType.RECONCILIATION, "reconciled")))
+        await careless.replay_workflow(load(file_of(WorkflowType.RECONCILIATION, "compared_whole_reconciled")))
 
 
 def test_the_histories_tell_nothing_of_the_machine_that_recorded_them() -> None:

@@ -100,6 +100,7 @@ def view(last: datetime | None, *, paused: bool = False) -> ScheduleView:
         id=DECLARED.id,
         shop="main",
         provider="stripe",
+        mode="full",
         interval_seconds=3600,
         offset_seconds=0,
         paused=paused,

@@ -118,6 +118,8 @@ def test_a_window_is_described_with_its_parts() -> None:
     schema = schema_of(lambda fields: reconciliations.read_reconcile(fields, "main", "x", NOW))
     assert schema["properties"]["window"]["required"] == ["start", "end"]
     assert schema["properties"]["repair"]["default"] is True
+    assert schema["properties"]["mode"]["default"] == "full"
+    assert {"full", "light", "close"} <= set(schema["properties"]["mode"]["enum"])
 
 
 @pytest.mark.parametrize("name", sorted(_READERS))

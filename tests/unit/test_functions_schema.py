@@ -171,6 +171,15 @@ class TestReconciliations:
         window = {"start": "2026-11-22T07:00:00Z", "end": "2026-11-22T08:00:00Z"}
         assert read_reconcile(Fields({**self.BODY, "window": window}), "main", "demo", NOW)
 
+    @pytest.mark.parametrize("mode", ["full", "light", "close"])
+    def test_a_mode_may_be_asked_for(self, mode: str) -> None:
+        assert read_reconcile(Fields({**self.BODY, "mode": mode}), "main", "demo", NOW).mode == mode
+        assert read_reconcile(Fields(self.BODY), "main", "demo", NOW).mode == "full"
+
+    def test_other_modes_and_dry_runs_are_refused(self) -> None:
+        assert self.problems(mode="quick") == {"mode"}
+        assert self.problems(dry_run=True) == {""}, "an unknown field"
+
     def test_repair_is_a_flag(self) -> None:
         assert self.problems(repair="yes") == {"repair"}
 

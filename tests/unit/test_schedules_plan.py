@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 
 from worker.config import ScheduleConfig
+from worker.contract.reconciliation import Mode
 from worker.domain.errors import InvalidInput
 from worker.temporal.schedule_definition import OVERLAPS, declare, digest, fields
 from worker.temporal.schedules import Change, ChangeAction, FieldChange, _differences, count
@@ -38,16 +39,19 @@ names = st.from_regex(r"[a-z][a-z0-9_-]{0,20}", fullmatch=True)
 
 @st.composite
 def configs(draw: st.DrawFn) -> ScheduleConfig:
-    interval = draw(st.integers(1, 10**7))
+    mode = draw(st.sampled_from(Mode))
+    interval = 0 if mode is Mode.CLOSE else draw(st.integers(1, 10**7))
     return ScheduleConfig(
         id=f"reconcile-{draw(names)}",
         shop=draw(names),
         provider=draw(names),
         interval_seconds=interval,
-        offset_seconds=draw(st.integers(0, interval - 1)),
+        mode=mode.value,
+        day_of_month=draw(st.integers(1, 28)) if mode is Mode.CLOSE else 0,
+        offset_seconds=draw(st.integers(0, (interval or 86_400) - 1)),
         overlap=draw(st.sampled_from(sorted(OVERLAPS))),
         catchup_seconds=draw(st.integers(10, 10**7)),
-        jitter_seconds=draw(st.integers(0, interval - 1)),
+        jitter_seconds=draw(st.integers(0, (interval or 86_400) - 1)),
     )
 
 
@@ -62,12 +66,20 @@ async def test_the_wire_keeps_every_declared_value(config: ScheduleConfig, repai
     received = Schedule.FromString(sent.SerializeToString())
     found = await fields(CLIENT, received)
     for name, value in asdict(config).items():
-        key = f"input.{name}" if name in {"shop", "provider"} else name
-        if name != "id":
+        key = f"input.{name}" if name in {"shop", "provider", "mode"} else name
+        if name not in {"id", "day_of_month"} and (name, config.mode) != ("offset_seconds", Mode.CLOSE):
             assert found[key] == value
-    assert found["input.repair"] is repair
+    assert found["calendar"] == (
+        f"second {config.offset_seconds % 60}, minute {config.offset_seconds // 60 % 60}, "
+        f"hour {config.offset_seconds // 3600}, day_of_month {config.day_of_month}, month 1-12, day_of_week 0-6, year "
+        if config.day_of_month
+        else ""
+    )
+    assert found["input.repair"] is (repair and config.mode != Mode.CLOSE)
     assert found["input.interval_seconds"] == config.interval_seconds
     assert found["input.offset_seconds"] == config.offset_seconds
+    if config.mode == Mode.CLOSE:
+        assert found["offset_seconds"] == 0, "an offset within the day, not of an interval"
     assert await _differences(CLIENT, received, sent) == ()
 
 
@@ -144,6 +156,12 @@ async def test_a_definition_of_another_version_is_written_again() -> None:
         ({"jitter_seconds": 3600}, "jitter_seconds"),
         ({"overlap": "allow_all"}, "overlap must be one of"),
         ({"catchup_seconds": 9}, "catchup_seconds"),
+        ({"mode": "quick"}, "mode must be one of full, light, close"),
+        ({"day_of_month": 3}, "day_of_month is for mode close"),
+        ({"mode": "close"}, "no interval_seconds"),
+        ({"mode": "close", "interval_seconds": 0}, "day_of_month must be 1 to 28"),
+        ({"mode": "close", "interval_seconds": 0, "day_of_month": 31}, "day_of_month must be 1 to 28"),
+        ({"mode": "close", "interval_seconds": 0, "day_of_month": 3, "offset_seconds": 86_400}, "after midnight"),
     ],
 )
 async def test_a_wrong_declaration_is_refused(change: dict[str, Any], problem: str) -> None:
@@ -159,7 +177,7 @@ async def test_all_problems_are_told_at_once() -> None:
     assert "other: the id must begin" in text
     assert "overlap must be one of" in text
     assert "id reconcile-main-stripe is declared twice" in text
-    assert "shop and provider main/stripe is declared twice" in text
+    assert "shop, provider and mode main/stripe/full is declared twice" in text
 
 
 def test_every_action_has_a_count() -> None:

@@ -144,7 +144,11 @@ def test_each_environment_loads_for_both_given_the_secrets(variables: pytest.Mon
     assert config.provider.api_key.reveal() == "sk_test_visible_3"
     assert (config.temporal.tls, config.database.tls, edge.temporal.tls) == (environment == "production",) * 3
     assert config.logging.json is (environment != "local")
-    assert set(config.schedules) == {"main_stripe"}
+    assert {name: one.mode for name, one in config.schedules.items()} == {
+        "main_stripe": "full",
+        "main_stripe_light": "light",
+        "main_stripe_close": "close",
+    }
     assert set(edge.webhooks) == {"shopify", "stripe", "warehouse"}
 
 

@@ -12,13 +12,13 @@ from tests.workflows.samples import order_event
 from worker.activities.alerts import AlertOrder
 from worker.activities.events import Filing, Receipt, Received
 from worker.activities.orders import Delivery, Recorded, Reverse, Step
-from worker.activities.reconciliation import Plan, RepairOrder, RunAnswer, RunOrder
+from worker.activities.reconciliation import Conclude, PartOrder, Parts, Plan, RepairOrder, RunAnswer, RunOrder
 from worker.activities.users import Confirmation, Mailing, Registered
 from worker.contract.events import EventResult
 from worker.contract.orders import OrderEventKind, OrderStatus, PlaceOrder
 from worker.contract.reconciliation import Window
 from worker.contract.users import RegisterUser
-from worker.domain.errors import InvalidInput, NotFound
+from worker.domain.errors import Conflict, InvalidInput, NotFound
 from worker.domain.finding import Verdict
 from worker.domain.order import OrderState
 from worker.domain.user import UserState
@@ -187,10 +187,25 @@ class UserDoubles:
 class ReconciliationDoubles:
     """Steps of ReconciliationWorkflow: windows are the domain's, the books' answer is given."""
 
-    def __init__(self, *, verdict: Verdict = Verdict.RECONCILED, repairs: int = 0, **counts: int) -> None:
+    def __init__(
+        self,
+        *,
+        verdict: Verdict = Verdict.RECONCILED,
+        repairs: int = 0,
+        buckets: int = 1,
+        pieces: int = 0,
+        rows: int = 0,
+        **counts: int,
+    ) -> None:
         self.conduct = Conduct()
         self.watermark: datetime | None = None
         self.incomplete_because: tuple[str, ...] = ()
+        self.sifted: list[int] = []
+        self.judged: list[int] = []
+        self.stored: dict[str, RunAnswer] = {}
+        """Runs that are concluded, by their ids."""
+        self._parts = {"buckets": buckets, "rows": rows}
+        self._pieces = pieces
         self._verdict = verdict
         self._repairs = repairs
         self._counts = counts
@@ -204,9 +219,40 @@ class ReconciliationDoubles:
     @activity.defn
     async def compare_books(self, order: RunOrder) -> RunAnswer:
         async with self.conduct.step("compare_books", order):
-            return RunAnswer(
-                verdict=self._verdict, counts=dict(self._counts), incomplete_because=self.incomplete_because
-            )
+            return self._answer()
+
+    @activity.defn
+    async def gather_books(self, order: RunOrder) -> Parts:
+        async with self.conduct.step("gather_books", order):
+            if order.run_id in self.stored:
+                return Parts(reference="", buckets=0, rows=0)
+            # Each attempt gathers into a folder of its own.
+            attempt = self.conduct.count("gather_books")
+            return Parts(reference=f"runs/{order.run_id}/{attempt}", **self._parts)
+
+    @activity.defn
+    async def sift_bucket(self, order: PartOrder) -> None:
+        async with self.conduct.step("sift_bucket", order):
+            self.sifted.append(order.number)
+
+    @activity.defn
+    async def collect_exceptions(self, reference: str) -> int:
+        async with self.conduct.step("collect_exceptions", reference):
+            if set(self.sifted) != set(range(self._parts["buckets"])):
+                raise Conflict(f"only {sorted(self.sifted)} were sifted")
+            return self._pieces
+
+    @activity.defn
+    async def judge_piece(self, order: PartOrder) -> None:
+        async with self.conduct.step("judge_piece", order):
+            self.judged.append(order.number)
+
+    @activity.defn
+    async def conclude_run(self, order: Conclude) -> RunAnswer:
+        async with self.conduct.step("conclude_run", order):
+            if order.run_id not in self.stored and set(self.judged) != set(range(order.pieces)):
+                raise Conflict(f"only {sorted(self.judged)} were judged")
+            return self.stored.setdefault(order.run_id, self._answer())
 
     @activity.defn
     async def repair_breaks(self, order: RepairOrder) -> int:
@@ -227,6 +273,9 @@ class ReconciliationDoubles:
     async def write_report(self, run_id: str) -> str:
         async with self.conduct.step("write_report", run_id):
             return f"reports/{run_id}/report.html"
+
+    def _answer(self) -> RunAnswer:
+        return RunAnswer(verdict=self._verdict, counts=dict(self._counts), incomplete_because=self.incomplete_because)
 
     def _span(self, plan: Plan) -> Span:
         asked = plan.request.window

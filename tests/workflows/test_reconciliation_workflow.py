@@ -100,7 +100,7 @@ async def test_the_window_that_was_asked_for_is_the_one_that_is_compared(env: Wo
         result = await handle.result()
 
     assert result.window == ASKED
-    (order,) = doubles.conduct.calls["compare_books"]
+    (order,) = doubles.conduct.calls["gather_books"]
     assert (order.window, order.run_id, order.workflow_id) == (ASKED, result.run_id, handle.id)
 
 
@@ -185,10 +185,10 @@ async def test_an_endpoint_that_never_answers_is_tried_a_few_times_and_fails_no_
 
 async def test_a_source_that_cannot_be_read_is_asked_again_under_the_same_run_id(env: WorkflowEnvironment) -> None:
     doubles = ReconciliationDoubles()
-    doubles.conduct.fail("compare_books", SourceUnreadable("the provider answered 503"))
+    doubles.conduct.fail("gather_books", SourceUnreadable("the provider answered 503"))
     result = await result_of(env, doubles, asked_for())
 
-    first, second = doubles.conduct.calls["compare_books"]
+    first, second = doubles.conduct.calls["gather_books"]
     assert first == second
     assert result.run_id == first.run_id
 
@@ -201,4 +201,4 @@ async def test_a_window_that_makes_no_sense_fails_the_run(env: WorkflowEnvironme
 
     assert isinstance(failed.value.cause, ApplicationError)
     assert failed.value.cause.type == InvalidInput.code
-    assert doubles.conduct.count("compare_books") == 0
+    assert doubles.conduct.count("gather_books") == 0

@@ -6,6 +6,7 @@ waits for a message never races a window of days.
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -53,7 +54,10 @@ def sandbox() -> SandboxedWorkflowRunner:
 
 @asynccontextmanager
 async def serving(
-    client: Client, workflows: Iterable[type], activities: Iterable[Callable[..., Any]], queue: str = ""
+    client: Client,
+    workflows: Iterable[type],
+    activities: Iterable[Callable[..., Any]],
+    queue: str = "",
 ) -> AsyncIterator[str]:
     """Run a worker with the settings that decide behaviour in production; yield its task queue."""
     queue = queue or f"test-{uuid.uuid4().hex[:10]}"
@@ -62,6 +66,7 @@ async def serving(
         task_queue=queue,
         workflows=list(workflows),
         activities=list(activities),
+        activity_executor=ThreadPoolExecutor(1, "activities"),
         workflow_runner=sandbox(),
         interceptors=[ActivityInterceptor(Metrics())],
         identity="tests",

@@ -30,7 +30,7 @@ COMMANDS = {
     "deploy": "Before a release starts: run.",
     "dev": "The local stack: env, status.",
     "order": "Orders: list, show, cancel.",
-    "reconcile": "Reconciliation: run, list, show, report.",
+    "reconcile": "Reconciliation: run, backfill, watch, list, show, report, diff, replay.",
     "repairs": "What was done about breaks without a person: list, retry.",
     "schedules": "Schedules as code: plan, apply, list, pause, resume, trigger, backfill.",
     "secrets": "A deployed environment's secrets: put, remove, list, check.",

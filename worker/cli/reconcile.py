@@ -1,18 +1,22 @@
 """`orders reconcile`: run a reconciliation, and read what runs answered."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 
 import click
 from rich.console import Console
 
 from worker.cli.output import as_json, print_json, print_table, when
+from worker.cli.reconcile_again import diff, replay, watch
+from worker.cli.reconcile_backfill import backfill
+from worker.cli.reconcile_dry import dry_run
+from worker.cli.verdicts import leave, progress_option, tell, wanted
 from worker.config import WorkerConfig, load
 from worker.connections import reading, stored_at
 from worker.contract.ids import reconciliation_workflow_id
-from worker.contract.reconciliation import Reconcile, ReconciliationResult, Window
+from worker.contract.reconciliation import Mode, Progress, Reconcile, ReconciliationResult, Window
 from worker.domain.errors import NotFound
-from worker.domain.finding import Verdict
 from worker.domain.window import Span
 from worker.reports.model import build
 from worker.reports.terminal import show as show_report
@@ -21,13 +25,14 @@ from worker.services.reporting import run_record
 from worker.temporal.client import connect
 from worker.temporal.operations import run_reconciliation
 
-INCOMPLETE = 4
-"""Exit code of an answer that is not whole: neither green nor a list of everything that differs."""
-
 
 @click.group()
 def command() -> None:
     """Reconciliation."""
+
+
+for one in (replay, diff, watch, backfill):
+    command.add_command(one)
 
 
 @command.command()
@@ -37,6 +42,15 @@ def command() -> None:
 @click.option("--to", "end", help="End of the window, ISO 8601 with zone (exclusive).")
 @click.option("--statement", help="SHA-256 of an imported statement file to compare with, instead of the API.")
 @click.option("--repair/--no-repair", default=False, show_default=True, help="Deliver lost messages again.")
+@click.option(
+    "--mode",
+    type=click.Choice([one.value for one in Mode]),
+    default=Mode.FULL.value,
+    show_default=True,
+    help="What to compare: all legs; payments alone (light); a month, of which nothing may be pending (close).",
+)
+@click.option("--dry-run", "dry", is_flag=True, help="Compare and print; store and repair nothing, start no workflow.")
+@progress_option
 @as_json
 def run(
     shop: str | None,
@@ -44,13 +58,18 @@ def run(
     start: str | None,
     end: str | None,
     statement: str | None,
+    mode: str,
     *,
     repair: bool,
+    dry: bool,
+    progress: bool | None,
     as_json: bool,
 ) -> None:
     """Reconcile a window now and wait for the answer. Exits 1 when breaks are open, 4 when incomplete."""
-    if statement is None and (start is None or end is None):
+    if statement is None and (start is None or end is None) and mode != Mode.CLOSE:
         raise click.UsageError("name a window with --from and --to, or a file with --statement")
+    if dry and repair:
+        raise click.UsageError("a dry run repairs nothing; leave --repair out")
     if (start is None) != (end is None):
         raise click.UsageError("a window needs both --from and --to")
     config = load()
@@ -65,11 +84,16 @@ def run(
         statement_sha256=statement,
         repair=repair,
         requested_by="cli",
+        mode=mode,
     )
+    if dry:
+        dry_run(config, request, progress=wanted(progress), as_json=as_json)
+        return
     # The asking is part of the id: an operator who runs a window again wants it to run again.
-    window = str(span) if span else f"file-{statement}"[:17]
+    window = str(span) if span else f"file-{statement}"[:17] if statement else mode
     asked = f"{window}-{datetime.now().astimezone():%Y%m%dT%H%M%S}"
-    answer(config, asyncio.run(reconcile(config, request, asked)), as_json=as_json)
+    shown = tell if wanted(progress) else None
+    answer(config, asyncio.run(reconcile(config, request, asked, shown)), as_json=as_json)
 
 
 @command.command("list")
@@ -122,25 +146,27 @@ def report(run_id: str) -> None:
     click.echo(stored_at(config, found.report))
 
 
-async def reconcile(config: WorkerConfig, request: Reconcile, window: str) -> ReconciliationResult:
+async def reconcile(
+    config: WorkerConfig, request: Reconcile, window: str, shown: Callable[[Progress], None] | None = None
+) -> ReconciliationResult:
     """Start a reconciliation through Temporal and wait for its result."""
     client = await connect(config.temporal)
     workflow_id = reconciliation_workflow_id(request.shop, request.provider, window)
-    return await run_reconciliation(client, request, workflow_id)
+    return await run_reconciliation(client, request, workflow_id, tell=shown)
 
 
 def answer(config: WorkerConfig, result: ReconciliationResult, *, as_json: bool) -> None:
     """Print the result of a run and exit by its verdict."""
     if as_json:
         print_json(result)
-        _leave(result.verdict)
+        leave(result.verdict)
     else:
         show_run(config, result.run_id, as_json=False)
 
 
 def show_run(config: WorkerConfig, run_id: str, *, as_json: bool) -> None:
     """Print a stored run and exit by its verdict."""
-    _leave(print_run(config, run_id, as_json=as_json))
+    leave(print_run(config, run_id, as_json=as_json))
 
 
 def print_run(config: WorkerConfig, run_id: str, *, as_json: bool = False) -> str:
@@ -163,16 +189,6 @@ def print_run(config: WorkerConfig, run_id: str, *, as_json: bool = False) -> st
         if record.run.report:
             click.echo(f"report: {stored_at(config, record.run.report)}")
     return record.run.verdict
-
-
-def exit_code(verdict: str) -> int:
-    """Return the exit code that stands for a verdict."""
-    return {Verdict.INCOMPLETE.value: INCOMPLETE, Verdict.BREAKS.value: 1}.get(verdict, 0)
-
-
-def _leave(verdict: str) -> None:
-    if exit_code(verdict):
-        raise click.exceptions.Exit(exit_code(verdict))
 
 
 def _imported(config: WorkerConfig, sha256: str) -> StatementFile:

@@ -66,11 +66,12 @@ def list_schedules(*, as_json: bool) -> None:
         return
     print_table(
         "schedules",
-        ["schedule", "every", "paused", "next (UTC)", "last (UTC)", "runs", "missed", "skipped", "note"],
+        ["schedule", "mode", "every", "paused", "next (UTC)", "last (UTC)", "runs", "missed", "skipped", "note"],
         [
             (
                 view.id,
-                f"{view.interval_seconds} s",
+                view.mode,
+                f"{view.interval_seconds} s" if view.interval_seconds else "month",
                 "yes" if view.paused else "no",
                 when(view.next_times[0]) if view.next_times else "-",
                 when(view.recent[-1].started_at) if view.recent else "-",

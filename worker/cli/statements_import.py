@@ -10,8 +10,9 @@ import click
 
 from worker.cli.main import EXIT_REFUSED
 from worker.cli.output import as_json, print_json
-from worker.cli.reconcile import INCOMPLETE, exit_code, print_run, reconcile
+from worker.cli.reconcile import print_run, reconcile
 from worker.cli.statement_words import describe_file, own_formats, told_of, told_options
+from worker.cli.verdicts import INCOMPLETE, exit_code
 from worker.config import WorkerConfig, load
 from worker.connections import lake_of, reading, store_of
 from worker.contract.reconciliation import Reconcile, ReconciliationResult

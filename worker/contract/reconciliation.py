@@ -1,6 +1,18 @@
 """Messages of the reconciliation process. A window is half-open, [start, end), ISO 8601 in UTC."""
 
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """What a run compares."""
+
+    FULL = "full"
+    """All legs, looking back as far as the settings say."""
+    LIGHT = "light"
+    """Payments alone, looking back only as far as their grace and what is still open."""
+    CLOSE = "close"
+    """A calendar month (UTC), all legs; what was pending at its end must have come to something since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +28,7 @@ class Reconcile:
     """Input of ReconciliationWorkflow.
 
     Without `window` the run derives it from the schedule's nominal time and `interval_seconds`, and extends
-    it back to the watermark, so that no window is lost because a run was.
+    it back to the watermark, so that no window is lost because a run was; closing, it is the month before that time.
     """
 
     shop: str
@@ -29,6 +41,8 @@ class Reconcile:
     """Compare the books with this imported statement file instead of the provider's API."""
     repair: bool = True
     requested_by: str = "schedule"
+    mode: str = Mode.FULL.value
+    """One of `Mode`. Of a statement file, which tells of money alone, only the full one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,12 @@ def compact(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
+def month_before(at: datetime) -> Span:
+    """Return the last calendar month in UTC that has ended at a time."""
+    first = at.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return Span((first - timedelta(days=1)).replace(day=1), first)
+
+
 def scheduled_window(nominal: datetime, *, interval: timedelta, offset: timedelta, watermark: datetime | None) -> Span:
     """Return the window of a run whose nominal time is `nominal`.
 

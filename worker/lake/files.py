@@ -58,11 +58,7 @@ class LakeFiles:
 
     def publish(self, made: Path, path: str, rows: int) -> StoredFile:
         """Move a finished local file to `path`; what stood there is replaced by what must be the same."""
-        digest = hashlib.sha256()
-        with made.open("rb") as source:
-            while chunk := source.read(_CHUNK):
-                digest.update(chunk)
-        stored = StoredFile(path=path, rows=rows, size=made.stat().st_size, sha256=digest.hexdigest())
+        stored = StoredFile(path=path, rows=rows, size=made.stat().st_size, sha256=_sha256(made))
         with _reachable(path):
             if self._local:
                 target = Path(self._at(path))
@@ -123,6 +119,17 @@ class LakeFiles:
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}"
+
+
+def require_unchanged(file: StoredFile, local: Path) -> None:
+    """Raise Conflict unless the local copy of a file is what its manifest says."""
+    if _sha256(local) != file.sha256:
+        raise Conflict(f"{file.path} was changed since it was written: it proves nothing any more")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 @contextmanager

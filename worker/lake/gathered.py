@@ -1,9 +1,10 @@
 """A gathered run: sifted bucket by bucket, what is aside brought together, judged in pieces.
 
-What a step makes lies beside what it was made of and is written whole; a step that finds it there is done.
+What a step makes lies beside what it was made of and is written whole; a step that finds it there is done. A run that
+is done again has it made elsewhere (`made`), and so from the beginning.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ from worker.lake.batches import Batch
 from worker.lake.collecting import collect
 from worker.lake.columns import ENTRY_SCHEMA, items_of, schema_of
 from worker.lake.engine import EngineLimits, engine, parquet, workspace
-from worker.lake.files import LakeFiles, StoredFile
+from worker.lake.files import LakeFiles, StoredFile, require_unchanged
 from worker.lake.payouts import payouts_of
 from worker.lake.sifting import sift
 from worker.services.ports.lake import Cleared, Piece
@@ -45,8 +46,11 @@ class GatheredRun:
         manifest: Mapping[str, Any],
         batch: Batch,
         keys_per_piece: int,
+        made: LakeFiles | None = None,
     ) -> None:
         self._files = files
+        self._again = made is not None
+        self._made = made or files
         self._limits = limits
         self._reference = reference
         self._manifest = manifest
@@ -78,7 +82,7 @@ class GatheredRun:
     def sift(self, bucket: int, scope: Scope, rules: Rules) -> None:
         """Set aside what does not trivially agree; once done, doing it again changes nothing."""
         done = self._at(f"sifted-{bucket:03d}.json")
-        if self._files.exists(done):
+        if self._made.exists(done):
             return
         with engine(self._limits) as opened:
             entries = self._fetched([file for number, file in self._entries if number == bucket], opened.folder)
@@ -87,10 +91,10 @@ class GatheredRun:
             lines = lines or [_nothing(opened.folder / "no-lines.parquet", schema_of(LedgerLine))]
             made = sift(opened, entries, lines, self._batch.repeated, scope, rules, self._manifest["shop"])
             stored = {
-                name: asdict(self._files.publish(path, self._at(f"{path.stem}-{bucket:03d}.parquet"), _rows(path)))
+                name: asdict(self._made.publish(path, self._at(f"{path.stem}-{bucket:03d}.parquet"), _rows(path)))
                 for name, path in zip(("entries", "lines"), made[:2], strict=True)
             }
-            self._files.write_json(done, {**stored, "sums": [asdict(one) for one in made[2]]})
+            self._made.write_json(done, {**stored, "sums": [asdict(one) for one in made[2]]})
 
     def loose_payments(self) -> Iterator[list[str]]:
         """Yield the payments whose orders must be known before the rest can be judged; after all buckets."""
@@ -107,8 +111,8 @@ class GatheredRun:
     def collect(self, owners: Mapping[str, str], suspects: Sequence[str], scope: Scope, rules: Rules) -> int:
         """Bring together all movements of every key that does not trivially agree; return how many pieces that makes."""
         done = self._at("collected.json")
-        if self._files.exists(done):
-            return int(self._files.read_json(done)["pieces"])
+        if self._made.exists(done):
+            return int(self._made.read_json(done)["pieces"])
         with engine(self._limits) as opened:
             found = collect(
                 opened,
@@ -124,9 +128,9 @@ class GatheredRun:
                 keys_per_piece=self._keys_per_piece,
             )
             for path in (*found.entries, *found.lines):
-                self._files.publish(path, self._at(path.name), _rows(path))
+                self._made.publish(path, self._at(path.name), _rows(path))
             sums = _less(self._sifted_sums(), found.recalled)
-            self._files.write_json(
+            self._made.write_json(
                 done, {"pieces": found.pieces, "keys": found.cleared_keys, "sums": [asdict(one) for one in sums]}
             )
             return found.pieces
@@ -134,8 +138,8 @@ class GatheredRun:
     def piece(self, number: int) -> Piece:
         """Return one piece, after `collect`."""
         with workspace(self._limits) as folder:
-            entries = pq.read_table(self._files.fetch(self._at(f"piece-entries-{number:03d}.parquet"), folder))
-            lines = pq.read_table(self._files.fetch(self._at(f"piece-lines-{number:03d}.parquet"), folder))
+            entries = pq.read_table(self._made.fetch(self._at(f"piece-entries-{number:03d}.parquet"), folder))
+            lines = pq.read_table(self._made.fetch(self._at(f"piece-lines-{number:03d}.parquet"), folder))
         owners: dict[str, str] = {}
         for name, owner in (("payment_reference", "payment_owner"), ("source_id", "source_owner")):
             pairs = zip(lines.column(name).to_pylist(), lines.column(owner).to_pylist(), strict=True)
@@ -155,7 +159,7 @@ class GatheredRun:
 
     def cleared(self) -> Cleared:
         """Return what agrees without being in any piece, after `collect`."""
-        document = self._files.read_json(self._at("collected.json"))
+        document = self._made.read_json(self._at("collected.json"))
         return Cleared(keys=document["keys"], sums=tuple(WindowSums(**one) for one in document["sums"]))
 
     def read(self, kind: type[R]) -> list[R]:
@@ -164,30 +168,51 @@ class GatheredRun:
         if file is None:
             return []
         with workspace(self._limits) as folder:
-            return items_of(kind, pq.read_table(self._files.fetch(file["path"], folder)))
+            (fetched,) = self._fetched([StoredFile(**file)], folder)
+            return items_of(kind, pq.read_table(fetched))
+
+    def recalled(self, name: str, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return what a step needs of a database that moves on (JSON): asked for once, and the same ever after."""
+        kept = self._at(f"recalled-{name}.json")
+        # A run that is done again has only what it was told then.
+        if not self._again and not self._files.exists(kept):
+            self._files.write_json(kept, ask())
+        return self._files.read_json(kept)
+
+    def keep_result(self, result: Mapping[str, Any]) -> str:
+        """Keep what the run found (JSON), in one form for one content; return the SHA-256 of its bytes."""
+        return self._made.write_json(self._at("result.json"), result)
+
+    def result(self) -> Mapping[str, Any]:
+        """Return what the run found. Raises Conflict when it is gone."""
+        return self._made.read_json(self._at("result.json"))
 
     def keep_findings(self, part: str, findings: Iterable[Finding], sums: Iterable[WindowSums]) -> None:
         """Keep what the rules said of one part."""
         document = {"findings": [encode_finding(one) for one in findings], "sums": [asdict(one) for one in sums]}
-        self._files.write_json(self._at(f"findings-{part}.json"), document)
+        self._made.write_json(self._at(f"findings-{part}.json"), document)
 
     def findings(self, part: str) -> tuple[list[Finding], list[WindowSums]]:
         """Return what was kept of a part. Raises Conflict when it is gone."""
-        document = self._files.read_json(self._at(f"findings-{part}.json"))
+        document = self._made.read_json(self._at(f"findings-{part}.json"))
         found = [decode_finding(one) for one in document["findings"]]
         return found, [WindowSums(**one) for one in document["sums"]]
 
     def _sifted(self) -> list[dict[str, Any]]:
-        return [self._files.read_json(self._at(f"sifted-{bucket:03d}.json")) for bucket in range(self.buckets)]
+        return [self._made.read_json(self._at(f"sifted-{bucket:03d}.json")) for bucket in range(self.buckets)]
 
     def _sifted_sums(self) -> list[WindowSums]:
         return [WindowSums(**one) for sifted in self._sifted() for one in sifted["sums"]]
 
     def _aside(self, name: str, folder: Path) -> list[Path]:
-        return self._fetched([StoredFile(**sifted[name]) for sifted in self._sifted()], folder)
+        return [self._made.fetch(sifted[name]["path"], folder / "fetched") for sifted in self._sifted()]
 
     def _fetched(self, files: Sequence[StoredFile], folder: Path) -> list[Path]:
-        return [self._files.fetch(file.path, folder / "fetched") for file in files]
+        fetched = [self._files.fetch(file.path, folder / "fetched") for file in files]
+        if self._again:
+            for file, path in zip(files, fetched, strict=True):
+                require_unchanged(file, path)
+        return fetched
 
     def _at(self, name: str) -> str:
         return f"{self._reference}/{name}"

@@ -38,11 +38,22 @@ R = TypeVar("R")
 class Lake:
     """Implements `RunLake`."""
 
-    def __init__(self, files: LakeFiles, limits: EngineLimits, *, rows_per_bucket: int, keys_per_piece: int) -> None:
+    def __init__(
+        self,
+        files: LakeFiles,
+        limits: EngineLimits,
+        *,
+        rows_per_bucket: int,
+        keys_per_piece: int,
+        made: LakeFiles | None = None,
+    ) -> None:
         self._files = files
         self._limits = limits
         self._batches = Batches(files, limits, rows_per_bucket)
+        self._rows_per_bucket = rows_per_bucket
         self._keys_per_piece = keys_per_piece
+        self._made = made
+        """Where steps put what they make, when that is not beside what it was made of."""
 
     @property
     def batches(self) -> Batches:
@@ -68,7 +79,19 @@ class Lake:
         batch = self._batches.find(manifest["shop"], manifest["provider"], manifest["batch"])
         if batch is None:
             raise Conflict(f"the lines that {reference} was gathered with are not in the object store any more")
-        return GatheredRun(self._files, self._limits, reference, manifest, batch, self._keys_per_piece)
+        return GatheredRun(self._files, self._limits, reference, manifest, batch, self._keys_per_piece, self._made)
+
+    @contextmanager
+    def again(self) -> Iterator["Lake"]:
+        """Open the lake for doing runs again: what their steps make lies in a folder that is gone afterwards."""
+        with workspace(self._limits) as folder:
+            yield Lake(
+                self._files,
+                self._limits,
+                rows_per_bucket=self._rows_per_bucket,
+                keys_per_piece=self._keys_per_piece,
+                made=LakeFiles.in_folder(folder),
+            )
 
 
 class GatheringRun:

@@ -159,6 +159,8 @@ def source(text: str, provider: str) -> str:
     """Return in words where the provider's side was read from (`api`, or `statement:{sha256}`)."""
     if text == "api":
         return f"{provider} API"
+    if text.startswith("api/"):
+        return f"{provider} API, {text.partition('/')[2]} run"
     kind, _, digest = text.partition(":")
     return f"statement file {digest[:12]}…" if kind == "statement" and digest else text
 
@@ -167,6 +169,9 @@ def reproduce(shop: str, provider: str, start: datetime, end: datetime, read_fro
     """Return the command that runs the same comparison again."""
     words = ["orders", "reconcile", "run", "--shop", shop, "--provider", provider]
     words += ["--from", iso(start), "--to", iso(end)]
+    _, _, mode = read_from.partition("/")
+    if mode:
+        words += ["--mode", mode]
     kind, _, digest = read_from.partition(":")
     if kind == "statement":
         words += ["--statement", digest]

@@ -9,7 +9,6 @@ A transaction takes locks from top to bottom only, and never two rows of one kin
 in the order of their keys), so two of them cannot wait for each other. What they still may deadlock on (unique keys met by inserts) the database retries.
 """
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
@@ -19,7 +18,7 @@ from worker.domain.audit import NOTHING, AuditHead
 from worker.repositories.schema import AUDIT_HEADS, ORDERS, RUNS, WATERMARKS
 
 _WATERMARK = (
-    select(WATERMARKS.c.reached_at)
+    select(WATERMARKS)
     .where(WATERMARKS.c.shop == bindparam("shop"), WATERMARKS.c.provider == bindparam("provider"))
     .with_for_update()
 )
@@ -43,15 +42,14 @@ _MADE_AUDIT_HEAD = (
 )
 
 
-def lock_watermark(connection: Connection, shop: str, provider: str) -> datetime | None:
-    """Lock the watermark of a shop and provider, making its row when it is the first time; return where it stands."""
+def lock_watermark(connection: Connection, shop: str, provider: str) -> Row[Any]:
+    """Lock the watermarks of a shop and provider, making their row when it is the first time; return it."""
     key = {"shop": shop, "provider": provider}
     row = connection.execute(_WATERMARK, key).one_or_none()
     if row is None:
         connection.execute(_MADE_WATERMARK, key)
         row = connection.execute(_WATERMARK, key).one()
-    reached: datetime | None = row.reached_at
-    return reached
+    return row
 
 
 def lock_run(connection: Connection, run_id: str) -> Row[Any] | None:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.dialects.mysql import insert as upsert
 
+from worker.contract.reconciliation import Mode
 from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.finding import Finding, RollForward, Statement, StatementLine, Verdict
 from worker.domain.finding_codec import decode_finding, encode_finding
@@ -43,11 +44,40 @@ _BEFORE = (
 _STATEMENTS = (
     select(RUN_STATEMENTS).where(RUN_STATEMENTS.c.run_id == bindparam("of_run")).order_by(RUN_STATEMENTS.c.currency)
 )
-_WATERMARK = select(WATERMARKS.c.reached_at).where(
+_AFTER = (
+    select(RUNS)
+    .where(
+        RUNS.c.shop == bindparam("of_shop"),
+        RUNS.c.provider == bindparam("of_provider"),
+        RUNS.c.source == bindparam("of_source"),
+        RUNS.c.window_end > bindparam("end"),
+        RUNS.c.finished_at.is_not(None),
+        RUNS.c.verdict != Verdict.INCOMPLETE.value,
+        RUNS.c.started_at >= bindparam("end"),
+    )
+    .order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
+    .limit(1)
+)
+_OF_WINDOW = (
+    select(RUNS)
+    .where(
+        RUNS.c.shop == bindparam("of_shop"),
+        RUNS.c.provider == bindparam("of_provider"),
+        RUNS.c.source == bindparam("of_source"),
+        RUNS.c.window_start == bindparam("start"),
+        RUNS.c.window_end == bindparam("end"),
+        RUNS.c.finished_at.is_not(None),
+        RUNS.c.verdict != Verdict.INCOMPLETE.value,
+        RUNS.c.started_at >= bindparam("end"),
+    )
+    .order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
+    .limit(1)
+)
+_WATERMARK = select(WATERMARKS).where(
     WATERMARKS.c.shop == bindparam("of_shop"), WATERMARKS.c.provider == bindparam("of_provider")
 )
-_MADE = upsert(WATERMARKS)
-_SET_WATERMARK = _MADE.on_duplicate_key_update(reached_at=_MADE.inserted.reached_at)
+_REACHED = {Mode.FULL: "reached_at", Mode.LIGHT: "light_reached_at"}
+"""Columns of the watermarks. A month is closed or not: there is no watermark of closing."""
 
 
 class MysqlRunStore:
@@ -73,6 +103,8 @@ class MysqlRunStore:
             "counts": None,
             "incomplete_because": [],
             "report": "",
+            "inputs": "",
+            "result_sha256": "",
         }
         if not insert_once(self._connection, _BEGIN, values):
             unfinished = update(RUNS).where(_OF_RUN, RUNS.c.finished_at.is_(None)).values(values)
@@ -96,6 +128,8 @@ class MysqlRunStore:
             "counts": None if run.counts is None else dict(run.counts),
             "incomplete_because": list(run.incomplete_because),
             "report": run.report,
+            "inputs": run.inputs,
+            "result_sha256": run.result_sha256,
         }
         self._connection.execute(update(RUNS).where(_OF_RUN).values(result), {"of_run": run.run_id})
         for statement in statements:
@@ -139,20 +173,37 @@ class MysqlRunStore:
         if self._connection.execute(_SET_REPORT, {"of_run": run_id, "path": report}).rowcount != 1:
             raise NotFound(f"run {run_id} was never begun")
 
-    def watermark(self, shop: str, provider: str) -> datetime | None:
-        """Return up to when complete runs cover time without a hole, or None before the first."""
-        return self._connection.execute(_WATERMARK, {"of_shop": shop, "of_provider": provider}).scalar_one_or_none()
+    def after(self, shop: str, provider: str, source: str, end: datetime) -> Run | None:
+        """Return the newest complete run of that source whose window ended later than `end`, or None."""
+        asked = {"of_shop": shop, "of_provider": provider, "of_source": source, "end": end}
+        row = self._connection.execute(_AFTER, asked).one_or_none()
+        return None if row is None else _run(row)
 
-    def advance_watermark(self, shop: str, provider: str, start: datetime, end: datetime) -> datetime:
-        """Move the watermark to `end` if [start, end) continues it; return where it stands.
+    def of_window(self, shop: str, provider: str, source: str, start: datetime, end: datetime) -> Run | None:
+        """Return the newest complete run of that source over exactly this window, or None."""
+        asked = {"of_shop": shop, "of_provider": provider, "of_source": source, "start": start, "end": end}
+        row = self._connection.execute(_OF_WINDOW, asked).one_or_none()
+        return None if row is None else _run(row)
+
+    def watermark(self, shop: str, provider: str, mode: Mode = Mode.FULL) -> datetime | None:
+        """Return up to when complete runs of a mode cover time without a hole, or None before the first."""
+        row = self._connection.execute(_WATERMARK, {"of_shop": shop, "of_provider": provider}).one_or_none()
+        return None if row is None or mode not in _REACHED else getattr(row, _REACHED[mode])
+
+    def advance_watermark(
+        self, shop: str, provider: str, start: datetime, end: datetime, mode: Mode = Mode.FULL
+    ) -> datetime:
+        """Move the watermark of a mode to `end` if [start, end) continues it; return where it stands.
 
         The first run sets it. A run that starts after it would leave a hole, one that ends before it adds
         nothing: both leave it where it is.
         """
-        reached = lock_watermark(self._connection, shop, provider)
+        column = _REACHED[mode]
+        reached: datetime | None = getattr(lock_watermark(self._connection, shop, provider), column)
         if reached is not None and not start <= reached < end:
             return reached
-        self._connection.execute(_SET_WATERMARK, {"shop": shop, "provider": provider, "reached_at": end})
+        moved = upsert(WATERMARKS).values({"shop": shop, "provider": provider, column: end})
+        self._connection.execute(moved.on_duplicate_key_update({column: end}))
         return end
 
     def lock(self, shop: str, provider: str) -> None:
@@ -176,6 +227,8 @@ def _run(row: Row[Any]) -> Run:
         counts=row.counts,
         incomplete_because=tuple(row.incomplete_because),
         report=row.report,
+        inputs=row.inputs,
+        result_sha256=row.result_sha256,
     )
 
 

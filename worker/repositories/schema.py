@@ -169,6 +169,8 @@ RUNS = _table(
     Column("counts", JSON(none_as_null=True)),
     _required("incomplete_because", JSON),
     _required("report", String(1024)),
+    _required("inputs", String(1024), server_default=""),
+    _required("result_sha256", _SHA256, server_default=""),
     Index("runs_by_time", "started_at"),
     Index("runs_by_shop", "shop", "started_at"),
 )
@@ -204,6 +206,7 @@ WATERMARKS = _table(
     _key("shop", _SHOP),
     _key("provider", _PROVIDER),
     Column("reached_at", UtcDateTime),
+    Column("light_reached_at", UtcDateTime),
 )
 
 BREAKS = _table(

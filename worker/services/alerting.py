@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from worker.contract.reconciliation import Mode
 from worker.domain.alert import Alert, AlertRule, AlertState, Change, Concern, Situation, advance, weigh
 from worker.domain.errors import InvalidInput, NotFound, ProviderRejected, ProviderUnavailable
 from worker.domain.finding import Verdict
@@ -47,7 +48,8 @@ class AlertService:
             for rule in self._rules:
                 before = tx.alerts.newest(run.shop, run.provider, rule.name)
                 concern = weigh(rule, situation, now)
-                if not _says_something(rule, run):
+                raised_by = tx.runs.get(before.concern.run_id) if before is not None else None
+                if not _says_something(rule, run, concern, raised_by):
                     continue
                 if before is not None and concern is not None and before.concern.run_id == run_id:
                     continue  # this run was weighed before; its activity is done again
@@ -143,7 +145,7 @@ def sample(rule: AlertRule, shop: str, provider: str, at: datetime) -> list[Noti
 
 
 def _situation(run: Run, interval: timedelta, tx: Transaction) -> Situation:
-    scheduled = run.requested_by == "schedule" and run.source == "api"
+    scheduled = run.requested_by == "schedule" and run.of_api
     windows = (run.window_end - run.window_start) // interval if scheduled and interval else 1
     return Situation(
         shop=run.shop,
@@ -157,15 +159,22 @@ def _situation(run: Run, interval: timedelta, tx: Transaction) -> Situation:
     )
 
 
-def _says_something(rule: AlertRule, run: Run) -> bool:
+def _says_something(rule: AlertRule, run: Run, concern: Concern | None, raised_by: Run | None) -> bool:
     """Tell whether a run has a say over a rule.
 
-    One over a statement file knows nothing of the API, one on demand nothing of the schedule.
+    One over a statement file knows nothing of the API, one on demand nothing of the schedule. That a run is in order
+    is no answer to what one of another mode complained of, unless it is a full one and the other was light.
     """
-    return {
-        "incomplete": run.source == "api",
-        "schedule_missed": run.source == "api" and run.requested_by == "schedule",
-    }.get(rule.when, True)
+    has = {
+        "incomplete": run.of_api,
+        "schedule_missed": run.of_api and run.requested_by == "schedule",
+    }.get(rule.when)
+    if has is None:
+        return True
+    answers = raised_by is None or run.mode in {raised_by.mode, Mode.FULL}
+    if raised_by is not None and raised_by.mode is Mode.CLOSE:
+        answers = run.mode is Mode.CLOSE
+    return has and (concern is not None or answers)
 
 
 def _notices(rule: AlertRule, alert: Alert, change: Change, at: datetime) -> list[Notice]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from worker.contract.reconciliation import Reconcile
+from worker.contract.reconciliation import Mode, Reconcile
 from worker.domain.errors import InvalidInput, SourceUnreadable
 from worker.domain.finding import Break, Leg
 from worker.domain.ledger import LedgerLine, OwnOrder, Shipment, ShopOrder
@@ -122,6 +122,10 @@ class BookReader:
                 unread_rows=_unread(file, rejects),
             )
         lines = outside("the provider's ledger", Leg.PAYMENTS, lambda: self._payments.ledger(start, end))
+        if request.mode == Mode.LIGHT:
+            gathering.lines(lines)
+            self._gather_entries(request, scope, gathering, progress)
+            return Told(legs_read=frozenset(legs & {Leg.PAYMENTS}), incomplete_because=tuple(unread))
         shop_orders = outside("the shop's orders", Leg.ORDERS, lambda: self._shop.orders(start, end))
         gathering.lines(lines)
         self._gather_entries(request, scope, gathering, progress)

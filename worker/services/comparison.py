@@ -3,10 +3,9 @@
 Each step reads and writes files of the run alone, so it may be done twice, on any worker, by two at once.
 """
 
-from collections.abc import Callable
+from typing import Any
 
 from worker.domain.matching.payments import match_payments
-from worker.domain.matching.rules import Rules
 from worker.domain.matching.sums import window_sums
 from worker.services.ports import Database, Transaction
 from worker.services.ports.lake import Gathered, RunLake
@@ -16,35 +15,37 @@ from worker.services.run_facts import RunFacts
 class Comparison:
     """The steps between gathering a run and concluding it."""
 
-    def __init__(self, database: Database, lake: RunLake, rules_of: Callable[[str], Rules]) -> None:
+    def __init__(self, database: Database, lake: RunLake) -> None:
         self._database = database
         self._lake = lake
-        self._rules_of = rules_of
 
     def sift(self, reference: str, bucket: int) -> None:
         """Set aside what does not trivially agree in one bucket."""
         gathered, facts = self._opened(reference)
-        gathered.sift(bucket, facts.scope, self._rules_of(facts.run.provider))
+        gathered.sift(bucket, facts.scope, facts.rules)
 
     def collect(self, reference: str) -> int:
         """Bring together what the rules must judge; return in how many pieces."""
         gathered, facts = self._opened(reference)
+        known = gathered.recalled("collecting", lambda: self._known(gathered, facts))
+        return gathered.collect(known["owners"], known["suspects"], facts.scope, facts.rules)
+
+    def judge(self, reference: str, piece: int) -> None:
+        """Let the rules say what is wrong with the keys of one piece."""
+        gathered, facts = self._opened(reference)
+        some = gathered.piece(piece)
+        books = (some.entries, some.lines, some.order_of_payment, facts.scope, facts.rules)
+        gathered.keep_findings(part_of(piece), match_payments(*books), window_sums(*books))
+
+    def _known(self, gathered: Gathered, facts: RunFacts) -> dict[str, Any]:
+        """Return what our database knows of payments without an order, and which keys must be judged anyhow."""
         run = facts.run
         owners: dict[str, str] = {}
         for payments in gathered.loose_payments():
             owners |= self._database.transact(
                 lambda tx, some=payments: tx.payments.order_of_payment(run.shop, run.provider, some)  # type: ignore[misc]
             )
-        suspects = self._database.transact(lambda tx: _left_open(tx, facts))
-        return gathered.collect(owners, suspects, facts.scope, self._rules_of(run.provider))
-
-    def judge(self, reference: str, piece: int) -> None:
-        """Let the rules say what is wrong with the keys of one piece."""
-        gathered, facts = self._opened(reference)
-        rules = self._rules_of(facts.run.provider)
-        some = gathered.piece(piece)
-        books = (some.entries, some.lines, some.order_of_payment, facts.scope, rules)
-        gathered.keep_findings(part_of(piece), match_payments(*books), window_sums(*books))
+        return {"owners": owners, "suspects": self._database.transact(lambda tx: _left_open(tx, facts))}
 
     def _opened(self, reference: str) -> tuple[Gathered, RunFacts]:
         gathered = self._lake.gathered(reference)

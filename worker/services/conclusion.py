@@ -5,61 +5,63 @@ and a run that died is simply concluded again.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
 
+from worker.contract.reconciliation import Mode
 from worker.domain.finding import OPEN_STATUSES, Break, Finding, FindingKind, Leg, Outcome, Statement, Verdict, break_id
-from worker.domain.ledger import BankStatus, OwnOrder, Shipment, ShopOrder
-from worker.domain.matching.bank import BankCredit, match_bank
+from worker.domain.ledger import OwnOrder, Shipment, ShopOrder
+from worker.domain.matching.bank import match_bank
 from worker.domain.matching.bridge import statements_of
 from worker.domain.matching.lifecycle import LifecycleStep, acknowledged, advance
 from worker.domain.matching.orders import match_orders
 from worker.domain.matching.payouts import match_payouts
 from worker.domain.matching.rejects import rejected_rows
 from worker.domain.matching.rollforward import Opening, opening_of
-from worker.domain.matching.rules import Rules
 from worker.domain.matching.shipments import disputes, match_shipments
 from worker.domain.matching.suggestions import suggested
 from worker.domain.matching.sums import WindowSums
 from worker.domain.matching.verdict import verdict
 from worker.domain.money import format_minor
+from worker.services.bank_books import bank_document, bookings_of
 from worker.services.comparison import part_of
-from worker.services.ports import BreakAction, Clock, Database, Run, Transaction
+from worker.services.ports import API, BreakAction, Clock, Database, Run, Transaction
 from worker.services.ports.lake import Gathered, RunLake
 from worker.services.run_facts import RunFacts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
-    """What the legs of a run found."""
-
-    facts: RunFacts
-    findings: tuple[Finding, ...]
-    sums: tuple[WindowSums, ...]
-    agreeing: int
-    """Keys that agree and are no findings."""
+from worker.services.run_result import Answer, Compared, result_document
 
 
 class Conclusion:
     """Concludes runs."""
 
-    def __init__(self, database: Database, lake: RunLake, clock: Clock, rules_of: Callable[[str], Rules]) -> None:
+    def __init__(self, database: Database, lake: RunLake, clock: Clock) -> None:
         self._database = database
         self._lake = lake
         self._clock = clock
-        self._rules_of = rules_of
 
     def conclude(self, reference: str, pieces: int) -> Run:
-        """Store what a run found and return it as stored. A run that is stored already stays as it is."""
+        """Store what a run found and return it as stored. A run that is stored already stays as it is.
+
+        What it found before people's decisions is kept in the lake too, and its digest with the run: whoever does the
+        run again can tell whether it is the same, to the byte.
+        """
         compared = self.compared(reference, pieces)
+        sha256 = self._lake.gathered(reference).keep_result(result_document(compared))
+        run = replace(compared.facts.run, inputs=reference, result_sha256=sha256)
+        compared = replace(compared, facts=replace(compared.facts, run=run))
         return self._database.transact(lambda tx: self._store(tx, compared))
+
+    def answer(self, reference: str, pieces: int) -> Answer:
+        """Return what a run would answer now, and store nothing of it."""
+        compared = self.compared(reference, pieces)
+        return self._database.transact(lambda tx: self._answer(tx, compared))
 
     def compared(self, reference: str, pieces: int) -> Compared:
         """Return what a run found, from what its steps kept: the same bytes whenever it is asked for."""
         gathered = self._lake.gathered(reference)
         facts = RunFacts.of(gathered.facts)
-        rules = self._rules_of(facts.run.provider)
+        rules = facts.rules
         findings: list[Finding] = []
         cleared = gathered.cleared()
         totals = list(cleared.sums)
@@ -73,7 +75,7 @@ class Conclusion:
             findings += suggested(of_payments, rules)
             findings += rejected_rows(facts.unread_rows, Leg.PAYMENTS)
         if Leg.PAYOUTS in facts.legs_read:
-            facts, of_payouts = self._of_payouts(gathered, facts, rules)
+            facts, of_payouts = self._of_payouts(gathered, facts)
             findings += of_payouts
         if Leg.ORDERS in facts.legs_read:
             findings += match_orders(gathered.read(ShopOrder), gathered.read(OwnOrder), facts.scope)
@@ -83,43 +85,46 @@ class Conclusion:
         agreeing = cleared.keys if Leg.PAYMENTS in facts.legs_read else 0
         return Compared(facts=facts, findings=tuple(findings), sums=_added(totals), agreeing=agreeing)
 
-    def _of_payouts(self, gathered: Gathered, facts: RunFacts, rules: Rules) -> tuple[RunFacts, tuple[Finding, ...]]:
+    def _of_payouts(self, gathered: Gathered, facts: RunFacts) -> tuple[RunFacts, tuple[Finding, ...]]:
         """Compare payouts with their lines, and with the bank where statements of it are at hand."""
         payouts = gathered.payouts()
-        findings = match_payouts(payouts, facts.scope, rules)
-        scope, shop = facts.scope, facts.run.shop
-        covered = self._database.transact(lambda tx: tx.bank.covered(shop, scope.horizon_start, scope.cut))
-        if not covered or not payouts:
+        scope, rules = facts.scope, facts.rules
+        findings = match_payouts(payouts, scope, rules)
+        if not payouts:
             return facts, findings
-        # Spans that touch are one; of several the latest counts: between them nothing is known.
-        span = covered[-1]
-        for earlier in reversed(covered[:-1]):
-            if earlier.end >= span.start:
-                span = replace(span, start=min(span.start, earlier.start))
-        entries = self._database.transact(lambda tx: list(tx.bank.entries(shop, span.start.date(), span.end.date())))
-        bookings = [
-            BankCredit(
-                credit_id=f"{entry.account}/{entry.entry_id}",
-                amount_minor=entry.amount_minor,
-                currency=entry.currency,
-                booked_at=datetime.combine(entry.booked_on, time(), UTC),
-                references=(*entry.references, entry.text, entry.counterparty),
-            )
-            for entry in entries
-            if entry.status is BankStatus.BOOKED
-        ]
+        known = gathered.recalled(
+            "bank", lambda: self._database.transact(lambda tx: bank_document(tx, facts.run.shop, scope))
+        )
+        span, bookings = bookings_of(known)
+        if span is None:
+            return facts, findings
         legs = facts.legs_read | {Leg.BANK}
         return replace(facts, legs_read=legs), findings + suggested(
             match_bank(payouts, bookings, span, scope, rules), rules
         )
 
     def _store(self, tx: Transaction, compared: Compared) -> Run:
-        facts = compared.facts
-        run = facts.run
+        run = compared.facts.run
         tx.runs.lock(run.shop, run.provider)
         already = tx.runs.get(run.run_id)
         if already is not None and already.finished_at is not None:
             return already
+        answer = self._answer(tx, compared)
+        finished = answer.run
+        for item in answer.step.upserts:
+            tx.breaks.save(item, _action(item, answer.known.get(item.break_id), answer.at, run.run_id))
+        # What a rule explains is agreed, but it is no plain match: it is listed, and the next run opens with it.
+        told = [finding for finding in answer.findings if finding.kind is not FindingKind.MATCHED]
+        tx.runs.finish(finished, answer.statements, told)
+        # A window asked for by hand continues the watermark but never starts it: the schedule would go on from there.
+        covered = run.of_api and tx.runs.watermark(run.shop, run.provider, run.mode) is not None
+        if finished.verdict != Verdict.INCOMPLETE and covered:
+            tx.runs.advance_watermark(run.shop, run.provider, run.window_start, run.window_end, run.mode)
+        return finished
+
+    def _answer(self, tx: Transaction, compared: Compared) -> Answer:
+        facts = compared.facts
+        run = facts.run
         known = {item.break_id: item for item in tx.breaks.open(run.shop, run.provider)}
         concerned = [
             break_id(run.shop, run.provider, finding.leg, finding.key, finding.currency)
@@ -133,7 +138,13 @@ class Conclusion:
         if Leg.PAYMENTS in facts.legs_read:
             bridges = statements_of(compared.sums, findings, _openings(tx, run))
         because = facts.incomplete_because + _unexplained(bridges)
-        decided = verdict(findings, bridges, because)
+        weighed = findings
+        if run.mode is Mode.CLOSE:
+            unsettled = _unsettled(tx, run, findings)
+            because += unsettled
+            # What was under way at the end of the month and has come to its end since is no reason to wait.
+            weighed = tuple(finding for finding in findings if finding.outcome is not Outcome.PENDING)
+        decided = verdict(weighed, bridges, because)
         step = advance(
             known,
             findings,
@@ -145,8 +156,6 @@ class Conclusion:
             legs_read=facts.legs_read,
             read_at=run.started_at,
         )
-        for item in step.upserts:
-            tx.breaks.save(item, _action(item, known.get(item.break_id), now, run.run_id))
         finished = replace(
             run,
             finished_at=now,
@@ -154,14 +163,7 @@ class Conclusion:
             counts=_counts(findings, compared.agreeing, step, known),
             incomplete_because=because,
         )
-        # What a rule explains is agreed, but it is no plain match: it is listed, and the next run opens with it.
-        told = [finding for finding in findings if finding.kind is not FindingKind.MATCHED]
-        tx.runs.finish(finished, bridges, told)
-        # A window asked for by hand continues the watermark but never starts it: the schedule would go on from there.
-        covered = tx.runs.watermark(run.shop, run.provider) is not None
-        if decided is not Verdict.INCOMPLETE and run.source == "api" and covered:
-            tx.runs.advance_watermark(run.shop, run.provider, run.window_start, run.window_end)
-        return finished
+        return Answer(run=finished, statements=bridges, findings=findings, step=step, known=known, at=now)
 
 
 def _openings(tx: Transaction, run: Run) -> dict[str, Opening] | None:
@@ -170,6 +172,26 @@ def _openings(tx: Transaction, run: Run) -> dict[str, Opening] | None:
     if before is None:
         return None
     return opening_of(before.run_id, tx.runs.statements(before.run_id), tx.runs.findings(before.run_id))
+
+
+def _unsettled(tx: Transaction, run: Run, findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return why a month cannot be closed: what was pending at its end and has not come to an end since."""
+    pending = {(one.leg, one.key, one.currency) for one in findings if one.outcome is Outcome.PENDING}
+    if not pending:
+        return ()
+    since = tx.runs.after(run.shop, run.provider, API, run.window_end)
+    if since is None:
+        return (f"{len(pending)} items were pending at the end of the month, and no full run has told of them since",)
+    left = {
+        (one.leg, one.key, one.currency)
+        for one in tx.runs.findings(since.run_id)
+        if one.outcome in {Outcome.PENDING, Outcome.BREAK}
+    }
+    left &= pending
+    if not left:
+        return ()
+    named = ", ".join(f"{leg} {key}" for leg, key, _ in sorted(left)[:3])
+    return (f"{len(left)} items that were pending at the end of the month are open still in {since.run_id}: {named}",)
 
 
 def _added(sums: Iterable[WindowSums]) -> tuple[WindowSums, ...]:

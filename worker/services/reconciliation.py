@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from worker.contract.reconciliation import Reconcile
+from worker.contract.reconciliation import Mode, Reconcile
 from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.finding import Break
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
-from worker.domain.window import Span, scheduled_window
+from worker.domain.window import Span, month_before, scheduled_window
 from worker.services.books import BookReader
 from worker.services.break_desk import reopen_lapsed
 from worker.services.comparison import Comparison
@@ -28,9 +28,11 @@ from worker.services.ports import (
     StatementFile,
     Transaction,
     WarehouseGateway,
+    source_of,
 )
 from worker.services.ports.lake import RunLake
 from worker.services.run_facts import RunFacts
+from worker.services.run_result import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +78,8 @@ class ReconciliationService:
         self._clock = clock
         self._graces = graces
         self._lake = lake
-        self.comparison = Comparison(database, lake, graces.rules_of)
-        self.conclusion = Conclusion(database, lake, clock, graces.rules_of)
+        self.comparison = Comparison(database, lake)
+        self.conclusion = Conclusion(database, lake, clock)
 
     def window(self, request: Reconcile, nominal: datetime) -> Span:
         """Return the window to run: the asked-for one, the statement file's, or the schedule's.
@@ -86,6 +88,7 @@ class ReconciliationService:
         for a provider whose ledger is not at hand, and for a statement file that was not imported or is of other books.
         """
         file = self._books.statement(request)
+        mode = _mode(request)
         if request.window is not None:
             span = Span(datetime.fromisoformat(request.window.start), datetime.fromisoformat(request.window.end))
             if span.end > self._clock.now():
@@ -93,7 +96,9 @@ class ReconciliationService:
             return span
         if file is not None:
             return _statement_span(file)
-        watermark = self._database.transact(lambda tx: tx.runs.watermark(request.shop, request.provider))
+        if mode is Mode.CLOSE:
+            return month_before(nominal)
+        watermark = self._database.transact(lambda tx: tx.runs.watermark(request.shop, request.provider, mode))
         return scheduled_window(
             nominal,
             interval=timedelta(seconds=request.interval_seconds),
@@ -110,11 +115,13 @@ class ReconciliationService:
         workflow_id: str,
         give_up: bool,
         progress: Callable[[str], None],
+        dry: bool = False,
     ) -> RunInParts:
         """Begin the run and read all its books.
 
         Raises SourceUnreadable while trying again may help; with `give_up` the source is left out instead, and the run
-        will be incomplete. `progress` is called before each step (it keeps the activity's heartbeat).
+        will be incomplete. `progress` is called before each step (it keeps the activity's heartbeat). A `dry` run is
+        not begun: nothing of it is in the database.
         """
         run = Run(
             run_id=run_id,
@@ -122,15 +129,16 @@ class ReconciliationService:
             provider=request.provider,
             window_start=span.start,
             window_end=span.end,
-            source=f"statement:{request.statement_sha256}" if request.statement_sha256 else "api",
+            source=f"statement:{request.statement_sha256}" if request.statement_sha256 else source_of(_mode(request)),
             requested_by=request.requested_by,
             workflow_id=workflow_id,
             started_at=self._clock.now(),
         )
         if self.stored(run_id) is not None:
             return RunInParts(reference="", buckets=0, rows=0)
-        self._database.transact(lambda tx: self._begin(tx, run, scheduled=request.window is None))
-        reopen_lapsed(self._database, request.shop, request.provider, self._clock.now())
+        if not dry:
+            self._database.transact(lambda tx: self._begin(tx, run, scheduled=request.window is None))
+            reopen_lapsed(self._database, request.shop, request.provider, self._clock.now())
         open_breaks = self._database.transact(lambda tx: tx.breaks.open(request.shop, request.provider))
         scope = self._scope(request, span, open_breaks)
         with self._lake.gathering(request.shop, request.provider, run_id) as gathering:
@@ -138,6 +146,7 @@ class ReconciliationService:
             facts = RunFacts(
                 run=run,
                 scope=scope,
+                rules=self._graces.rules_of(request.provider),
                 legs_read=told.legs_read,
                 incomplete_because=told.incomplete_because,
                 unread_rows=told.unread_rows,
@@ -159,6 +168,19 @@ class ReconciliationService:
         parts = self.gather(request, span, run_id=run_id, workflow_id=workflow_id, give_up=give_up, progress=progress)
         if not parts.reference:
             return self._database.transact(lambda tx: _stored(tx, run_id))
+        pieces = self._compare(parts, progress)
+        progress("storing")
+        return self.conclusion.conclude(parts.reference, pieces)
+
+    def dry_run(self, request: Reconcile, span: Span, *, run_id: str, progress: Callable[[str], None]) -> Answer:
+        """Compare, and return what a run would answer and do to the breaks. A source that is silent is left out.
+
+        Nothing is stored but what was read, in the lake, where no run refers to it.
+        """
+        parts = self.gather(request, span, run_id=run_id, workflow_id="", give_up=True, progress=progress, dry=True)
+        return self.conclusion.answer(parts.reference, self._compare(parts, progress))
+
+    def _compare(self, parts: RunInParts, progress: Callable[[str], None]) -> int:
         for bucket in range(parts.buckets):
             progress(f"comparing, part {bucket + 1} of {parts.buckets}")
             self.comparison.sift(parts.reference, bucket)
@@ -166,8 +188,7 @@ class ReconciliationService:
         for piece in range(pieces):
             progress(f"judging, piece {piece + 1} of {pieces}")
             self.comparison.judge(parts.reference, piece)
-        progress("storing")
-        return self.conclusion.conclude(parts.reference, pieces)
+        return pieces
 
     def stored(self, run_id: str) -> Run | None:
         """Return the run if it was finished, None otherwise."""
@@ -177,13 +198,17 @@ class ReconciliationService:
     def _begin(self, tx: Transaction, run: Run, *, scheduled: bool) -> None:
         """Begin the run. The first scheduled one puts the watermark down, so that its window cannot be lost."""
         tx.runs.begin(run)
-        if scheduled and run.source == "api" and tx.runs.watermark(run.shop, run.provider) is None:
-            tx.runs.advance_watermark(run.shop, run.provider, run.window_start, run.window_start)
+        marked = scheduled and run.of_api and run.mode is not Mode.CLOSE
+        if marked and tx.runs.watermark(run.shop, run.provider, run.mode) is None:
+            tx.runs.advance_watermark(run.shop, run.provider, run.window_start, run.window_start, run.mode)
 
     def _scope(self, request: Reconcile, span: Span, open_breaks: Sequence[Break]) -> Scope:
         rules = self._graces.rules_of(request.provider)
         # What is within its grace must still be looked at when the grace ends.
-        lookback = rules.longest_grace(max(self._graces.lookback, self._graces.payment))
+        light = _mode(request) is Mode.LIGHT
+        lookback = rules.longest_grace(
+            self._graces.payment if light else max(self._graces.lookback, self._graces.payment)
+        )
         horizon = min([span.start - lookback, *(item.first_movement_at for item in open_breaks)])
         margin = rules.date_window
         if request.statement_sha256 is not None:
@@ -198,6 +223,16 @@ class ReconciliationService:
             order_grace=self._graces.order,
             margin=margin,
         )
+
+
+def _mode(request: Reconcile) -> Mode:
+    try:
+        mode = Mode(request.mode)
+    except ValueError:
+        raise InvalidInput(f"{request.mode!r} is no mode of a run; use {', '.join(Mode)}") from None
+    if request.statement_sha256 is not None and mode is not Mode.FULL:
+        raise InvalidInput(f"a statement file is compared as a whole: there is no {mode} run of it")
+    return mode
 
 
 def _stored(tx: Transaction, run_id: str) -> Run:

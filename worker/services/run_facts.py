@@ -7,6 +7,8 @@ from typing import Any
 
 from worker.domain.finding import Leg
 from worker.domain.matching.rejects import UnreadRow
+from worker.domain.matching.rules import Rules
+from worker.domain.matching.rules_codec import decode_rules, encode_rules
 from worker.domain.matching.scope import Scope
 from worker.services.ports import Run
 
@@ -16,10 +18,12 @@ _SPANS = ("payment_grace", "shipment_grace", "order_grace", "margin")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """A run that was begun, what it covers, and what could not be read."""
+    """A run that was begun, what it covers, by which rules it is judged, and what could not be read."""
 
     run: Run
     scope: Scope
+    rules: Rules
+    """Of the settings when it was gathered: every step, on whichever worker, judges by the same."""
     legs_read: frozenset[Leg]
     incomplete_because: tuple[str, ...]
     unread_rows: tuple[UnreadRow, ...] = ()
@@ -42,6 +46,7 @@ class RunFacts:
             },
             "scope": {name: getattr(scope, name).isoformat() for name in _TIMES}
             | {name: getattr(scope, name) // timedelta(microseconds=1) for name in _SPANS},
+            "rules": encode_rules(self.rules),
             "legs_read": sorted(self.legs_read),
             "incomplete_because": list(self.incomplete_because),
             "unread_rows": [
@@ -81,6 +86,7 @@ class RunFacts:
                 order_grace=timedelta(microseconds=scope["order_grace"]),
                 margin=timedelta(microseconds=scope["margin"]),
             ),
+            rules=decode_rules(document["rules"]),
             legs_read=frozenset(map(Leg, document["legs_read"])),
             incomplete_because=tuple(document["incomplete_because"]),
             unread_rows=tuple(

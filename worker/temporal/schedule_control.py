@@ -47,7 +47,9 @@ class ScheduleView:
     id: str
     shop: str
     provider: str
+    mode: str
     interval_seconds: int
+    """0 for a schedule of the calendar."""
     offset_seconds: int
     paused: bool
     note: str
@@ -132,6 +134,7 @@ async def _view(client: Client, found: ScheduleDescription) -> ScheduleView:
         id=found.id,
         shop=str(shown.get("input.shop", "")),
         provider=str(shown.get("input.provider", "")),
+        mode=str(shown.get("input.mode", "")),
         interval_seconds=int(shown["interval_seconds"]),
         offset_seconds=int(shown["offset_seconds"]),
         paused=state.paused,

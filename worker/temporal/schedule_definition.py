@@ -15,7 +15,15 @@ from typing import Any, Protocol
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.common.v1 import Payload, Payloads, Priority, WorkflowType
 from temporalio.api.enums.v1 import ScheduleOverlapPolicy
-from temporalio.api.schedule.v1 import IntervalSpec, Schedule, ScheduleAction, SchedulePolicies, ScheduleSpec
+from temporalio.api.schedule.v1 import (
+    IntervalSpec,
+    Range,
+    Schedule,
+    ScheduleAction,
+    SchedulePolicies,
+    ScheduleSpec,
+    StructuredCalendarSpec,
+)
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import NewWorkflowExecutionInfo
 from temporalio.client import Client
@@ -25,7 +33,7 @@ from temporalio.converter import decode_typed_search_attributes, encode_search_a
 from worker.config import ScheduleConfig
 from worker.contract import names
 from worker.contract.ids import is_valid_part
-from worker.contract.reconciliation import Reconcile
+from worker.contract.reconciliation import Mode, Reconcile
 from worker.domain.errors import InvalidInput
 
 PREFIX = "reconcile-"
@@ -48,6 +56,10 @@ Fields = dict[str, Value]
 _SHOP = SearchAttributeKey.for_keyword(names.SearchAttribute.SHOP)
 _MIN_CATCHUP_SECONDS = 10  # the server's own floor
 _MIN_RUN_SECONDS = 3600
+_CLOSE_TIMEOUT = timedelta(days=1)
+_DAY = 86_400
+_EVERY_MONTH_HAS = 28
+_CALENDAR = ("second", "minute", "hour", "day_of_month", "month", "day_of_week", "year")
 _TASK_TIMEOUT = timedelta(seconds=10)
 
 
@@ -77,8 +89,8 @@ async def declare(client: Client, schedules: Iterable[ScheduleConfig], defaults:
     problems = [f"{schedule.id}: {problem}" for schedule in listed for problem in _problems(schedule)]
     for what, keys in (
         ("id", [schedule.id for schedule in listed]),
-        # Two schedules of one pair would start runs under the same ids and drop each other's silently.
-        ("shop and provider", [f"{schedule.shop}/{schedule.provider}" for schedule in listed]),
+        # Two schedules of one triple would start runs under the same ids and drop each other's silently.
+        ("shop, provider and mode", [f"{one.shop}/{one.provider}/{one.mode}" for one in listed]),
     ):
         problems += [f"{what} {key} is declared twice" for key in sorted({key for key in keys if keys.count(key) > 1})]
     if problems:
@@ -93,6 +105,7 @@ async def fields(client: Client, message: Schedule) -> Fields:
     found: Fields = {
         "interval_seconds": first.interval.seconds,
         "offset_seconds": first.phase.seconds,
+        "calendar": calendar(spec),
         "jitter_seconds": spec.jitter.seconds,
         "other_times": _other_times(spec),
         "overlap": _overlap_name(policies.overlap_policy),
@@ -124,8 +137,11 @@ async def digest(client: Client, message: Schedule) -> str:
 
 
 def run_timeout(interval_seconds: int) -> timedelta:
-    """Return how long a run may take: it holds up the following ones, so not for ever; the watermark then covers."""
-    return timedelta(seconds=max(4 * interval_seconds, _MIN_RUN_SECONDS))
+    """Return how long a run may take: it holds up the following ones, so not for ever; the watermark then covers.
+
+    A close (interval 0) holds up nothing before the next month.
+    """
+    return timedelta(seconds=max(4 * interval_seconds, _MIN_RUN_SECONDS)) if interval_seconds else _CLOSE_TIMEOUT
 
 
 def _problems(schedule: ScheduleConfig) -> list[str]:
@@ -137,7 +153,13 @@ def _problems(schedule: ScheduleConfig) -> list[str]:
         for name, value in (("shop", schedule.shop), ("provider", schedule.provider))
         if not is_valid_part(value)
     ]
-    if schedule.interval_seconds < 1:
+    if schedule.mode not in set(Mode):
+        found.append(f"mode must be one of {', '.join(Mode)}")
+    if schedule.mode == Mode.CLOSE:
+        found += _calendar_problems(schedule)
+    elif schedule.day_of_month:
+        found.append("day_of_month is for mode close, which compares a month; others have an interval_seconds")
+    elif schedule.interval_seconds < 1:
         found.append("interval_seconds must be at least 1")
     elif not 0 <= schedule.offset_seconds < schedule.interval_seconds:
         found.append("offset_seconds must be 0 or more and less than interval_seconds")
@@ -150,17 +172,33 @@ def _problems(schedule: ScheduleConfig) -> list[str]:
     return found
 
 
+def _calendar_problems(schedule: ScheduleConfig) -> list[str]:
+    found = []
+    if schedule.interval_seconds:
+        found.append("a close has a day_of_month and no interval_seconds")
+    if not 1 <= schedule.day_of_month <= _EVERY_MONTH_HAS:
+        found.append(f"day_of_month must be 1 to {_EVERY_MONTH_HAS}, which every month has")
+    if not 0 <= schedule.offset_seconds < _DAY:
+        found.append(f"offset_seconds, after midnight UTC of that day, must be 0 or more and less than {_DAY}")
+    if not 0 <= schedule.jitter_seconds < _DAY:
+        found.append(f"jitter_seconds must be 0 or more and less than {_DAY}")
+    return found
+
+
 async def _message(client: Client, schedule: ScheduleConfig, defaults: Defaults) -> Schedule:
     request = Reconcile(
         shop=schedule.shop,
         provider=schedule.provider,
         interval_seconds=schedule.interval_seconds,
         offset_seconds=schedule.offset_seconds,
-        repair=defaults.repair,
+        # A month that is closed is old: the runs since then have repaired what could be.
+        repair=defaults.repair and schedule.mode != Mode.CLOSE,
+        mode=schedule.mode,
     )
+    name = f"{schedule.shop}/{schedule.provider}" + ("" if schedule.mode == Mode.FULL else f"/{schedule.mode}")
     start = NewWorkflowExecutionInfo(
         # The server appends the nominal time of each run.
-        workflow_id=f"reconcile/{schedule.shop}/{schedule.provider}",
+        workflow_id=f"reconcile/{name}",
         workflow_type=WorkflowType(name=names.WorkflowType.RECONCILIATION),
         task_queue=TaskQueue(name=names.Queue.RECONCILIATION),
         input=Payloads(payloads=await client.data_converter.encode([request])),
@@ -168,21 +206,13 @@ async def _message(client: Client, schedule: ScheduleConfig, defaults: Defaults)
         workflow_task_timeout=_duration(_TASK_TIMEOUT),
         priority=Priority(priority_key=names.Urgency.BACKGROUND, fairness_key=schedule.shop[:64]),
     )
-    summary = f"{schedule.shop} against {schedule.provider}"
+    summary = f"{schedule.shop} against {schedule.provider}, {schedule.mode}"
     start.user_metadata.summary.CopyFrom((await client.data_converter.encode([summary]))[0])
     encode_search_attributes(
         TypedSearchAttributes([SearchAttributePair(_SHOP, schedule.shop)]), start.search_attributes
     )
     message = Schedule(
-        spec=ScheduleSpec(
-            interval=[
-                IntervalSpec(
-                    interval=_duration(timedelta(seconds=schedule.interval_seconds)),
-                    phase=_duration(timedelta(seconds=schedule.offset_seconds)),
-                )
-            ],
-            jitter=_duration(timedelta(seconds=schedule.jitter_seconds)),
-        ),
+        spec=_spec(schedule),
         action=ScheduleAction(start_workflow=start),
         policies=SchedulePolicies(
             overlap_policy=OVERLAPS[schedule.overlap],
@@ -195,6 +225,46 @@ async def _message(client: Client, schedule: ScheduleConfig, defaults: Defaults)
     recorded = (await client.data_converter.encode([hashlib.sha256(canonical.encode()).hexdigest()]))[0]
     message.action.start_workflow.memo.fields[DIGEST_MEMO].CopyFrom(recorded)
     return message
+
+
+def _spec(schedule: ScheduleConfig) -> ScheduleSpec:
+    jitter = _duration(timedelta(seconds=schedule.jitter_seconds))
+    if schedule.mode != Mode.CLOSE:
+        every = IntervalSpec(
+            interval=_duration(timedelta(seconds=schedule.interval_seconds)),
+            phase=_duration(timedelta(seconds=schedule.offset_seconds)),
+        )
+        return ScheduleSpec(interval=[every], jitter=jitter)
+    hour, rest = divmod(schedule.offset_seconds, 3600)
+    minute, second = divmod(rest, 60)
+    monthly = StructuredCalendarSpec(
+        second=[_range(second)],
+        minute=[_range(minute)],
+        hour=[_range(hour)],
+        day_of_month=[_range(schedule.day_of_month)],
+        month=[Range(start=1, end=12, step=1)],
+        day_of_week=[Range(start=0, end=6, step=1)],
+    )
+    # Without a zone it is UTC: a close happens once a month in every zone, and at no hour that some day lacks.
+    return ScheduleSpec(structured_calendar=[monthly], jitter=jitter)
+
+
+def _range(value: int) -> Range:
+    return Range(start=value, end=value, step=1)
+
+
+def calendar(spec: ScheduleSpec) -> str:
+    """Return the calendar of a schedule, empty without one; the server may write a single value in several ways."""
+    if not spec.structured_calendar:
+        return ""
+    first = spec.structured_calendar[0]
+    parts = ((name, getattr(first, name)) for name in _CALENDAR)
+    return ", ".join(f"{name} {' '.join(map(_ranged, ranges))}" for name, ranges in parts)
+
+
+def _ranged(one: Range) -> str:
+    end, step = max(one.end, one.start), max(one.step, 1)
+    return f"{one.start}" if end == one.start else f"{one.start}-{end}" + (f"/{step}" if step > 1 else "")
 
 
 async def _input(client: Client, arguments: list[Payload]) -> Mapping[str, Value]:
@@ -218,11 +288,12 @@ async def _decoded(client: Client, payload: Payload) -> Any:
 
 
 def _other_times(spec: ScheduleSpec) -> int:
-    """Count what else than our one interval decides when the schedule fires (added by hand, for example)."""
+    """Count what else than our one interval or calendar decides when it fires (added by hand, for example)."""
     limits = spec.HasField("start_time") + spec.HasField("end_time")
-    calendars = len(spec.calendar) + len(spec.structured_calendar) + len(spec.cron_string)
+    own = len(spec.interval) + len(spec.structured_calendar)
+    others = len(spec.calendar) + len(spec.cron_string) + bool(spec.timezone_name or spec.timezone_data)
     excluded = len(spec.exclude_calendar) + len(spec.exclude_structured_calendar)
-    return max(0, len(spec.interval) - 1) + calendars + excluded + limits
+    return max(0, own - 1) + others + excluded + limits
 
 
 def _overlap_name(policy: ScheduleOverlapPolicy.ValueType) -> str:

@@ -20,6 +20,7 @@ from worker.services.ports.inbox import InboxEntry, InboxStore
 from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
 from worker.services.ports.processes import Processes
 from worker.services.ports.reconciliation import (
+    API,
     BankStore,
     BreakAction,
     BreakStore,
@@ -29,12 +30,14 @@ from worker.services.ports.reconciliation import (
     StatementFile,
     StatementScope,
     StatementStore,
+    source_of,
 )
 from worker.services.ports.repairs import RepairStore
 from worker.services.ports.reports import ReportWriter
 from worker.services.ports.users import UserStore
 
 __all__ = [
+    "API",
     "AlertStore",
     "AuditTrail",
     "BankStore",
@@ -66,4 +69,5 @@ __all__ = [
     "Transaction",
     "UserStore",
     "WarehouseGateway",
+    "source_of",
 ]

@@ -189,6 +189,18 @@ class Gathered(Protocol):
         """Return the records of another leg."""
         ...
 
+    def recalled(self, name: str, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return what a step needs of a database that moves on (JSON): asked for once, and the same ever after."""
+        ...
+
+    def keep_result(self, result: Mapping[str, Any]) -> str:
+        """Keep what the run found (JSON), in one form for one content; return the SHA-256 of its bytes."""
+        ...
+
+    def result(self) -> Mapping[str, Any]:
+        """Return what the run found. Raises Conflict when it is gone."""
+        ...
+
     def keep_findings(self, part: str, findings: Iterable[Finding], sums: Iterable[WindowSums]) -> None:
         """Keep what the rules said of one part."""
         ...
@@ -215,4 +227,11 @@ class RunLake(Protocol):
 
     def gathered(self, reference: str) -> Gathered:
         """Return a run that was sealed. Raises Conflict when it is gone."""
+        ...
+
+    def again(self) -> AbstractContextManager["RunLake"]:
+        """Open the lake for doing runs again from what they were gathered with.
+
+        Nothing that their steps made is seen, and what they make now is gone afterwards.
+        """
         ...

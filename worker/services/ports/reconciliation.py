@@ -6,9 +6,17 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
+from worker.contract.reconciliation import Mode
 from worker.domain.finding import Break, Finding, Statement
 from worker.domain.ledger import BankEntry, LedgerLine
 from worker.domain.window import Span
+
+API = "api"
+
+
+def source_of(mode: Mode) -> str:
+    """Return the source of a run of some mode over the provider's API: runs of one mode follow one another."""
+    return API if mode is Mode.FULL else f"{API}/{mode}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +29,7 @@ class Run:
     window_start: datetime
     window_end: datetime
     source: str
-    """`api`, or `statement:{sha256}`."""
+    """`api` (`api/light`, `api/close` for runs of those modes), or `statement:{sha256}`."""
     requested_by: str
     workflow_id: str
     started_at: datetime
@@ -31,6 +39,21 @@ class Run:
     """matched, within_tolerance (of the matched), pending, warnings, breaks_open, breaks_new, breaks_persisting, breaks_resolved, repairs_requested."""
     incomplete_because: tuple[str, ...] = ()
     report: str = ""
+    inputs: str = ""
+    """Where in the lake that lies which the run was gathered with; empty: before the first release that kept it."""
+    result_sha256: str = ""
+    """Of what the run found, before people's decisions and without what the run before left open."""
+
+    @property
+    def of_api(self) -> bool:
+        """Whether the provider itself was asked, not a file of it."""
+        return self.source.partition("/")[0] == API
+
+    @property
+    def mode(self) -> Mode:
+        """What the run was to compare; of a file, everything it holds."""
+        source, _, mode = self.source.partition("/")
+        return Mode(mode) if source == API and mode else Mode.FULL
 
 
 class RunStore(Protocol):
@@ -68,11 +91,24 @@ class RunStore(Protocol):
         """Record where the report was written."""
         ...
 
-    def watermark(self, shop: str, provider: str) -> datetime | None:
-        """Return up to when complete runs cover time without a hole, or None before the first."""
+    def after(self, shop: str, provider: str, source: str, end: datetime) -> Run | None:
+        """Return the newest complete run of that source whose window ended later than `end`, or None."""
         ...
 
-    def advance_watermark(self, shop: str, provider: str, start: datetime, end: datetime) -> datetime:
+    def of_window(self, shop: str, provider: str, source: str, start: datetime, end: datetime) -> Run | None:
+        """Return the newest complete run of that source over exactly this window, or None."""
+        ...
+
+    def watermark(self, shop: str, provider: str, mode: Mode = Mode.FULL) -> datetime | None:
+        """Return up to when complete runs of a mode cover time without a hole, or None before the first.
+
+        Closing has none: a month is closed or not.
+        """
+        ...
+
+    def advance_watermark(
+        self, shop: str, provider: str, start: datetime, end: datetime, mode: Mode = Mode.FULL
+    ) -> datetime:
         """Move the watermark to `end` if [start, end) continues it; return where it stands (locked row)."""
         ...
 

@@ -1,0 +1,59 @@
+"""What imported bank statements tell about the time of a run, as a document that is kept with it.
+
+A bank file that is imported tomorrow changes what is known, but not what this run knew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, time
+from typing import Any
+
+from worker.domain.ledger import BankStatus
+from worker.domain.matching.bank import BankCredit
+from worker.domain.matching.scope import Scope
+from worker.domain.window import Span
+from worker.services.ports import Transaction
+
+
+def bank_document(tx: Transaction, shop: str, scope: Scope) -> dict[str, Any]:
+    """Return the span of time that bank statements cover and what was booked in it, as JSON values."""
+    covered = tx.bank.covered(shop, scope.horizon_start, scope.cut)
+    if not covered:
+        return {"span": None, "bookings": []}
+    # Spans that touch are one; of several the latest counts: between them nothing is known.
+    span = covered[-1]
+    for earlier in reversed(covered[:-1]):
+        if earlier.end >= span.start:
+            span = replace(span, start=min(span.start, earlier.start))
+    return {
+        "span": [span.start.isoformat(), span.end.isoformat()],
+        "bookings": [
+            {
+                "credit_id": f"{entry.account}/{entry.entry_id}",
+                "amount_minor": entry.amount_minor,
+                "currency": entry.currency,
+                "booked_at": datetime.combine(entry.booked_on, time(), UTC).isoformat(),
+                "references": [*entry.references, entry.text, entry.counterparty],
+            }
+            for entry in tx.bank.entries(shop, span.start.date(), span.end.date())
+            if entry.status is BankStatus.BOOKED
+        ],
+    }
+
+
+def bookings_of(document: Mapping[str, Any]) -> tuple[Span | None, list[BankCredit]]:
+    """Return span and bookings of a document; no span where no bank statement tells of the time."""
+    if document["span"] is None:
+        return None, []
+    start, end = map(datetime.fromisoformat, document["span"])
+    bookings = [
+        BankCredit(
+            **{
+                **one,
+                "booked_at": datetime.fromisoformat(one["booked_at"]),
+                "references": tuple(one["references"]),
+            }
+        )
+        for one in document["bookings"]
+    ]
+    return Span(start, end), bookings

@@ -1,0 +1,139 @@
+"""What a run found, as a document of one form: by its digest two comparisons are the same or not.
+
+It holds what follows from the books alone: findings and sums. What people decided about breaks, and what the run
+before left open, is not in it: they may be another tomorrow, and the books still say the same.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from worker.domain.finding import Break, Finding, Statement
+from worker.domain.finding_codec import encode_finding
+from worker.domain.matching.lifecycle import LifecycleStep
+from worker.domain.matching.sums import WindowSums
+from worker.services.ports import Run
+from worker.services.run_facts import RunFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What the legs of a run found."""
+
+    facts: RunFacts
+    findings: tuple[Finding, ...]
+    sums: tuple[WindowSums, ...]
+    agreeing: int
+    """Keys that agree and are no findings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a run answers, in the light of the breaks that are known and of what people decided."""
+
+    run: Run
+    statements: tuple[Statement, ...]
+    findings: tuple[Finding, ...]
+    step: LifecycleStep
+    """What becomes of the breaks."""
+    known: Mapping[str, Break]
+    """Breaks as they were before, by their ids."""
+    at: datetime
+
+
+def result_document(compared: Compared) -> dict[str, Any]:
+    """Return what a run found as JSON values, in an order that depends on nothing but the content."""
+    facts = compared.facts
+    findings = [encode_finding(finding) for finding in compared.findings]
+    return {
+        "window": [facts.scope.window_start.isoformat(), facts.scope.window_end.isoformat()],
+        "legs_read": sorted(facts.legs_read),
+        "incomplete_because": list(facts.incomplete_because),
+        "agreeing": compared.agreeing,
+        "sums": [asdict(one) for one in compared.sums],
+        "findings": sorted(findings, key=lambda one: json.dumps(one, sort_keys=True)),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that is not the same in two results."""
+
+    subject: str
+    """A finding (leg, key, currency), the sums of a currency, or the result itself (empty)."""
+    field: str
+    """Empty: the subject as a whole is in one of the two only."""
+    was: Any
+    now: Any
+
+    def __str__(self) -> str:
+        if not self.field:
+            return f"{self.subject}: {'only now' if self.was is None else 'not any more'}"
+        return f"{self.subject}: {self.field}: {_short(self.was)} -> {_short(self.now)}".removeprefix(": ")
+
+
+def stored_document(run: Run, statements: Iterable[Statement], findings: Iterable[Finding]) -> dict[str, Any]:
+    """Return what a run was stored with as JSON values, people's decisions included."""
+    return {
+        "window": [run.window_start.isoformat(), run.window_end.isoformat()],
+        "source": run.source,
+        "verdict": run.verdict,
+        "incomplete_because": list(run.incomplete_because),
+        "counts": dict(run.counts or {}),
+        "sums": [_sums_of(one) for one in statements],
+        "findings": [encode_finding(finding) for finding in findings],
+    }
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:
+    """Yield what differs between two results: the result itself, then its sums, then its findings."""
+    for name in sorted((before.keys() | after.keys()) - {"sums", "findings"}):
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _fields(name, old, new)
+        elif old != new:
+            yield Difference(subject="", field=name, was=old, now=new)
+    for key, pair in _paired(before["sums"], after["sums"], "currency").items():
+        yield from _fields(f"sums of {key[0]}", *pair)
+    for key, pair in _paired(before["findings"], after["findings"], "leg", "key", "currency").items():
+        yield from _fields(" ".join(filter(None, key)), *pair)
+
+
+def _fields(what: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Iterator[Difference]:
+    if old is None or new is None:
+        yield Difference(subject=what, field="", was=old, now=new)
+        return
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            yield Difference(subject=what, field=name, was=old.get(name), now=new.get(name))
+
+
+def _paired(
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], *names: str
+) -> dict[tuple[str, ...], tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]]:
+    old, new = ({tuple(one[name] for name in names): one for one in side} for side in (before, after))
+    return {
+        key: (old.get(key), new.get(key)) for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)
+    }
+
+
+def _sums_of(statement: Statement) -> dict[str, Any]:
+    lines = {f"{line.code}": line.amount_minor for line in statement.lines}
+    return {
+        "currency": statement.currency,
+        "ours_minor": statement.ours_minor,
+        "theirs_minor": statement.theirs_minor,
+        "fees_minor": statement.fees_minor,
+        "net_minor": statement.net_minor,
+        **lines,
+    }
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+_LONGEST = 80
