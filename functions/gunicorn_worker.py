@@ -18,6 +18,9 @@ from functions.connection import Connection
 from functions.greenlets import ServingLoop
 from functions.wsgi_on_loop import OnLoop
 
+LINGER_SECONDS = 1.0
+"""How long connections that are kept open may still bring a request when the process ends."""
+
 _log = logging.getLogger("functions.worker")
 
 gasgi.ASGIProtocol = Connection  # the worker names the class in the middle of a method and asks nobody
@@ -38,7 +41,14 @@ class FunctionsWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has n
         self.asgi = OnLoop(self.wsgi, self.wsgi.extensions["observers"])
 
     async def _shutdown(self) -> None:
-        """End in good order: gunicorn waits for open connections, so those that nobody uses are closed first."""
+        """End in good order: gunicorn waits for open connections, so those that nobody uses are closed first.
+
+        A next request may be on its way on any of them: for a moment it is still answered, and told to be the last.
+        """
+        for server in self.servers:
+            server.close()
+        if not self._quick_shutdown:
+            await asyncio.sleep(LINGER_SECONDS)
         for connection in list(self.connections):
             connection.close_if_idle()
         await super()._shutdown()

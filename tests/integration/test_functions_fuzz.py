@@ -129,7 +129,9 @@ def test_without_key_or_signature_everything_is_refused(case: schemathesis.Case[
 @bounded
 def test_with_a_key_everything_is_answered_as_documented(case: schemathesis.Case[Any], signed: Flask) -> None:
     response = case.call(app=signed, headers={"Authorization": f"Bearer {KEY}"})
-    case.validate_response(response, checks=[*CHECKS, negative_data_rejection, unsupported_method])
+    # A body that is too large is refused before anybody looks for what else is wrong with it.
+    refusals = [] if response.status_code == 413 else [negative_data_rejection]
+    case.validate_response(response, checks=[*CHECKS, *refusals, unsupported_method])
 
 
 @SCHEMA.include(path="/webhooks/{source}").parametrize()

@@ -4,6 +4,7 @@ import csv
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -125,7 +126,8 @@ def test_the_statement_file_is_read_back_as_the_lines_it_was_made_of(harmed: Bul
     read = parse(path.name, path.read_bytes(), shop="main")
     assert read.rejects == ()
     items = [line for line in from_bulk(harmed).books.lines if line.kind is not LineKind.PAYOUT]
-    assert by_id(read.lines) == by_id(items)
+    # When a payout leaves, and how was paid, is told by the file alone.
+    assert by_id([replace(line, payout_at=None, method="") for line in read.lines]) == by_id(items)
 
 
 def test_both_generators_write_the_same_statement(tmp_path: Path) -> None:
