@@ -5,9 +5,9 @@ template instead of the path, no query, no address, no header and no body: nothi
 """
 
 import logging
+import os
 import re
 import time
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
@@ -45,7 +45,7 @@ class AccessLog:
         """Serve one request."""
         started = time.perf_counter()
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if _GIVEN_ID.fullmatch(given) else os.urandom(16).hex()
         environ[REQUEST_ID] = request_id
         notes: dict[str, object] = {}
         environ[_NOTES] = notes

@@ -23,18 +23,23 @@ class Admission:
 
     def __init__(self, wsgi_app: "WSGIApplication", limit: int) -> None:
         self._app = wsgi_app
-        self._places = threading.BoundedSemaphore(limit)
+        self._limit = limit
+        self._under_way = 0
+        self._counting = threading.Lock()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Serve one request, or answer 503 within microseconds when no place is free."""
         if environ.get("PATH_INFO", "").startswith(UNCOUNTED_PREFIX):
             return self._app(environ, start_response)
-        if not self._places.acquire(blocking=False):
-            return _shed(environ, start_response)
+        with self._counting:
+            if self._under_way >= self._limit:
+                return _shed(environ, start_response)
+            self._under_way += 1
         try:
             return self._app(environ, start_response)
         finally:
-            self._places.release()
+            with self._counting:
+                self._under_way -= 1
 
 
 def _shed(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

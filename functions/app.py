@@ -22,6 +22,7 @@ from functions.health import Health
 from functions.orders import Orders
 from functions.reconciliations import Reconciliations
 from functions.routes import Auth, Route, table
+from functions.sent_headers import SentHeaders
 from functions.temporal import Temporal
 from functions.users import Users
 from functions.webhooks import Webhooks
@@ -93,7 +94,8 @@ def _operators(shop: str) -> Callable[[], Caller]:
 def _guarded(view: View, route: Route, caller: Callable[[], Caller]) -> View:
     @wraps(view)
     def guarded(**parameters: str) -> Response:
-        trace = tracing.enter(request.headers.get("traceparent", ""), request.headers.get("tracestate", ""))
+        headers = SentHeaders(request.environ)
+        trace = tracing.enter(headers.get("traceparent", ""), headers.get("tracestate", ""))
         note(route=route.path, trace_id=trace.trace_id)
         if route.auth is Auth.BEARER:
             g.caller = caller()

@@ -46,6 +46,8 @@ def configure(config: LoggingConfig) -> None:
     """Write the functions' log as `config` says. Calling it again replaces the former handler."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if config.json else PlainLines())
+    # No line of ours says which thread and process it is from; finding out for each would be a good part of its cost.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logger = logging.getLogger(NAME)
     logger.handlers = [handler]
     logger.setLevel(config.level.upper())

@@ -16,6 +16,7 @@ from functions.body import parse_json, raw_body, require_json_type
 from functions.event_identity import Delivery
 from functions.problems import Malformed, NotFound
 from functions.replies import reply
+from functions.sent_headers import SentHeaders
 from functions.source import Source
 from functions.source_settings import SourceConfig
 from functions.temporal import Start, Temporal
@@ -42,8 +43,9 @@ class Webhooks:
         if known is None:
             raise NotFound("there is no such thing")
         note(source=known.name)
-        known.admit(request.environ.get("REMOTE_ADDR", ""), request.headers.get("X-Forwarded-For", ""))
-        headers = {name.lower(): value for name, value in request.headers.items()}
+        environ = request.environ
+        headers = SentHeaders(environ)
+        known.admit(environ.get("REMOTE_ADDR", ""), headers.get("x-forwarded-for", ""))
         raw = raw_body(request, known.max_body_bytes)
         known.believe(headers, raw)
         known.spend()

@@ -7,6 +7,7 @@ tests holds for it, for Lambda and for both framings of a body. A sender that st
 import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -102,11 +103,16 @@ def environment_of(scope: Mapping[str, Any], receive: Receive) -> "WSGIEnvironme
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").upper().replace("-", "_"), raw_value.decode("latin-1")
-        key = name if name in _OWN_NAMES else f"HTTP_{name}"
+    for name, raw_value in scope["headers"]:
+        key, value = _key_of(name), raw_value.decode("latin-1")
         environ[key] = f"{environ[key]},{value}" if key in environ else value
     return environ
+
+
+@lru_cache(maxsize=512)
+def _key_of(header: bytes) -> str:
+    name = header.decode("latin-1").upper().replace("-", "_")
+    return name if name in _OWN_NAMES else f"HTTP_{name}"
 
 
 def _path(target: bytes) -> bytes:
