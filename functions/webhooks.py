@@ -43,13 +43,14 @@ class Webhooks:
         if known is None:
             raise NotFound("there is no such thing")
         note(source=known.name)
-        environ = request.environ
+        sent = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - not looked up at each use
+        environ = sent.environ
         headers = SentHeaders(environ)
         known.admit(environ.get("REMOTE_ADDR", ""), headers.get("x-forwarded-for", ""))
-        raw = raw_body(request, known.max_body_bytes)
+        raw = raw_body(sent, known.max_body_bytes)
         known.believe(headers, raw)
         known.spend()
-        require_json_type(request)
+        require_json_type(sent)
         body = parse_json(raw)
         if not isinstance(body, dict):
             raise Malformed("the body must be a JSON object")
