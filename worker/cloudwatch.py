@@ -114,13 +114,14 @@ def dead_letters(database: Database, now: datetime) -> int:
     return sum(entry.received_at > since for entry in entries)
 
 
-def of_work(*, missed_schedules: int, failed: int, dead: int) -> Figures:
+def of_work(*, missed_schedules: int, failed: int, dead: int, stuck: int) -> Figures:
     """Return the figures of the environment as a whole."""
     return Figures(
         values={
             "SchedulesMissed": (missed_schedules, "Count"),
             "ReconciliationRunsFailed": (failed, "Count"),
             "DeadLetters": (dead, "Count"),
+            "StuckWork": (stuck, "Count"),
         },
         dimensions={},
     )

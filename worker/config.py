@@ -38,6 +38,7 @@ class ProcessConfig:
     sticky_timeout_seconds: int
     health_host: str
     health_port: int
+    stuck_after_seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

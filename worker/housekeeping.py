@@ -7,6 +7,7 @@ calendars), one instance each, bounded in time; a late run is merged into the ne
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from temporalio.client import Client
 from worker import cloudwatch as report
 from worker.config import ScheduleConfig, WorkerConfig
 from worker.domain.finding import Break
+from worker.domain.stuck import StuckStep
 from worker.observability import emf
 from worker.observability.emf import Figures
 from worker.observability.health import Pulse
@@ -27,6 +29,7 @@ from worker.observability.metrics import Metrics, OpenBreaks
 from worker.services.ports import Database
 from worker.temporal import schedules, search_attributes
 from worker.temporal.backlog import backlog
+from worker.temporal.failing_tasks import count_failing_tasks
 from worker.temporal.schedule_control import describe_all
 from worker.temporal.schedule_definition import Defaults
 
@@ -144,6 +147,17 @@ def open_breaks(read: Callable[[], Iterable[OpenBreaks]], metrics: Metrics) -> U
     return Upkeep(name="open_breaks", every_seconds=30, run=run, jitter_seconds=5)
 
 
+def stuck_work(client: Client, read: Callable[[], Iterable[StuckStep]], metrics: Metrics) -> Upkeep:
+    """Return the job that shows what does not get on; `read` asks the database and runs in a thread."""
+
+    async def run() -> None:
+        steps = await asyncio.to_thread(lambda: list(read()))
+        metrics.show_stuck(Counter((step.activity, step.code) for step in steps))
+        metrics.failing_tasks.set(await count_failing_tasks(client))
+
+    return Upkeep(name="stuck_work", every_seconds=30, run=run, jitter_seconds=5)
+
+
 def totals(breaks: Iterable[Break], now: datetime) -> list[OpenBreaks]:
     """Sum open breaks by shop, provider and currency, for `open_breaks`."""
     groups: dict[tuple[str, str, str], list[Break]] = {}
@@ -167,6 +181,7 @@ def cloudwatch(
     database: Database,
     config: WorkerConfig,
     read_breaks: Callable[[], Iterable[Break]],
+    read_stuck: Callable[[], Sequence[StuckStep]],
     *,
     began: datetime,
 ) -> Upkeep:
@@ -189,6 +204,7 @@ def cloudwatch(
                 missed_schedules=report.missed(views, declared, began, now),
                 failed=await report.failed_runs(client, now),
                 dead=await asyncio.to_thread(report.dead_letters, database, now),
+                stuck=len(await asyncio.to_thread(read_stuck)) + await count_failing_tasks(client),
             )
         ]
 

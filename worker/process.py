@@ -1,17 +1,29 @@
 """The worker process: check the schema, serve health, poll the queues, keep house, drain on a signal."""
 
 import asyncio
+from datetime import timedelta
 
 from temporalio.client import Client
 
 from worker.app import Application, compose
 from worker.config import WorkerConfig
 from worker.domain.finding import OPEN_STATUSES, Break
+from worker.domain.stuck import StuckStep
 from worker.gateways.clock import SystemClock
-from worker.housekeeping import Housekeeping, cloudwatch, convergence, heartbeat, open_breaks, queue_backlog, totals
+from worker.housekeeping import (
+    Housekeeping,
+    cloudwatch,
+    convergence,
+    heartbeat,
+    open_breaks,
+    queue_backlog,
+    stuck_work,
+    totals,
+)
 from worker.observability.health import Health, HealthServer, Pulse
 from worker.observability.metrics import Metrics, OpenBreaks
 from worker.repositories.migrate import check
+from worker.services.stuck import StuckSteps
 from worker.temporal import search_attributes
 from worker.temporal.backlog import temporal_ping
 from worker.temporal.client import connect
@@ -20,8 +32,8 @@ from worker.temporal.lifetime import run_until_signal
 from worker.temporal.runtime import telemetry_runtime
 from worker.temporal.worker import activity_executor, build_workers
 
-GAUGED_BREAKS = 10_000
-"""Above so many open breaks of a shop the gauge counts only the largest."""
+MOST_GAUGED = 10_000
+"""Above so many open breaks of a shop the gauge counts only the largest, and so many stuck steps the oldest."""
 
 
 async def run_worker(config: WorkerConfig) -> int:
@@ -38,10 +50,11 @@ async def run_worker(config: WorkerConfig) -> int:
     metrics, pulse = Metrics(), Pulse()
     health = Health(pulse, {"database": application.database.ping, "temporal": temporal_ping(client)})
     executor = activity_executor(config.worker)
+    stuck = StuckSteps(application.database, SystemClock(), timedelta(seconds=config.worker.stuck_after_seconds))
     workers = build_workers(
-        client, config.worker, application.plan, executor, interceptors=[ActivityInterceptor(metrics)]
+        client, config.worker, application.plan, executor, interceptors=[ActivityInterceptor(metrics, stuck)]
     )
-    house = _housekeeping(application, client, metrics, pulse)
+    house = _housekeeping(application, client, metrics, pulse, stuck)
 
     async def ready() -> None:
         health.ready = True
@@ -68,22 +81,28 @@ async def run_worker(config: WorkerConfig) -> int:
             application.engine.dispose()
 
 
-def _housekeeping(application: Application, client: Client, metrics: Metrics, pulse: Pulse) -> Housekeeping:
+def _housekeeping(
+    application: Application, client: Client, metrics: Metrics, pulse: Pulse, stuck: StuckSteps
+) -> Housekeeping:
     config, database, clock = application.config, application.database, SystemClock()
 
     def open_ones() -> list[Break]:
-        listed = database.transact(lambda tx: tx.breaks.listed(None, status="open", limit=GAUGED_BREAKS))
+        listed = database.transact(lambda tx: tx.breaks.listed(None, status="open", limit=MOST_GAUGED))
         return [item for item in listed if item.status in OPEN_STATUSES]
 
     def read_breaks() -> list[OpenBreaks]:
         return totals(open_ones(), clock.now())
+
+    def read_stuck() -> list[StuckStep]:
+        return stuck.listed(MOST_GAUGED)
 
     jobs = [
         heartbeat(pulse),
         convergence(client, config.schedules, config.reconciliation, metrics),
         open_breaks(read_breaks, metrics),
         queue_backlog(client, config.worker.queues, metrics),
+        stuck_work(client, read_stuck, metrics),
     ]
     if config.metrics.emf_namespace:
-        jobs.append(cloudwatch(client, database, config, open_ones, began=clock.now()))
+        jobs.append(cloudwatch(client, database, config, open_ones, read_stuck, began=clock.now()))
     return Housekeeping(jobs, metrics)

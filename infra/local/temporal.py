@@ -30,6 +30,8 @@ def command(database: Path, port: int, ui_port: int) -> list[str]:
     """Return the command line that serves gRPC on `port` and the UI on `ui_port`, both on 127.0.0.1."""
     options = [
         *(("--dynamic-config-value", f"{rate}={_RATE}") for rate in _RATES),
+        # A workflow whose code fails is told of after two tries: seconds here, where the server's own five are minutes.
+        ("--dynamic-config-value", "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2"),
         # A write-ahead log survives the death of the process, and is 2.7 times faster than the default journal.
         ("--sqlite-pragma", "journal_mode=wal"),
         ("--sqlite-pragma", "synchronous=1"),

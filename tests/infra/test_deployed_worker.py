@@ -124,7 +124,14 @@ def test_every_alarm_on_its_figures_is_on_one_that_it_reports(deployment: Deploy
         if each.get("Namespace") == namespace
     }
     assert {name for _, name, _ in watched} == {
-        *("BacklogAgeSeconds", "BreaksAtRisk", "SchedulesMissed", "ReconciliationRunsFailed", "DeadLetters")
+        *(
+            "BacklogAgeSeconds",
+            "BreaksAtRisk",
+            "SchedulesMissed",
+            "ReconciliationRunsFailed",
+            "DeadLetters",
+            "StuckWork",
+        )
     }
     until("the worker to report every figure that is watched", lambda: watched <= reported(worker.log) or None, 90)
 

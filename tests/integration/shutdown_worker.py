@@ -54,6 +54,7 @@ async def main(address: str, namespace: str, grace: int) -> int:
         sticky_timeout_seconds=1,
         health_host="127.0.0.1",
         health_port=0,
+        stuck_after_seconds=300,
     )
     client = await connect(TemporalConfig(address=address, namespace=namespace, tls=False))
     lifetime.OVERDUE_SECONDS = 0.5

@@ -10,6 +10,7 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFail
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import Worker
 
+from tests.integration.nothing_stuck import NOTHING_IS_STUCK
 from tests.integration.temporal_namespace import fresh_namespace
 from tests.integration.tiny_workflows import TinyActivity, TinyEvent, TinyOrder
 from worker.config import ProcessConfig
@@ -34,6 +35,7 @@ CONFIG = ProcessConfig(
     sticky_timeout_seconds=1,
     health_host="127.0.0.1",
     health_port=0,
+    stuck_after_seconds=300,
 )
 ORDER = PlaceOrder(
     shop="main",
@@ -89,7 +91,7 @@ async def workers(client: Client, metrics: Metrics) -> AsyncIterator[list[Worker
         Queue.EVENTS: ([TinyEvent], []),
         Queue.USERS: ([TinyActivity], [declined, flaky, leaking]),
     }
-    built = build_workers(client, CONFIG, plan, executor, interceptors=[ActivityInterceptor(metrics)])
+    built = build_workers(client, CONFIG, plan, executor, interceptors=[ActivityInterceptor(metrics, NOTHING_IS_STUCK)])
     running = [asyncio.create_task(worker.run()) for worker in built]
     yield built
     await asyncio.gather(*(worker.shutdown() for worker in built))

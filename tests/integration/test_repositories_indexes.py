@@ -100,6 +100,7 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "inbox.recent by source": lambda tx: tx.inbox.recent(source="source-1", outcome=None, limit=0),
     "inbox of one event": lambda tx: tx.inbox.recent(source=None, outcome=None, limit=9, event_id="event-1"),
     "inbox.recent by outcome": lambda tx: tx.inbox.recent(source=None, outcome="outcome-1", limit=0),
+    "stuck.listed": lambda tx: tx.stuck.listed(10),
     "users.get": lambda tx: tx.users.get("none"),
     "users.move": lambda tx: tx.users.move("none", UserState.PENDING, UserState.ACTIVE, NOW),
     "runs.get": lambda tx: tx.runs.get("1"),

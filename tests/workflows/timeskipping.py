@@ -17,6 +17,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from infra.local.temporal import server_program
+from tests.integration.nothing_stuck import NOTHING_IS_STUCK
 from worker.contract.names import SEARCH_ATTRIBUTE_TYPES
 from worker.domain.errors import OrdersError
 from worker.observability.metrics import Metrics
@@ -68,7 +69,7 @@ async def serving(
         activities=list(activities),
         activity_executor=ThreadPoolExecutor(1, "activities"),
         workflow_runner=sandbox(),
-        interceptors=[ActivityInterceptor(Metrics())],
+        interceptors=[ActivityInterceptor(Metrics(), NOTHING_IS_STUCK)],
         identity="tests",
         workflow_failure_exception_types=[OrdersError],
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),

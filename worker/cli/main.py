@@ -24,6 +24,7 @@ EXIT_BUG = 70
 
 COMMANDS = {
     "alerts": "One for a rule, shop and provider: list, show, test.",
+    "attention": "What does not get on without a person: list.",
     "audit": "What people and the engine did, provably unchanged: list, verify.",
     "breaks": "Differences between the books: list, show, assign, comment, resolve, ignore, reopen, link, export, import.",
     "db": "The database: migrate, check.",

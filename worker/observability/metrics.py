@@ -59,6 +59,15 @@ class Metrics:
         self.upkeep = Counter(
             "orders_upkeep", "Housekeeping jobs by outcome.", ["job", "outcome"], registry=self.registry
         )
+        self._stuck = Gauge(
+            "orders_stuck_steps",
+            "Steps that keep failing for longer than worker.stuck_after_seconds.",
+            ["activity", "code"],
+            registry=self.registry,
+        )
+        self.failing_tasks = Gauge(
+            "orders_failing_workflows", "Workflows that cannot go on because their code fails.", registry=self.registry
+        )
         self.schedule_drift = Gauge(
             "orders_schedule_drift",
             "Declared schedules by what the last plan found.",
@@ -102,6 +111,12 @@ class Metrics:
             self._breaks.labels(*labels).set(item.count)
             self._at_risk.labels(*labels).set(item.at_risk_minor)
             self._oldest.labels(*labels).set(item.oldest_seconds)
+
+    def show_stuck(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Replace the gauge of stuck steps; the counts are by activity and error code."""
+        self._stuck.clear()
+        for (activity, code), count in counts.items():
+            self._stuck.labels(activity, code).set(count)
 
     def show_backlog(self, backlog: Iterable[Backlog]) -> None:
         """Set the backlog gauges of the queues named."""

@@ -299,6 +299,22 @@ REPAIR_ATTEMPTS = _table(
     Index("repair_attempts_by_run", "run_id", "outcome"),
 )
 
+STUCK_STEPS = _table(
+    "stuck_steps",
+    _key("run_id", _ID),
+    _key("step_id", _ID),
+    _required("workflow_id", _OUTSIDE),
+    _required("queue", _WORD),
+    _required("activity", _ID),
+    _required("attempts", Integer),
+    _required("code", _ID),
+    _required("message", Text),
+    _required("since", UtcDateTime),
+    _required("failed_at", UtcDateTime),
+    Index("stuck_steps_by_since", "since", "run_id", "step_id"),
+    Index("stuck_steps_by_failed", "failed_at"),
+)
+
 ALERTS, ALERT_NOTICES = alert_tables.ALERTS, alert_tables.ALERT_NOTICES
 STATEMENT_FILES, STATEMENT_LINES = statement_tables.STATEMENT_FILES, statement_tables.STATEMENT_LINES
 STATEMENT_REJECTS, BANK_ENTRIES = statement_tables.STATEMENT_REJECTS, statement_tables.BANK_ENTRIES

@@ -15,6 +15,7 @@ from worker.repositories.repairs import MysqlRepairStore
 from worker.repositories.runs import MysqlRunStore
 from worker.repositories.shipments import MysqlShipmentStore
 from worker.repositories.statements import MysqlStatementStore
+from worker.repositories.stuck import MysqlStuckStore
 from worker.repositories.users import MysqlUserStore
 
 
@@ -83,6 +84,11 @@ class MysqlTransaction:
     def alerts(self) -> MysqlAlertStore:
         """The alerts store."""
         return MysqlAlertStore(self._connection)
+
+    @cached_property
+    def stuck(self) -> MysqlStuckStore:
+        """The notes about stuck steps."""
+        return MysqlStuckStore(self._connection)
 
     @cached_property
     def bank(self) -> MysqlBankStore:

@@ -1,4 +1,4 @@
-"""Around every activity: errors leave in the shape Temporal understands, and every attempt is counted.
+"""Around every activity: errors leave in Temporal's shape, attempts are counted, what keeps failing is noted.
 
 An OrdersError becomes an ApplicationError whose type is the error's code and which is retried exactly if the
 error says that trying again can help. Anything else stays retryable under its class's name. Messages are bounded
@@ -7,7 +7,9 @@ with its parameters has no place. The traceback (code only, no values) is kept.
 """
 
 import asyncio
+import logging
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import activity
@@ -15,30 +17,37 @@ from temporalio.exceptions import ApplicationError, CancelledError, FailureError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from worker.domain.errors import OrdersError
+from worker.domain.stuck import StuckStep
 from worker.observability.metrics import Metrics
 from worker.observability.redaction import redact
+from worker.services.stuck import StuckSteps
+
+_log = logging.getLogger(__name__)
 
 
 class ActivityInterceptor(Interceptor):
     """Translates and counts; give one to every worker of a process."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, stuck: StuckSteps) -> None:
         self._metrics = metrics
+        self._stuck = stuck
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name
         """Wrap the next interceptor."""
-        return _Inbound(next, self._metrics)
+        return _Inbound(next, self._metrics, self._stuck)
 
 
 class _Inbound(ActivityInboundInterceptor):
-    def __init__(self, following: ActivityInboundInterceptor, metrics: Metrics) -> None:
+    def __init__(self, following: ActivityInboundInterceptor, metrics: Metrics, stuck: StuckSteps) -> None:
         super().__init__(following)
         self._metrics = metrics
+        self._stuck = stuck
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         info = activity.info()
         began = time.monotonic()
         outcome = "cancelled"
+        failure: Exception | None = None
         try:
             result = await super().execute_activity(input)
             outcome = "completed"
@@ -54,7 +63,35 @@ class _Inbound(ActivityInboundInterceptor):
             self._metrics.activities.labels(info.task_queue, info.activity_type, outcome).inc()
             self._metrics.activity_seconds.labels(info.task_queue, info.activity_type).observe(time.monotonic() - began)
             self._metrics.last_activity.set_to_current_time()
+            if info.attempt > 1 and datetime.now(UTC) - info.scheduled_time > self._stuck.after:
+                await self._tell(info, outcome, failure)
         return result
+
+    async def _tell(self, info: activity.Info, outcome: str, failure: Exception | None) -> None:
+        """Note that a step keeps failing, or that it is over. A note that cannot be written is no failure of the step."""
+        final = failure is None or (isinstance(failure, ApplicationError) and failure.non_retryable)
+        run_id, step_id = info.workflow_run_id or "", info.activity_id
+        try:
+            if final:
+                await asyncio.to_thread(self._stuck.got_on, run_id, step_id)
+                return
+            step = StuckStep(
+                run_id=run_id,
+                step_id=step_id,
+                workflow_id=info.workflow_id or "",
+                queue=info.task_queue,
+                activity=info.activity_type,
+                attempts=info.attempt,
+                code=outcome[:128],
+                message=failure.message if isinstance(failure, FailureError) else str(failure),
+                since=info.scheduled_time,
+                failed_at=datetime.now(UTC),
+            )
+            await asyncio.to_thread(self._stuck.failed, step)
+        except OrdersError as problem:
+            _log.warning(
+                "a stuck step could not be noted", extra={"activity": info.activity_type, "error": problem.code}
+            )
 
 
 def translated(error: Exception) -> Exception:

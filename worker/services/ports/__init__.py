@@ -34,6 +34,7 @@ from worker.services.ports.reconciliation import (
 )
 from worker.services.ports.repairs import RepairStore
 from worker.services.ports.reports import ReportWriter
+from worker.services.ports.stuck import StuckStore
 from worker.services.ports.users import UserStore
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "StatementFile",
     "StatementScope",
     "StatementStore",
+    "StuckStore",
     "Transaction",
     "UserStore",
     "WarehouseGateway",

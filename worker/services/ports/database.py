@@ -9,6 +9,7 @@ from worker.services.ports.inbox import InboxStore
 from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
 from worker.services.ports.reconciliation import BankStore, BreakStore, RunStore, StatementStore
 from worker.services.ports.repairs import RepairStore
+from worker.services.ports.stuck import StuckStore
 from worker.services.ports.users import UserStore
 
 T = TypeVar("T")
@@ -70,6 +71,11 @@ class Transaction(Protocol):
     @property
     def audit(self) -> AuditTrail:
         """The audit trail."""
+        ...
+
+    @property
+    def stuck(self) -> StuckStore:
+        """The notes about stuck steps."""
         ...
 
     @property

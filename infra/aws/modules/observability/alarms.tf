@@ -52,6 +52,12 @@ locals {
       namespace   = var.metrics_namespace, metric = "DeadLetters", dimensions = {}
       stat        = "Maximum", period = 5 * local.minute, periods = 1, above = 0, silence = "notBreaching"
     }
+    stuck-work = {
+      description = "Steps keep failing, or the code of workflows does: `orders attention list` shows them"
+      namespace   = var.metrics_namespace, metric = "StuckWork", dimensions = {}
+      # Two periods: an outage of a provider for a few minutes is not worth a night.
+      stat = "Maximum", period = 5 * local.minute, periods = 2, above = 0, silence = "notBreaching"
+    }
   }
 
   breaks = { for shop in var.shops : "breaks-at-risk-${shop}" => {

@@ -47,7 +47,7 @@ locals {
     },
     {
       title   = "Reconciliation: missed schedules, failed runs, dead letters", stat = "Maximum"
-      metrics = [for metric in ["SchedulesMissed", "ReconciliationRunsFailed", "DeadLetters"] : [var.metrics_namespace, metric]]
+      metrics = [for metric in ["SchedulesMissed", "ReconciliationRunsFailed", "DeadLetters", "StuckWork"] : [var.metrics_namespace, metric]]
     },
   ]
 }
