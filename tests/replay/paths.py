@@ -13,7 +13,7 @@ from tests.workflows.doubles import EventDoubles, OrderDoubles, ReconciliationDo
 from tests.workflows.order_run import OrderRun, start_order
 from tests.workflows.refund_doubles import RefundDoubles
 from tests.workflows.samples import CHARGED, COLLECTED, USER, provider_event
-from tests.workflows.timeskipping import serving
+from tests.workflows.timeskipping import LONG_HISTORY, serving
 from worker.contract.names import OrderMessage, UserMessage, WorkflowType
 from worker.contract.orders import LateRefund, OrderEventKind, PlaceOrder, RefundAnswer, RefundOrder
 from worker.contract.reconciliation import Reconcile, Window
@@ -31,6 +31,8 @@ Handle = WorkflowHandle[Any, Any]
 Walk = Callable[[WorkflowEnvironment], Awaitable[Handle]]
 Story = Callable[[OrderRun], Awaitable[object]]
 
+EVENTS_OF_A_MESSAGE = 8
+"""A message leaves at least so many events in its workflow's history."""
 REFUND = RefundOrder(request_id="r-1", requested_by="shop-app", amount_minor=2345)
 
 
@@ -78,6 +80,14 @@ async def cancelled(run: OrderRun) -> None:
     await run.cancel()
 
 
+async def heard_a_great_deal(run: OrderRun) -> None:
+    """Deliver so many events that the order goes on as a new run, then the parcel's."""
+    await run.standing(OrderState.FULFILLING)
+    for number in range(LONG_HISTORY // EVENTS_OF_A_MESSAGE + 2):
+        await run.deliver(OrderEventKind.REFUNDED, f"evt-{number}")
+    await run.deliver(OrderEventKind.SHIPPED)
+
+
 async def process_cancelled(run: OrderRun) -> None:
     """Cancel the workflow itself."""
     await run.standing(OrderState.FULFILLING)
@@ -98,6 +108,16 @@ def order(place: PlaceOrder, story: Story = nothing, prepare: Callable[[OrderDou
         return run.handle
 
     return walk
+
+
+def first_run(walk: Walk) -> Walk:
+    """Return the same walk; its history is that of the first run, and not the last one's."""
+
+    async def walked(env: WorkflowEnvironment) -> Handle:
+        handle = await walk(env)
+        return env.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+
+    return walked
 
 
 def late_refund(amount_minor: int) -> Walk:
@@ -209,6 +229,8 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
         "parcel_failed": order(CHARGED, parcel_failed),
         "parcel_refused": order(CHARGED, prepare=_refuse_parcels),
         "cancelled": order(CHARGED, cancelled),
+        "went_on": first_run(order(CHARGED, heard_a_great_deal)),
+        "gone_on": order(CHARGED, heard_a_great_deal),
         "refunded_in_part": order(CHARGED, refunded_in_part),
         "process_cancelled": order(CHARGED, process_cancelled),
         "process_failed": order(CHARGED, prepare=_break_after_capture),

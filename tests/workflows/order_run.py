@@ -17,7 +17,7 @@ from tests.workflows.histories import PATIENCE_SECONDS, until
 from tests.workflows.order_book import OrderBook
 from tests.workflows.samples import order_event
 from tests.workflows.timeskipping import serving
-from worker.contract.names import OrderMessage
+from worker.contract.names import OrderMessage, WorkflowType
 from worker.contract.orders import CancelOrder, OrderAnswer, OrderEventKind, OrderStatus, PlaceOrder
 from worker.domain.order import OrderState
 from worker.workflows.order import OrderWorkflow
@@ -91,7 +91,11 @@ async def start_order(env: WorkflowEnvironment, queue: str, place: PlaceOrder) -
     """Start the order under an id nobody used before."""
     place = replace(place, order_id=uuid.uuid4().hex[:8])
     handle = await env.client.start_workflow(
-        OrderWorkflow.run, place, id=f"order/{place.shop}/{place.order_id}", task_queue=queue
+        WorkflowType.ORDER,
+        place,
+        id=f"order/{place.shop}/{place.order_id}",
+        task_queue=queue,
+        result_type=OrderStatus,
     )
     return OrderRun(env, handle, place.order_id)
 

@@ -29,8 +29,11 @@ _RATES = (
     "history.timerProcessorMaxPollRPS",
     "history.visibilityProcessorMaxPollRPS",
 )
+LONG_HISTORY = 120
+"""Events after which the server tells a workflow to go on as a new run; its own number is 4,096."""
 _OPTIONS = (
     ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
+    ("--dynamic-config-value", f"limit.historyCount.suggestContinueAsNew={LONG_HISTORY}"),
     *(("--dynamic-config-value", f"{rate}=500") for rate in _RATES),
     *(("--search-attribute", f"{name}={kind}") for name, kind in SEARCH_ATTRIBUTE_TYPES.items()),
 )

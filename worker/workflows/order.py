@@ -5,12 +5,13 @@
 Cancelled before capture: voided. After capture: refunded. A failed parcel: refunded. Any other exit
 (cancellation, failure) stops the parcel and gives the money back first; a step that is under way is waited
 for, since what it does outside can only be undone once it is done. The state lives in MySQL; this class keeps
-the last answer of it and never a second truth.
+the last answer of it and never a second truth. An order that hears so much that its history becomes long goes on as a
+new run, while it waits (worker.workflows.carrying).
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -33,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.domain.errors import Conflict, OrdersError, ProviderRejected
     from worker.domain.money import Money
     from worker.domain.order import TERMINAL, OrderState, may_follow
+    from worker.workflows.carrying import STORY_KEPT, Carried, OrderInput, Seen
     from worker.workflows.policies import EVENT, RECORDING, REVERSAL, STEP
     from worker.workflows.refunding import Refunding
 
@@ -47,21 +49,24 @@ class OrderWorkflow:
     """Runs one order; see the module's text for the path."""
 
     @workflow.init
-    def __init__(self, place: PlaceOrder) -> None:
+    def __init__(self, order: OrderInput) -> None:
+        place, carried = order.place, order.carried
         self._place = place
-        self._status: OrderStatus | None = None
+        self._carried = carried
+        self._status = carried.status if carried else None
         self._over = False
+        self._long = False
         self._cancel: str | None = None
         self._parcel_failed: str | None = None
-        self._refunds = Refunding(place.shop, place.order_id)
-        self._seen: set[str] = set()
-        self._story: list[str] = []
+        self._refunds = Refunding(place.shop, place.order_id, carried.refunds if carried else ())
+        self._seen = Seen(carried.seen if carried else ())
+        self._story = list(carried.story) if carried else []
 
     @workflow.run
-    async def run(self, place: PlaceOrder) -> OrderStatus:
+    async def run(self, order: OrderInput) -> OrderStatus:  # noqa: ARG002 - see __init__
         """Run the order to a terminal state and return it."""
         try:
-            await self._process(place)
+            await self._process(self._place)
         except BaseException as problem:
             # Other exceptions are bugs: they fail the workflow task, not the order, and a fixed worker goes on.
             if not isinstance(problem, asyncio.CancelledError | FailureError | OrdersError):
@@ -82,6 +87,9 @@ class OrderWorkflow:
     async def deliver_event(self, event: OrderEvent) -> OrderAnswer:
         """Take in an outside event, once per event id."""
         await self._recorded()
+        # Asked here, where a history grows: an old run that was long already when it met this code stays as it is.
+        if workflow.info().is_continue_as_new_suggested() and workflow.patched("long-orders-go-on"):
+            self._long = True
         if event.event_id in self._seen:
             return OrderAnswer(outcome="duplicate", state=self._now().state)
         self._seen.add(event.event_id)
@@ -160,10 +168,10 @@ class OrderWorkflow:
 
     async def _wait_for_payment(self, window: timedelta) -> None:
         try:
-            await workflow.wait_condition(
+            await self._wait(
                 lambda: self._state is not OrderState.AWAITING_PAYMENT or self._cancel is not None,
-                timeout=window,
-                timeout_summary="payment window",
+                window,
+                "payment window",
             )
         except TimeoutError:
             await self._do("expire", OrderActivities.expire_order, "payment window passed")
@@ -177,10 +185,10 @@ class OrderWorkflow:
             await self._reverse(OrderState.REFUNDED, "the warehouse refused the parcel")
             return
         try:
-            await workflow.wait_condition(
+            await self._wait(
                 lambda: self._state in TERMINAL or self._cancel is not None or self._parcel_failed is not None,
-                timeout=sla,
-                timeout_summary="fulfilment SLA",
+                sla,
+                "fulfilment SLA",
             )
         except TimeoutError:
             self._parcel_failed = "nothing was shipped within the fulfilment SLA"
@@ -190,6 +198,30 @@ class OrderWorkflow:
         if self._state not in TERMINAL:
             to = OrderState.CANCELLED if self._cancel else OrderState.REFUNDED
             await self._reverse(to, self._cancel or self._parcel_failed or "")
+
+    async def _wait(self, over: Callable[[], bool], span: timedelta, name: str) -> None:
+        """Wait until `over`. Raises TimeoutError after `span`, counted from when an earlier run began to wait."""
+        earlier, self._carried = self._carried, None
+        begun = earlier is not None and earlier.wait == name
+        deadline = earlier.deadline if earlier is not None and begun else workflow.now() + span
+        left = max(deadline - workflow.now(), timedelta())
+        await workflow.wait_condition(lambda: over() or self._long, timeout=left, timeout_summary=name)
+        if over():
+            return
+        # What is being answered is answered first; it may be what was waited for.
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        if not over():
+            workflow.continue_as_new(OrderInput.next_run(self._place, self._to_carry(name, deadline)))
+
+    def _to_carry(self, wait: str, deadline: datetime) -> Carried:
+        return Carried(
+            status=self._now(),
+            wait=wait,
+            deadline=deadline,
+            seen=list(self._seen),
+            refunds=self._refunds.made(),
+            story=self._story[-STORY_KEPT:],
+        )
 
     async def _reverse(self, to: OrderState, reason: str) -> None:
         async with self._refunds.turn:  # a refund on request that is under way is finished first

@@ -5,6 +5,7 @@ process and, repeated after its end, a RefundWorkflow is one refund.
 """
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 
 from temporalio import workflow
@@ -23,11 +24,11 @@ with workflow.unsafe.imports_passed_through():
 class Refunding:
     """The refunds of one order, one after another. `turn` is held by whoever moves its money."""
 
-    def __init__(self, shop: str, order_id: str) -> None:
+    def __init__(self, shop: str, order_id: str, made: Iterable[tuple[RefundOrder, RefundAnswer]] = ()) -> None:
         self.turn = asyncio.Lock()
         self._shop = shop
         self._order_id = order_id
-        self._given: dict[str, tuple[RefundOrder, RefundAnswer]] = {}
+        self._given = {request.request_id: (request, answer) for request, answer in made}
 
     def allow(self, request: RefundOrder, status: OrderStatus) -> None:
         """Raise an ApplicationError of type `conflict` or `invalid_input` when the request cannot be fulfilled."""
@@ -44,6 +45,10 @@ class Refunding:
         """Return the answer to a request that was fulfilled before, marked as a duplicate."""
         known = self._given.get(request.request_id)
         return replace(known[1], outcome="duplicate") if known else None
+
+    def made(self) -> list[tuple[RefundOrder, RefundAnswer]]:
+        """Return every request that was fulfilled, with its answer."""
+        return list(self._given.values())
 
     async def give(self, request: RefundOrder) -> tuple[RefundAnswer, OrderStatus]:
         """Give the money back; the caller holds `turn`. Raises ApplicationError with the code of a refusal."""
