@@ -4,6 +4,8 @@
 .PHONY: help setup demo dev test chaos infra-test bench lint format bundle publish lock clean
 
 VENV := .venv/bin
+# Without compiled modules every start of every process costs seconds.
+unexport PYTHONDONTWRITEBYTECODE
 # The first Python that is new enough and really runs: version managers leave shims of Pythons that are not installed.
 PYTHON ?= $(shell for python in $(VENV)/python python3.13 python3.12 python3.11 python3 python; do \
 	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 \
