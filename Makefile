@@ -24,7 +24,7 @@ demo: .setup ## The main job, end to end, as a story: orders, crashes, a lost we
 dev: .setup ## The whole stack, up until Ctrl-C, with a live table of its processes
 	@$(VENV)/python -m infra.local.dev
 
-# Half of the suite's time is waiting for servers, so two processes share it, file by file, the slow folders first.
+# Half of the suite's time is waiting for servers, so processes share it, as tests/conftest.py says.
 JOBS ?= 2
 
 test: .setup ## The whole test suite, on real servers (JOBS=1: in one process)
