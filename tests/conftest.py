@@ -23,6 +23,9 @@ TESTS = Path(__file__).parent
 FOLDERS = ("e2e", "integration", "infra", "workflows", "replay", "docs", "unit")
 """From the longest files to the shortest, so that all processes end at the same time."""
 
+SHORT_GRACES = {f"ORDERS_RECONCILIATION__{books}_GRACE_SECONDS": "2" for books in ("PAYMENT", "ORDER")}
+"""Tests wait for graces to be over, and would learn nothing more from longer ones."""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,7 +65,7 @@ def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockingStack]:
     """Everything, from the functions to the simulated outside world. Tests that break a member must heal it."""
-    with BlockingStack(Stack(tmp_path_factory.mktemp("stack"))) as running:
+    with BlockingStack(Stack(tmp_path_factory.mktemp("stack"), extra_env=SHORT_GRACES)) as running:
         yield running
         running.check()
 
