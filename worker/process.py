@@ -11,7 +11,7 @@ from worker.gateways.clock import SystemClock
 from worker.housekeeping import Housekeeping, cloudwatch, convergence, heartbeat, open_breaks, queue_backlog, totals
 from worker.observability.health import Health, HealthServer, Pulse
 from worker.observability.metrics import Metrics, OpenBreaks
-from worker.repositories.migrate import check
+from worker.repositories.schema_version import check
 from worker.temporal import search_attributes
 from worker.temporal.backlog import temporal_ping
 from worker.temporal.client import connect

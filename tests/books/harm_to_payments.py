@@ -231,7 +231,7 @@ def line_moved_after_the_window(books: Filled, story: Story) -> list[Expected]:
 
 def line_moved_before_all_books(books: Filled, story: Story) -> list[Expected]:
     line = shown(books, story)
-    books.swap_line(line, replace(line, created_at=books.plan.start - 2 * timedelta(days=1)))
+    books.swap_line(line, replace(line, created_at=books.plan.start - timedelta(days=2)))
     return [paid(story, K.MISSING_EXTERNAL, story.total, 0)]
 
 
