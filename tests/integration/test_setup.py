@@ -1,17 +1,20 @@
 """Setting up: a copy of this project's set-up works on a tiny project, with real environments and without a network."""
 
 import base64
+import contextlib
 import hashlib
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import threading
 import time
 import venv
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -143,6 +146,27 @@ def test_a_wrong_hash_is_refused_and_a_changed_lock_is_followed(clone: tuple[Clo
     made.lock("2.0")
     assert made.setup()[0] == 0
     assert made.installed() == "2.0"
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["nobody there", "a terminal"])
+def test_what_takes_long_is_done_at_once_unless_somebody_may_be_asked_something(
+    monkeypatch: pytest.MonkeyPatch, asks: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: asks))
+    other = threading.Barrier(2)
+
+    def step() -> bool:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            return other.wait(0.2 if asks else 20) >= 0
+        return False
+
+    assert setup.all_of(step, step) == [not asks] * 2
+
+    def fails() -> bool:
+        raise setup.SetupError("no network", 1)
+
+    with pytest.raises(setup.SetupError, match="no network"):
+        setup.all_of(fails, lambda: True)
 
 
 @pytest.mark.parametrize("version", [(3, 10), (3, 14)])
