@@ -4,6 +4,8 @@
 .PHONY: help setup demo dev test chaos infra-test bench lint format bundle publish lock clean
 
 VENV := .venv/bin
+# Without compiled modules every start of every process costs seconds.
+unexport PYTHONDONTWRITEBYTECODE
 # The first Python that is new enough and really runs: version managers leave shims of Pythons that are not installed.
 PYTHON ?= $(shell for python in $(VENV)/python python3.13 python3.12 python3.11 python3 python; do \
 	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 \
@@ -22,7 +24,7 @@ demo: .setup ## The main job, end to end, as a story: orders, crashes, a lost we
 dev: .setup ## The whole stack, up until Ctrl-C, with a live table of its processes
 	@$(VENV)/python -m infra.local.dev
 
-# Half of the suite's time is waiting for servers, so two processes share it, file by file, the slow folders first.
+# Half of the suite's time is waiting for servers, so processes share it, as tests/conftest.py says.
 JOBS ?= 2
 
 test: .setup ## The whole test suite, on real servers (JOBS=1: in one process)

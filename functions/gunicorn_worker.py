@@ -20,6 +20,7 @@ from functions.wsgi_on_loop import OnLoop
 
 LINGER_SECONDS = 1.0
 """How long connections that are kept open may still bring a request when the process ends."""
+_LOOK_EVERY = 0.05
 
 _log = logging.getLogger("functions.worker")
 
@@ -31,6 +32,8 @@ class FunctionsWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has n
 
     connections: set[Connection]
     """Those that are open."""
+    alive: bool
+    _serving: asyncio.Task[None] | None = None
 
     def load_wsgi(self) -> None:
         """Load the application; its bridge to Temporal is on this worker's loop."""
@@ -40,6 +43,17 @@ class FunctionsWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has n
         self.wsgi.extensions["temporal"].run_on(ServingLoop())
         self.asgi = OnLoop(self.wsgi, self.wsgi.extensions["observers"])
 
+    async def _serve(self) -> None:
+        """Serve until the end."""
+        self._serving = asyncio.current_task()
+        await super()._serve()
+
+    def handle_exit_signal(self) -> None:
+        """Begin to end at once: gunicorn would look for it once a second, between two signs of life."""
+        first, self.alive = self.alive, False
+        if first and self._serving is not None and len(self.servers) == len(self.sockets):
+            self._serving.cancel()  # it waits for nothing but the next second, and takes this for the end of it
+
     async def _shutdown(self) -> None:
         """End in good order: gunicorn waits for open connections, so those that nobody uses are closed first.
 
@@ -47,8 +61,11 @@ class FunctionsWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has n
         """
         for server in self.servers:
             server.close()
-        if not self._quick_shutdown:
-            await asyncio.sleep(LINGER_SECONDS)
+        deadline = self.loop.time() + LINGER_SECONDS
+        while not self._quick_shutdown and self.loop.time() < deadline:
+            await asyncio.sleep(_LOOK_EVERY)
+            if not self.connections:
+                break
         for connection in list(self.connections):
             connection.close_if_idle()
         await super()._shutdown()

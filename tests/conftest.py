@@ -1,13 +1,51 @@
-"""Real servers shared by the whole session, each started when the first test asks for it."""
+"""Real servers shared by the whole session, each started when the first test asks for it; which process runs what."""
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from infra.local.blocking import BlockingStack
 from infra.local.layout import PROJECT
 from infra.local.stack import Stack
+from tests import scratch
+
+scratch.settle()
+# Without compiled modules each process that a test starts would lose seconds, and each of pytest's twenty.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+TESTS = Path(__file__).parent
+FOLDERS = ("e2e", "integration", "infra", "workflows", "replay", "docs", "unit")
+"""From the longest files to the shortest, so that all processes end at the same time."""
+
+SHORT_GRACES = {f"ORDERS_RECONCILIATION__{books}_GRACE_SECONDS": "2" for books in ("PAYMENT", "ORDER")}
+"""Tests wait for graces to be over, and would learn nothing more from longer ones."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long folders first."""
+    items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(TESTS).parts[0]))
+
+
+class OneStack(LoadFileScheduling):  # type: ignore[misc]  # xdist's schedulers have no types
+    """File by file, but everything on the shared stack in one process: a second stack would cost more than waiting."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        shares = file.startswith("tests/e2e/") and not file.endswith("/test_whole_demo.py")
+        return "tests/e2e" if shares else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStack:
+    """Distribute the tests over pytest's processes (`--numprocesses`)."""
+    return OneStack(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +65,7 @@ def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockingStack]:
     """Everything, from the functions to the simulated outside world. Tests that break a member must heal it."""
-    with BlockingStack(Stack(tmp_path_factory.mktemp("stack"))) as running:
+    with BlockingStack(Stack(tmp_path_factory.mktemp("stack"), extra_env=SHORT_GRACES)) as running:
         yield running
         running.check()
 

@@ -22,7 +22,7 @@ from worker.housekeeping import (
 )
 from worker.observability.health import Health, HealthServer, Pulse
 from worker.observability.metrics import Metrics, OpenBreaks
-from worker.repositories.migrate import check
+from worker.repositories.schema_version import check
 from worker.services.stuck import StuckSteps
 from worker.temporal import search_attributes
 from worker.temporal.backlog import temporal_ping

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 MARIADB_PACKAGE = "mariadb-server-core"
 """Brings the server's program without a system service: nothing gets started and nothing listens."""
 TELL_EVERY = 3.0
+ONE_APT = threading.Lock()
+"""apt-get waits for another one only in some of its steps."""
 
 
 class SetupError(Exception):
@@ -45,13 +48,25 @@ def main() -> int:
     try:
         check_python(sys.version_info[:2])
         with only_one_at_a_time():
-            did_something = [make_environment(), find_or_install_mariadb()]
+            did_something = all_of(make_environment, find_or_install_mariadb)
     except SetupError as error:
         say(f"cannot go on: {error}")
         return error.status
     if not any(did_something) and "--quiet" not in sys.argv:
         say("nothing to do: everything is installed")
     return 0
+
+
+def all_of(*steps: Callable[[], bool]) -> list[bool]:
+    """Take the steps, at once where nobody may be asked for a password meanwhile; return what they tell.
+
+    Raises the first SetupError once all have ended.
+    """
+    if sys.stdin is not None and sys.stdin.isatty():
+        return [step() for step in steps]
+    with ThreadPoolExecutor(len(steps)) as pool:
+        under_way = [pool.submit(step) for step in steps]
+    return [each.result() for each in under_way]
 
 
 def check_python(version: tuple[int, int]) -> None:
@@ -182,20 +197,22 @@ def install_debian_package(package: str) -> bool:
     if become_root is None:
         return False
     apt = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-o", "DPkg::Lock::Timeout=300"]
-    run(
-        [*apt, "update"],
-        what="package lists",
-        log="setup-apt.log",
-        progress=lambda lines: f"{count(lines, 'Get:', 'Hit:')} lists",
-    )
-    run(
-        [*apt, "install", "--no-install-recommends", package],
-        what=package,
-        log="setup-apt.log",
-        progress=lambda lines: (
-            f"{count(lines, 'Get:')} fetched, {count(lines, 'Unpacking')} unpacked, {count(lines, 'Setting up')} set up"
-        ),
-    )
+    with ONE_APT:
+        run(
+            [*apt, "update"],
+            what="package lists",
+            log="setup-apt.log",
+            progress=lambda lines: f"{count(lines, 'Get:', 'Hit:')} lists",
+        )
+        run(
+            [*apt, "install", "--no-install-recommends", package],
+            what=package,
+            log="setup-apt.log",
+            progress=lambda lines: (
+                f"{count(lines, 'Get:')} fetched, {count(lines, 'Unpacking')} unpacked,"
+                f" {count(lines, 'Setting up')} set up"
+            ),
+        )
     return True
 
 

@@ -14,9 +14,7 @@ from worker.domain.finding import Finding, Outcome
 from worker.domain.order import TERMINAL, Order, OrderState
 from worker.services.ports import BreakAction, Transaction
 
-GRACE = 6.0
-"""Seconds: one more than the graces of payments and orders in the local settings."""
-ROUNDS = 8
+ROUNDS = 12
 _MONEY_BACK = frozenset({OrderState.CANCELLED, OrderState.REFUNDED, OrderState.REJECTED, OrderState.DECLINED})
 _QUIET = frozenset({OrderState.AWAITING_PAYMENT, OrderState.FULFILLING})
 """States in which an order waits for a message; if it was lost, only a repair brings it on."""
@@ -58,7 +56,7 @@ async def ended(scene: Scene, walks: Sequence[Walk]) -> Outcomes:
     names = [order_id for walk in walks for order_id in walk.sold]
     await _settled(scene, walks, names, outcomes)
     for _ in range(ROUNDS):
-        await asyncio.sleep(GRACE)
+        await scene.graces_over()
         last = await run(scene, repair=True)
         outcomes.repairs_requested += last.repairs_requested
         if not last.repairs_requested and _unsettled(scene, names) == []:

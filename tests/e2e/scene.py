@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -204,6 +204,12 @@ class Scene:
     async def json(self, *arguments: str, status: int = 0) -> Any:
         """Run the command line with --json and return what it printed."""
         return json.loads((await self.cli(*arguments, "--json", status=status)).out)
+
+    async def graces_over(self) -> None:
+        """Wait until what has happened so far is older than its grace: until then a difference is no break."""
+        graces = self.config.reconciliation
+        longest = max(graces.payment_grace_seconds, graces.order_grace_seconds)
+        await passed(datetime.now(UTC) + timedelta(seconds=longest + 1))  # a window ends at a whole second
 
     async def result(self, workflow_id: str) -> ReconciliationResult:
         """Wait for a reconciliation's result."""

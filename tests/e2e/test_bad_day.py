@@ -28,9 +28,6 @@ from worker.temporal.schedule_control import describe
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-GRACE = timedelta(seconds=6)
-"""A second more than the grace of payments and orders in the local settings."""
-
 
 def last_hour() -> tuple[str, str]:
     """Return a window of whole seconds that ends now."""
@@ -144,7 +141,7 @@ async def bad_day(scene: Scene) -> Day:
         stranger: "missing_internal",
     }
     scene.harmed.update(tampered, [refunded])
-    await passed(datetime.now(UTC) + GRACE)
+    await scene.graces_over()
     looked = await by_hand(scene, 1)
     assert scene.read(unheard) is None, "nothing is repaired unless that was asked for"
     repaired = await by_request(scene, repair=True)

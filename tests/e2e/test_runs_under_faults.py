@@ -57,7 +57,7 @@ async def harmed_orders(stack: BlockingStack, config: WorkerConfig, harmed: set[
         scene.harmed.update((dropped, doubled))
         for action, order_id in (("drop_charge", dropped), ("charge_twice", doubled)):
             await scene.world.control("POST", "/provider/tamper", {"action": action, "order_id": order_id})
-        await passed(datetime.now(UTC) + timedelta(seconds=6))
+        await scene.graces_over()
         orders = {dropped: ("missing_external", 3333, 0), doubled: ("duplicate_external", 3333, 6666)}
         yield Harmed(scene=scene, orders=orders, since=since)
 
@@ -168,7 +168,7 @@ async def test_two_workers_share_runs_and_repairs_without_doing_anything_twice(h
     await scene.world.control("PUT", "/webhooks/faults", {"kind": "lose", "source": "*", "topic": "*", "times": None})
     unheard = [await scene.buy() for _ in range(2)]
     await scene.world.control("DELETE", "/webhooks/faults")
-    await passed(datetime.now(UTC) + timedelta(seconds=6))
+    await scene.graces_over()
     end = await window_end()
     async with second_worker(scene):
         starts = [harmed_orders.since - timedelta(minutes=minute) for minute in range(4)]

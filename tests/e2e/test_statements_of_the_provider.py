@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
-from tests.e2e.scene import Scene, passed
+from tests.e2e.scene import Scene
 from worker.connections import lake_of
 from worker.domain.finding import Finding, Leg
 
@@ -42,7 +42,7 @@ async def test_the_file_agrees_with_the_api_and_is_known_again(scene: Scene, tmp
     await scene.world.control("POST", "/provider/tamper", {"action": "drop_charge", "order_id": dropped})
     tampering = {"action": "change_amount", "order_id": changed, "amount": 4000}
     await scene.world.control("POST", "/provider/tamper", tampering)
-    await passed(datetime.now(UTC) + timedelta(seconds=6))  # younger than its grace is pending, not a break
+    await scene.graces_over()
     last = await scene.order(currency="GBP")  # the file ends after what was tampered with and its grace
     await scene.completes(last)
     file = await statement(scene, tmp_path)

@@ -28,7 +28,7 @@ class AnsweringOrder:
     @workflow.update(name=OrderMessage.CANCEL)
     async def cancel(self, request: CancelOrder) -> OrderAnswer:
         if request.reason.startswith("raise "):
-            raise ApplicationError("card 4242 says no", type=request.reason.removeprefix("raise "))
+            raise ApplicationError("jane.doe says no", type=request.reason.removeprefix("raise "))
         self._cancelled += 1
         outcome = "applied" if self._cancelled == 1 else "ignored"
         return OrderAnswer(
@@ -46,7 +46,7 @@ class AnsweringOrder:
     @refund.validator
     def _may_refund(self, request: RefundOrder) -> None:
         if request.reason.startswith("raise "):
-            raise ApplicationError("card 4242 says no", type=request.reason.removeprefix("raise "))
+            raise ApplicationError("jane.doe says no", type=request.reason.removeprefix("raise "))
 
 
 @workflow.defn(name=WorkflowType.REFUND)
@@ -56,7 +56,7 @@ class AnsweringRefund:
     @workflow.run
     async def run(self, late: LateRefund) -> RefundAnswer:
         if late.refund.reason.startswith("raise "):
-            raise ApplicationError("card 4242 says no", type=late.refund.reason.removeprefix("raise "))
+            raise ApplicationError("jane.doe says no", type=late.refund.reason.removeprefix("raise "))
         return refunded("applied", late.refund, f"late in {late.shop}/{late.order_id}")
 
 

@@ -35,6 +35,8 @@ from tests.integration.temporal_namespace import fresh_namespace
 from worker.contract.settings import Secret
 from worker.contract.temporal_tls import TemporalConfig
 
+pytest_plugins = ["schemathesis.pytest.plugin"]
+
 KEY, SECRET = "ok_fuzz", "whsec_fuzz"
 CHECKS = [
     not_a_server_error,

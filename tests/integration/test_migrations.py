@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from tests.integration.own_database import at_once, empty_database, engine_of
 from worker.domain.errors import DatabaseUnavailable, SchemaMismatch
-from worker.repositories import migrate
+from worker.repositories import migrate, schema_version
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.schema import METADATA
 
@@ -53,22 +53,22 @@ def test_upgrade_makes_exactly_the_tables_the_code_sees(engine: Engine, database
 def test_autogenerate_finds_nothing_to_do(engine: Engine) -> None:
     migrate.upgrade(engine)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": migrate.VERSION_TABLE})
+        context = MigrationContext.configure(connection, opts={"version_table": schema_version.VERSION_TABLE})
         assert compare_metadata(context, METADATA) == []
 
 
 def test_upgrade_is_idempotent_and_says_what_it_did(engine: Engine) -> None:
     assert MysqlDatabase(engine).schema_version() is None
-    assert migrate.upgrade(engine) == (None, migrate.head())
-    assert migrate.upgrade(engine) == (migrate.head(), migrate.head())
-    assert MysqlDatabase(engine).schema_version() == migrate.head()
-    migrate.check(engine)
+    assert migrate.upgrade(engine) == (None, schema_version.head())
+    assert migrate.upgrade(engine) == (schema_version.head(), schema_version.head())
+    assert MysqlDatabase(engine).schema_version() == schema_version.head()
+    schema_version.check(engine)
 
 
 def test_four_upgrades_at_once_do_it_once(engine: Engine) -> None:
     results = at_once(4, lambda _: migrate.upgrade(engine))
-    assert sorted(before or "" for before, _ in results) == ["", *[migrate.head()] * 3]
-    assert {after for _, after in results} == {migrate.head()}
+    assert sorted(before or "" for before, _ in results) == ["", *[schema_version.head()] * 3]
+    assert {after for _, after in results} == {schema_version.head()}
 
 
 def test_an_upgrade_cut_off_halfway_is_finished_by_the_next(engine: Engine) -> None:
@@ -79,13 +79,13 @@ def test_an_upgrade_cut_off_halfway_is_finished_by_the_next(engine: Engine) -> N
         "DROP TABLE run_findings, statement_lines, shipments",
         "DELETE FROM schema_version",
     )
-    assert migrate.upgrade(engine) == (None, migrate.head())
+    assert migrate.upgrade(engine) == (None, schema_version.head())
     assert definitions(engine) == whole
 
 
 def test_an_older_database_is_refused(engine: Engine) -> None:
     with pytest.raises(SchemaMismatch, match="orders db migrate"):
-        migrate.check(engine)
+        schema_version.check(engine)
 
 
 def test_a_newer_database_is_used_with_a_warning_and_left_alone(
@@ -93,7 +93,7 @@ def test_a_newer_database_is_used_with_a_warning_and_left_alone(
 ) -> None:
     migrate.upgrade(engine)
     run_sql(engine, "UPDATE schema_version SET version_num = '9999'")
-    migrate.check(engine)
+    schema_version.check(engine)
     assert [record.message for record in caplog.records] == ["the database is newer than this code"]
     assert migrate.upgrade(engine) == ("9999", "9999")
     assert MysqlDatabase(engine).schema_version() == "9999"
@@ -121,3 +121,5 @@ def test_versions_are_numbers_in_one_line() -> None:
     scripts: list[Any] = list(ScriptDirectory.from_config(migrate._configuration()).walk_revisions())
     assert [script.revision for script in reversed(scripts)] == [f"{n:04}" for n in range(1, len(scripts) + 1)]
     assert all(not script.is_branch_point for script in scripts)
+    assert schema_version.head() == scripts[0].revision
+    assert not any(schema_version.is_newer(script.revision) for script in scripts)

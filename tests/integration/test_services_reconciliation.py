@@ -7,10 +7,11 @@ from itertools import count
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from tests.integration.office import Office
 from tests.integration.outside_process import OutsideProcess
-from tests.integration.own_database import at_once, migrated_database
+from tests.integration.own_database import at_once, emptied, migrated_database
 from worker.contract.events import ProviderEvent
 from worker.contract.reconciliation import Reconcile
 from worker.domain.errors import SourceUnreadable
@@ -48,12 +49,18 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess
         yield running
 
 
-@pytest.fixture
-def office(database_url: str, outside: OutsideProcess) -> Iterator[Office]:
-    """Books of one test: an empty database, and a time in which nobody else did anything."""
-    outside.control("POST", "/clock/advance", {"seconds": 20 * 86_400})
+@pytest.fixture(scope="module")
+def engine(database_url: str) -> Iterator[Engine]:
     with migrated_database(database_url) as engine:
-        yield Office(engine, outside)
+        yield engine
+
+
+@pytest.fixture
+def office(engine: Engine, outside: OutsideProcess) -> Iterator[Office]:
+    """Books of one test: an empty database, and a time in which nobody else did anything."""
+    emptied(engine)
+    outside.control("POST", "/clock/advance", {"seconds": 20 * 86_400})
+    yield Office(engine, outside)
     outside.heal()
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import select, update
+from sqlalchemy import Engine, select, update
 
 from tests.integration.office import Office
 from tests.integration.outside_process import OutsideProcess
-from tests.integration.own_database import migrated_database
+from tests.integration.own_database import emptied, migrated_database
 from worker.cli.main import cli
 from worker.contract.reconciliation import Mode, Reconcile, Window
 from worker.domain.errors import Conflict, NotFound
@@ -43,11 +43,17 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess
         yield running
 
 
-@pytest.fixture
-def office(database_url: str, outside: OutsideProcess) -> Iterator[Office]:
-    outside.control("POST", "/clock/advance", {"seconds": 20 * 86_400})
+@pytest.fixture(scope="module")
+def engine(database_url: str) -> Iterator[Engine]:
     with migrated_database(database_url) as engine:
-        yield Office(engine, outside)
+        yield engine
+
+
+@pytest.fixture
+def office(engine: Engine, outside: OutsideProcess) -> Iterator[Office]:
+    emptied(engine)
+    outside.control("POST", "/clock/advance", {"seconds": 20 * 86_400})
+    yield Office(engine, outside)
     outside.heal()
 
 

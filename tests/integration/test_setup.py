@@ -1,16 +1,20 @@
 """Setting up: a copy of this project's set-up works on a tiny project, with real environments and without a network."""
 
 import base64
+import contextlib
 import hashlib
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import threading
 import time
+import venv
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -100,48 +104,69 @@ class Clone:
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone that two set-ups at once have set up (making an environment takes seconds, so it is shared)."""
+def clone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clone, list[str]]:
+    """A clone whose set-up was interrupted once, and that two at once have then set up; with what each of them said.
+
+    Making an environment takes seconds, so all tests share one.
+    """
     made = Clone(tmp_path_factory.mktemp("clone"))
     made.lock("1.0")
+    venv.create(made.directory / ".venv", with_pip=False)
     with made.start() as one, made.start() as other:
         said = [process.communicate(timeout=120)[0] for process in (one, other)]
     assert (one.returncode, other.returncode) == (0, 0), said
-    assert sum("another set-up of this checkout is at work" in each for each in said) == 1
-    assert sum("nothing to do" in each for each in said) == 1
-    assert sum("installing 1 Python packages" in each for each in said) == 1
-    return made
+    return made, said
 
 
-def test_it_installs_what_is_locked_and_then_nothing(clone: Clone) -> None:
-    assert clone.installed() == "1.0"
+def test_two_at_once_make_one_environment(clone: tuple[Clone, list[str]]) -> None:
+    made, said = clone
+    for told in ("another set-up of this checkout is at work", "nothing to do", "installing 1 Python packages"):
+        assert sum(told in each for each in said) == 1
+    assert made.installed() == "1.0"
+
+
+def test_an_environment_that_an_interrupted_setup_left_is_made_anew(clone: tuple[Clone, list[str]]) -> None:
+    assert sum("making .venv" in each for each in clone[1]) == 1
+
+
+def test_once_it_is_installed_there_is_nothing_to_do(clone: tuple[Clone, list[str]]) -> None:
     began = time.monotonic()
-    status, said = clone.setup()
-    assert (status, said) == (0, "setup: nothing to do: everything is installed\n")
+    assert clone[0].setup() == (0, "setup: nothing to do: everything is installed\n")
     assert time.monotonic() - began < 3, "0.2 s on an idle machine"
 
 
-def test_a_changed_lock_is_followed_and_a_wrong_hash_is_refused(clone: Clone) -> None:
-    clone.lock("2.0")
-    assert clone.setup()[0] == 0
-    assert clone.installed() == "2.0"
-    clone.lock("3.0", digest="0" * 64)
+def test_a_wrong_hash_is_refused_and_a_changed_lock_is_followed(clone: tuple[Clone, list[str]]) -> None:
+    made, _ = clone
+    made.lock("3.0", digest="0" * 64)
     for _ in range(2):
-        status, said = clone.setup()
+        status, said = made.setup()
         assert status == 1, "it does not take a failed installation for a finished one"
         assert "THESE PACKAGES DO NOT MATCH THE HASHES" in said
-    assert clone.installed() == "2.0"
-    clone.lock("2.0")
-    assert clone.setup()[0] == 0
+    assert made.installed() == "1.0"
+    made.lock("2.0")
+    assert made.setup()[0] == 0
+    assert made.installed() == "2.0"
 
 
-def test_an_environment_that_an_interrupted_setup_left_is_made_anew(clone: Clone) -> None:
-    (clone.directory / ".venv" / "setup.stamp").unlink()
-    shutil.rmtree(next((clone.directory / ".venv" / "lib").glob("python3*/site-packages")) / "pip")
-    status, said = clone.setup()
-    assert status == 0
-    assert "making .venv" in said
-    assert clone.installed() == "2.0"
+@pytest.mark.parametrize("asks", [False, True], ids=["nobody there", "a terminal"])
+def test_what_takes_long_is_done_at_once_unless_somebody_may_be_asked_something(
+    monkeypatch: pytest.MonkeyPatch, asks: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: asks))
+    other = threading.Barrier(2)
+
+    def step() -> bool:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            return other.wait(0.2 if asks else 20) >= 0
+        return False
+
+    assert setup.all_of(step, step) == [not asks] * 2
+
+    def fails() -> bool:
+        raise setup.SetupError("no network", 1)
+
+    with pytest.raises(setup.SetupError, match="no network"):
+        setup.all_of(fails, lambda: True)
 
 
 @pytest.mark.parametrize("version", [(3, 10), (3, 14)])

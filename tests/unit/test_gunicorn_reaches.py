@@ -31,6 +31,14 @@ def test_what_is_replaced_is_what_gunicorn_calls() -> None:
     assert inspect.iscoroutinefunction(FunctionsWorker._shutdown)
 
 
+def test_a_signal_to_end_finds_the_worker_waiting_for_its_next_sign_of_life() -> None:
+    source = inspect.getsource(gasgi.ASGIWorker._serve)
+    waiting = source.partition("Main loop with heartbeat")[2].partition("except asyncio.CancelledError:")[0]
+    assert waiting.count("await ") == 1
+    assert "await asyncio.sleep(1.0)" in waiting
+    assert "self.handle_exit_signal" in inspect.getsource(gasgi.ASGIWorker.init_signals)
+
+
 @pytest.mark.parametrize("name", HOOKED)
 def test_it_is_called_as_gunicorn_calls_it(name: str) -> None:
     ours, theirs = (inspect.signature(getattr(kind, name)) for kind in (Connection, ASGIProtocol))

@@ -17,7 +17,8 @@ from infra.local.books.plan import Plan
 from infra.local.books.records import order_id
 from infra.local.books.story import Story
 from tests.books.filled import Filled, Judgement, filled
-from tests.books.mutations import ALONE, MUTATIONS, Expected, Mutation
+from tests.books.harm import Expected, Mutation
+from tests.books.mutations import ALONE, MUTATIONS
 from worker.domain import matching
 from worker.domain.finding import Finding, FindingKind, Leg, Outcome, Verdict
 from worker.domain.matching import issue

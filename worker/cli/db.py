@@ -4,8 +4,9 @@ import click
 
 from worker.config import load
 from worker.connections import engine_of
-from worker.repositories.migrate import check as check_schema
-from worker.repositories.migrate import head, upgrade
+from worker.repositories.migrate import upgrade
+from worker.repositories.schema_version import check as check_schema
+from worker.repositories.schema_version import head
 
 
 @click.group()

@@ -14,13 +14,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.domain.errors import DatabaseUnavailable, OrdersError
 from worker.repositories.failures import DEADLOCK, LOCK_WAIT, error_number, is_disconnect, translate
-from worker.repositories.migrate import VERSION_TABLE
+from worker.repositories.schema_version import current
 from worker.repositories.transaction import MysqlTransaction
 from worker.repositories.unit_of_work import begin_unit
 from worker.services.ports import Transaction
@@ -72,8 +71,7 @@ class MysqlDatabase:
         """Return the version of the schema, or None for an empty database. Raises DatabaseUnavailable."""
         try:
             with self._engine.connect() as connection:
-                context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-                return context.get_current_revision()
+                return current(connection)
         except SQLAlchemyError as error:
             raise translate(error) from error
 

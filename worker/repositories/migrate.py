@@ -9,22 +9,18 @@ itself; every migration is therefore written so that it can be run again after i
 """
 
 import hashlib
-import logging
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker.domain.errors import DatabaseUnavailable, SchemaMismatch
+from worker.domain.errors import DatabaseUnavailable
 from worker.repositories.audit import MysqlAuditTrail
 from worker.repositories.failures import translate
+from worker.repositories.schema_version import current, is_newer
 
-VERSION_TABLE = "schema_version"
-_log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).with_name("migrations")
 
 LOCK_POLLS = 30
@@ -43,8 +39,8 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
             name = _lock_name(connection)
             _take(connection, name)
             try:
-                before = _current(connection)
-                if _is_newer(before):
+                before = current(connection)
+                if is_newer(before):
                     return before, before or ""
                 configuration = _configuration()
                 configuration.attributes["connection"] = connection
@@ -53,7 +49,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
                 # An older release, which may still run, writes the history of breaks where it always did.
                 MysqlAuditTrail(connection).carry_over()
                 connection.commit()
-                after = _current(connection)
+                after = current(connection)
             finally:
                 # Closing the session frees the lock, whatever state the work left it in.
                 connection.invalidate()
@@ -62,48 +58,12 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     return before, after or ""
 
 
-def check(engine: Engine) -> None:
-    """Raise SchemaMismatch when the database is older than this code; DatabaseUnavailable when away.
-
-    A newer one is used, with a warning: that is what a rollback looks like.
-    """
-    try:
-        with engine.connect() as connection:
-            current = _current(connection)
-    except SQLAlchemyError as error:
-        raise translate(error) from error
-    if _is_newer(current):
-        _log.warning("the database is newer than this code", extra={"schema": current, "code": head()})
-        return
-    if current != head():
-        raise SchemaMismatch(
-            f"the database has schema {current or 'none'}, this code needs {head()}: run `orders db migrate`"
-        )
-
-
-def head() -> str:
-    """Return the version of the schema this code needs."""
-    version = ScriptDirectory.from_config(_configuration()).get_current_head()
-    if version is None:
-        raise SchemaMismatch("this installation has no migrations")
-    return version
-
-
 def _configuration() -> Config:
     configuration = Config()
     # Alembic reads % in options as the start of a reference.
     configuration.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     configuration.set_main_option("path_separator", "os")
     return configuration
-
-
-def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
-
-
-def _is_newer(current: str | None) -> bool:
-    known = {script.revision for script in ScriptDirectory.from_config(_configuration()).walk_revisions()}
-    return current is not None and current not in known
 
 
 def _lock_name(connection: Connection) -> str:

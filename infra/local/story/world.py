@@ -69,10 +69,12 @@ class World:
 
 async def until(what: str, condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until a condition holds; raise TimeoutError naming it."""
+    pause = 0.02
     try:
         async with asyncio.timeout(seconds):
-            while not await condition():  # noqa: ASYNC110  what is waited for lives in other processes
-                await asyncio.sleep(0.2)
+            while not await condition():  # what is waited for lives in other processes
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, 0.2)
     except TimeoutError:
         raise TimeoutError(f"waited {seconds:.0f} s in vain for: {what}") from None
 

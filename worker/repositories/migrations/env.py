@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from worker.repositories.migrate import VERSION_TABLE
 from worker.repositories.schema import METADATA
+from worker.repositories.schema_version import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],
