@@ -19,6 +19,8 @@ from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 from temporalio.common import Priority, TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.converter import encode_search_attributes
 
+from functions.payload_codec import SealingCodec
+
 _METADATA: Mapping[str, bytes] = {"encoding": b"json/plain"}
 
 
@@ -36,14 +38,6 @@ def payload(value: Any) -> Payload:
     return Payload(metadata=_METADATA, data=_ENCODER.encode(value).encode())
 
 
-def sealed(plain: Payload) -> Payload:
-    """Return what is sent for `plain`: the seam for a payload codec (encryption), of which there is none.
-
-    The SDK would put it around input, memo and summary, and not around headers; so does `start_request`.
-    """
-    return plain
-
-
 def start_request(
     *,
     namespace: str,
@@ -58,21 +52,29 @@ def start_request(
     summary: str,
     priority: Priority,
     search_attributes: TypedSearchAttributes,
+    codec: SealingCodec | None = None,
 ) -> StartWorkflowExecutionRequest:
-    """Return the message. The server refuses it where a workflow of this id runs, and knows it again by its own id."""
+    """Return the message, sealed by `codec` where the SDK would: input, memo and summary, and not headers.
+
+    The server refuses it where a workflow of this id runs, and knows it again by its own id.
+    """
+
+    def sealed(value: Any) -> Payload:
+        return codec.sealed(payload(value)) if codec is not None else payload(value)
+
     request = StartWorkflowExecutionRequest(
         namespace=namespace,
         workflow_id=workflow_id,
         workflow_type=WorkflowTypeName(name=workflow),
         task_queue=TaskQueue(name=queue),
-        input=Payloads(payloads=(sealed(payload(argument)),)),
+        input=Payloads(payloads=(sealed(argument),)),
         identity=identity,
         request_id=str(uuid.uuid4()),
         workflow_id_reuse_policy=int(reuse),  # type: ignore[arg-type]
         workflow_id_conflict_policy=int(WorkflowIDConflictPolicy.FAIL),  # type: ignore[arg-type]
-        memo=Memo(fields={name: sealed(payload(value)) for name, value in memo.items()}),
+        memo=Memo(fields={name: sealed(value) for name, value in memo.items()}),
         header=Header(fields=header) if header else None,
-        user_metadata=UserMetadata(summary=sealed(payload(summary))),
+        user_metadata=UserMetadata(summary=sealed(summary)),
         priority=priority._to_proto(),  # noqa: SLF001 - the SDK has no other way to its wire form
     )
     if len(search_attributes):

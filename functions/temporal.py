@@ -10,6 +10,7 @@ sender tries again, and the workflow id makes that safe.
 """
 
 import asyncio
+import dataclasses
 import logging
 import os
 import time
@@ -27,12 +28,14 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
 )
 from temporalio.common import Priority, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.converter import DataConverter
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RetryConfig, RPCStatusCode, TLSConfig
 
 from functions import tracing
 from functions.event_loop import Loop, LoopThread
+from functions.payload_codec import SealingCodec
 from functions.problems import Conflict, Ended, NotFound, Problem, TemporalUnavailable, Unprocessable
 from functions.start_request import start_request
 from worker.contract.names import FINGERPRINT_MEMO, Queue, Urgency, WorkflowType
@@ -105,8 +108,9 @@ class Temporal:
     Its loop is a thread of its own (Lambda, tests), or the one that serves (gunicorn), see `run_on`.
     """
 
-    def __init__(self, config: TemporalConfig, deadline_ms: int) -> None:
+    def __init__(self, config: TemporalConfig, deadline_ms: int, codec: SealingCodec | None = None) -> None:
         self._config = config
+        self._codec = codec
         self._deadline_ms = deadline_ms
         self._loop: Loop[Client] = LoopThread()
 
@@ -160,6 +164,7 @@ class Temporal:
             summary=start.summary,
             priority=start.priority,
             search_attributes=start.search_attributes,
+            codec=self._codec,
         )
         try:
             await client.workflow_service.start_workflow_execution(request, retry=True, timeout=self._rpc_timeout)
@@ -239,6 +244,7 @@ class Temporal:
                 api_key=self._config.api_key.reveal() if self._config.api_key else None,
                 identity=f"functions@{os.getpid()}",
                 lazy=True,
+                data_converter=dataclasses.replace(DataConverter.default, payload_codec=self._codec),
                 interceptors=[tracing.TraceInterceptor()],
                 connect_timeout=self._rpc_timeout,
                 retry_config=RetryConfig(

@@ -15,6 +15,7 @@ from worker.repositories.migrate import check
 from worker.temporal import search_attributes
 from worker.temporal.backlog import temporal_ping
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 from worker.temporal.interceptors import ActivityInterceptor
 from worker.temporal.lifetime import run_until_signal
 from worker.temporal.runtime import telemetry_runtime
@@ -30,7 +31,7 @@ async def run_worker(config: WorkerConfig) -> int:
     Raises SchemaMismatch when the database is not the code's, ProviderUnavailable when Temporal does not answer.
     """
     runtime, sdk_metrics = telemetry_runtime()
-    client = await connect(config.temporal, runtime=runtime)
+    client = await connect(config.temporal, converter_of(config.encryption), runtime=runtime)
     application = compose(config, client)
     await asyncio.to_thread(check, application.engine)
     # Workflows set these attributes: without them the server refuses the workflow task.

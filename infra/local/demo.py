@@ -39,6 +39,7 @@ from worker.connections import reading
 from worker.contract.names import WorkflowType
 from worker.domain.order import OrderState
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 
 DIRECTORY = PROJECT / ".local" / "demo"
 REPORT = DIRECTORY / "report.html"
@@ -60,7 +61,7 @@ async def story(directory: Path, report: Path, count: int, seed: int) -> int:
     async with Stack(directory, on_change=ready) as stack:
         os.environ.update(stack.env)
         config = load()
-        client = await connect(config.temporal)
+        client = await connect(config.temporal, converter_of(config.encryption))
         ui = stack.url("temporal_ui")
         async with World(stack) as world:
             with reading(config) as database:

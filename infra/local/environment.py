@@ -35,6 +35,7 @@ def settings_of(layout: Layout) -> dict[str, str]:
         "ORDERS_WAREHOUSE__SECRET": secrets.warehouse_secret,
         "ORDERS_WAREHOUSE__TOKEN": secrets.warehouse_token,
         "ORDERS_USERS__TOKEN_KEY": secrets.user_token_key,
+        "ORDERS_ENCRYPTION__KEYS": json.dumps([{"id": "local", "key": secrets.payload_key}]),
         "ORDERS_API__KEYS": json.dumps({"demo": secrets.api_key_sha256}),
         "ORDERS_WEBHOOKS__SHOPIFY__SECRETS": json.dumps([secrets.shopify_webhook_secret]),
         "ORDERS_WEBHOOKS__STRIPE__SECRETS": json.dumps([secrets.stripe_webhook_secret]),
