@@ -6,11 +6,13 @@ from temporalio.client import Client
 
 from worker.app import Application, compose
 from worker.config import WorkerConfig
+from worker.connections import engine_of, user_keys_of
 from worker.domain.finding import OPEN_STATUSES, Break
 from worker.gateways.clock import SystemClock
 from worker.housekeeping import Housekeeping, cloudwatch, convergence, heartbeat, open_breaks, queue_backlog, totals
 from worker.observability.health import Health, HealthServer, Pulse
 from worker.observability.metrics import Metrics, OpenBreaks
+from worker.repositories.database import MysqlDatabase
 from worker.repositories.migrate import check
 from worker.temporal import search_attributes
 from worker.temporal.backlog import temporal_ping
@@ -31,8 +33,10 @@ async def run_worker(config: WorkerConfig) -> int:
     Raises SchemaMismatch when the database is not the code's, ProviderUnavailable when Temporal does not answer.
     """
     runtime, sdk_metrics = telemetry_runtime()
-    client = await connect(config.temporal, converter_of(config.encryption), runtime=runtime)
-    application = compose(config, client)
+    engine = engine_of(config.database)
+    user_keys = user_keys_of(config.encryption, MysqlDatabase(engine))
+    client = await connect(config.temporal, converter_of(config.encryption, user_keys), runtime=runtime)
+    application = compose(config, client, engine, user_keys)
     await asyncio.to_thread(check, application.engine)
     # Workflows set these attributes: without them the server refuses the workflow task.
     await search_attributes.converge(client)

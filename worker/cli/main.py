@@ -35,6 +35,7 @@ COMMANDS = {
     "schedules": "Schedules as code: plan, apply, list, pause, resume, trigger, backfill.",
     "secrets": "A deployed environment's secrets: put, remove, list, check.",
     "statements": "Statement files: preview, import, list, show, rejects.",
+    "users": "Users: erase, rewrap.",
     "webhooks": "Received events, and deliveries of our own: list, show, replay, send.",
     "worker": "The worker process: run.",
 }

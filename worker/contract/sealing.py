@@ -142,10 +142,10 @@ def is_sealed(metadata: Mapping[str, bytes]) -> bool:
 
 def key_id_of(metadata: Mapping[str, bytes]) -> str:
     """Return the id of the key that a sealed payload names. Raises BrokenSealError."""
-    try:
-        return metadata[KEY_ID].decode()
-    except (KeyError, UnicodeDecodeError):
-        raise BrokenSealError("a sealed payload names no key") from None
+    named = metadata.get(KEY_ID, b"").decode("ascii", "replace")
+    if not named:
+        raise BrokenSealError("a sealed payload names no key")
+    return named
 
 
 def sealed(key: Key, content: bytes) -> Sealed:

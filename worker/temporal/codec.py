@@ -38,6 +38,8 @@ from worker.domain.user import is_users_key
 
 T = TypeVar("T")
 
+CIPHER = AESGCM
+
 USER_KEYS = "user key"
 """Purpose of the keys derived from the ring's secrets under which users' own keys are kept."""
 
@@ -121,11 +123,6 @@ def converter_of(config: EncryptionConfig, user_keys: UserKeys | None = None) ->
 def keeping_ring(config: EncryptionConfig) -> KeyRing | None:
     """Return the ring under which users' own keys are kept in the database; None where nothing is sealed."""
     return KeyRing(config.secrets(), AESGCM, purpose=USER_KEYS) if config.keys else None
-
-
-def users_key(key_id: str, secret: bytes) -> Key:
-    """Return a user's own key."""
-    return Key(key_id, secret, AESGCM)
 
 
 async def _looked_up(look: Callable[[str], T], question: str) -> T:
