@@ -39,6 +39,7 @@ from functions.payload_codec import SealingCodec
 from functions.problems import Conflict, Ended, NotFound, Problem, TemporalUnavailable, Unprocessable
 from functions.start_request import start_request
 from worker.contract.names import FINGERPRINT_MEMO, Queue, Urgency, WorkflowType
+from worker.contract.sealing import SealError
 from worker.contract.temporal_tls import TemporalConfig, tls_pieces
 
 _log = logging.getLogger(__name__)
@@ -280,6 +281,9 @@ class Temporal:
             reason = "DEADLINE"
         except RuntimeError:
             reason = "NOT_CONNECTED"
+        except SealError as error:
+            # Keys that are being changed: whoever lacks one gets it soon. The message names it and nothing else.
+            reason = str(error)
         _log.warning("temporal did not answer", extra={"fields": {"reason": reason}})
         raise TemporalUnavailable("the request could not be recorded now; send it again")
 

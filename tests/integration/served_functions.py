@@ -93,8 +93,8 @@ def stripe_headers(body: bytes) -> dict[str, str]:
     return {"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": f"t={at},v1={digest}"}
 
 
-def shopify_headers(body: bytes, webhook_id: str, topic: str) -> dict[str, str]:
-    digest = base64.b64encode(hmac.digest(SHOPIFY_SECRET.encode(), body, "sha256")).decode()
+def shopify_headers(body: bytes, webhook_id: str, topic: str, *, secret: str = SHOPIFY_SECRET) -> dict[str, str]:
+    digest = base64.b64encode(hmac.digest(secret.encode(), body, "sha256")).decode()
     return {
         "Content-Type": "application/json",
         "X-Shopify-Hmac-SHA256": digest,

@@ -75,8 +75,17 @@ class World:
     def registered(self, user_id: str) -> None:
         self.rows.transact(lambda tx: self.keys.make(tx, user_id, AT))
 
-    def codec(self, workflow_id: str, keys: UserKeys | None = None) -> SealingCodec:
-        context = WorkflowSerializationContext(namespace="default", workflow_id=workflow_id)
+    def codec(self, workflow_id: str | None, keys: UserKeys | None = None) -> SealingCodec:
+        """Return what an activity of a workflow reads and writes with."""
+        context = ActivitySerializationContext(
+            namespace="default",
+            activity_id="1",
+            activity_type="mail",
+            activity_task_queue="users",
+            workflow_id=workflow_id,
+            workflow_type="UserWorkflow",
+            is_local=False,
+        )
         return SealingCodec(config(("k1", OLD)), keys or self.keys).with_context(context)
 
 
@@ -92,7 +101,7 @@ def named(payloads: list[Payload]) -> str:
     return payloads[0].metadata["encryption-key-id"].decode()
 
 
-def test_a_users_workflow_is_sealed_with_the_users_key_once_there_is_one(world: World) -> None:
+def test_activities_of_a_user_are_sealed_with_the_users_key_once_there_is_one(world: World) -> None:
     assert named(asyncio.run(world.codec("user/u-1").encode(PLAIN))) == "k1"
     world.registered("u-1")
     sent = asyncio.run(world.codec("user/u-1").encode(PLAIN))
@@ -103,24 +112,12 @@ def test_a_users_workflow_is_sealed_with_the_users_key_once_there_is_one(world: 
         assert named(asyncio.run(world.codec(other).encode(PLAIN))) == "k1"
 
 
-def test_its_activities_are_too_and_what_belongs_to_no_workflow_is_not(world: World) -> None:
+def test_what_the_workflow_itself_says_is_for_the_functions_who_have_no_users_key(world: World) -> None:
     world.registered("u-1")
-
-    def of_activity(workflow_id: str | None) -> ActivitySerializationContext:
-        return ActivitySerializationContext(
-            namespace="default",
-            activity_id="1",
-            activity_type="mail",
-            activity_task_queue="users",
-            workflow_id=workflow_id,
-            workflow_type="UserWorkflow",
-            is_local=False,
-        )
-
-    codec = SealingCodec(config(("k1", OLD)), world.keys)
-    assert named(asyncio.run(codec.with_context(of_activity("user/u-1")).encode(PLAIN))).startswith("user.")
-    assert named(asyncio.run(codec.with_context(of_activity(None)).encode(PLAIN))) == "k1"
-    assert named(asyncio.run(codec.encode(PLAIN))) == "k1"
+    codec = world.codec("user/u-1")
+    workflow = WorkflowSerializationContext(namespace="default", workflow_id="user/u-1")
+    for said in (codec.with_context(workflow), world.codec(None), SealingCodec(config(("k1", OLD)), world.keys)):
+        assert named(asyncio.run(said.encode(PLAIN))) == "k1"
 
 
 def test_after_it_was_dropped_nothing_opens_and_nothing_is_sealed_any_more(world: World) -> None:

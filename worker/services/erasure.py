@@ -3,9 +3,9 @@
     MySQL      the address is removed, the user's key is dropped, the audit trail notes who did it and why; orders,
                payments and the trail keep ids and amounts
     Temporal   the user's own process is ended and its history deleted (worker/temporal/forgetting.py)
-    copies     of Temporal's database (backups, archives) hold bytes: what the worker wrote was sealed with the user's
-               key and is lost at once; the start, which came from the functions before there was a key, is sealed
-               with a key of the settings, and is lost when that key is given up
+    copies     of Temporal's database (backups, archives) hold bytes: what activities said was sealed with the user's
+               own key and is lost at once; the start, which came from the functions before there was such a key, is
+               sealed with a key of the settings, and is lost when that key is given up
 
 What this cannot reach: webhooks that mention the person (a shop's order names its buyer) are kept sealed by a key of
 the settings until the namespace's retention ends, since nobody can tell from outside whose they are.

@@ -4,9 +4,10 @@ Input, results, memo, summaries, heartbeats and the texts of failures are payloa
 cannot be (the server sorts and finds by them), nor can ids, names of types and queues, times, and headers, which hold
 a trace's id only: none of these may carry personal data.
 
-Everything that belongs to a workflow `user/{id}` is sealed with that user's key once there is one, so that forgetting the
-key leaves nothing to read, in no copy of a history. The start itself comes from the functions, which have no
-database and therefore no user's key: see `services/erasure.py`.
+What the worker tells a user's activities, and they it, is sealed with that user's own key once there is one: with the key
+dropped there is nothing to read, in no copy of a history. What a user's workflow is told and answers is not: the
+functions write and read that, who have no database and so no user's key. What then becomes of the start, which has the
+address, says `services/erasure.py`.
 
 Runs in the worker's own event loop, outside the sandbox; looking up a user's key goes to a thread.
 """
@@ -26,7 +27,6 @@ from temporalio.converter import (
     PayloadCodec,
     SerializationContext,
     WithSerializationContext,
-    WorkflowSerializationContext,
 )
 from temporalio.exceptions import ApplicationError
 
@@ -57,7 +57,7 @@ class UserKeys(Protocol):
 
 
 class SealingCodec(PayloadCodec, WithSerializationContext):
-    """Seals and opens; bound to a workflow by `with_context`, as the SDK does for every payload of one."""
+    """Seals and opens; bound by `with_context` to what the payloads belong to, as the SDK does."""
 
     def __init__(self, config: EncryptionConfig, user_keys: UserKeys | None = None) -> None:
         self._config = config
@@ -66,10 +66,10 @@ class SealingCodec(PayloadCodec, WithSerializationContext):
         self._user: str | None = None
 
     def with_context(self, context: SerializationContext) -> Self:
-        """Return the codec for the payloads of one workflow."""
-        if not isinstance(context, WorkflowSerializationContext | ActivitySerializationContext):
-            return self
-        user = user_of(context.workflow_id) if context.workflow_id and self._user_keys is not None else None
+        """Return the codec for the payloads of one activity, or of whatever else it is."""
+        user = None
+        if isinstance(context, ActivitySerializationContext) and context.workflow_id and self._user_keys is not None:
+            user = user_of(context.workflow_id)
         if user == self._user:
             return self
         bound = copy.copy(self)
