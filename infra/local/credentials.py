@@ -31,6 +31,7 @@ class Credentials:
     alert_webhook_secret: str
     user_token_key: str
     payload_key: str
+    codec_token: str
     api_key: str
 
     def __repr__(self) -> str:
@@ -67,6 +68,7 @@ def _drawn() -> dict[str, str]:
         alert_webhook_secret=_standard_webhooks_secret(),
         user_token_key=f"tk_{secrets.token_hex(32)}",
         payload_key=base64.b64encode(secrets.token_bytes(32)).decode(),
+        codec_token=f"ct_{secrets.token_hex(16)}",
         api_key=f"ok_{secrets.token_hex(16)}",
     )
     return asdict(fresh)
