@@ -1,4 +1,4 @@
-"""`orders users`: erasure on request, and the keys that make it reach every copy."""
+"""`orders users`: erasure on request."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -7,9 +7,9 @@ import click
 
 from worker.cli.options import actor_option, consent, yes_option
 from worker.config import load
-from worker.connections import reading, user_keys_of
+from worker.connections import reading
 from worker.contract.ids import is_valid_part, user_workflow_id
-from worker.domain.errors import Conflict, InvalidInput
+from worker.domain.errors import InvalidInput
 from worker.services.erasure import erase as erase_user
 from worker.temporal.client import connect
 from worker.temporal.codec import converter_of
@@ -48,14 +48,3 @@ def erase(user_id: str, reason: str, actor: str, *, yes: bool) -> None:
 
     runs = asyncio.run(go())
     click.echo(f"Temporal: {runs} {'history' if runs == 1 else 'histories'} deleted")
-
-
-@command.command()
-def rewrap() -> None:
-    """Wrap users' keys with the current payload key; to be done before an older one is given up."""
-    config = load()
-    with reading(config) as database:
-        keys = user_keys_of(config.encryption, database)
-        if keys is None:
-            raise Conflict("there is no payload key, so users have no keys of their own")
-        click.echo(f"{keys.wrap_anew()} keys of users wrapped anew with {config.encryption.keys[0].id}")

@@ -47,7 +47,7 @@ def problems_of(config: EncryptionConfig, *, environment: str) -> list[str]:
     if config.enabled and not config.keys and environment != "local":
         problems.append(
             "encryption.keys: there is no key, and payloads would stand in Temporal's histories for everyone who reads"
-            " them: set ORDERS_ENCRYPTION__KEYS (`orders secrets key` makes one), or say encryption.enabled = false"
+            " them: set ORDERS_ENCRYPTION__KEYS (`orders keys add` makes one), or say encryption.enabled = false"
         )
     if not config.accept_clear and not config.sealing:
         problems.append("encryption.accept_clear: cannot be false while payloads are sent in clear")
