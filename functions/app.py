@@ -20,6 +20,7 @@ from functions.config import FunctionsConfig, load
 from functions.description import Description
 from functions.health import Health
 from functions.orders import Orders
+from functions.payload_codec import codec_of
 from functions.reconciliations import Reconciliations
 from functions.routes import Auth, Route, table
 from functions.sent_headers import SentHeaders
@@ -44,7 +45,7 @@ def create_app(config: FunctionsConfig | None = None) -> Flask:
     """Build the application. Connects to nothing. Raises ConfigurationError when settings are wrong."""
     config = config or load()
     logs.configure(config.logging)
-    temporal = Temporal(config.temporal, config.api.deadline_ms)
+    temporal = Temporal(config.temporal, config.api.deadline_ms, codec_of(config.encryption))
     limit = config.api.max_body_bytes
     sources = config.webhooks if "webhooks" in config.api.functions else {}
     operations: dict[str, dict[str, View]] = {

@@ -9,7 +9,8 @@ from pathlib import Path
 from functions.auth import BEARER, GATEWAY, BearerKey
 from functions.routes import Auth, table
 from functions.source_settings import MAX_BODY_BYTES, SourceConfig, problems_of
-from worker.contract import temporal_tls
+from worker.contract import encryption, temporal_tls
+from worker.contract.encryption import EncryptionConfig
 from worker.contract.ids import is_valid_part
 from worker.contract.settings import ROOT, ConfigurationError, build, environment, pick, raw_settings
 from worker.contract.temporal_tls import TemporalConfig
@@ -70,6 +71,7 @@ class FunctionsConfig:
     """Everything the functions read from settings.toml."""
 
     temporal: TemporalConfig
+    encryption: EncryptionConfig
     api: ApiConfig
     webhooks: dict[str, SourceConfig]
     logging: LoggingConfig
@@ -100,6 +102,7 @@ def check(config: FunctionsConfig, *, environment: str) -> list[str]:
         if value < least
     ]
     problems.extend(temporal_tls.problems_of(config.temporal))
+    problems.extend(encryption.problems_of(config.encryption, environment=environment))
     known = sorted({route.function for route in table()})
     problems.extend(
         f"api.functions[{index}]: unknown, use some of {', '.join(known)}"

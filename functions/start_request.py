@@ -18,6 +18,8 @@ from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 from temporalio.common import Priority, TypedSearchAttributes, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.converter import encode_search_attributes
 
+from functions.payload_codec import SealingCodec
+
 _ENCODING = b"json/plain"
 
 
@@ -40,13 +42,6 @@ def payload(value: Any) -> Payload:
     return Payload(metadata={"encoding": _ENCODING}, data=_ENCODER.encode(value).encode())
 
 
-def seal(plain: Payload) -> None:
-    """Make of a payload what is sent: the seam for a payload codec (encryption), of which there is none.
-
-    The SDK would put it around input, memo and summary, and not around headers; so does `start_request`.
-    """
-
-
 def start_request(
     *,
     namespace: str,
@@ -61,16 +56,20 @@ def start_request(
     summary: str,
     priority: Priority,
     search_attributes: TypedSearchAttributes,
+    codec: SealingCodec | None = None,
 ) -> StartWorkflowExecutionRequest:
-    """Return the message. The server refuses it where a workflow of this id runs, and knows it again by its own id."""
+    """Return the message, sealed by `codec` where the SDK would: input, memo and summary, and not headers.
+
+    The server refuses it where a workflow of this id runs, and knows it again by its own id.
+    """
     request = StartWorkflowExecutionRequest()
     request.CopyFrom(_in_common(namespace, identity, workflow, queue, reuse, priority))
     request.workflow_id = workflow_id
     request.request_id = os.urandom(16).hex()
-    _put(request.input.payloads[0], argument)
-    _put(request.user_metadata.summary, summary)
+    _put(request.input.payloads[0], argument, codec)
+    _put(request.user_metadata.summary, summary, codec)
     for name, value in memo.items():
-        _put(request.memo.fields[name], value)
+        _put(request.memo.fields[name], value, codec)
     for name, carried in header.items():
         request.header.fields[name].CopyFrom(carried)
     if len(search_attributes):
@@ -80,10 +79,12 @@ def start_request(
     return request
 
 
-def _put(place: Payload, value: Any) -> None:
+def _put(place: Payload, value: Any, codec: SealingCodec | None) -> None:
+    if codec is not None:
+        place.CopyFrom(codec.sealed(payload(value)))
+        return
     place.metadata["encoding"] = _ENCODING
     place.data = _ENCODER.encode(value).encode()
-    seal(place)
 
 
 @lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ sender tries again, and the workflow id makes that safe.
 """
 
 import asyncio
+import dataclasses
 import logging
 import os
 import time
@@ -27,15 +28,18 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
 )
 from temporalio.common import Priority, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.converter import DataConverter
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RetryConfig, RPCStatusCode, TLSConfig
 
 from functions import tracing
 from functions.event_loop import Loop, LoopThread
+from functions.payload_codec import SealingCodec
 from functions.problems import Conflict, Ended, NotFound, Problem, TemporalUnavailable, Unprocessable
 from functions.start_request import start_request
 from worker.contract.names import FINGERPRINT_MEMO, Queue, Urgency, WorkflowType
+from worker.contract.sealing import SealError
 from worker.contract.temporal_tls import TemporalConfig, tls_pieces
 
 _log = logging.getLogger(__name__)
@@ -105,8 +109,9 @@ class Temporal:
     Its loop is a thread of its own (Lambda, tests), or the one that serves (gunicorn), see `run_on`.
     """
 
-    def __init__(self, config: TemporalConfig, deadline_ms: int) -> None:
+    def __init__(self, config: TemporalConfig, deadline_ms: int, codec: SealingCodec | None = None) -> None:
         self._config = config
+        self._codec = codec
         self._deadline_ms = deadline_ms
         self._loop: Loop[Client] = LoopThread()
 
@@ -160,6 +165,7 @@ class Temporal:
             summary=start.summary,
             priority=start.priority,
             search_attributes=start.search_attributes,
+            codec=self._codec,
         )
         try:
             await client.workflow_service.start_workflow_execution(request, retry=True, timeout=self._rpc_timeout)
@@ -239,6 +245,7 @@ class Temporal:
                 api_key=self._config.api_key.reveal() if self._config.api_key else None,
                 identity=f"functions@{os.getpid()}",
                 lazy=True,
+                data_converter=dataclasses.replace(DataConverter.default, payload_codec=self._codec),
                 interceptors=[tracing.TraceInterceptor()],
                 connect_timeout=self._rpc_timeout,
                 retry_config=RetryConfig(
@@ -274,6 +281,9 @@ class Temporal:
             reason = "DEADLINE"
         except RuntimeError:
             reason = "NOT_CONNECTED"
+        except SealError as error:
+            # Keys that are being changed: whoever lacks one gets it soon. The message names it and nothing else.
+            reason = str(error)
         _log.warning("temporal did not answer", extra={"fields": {"reason": reason}})
         raise TemporalUnavailable("the request could not be recorded now; send it again")
 

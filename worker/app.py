@@ -17,7 +17,7 @@ from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.refunds import RefundActivities
 from worker.activities.users import UserActivities
 from worker.config import RulesConfig, WorkerConfig
-from worker.connections import engine_of, lake_of, store_of
+from worker.connections import lake_of, store_of
 from worker.contract.names import Queue
 from worker.contract.settings import ConfigurationError
 from worker.domain.errors import InvalidInput
@@ -44,6 +44,7 @@ from worker.services.refunds import Refunds
 from worker.services.repair import RepairService
 from worker.services.reporting import ReportingService
 from worker.services.reversal import Reversal
+from worker.services.user_keys import UserKeys
 from worker.services.users import UserService
 from worker.temporal.dispatch import TemporalProcesses
 from worker.temporal.worker import Duties
@@ -64,9 +65,8 @@ class Application:
     plan: dict[Queue, Duties]
 
 
-def compose(config: WorkerConfig, client: Client) -> Application:
-    """Wire the application. Connects to nothing yet."""
-    engine = engine_of(config.database)
+def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: UserKeys | None) -> Application:
+    """Wire the application over its connections. Connects to nothing yet."""
     database = MysqlDatabase(engine)
     clock = SystemClock()
     payments, shop, warehouse = _outside(config)
@@ -79,6 +79,7 @@ def compose(config: WorkerConfig, client: Client) -> Application:
         clock,
         token_key=config.users.token_key.reveal().encode(),
         confirm_url=config.users.confirm_url,
+        keys=user_keys,
     )
     reversal = Reversal(database, payments, books, clock)
     order_activities = OrderActivities(

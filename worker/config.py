@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from worker.contract import temporal_tls
-from worker.contract.settings import ROOT, ConfigurationError, Secret, build, pick, raw_settings
+from worker.contract import encryption, temporal_tls
+from worker.contract.encryption import EncryptionConfig
+from worker.contract.settings import ROOT, ConfigurationError, Secret, build, environment, pick, raw_settings
 from worker.contract.temporal_tls import TemporalConfig
 
 NOT_THE_WORKERS = frozenset({"api", "deploy", "webhooks"})
@@ -286,6 +287,7 @@ class WorkerConfig:
     """Everything the worker reads from settings.toml."""
 
     temporal: TemporalConfig
+    encryption: EncryptionConfig
     database: DatabaseConfig
     worker: ProcessConfig
     orders: OrdersConfig
@@ -309,7 +311,11 @@ def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerC
     """Load the worker's settings. Raises ConfigurationError with every problem at once."""
     values: dict[str, Any] = pick(raw_settings(environ, root), WorkerConfig, NOT_THE_WORKERS)
     config = build(WorkerConfig, values)
-    problems = temporal_tls.problems_of(config.temporal) + _statement_problems(config.statements)
+    problems = [
+        *temporal_tls.problems_of(config.temporal),
+        *encryption.problems_of(config.encryption, environment=environment(environ)),
+        *_statement_problems(config.statements),
+    ]
     if problems:
         raise ConfigurationError(problems)
     return config

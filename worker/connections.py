@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from worker.config import DatabaseConfig, WorkerConfig
+from worker.contract.encryption import EncryptionConfig
 from worker.contract.settings import ROOT
 from worker.gateways.folder_store import FolderStore
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.engine import Engine, make_engine
 from worker.services.ports import Database, ObjectStore
 from worker.services.ports.lake import RunLake
+from worker.services.user_keys import UserKeys
 
 LAKE = "lake"
 """Where the lake lies in the object store."""
@@ -69,6 +71,14 @@ def lake_of(config: WorkerConfig) -> RunLake:
         else LakeFiles.in_folder(_folder(config) / LAKE)
     )
     return Lake(files, limits, rows_per_bucket=config.lake.rows_per_part, keys_per_piece=config.lake.keys_per_piece)
+
+
+def user_keys_of(config: EncryptionConfig, database: Database) -> UserKeys | None:
+    """Make the keys of users, kept in the database under the settings' keys; None where there is none to keep them."""
+    from worker.temporal.codec import CIPHER, keeping_ring  # noqa: PLC0415 - the cipher's library, only where it is needed
+
+    ring = keeping_ring(config)
+    return UserKeys(database, ring, CIPHER) if ring is not None else None
 
 
 def stored_at(config: WorkerConfig, path: str) -> str:

@@ -14,16 +14,19 @@ from typing import Any
 
 from worker.config import DatabaseConfig, LoggingConfig, ReconciliationConfig, ScheduleConfig
 from worker.connections import engine_of
-from worker.contract.settings import ROOT, ConfigurationError, Secret, build, raw_settings
+from worker.contract import encryption
+from worker.contract.encryption import EncryptionConfig
+from worker.contract.settings import ROOT, ConfigurationError, Secret, build, environment, raw_settings
 from worker.contract.temporal_tls import TemporalConfig, problems_of
 from worker.gateways.secrets_manager import SecretsManager
 from worker.repositories import migrate, provision
 from worker.repositories.engine import Engine, password_of, url_of
 from worker.temporal import schedules, search_attributes
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 
 URL_KEY = "ORDERS_DATABASE__URL"
-_TABLES = ("deploy", "temporal", "database", "reconciliation", "schedules", "logging")
+_TABLES = ("deploy", "temporal", "encryption", "database", "reconciliation", "schedules", "logging")
 _ANY_DATABASE = "information_schema"
 """Everybody may sign in to it, on any server, before there is a database of ours."""
 
@@ -53,6 +56,7 @@ class DeployConfig:
 
     deploy: Preparation
     temporal: TemporalConfig
+    encryption: EncryptionConfig
     database: DatabaseConfig
     reconciliation: ReconciliationConfig
     schedules: dict[str, ScheduleConfig]
@@ -69,6 +73,7 @@ def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> DeployC
     preparation = config.deploy
     problems = [
         *problems_of(config.temporal),
+        *encryption.problems_of(config.encryption, environment=environment(environ)),
         *(
             f"deploy.{name}: missing (set it as ORDERS_DEPLOY__{name.upper()})"
             for name in ("database_host", "database_secret")
@@ -149,7 +154,7 @@ def _signed_in(config: DeployConfig, url: str) -> DatabaseConfig:
 
 
 async def _converge(config: DeployConfig, say: Say) -> None:
-    client = await connect(config.temporal)
+    client = await connect(config.temporal, converter_of(config.encryption))
     attributes = await search_attributes.converge(client)
     say(f"search attributes: {len(attributes.added)} added")
     if attributes.wrong:

@@ -7,6 +7,7 @@ from temporalio.client import Client
 
 from worker.app import Application, compose
 from worker.config import WorkerConfig
+from worker.connections import engine_of, user_keys_of
 from worker.domain.finding import OPEN_STATUSES, Break
 from worker.domain.stuck import StuckStep
 from worker.gateways.clock import SystemClock
@@ -22,11 +23,13 @@ from worker.housekeeping import (
 )
 from worker.observability.health import Health, HealthServer, Pulse
 from worker.observability.metrics import Metrics, OpenBreaks
+from worker.repositories.database import MysqlDatabase
 from worker.repositories.schema_version import check
 from worker.services.stuck import StuckSteps
 from worker.temporal import search_attributes
 from worker.temporal.backlog import temporal_ping
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 from worker.temporal.interceptors import ActivityInterceptor
 from worker.temporal.lifetime import run_until_signal
 from worker.temporal.runtime import telemetry_runtime
@@ -42,8 +45,10 @@ async def run_worker(config: WorkerConfig) -> int:
     Raises SchemaMismatch when the database is not the code's, ProviderUnavailable when Temporal does not answer.
     """
     runtime, sdk_metrics = telemetry_runtime()
-    client = await connect(config.temporal, runtime=runtime)
-    application = compose(config, client)
+    engine = engine_of(config.database)
+    user_keys = user_keys_of(config.encryption, MysqlDatabase(engine))
+    client = await connect(config.temporal, converter_of(config.encryption, user_keys), runtime=runtime)
+    application = compose(config, client, engine, user_keys)
     await asyncio.to_thread(check, application.engine)
     # Workflows set these attributes: without them the server refuses the workflow task.
     await search_attributes.converge(client)

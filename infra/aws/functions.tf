@@ -18,6 +18,7 @@ locals {
     [for secret in ["api"] : local.secret_arns[secret] if length(setintersection(function.serves, ["orders", "users", "reconciliations"])) > 0],
     [for secret in ["webhooks"] : local.secret_arns[secret] if contains(function.serves, "webhooks")],
     [for secret in ["temporal"] : local.secret_arns[secret] if length(local.temporal_secret_keys) > 0],
+    [for secret in ["encryption"] : local.secret_arns[secret] if length(local.encryption_secret_keys) > 0],
   ) }
 }
 
@@ -33,7 +34,7 @@ module "function" {
   artifact_sha256_base64 = local.artifact.sha256
   runtime                = local.artifact.runtime
   architecture           = local.artifact.architecture
-  environment = merge(var.functions_settings, local.temporal_environment, {
+  environment = merge(var.functions_settings, local.temporal_environment, local.encryption_environment, {
     ORDERS_ENV = "production"
     # Operators are checked by the gateway, which tells the function who it was.
     ORDERS_API__OPERATOR_AUTH = "gateway"

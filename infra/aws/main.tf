@@ -22,6 +22,9 @@ locals {
     },
     var.temporal.server_name == null ? {} : { ORDERS_TEMPORAL__SERVER_NAME = var.temporal.server_name },
   )
+  # What is sent to Temporal is sealed; where it is not, that is said, or nothing would start.
+  encryption_environment = var.payload_encryption_enabled ? {} : { ORDERS_ENCRYPTION__ENABLED = "false" }
+  encryption_secret_keys = var.payload_encryption_enabled ? ["ORDERS_ENCRYPTION__KEYS"] : []
   temporal_secret_keys = {
     api_key = ["ORDERS_TEMPORAL__API_KEY"]
     mtls    = ["ORDERS_TEMPORAL__CLIENT_CERT", "ORDERS_TEMPORAL__CLIENT_KEY"]
@@ -32,7 +35,7 @@ locals {
 # The containers of secrets, which the bootstrap made and `orders secrets put` filled. Only their names and ARNs pass
 # through here: a value that Terraform read would stand in its state.
 data "aws_secretsmanager_secret" "these" {
-  for_each = toset(["api", "database", "temporal", "webhooks", "worker"])
+  for_each = toset(["api", "database", "encryption", "temporal", "webhooks", "worker"])
 
   name = "${var.name}/${var.environment}/${each.key}"
 }

@@ -96,6 +96,13 @@ variable "temporal" {
   }
 }
 
+variable "payload_encryption_enabled" {
+  description = "Whether what is sent to Temporal is encrypted, with the keys in the secret <name>/<environment>/encryption (orders keys). False only where it never was: what was sealed is opened with these keys."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 # --- Network
 
 variable "network" {

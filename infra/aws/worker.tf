@@ -2,9 +2,10 @@ locals {
   # From the URL, so that any registry can be named; only one in ECR needs a right to pull.
   ecr = try(regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/(?P<name>.+)$", var.worker_repository_url), null)
 
-  database_secrets = { ORDERS_DATABASE__URL = { secret_arn = local.secret_arns["database"], key = "ORDERS_DATABASE__URL" } }
-  temporal_secrets = { for key in local.temporal_secret_keys : key => { secret_arn = local.secret_arns["temporal"], key = key } }
-  worker_secrets   = { for key in var.worker_secret_keys : key => { secret_arn = local.secret_arns["worker"], key = key } }
+  database_secrets   = { ORDERS_DATABASE__URL = { secret_arn = local.secret_arns["database"], key = "ORDERS_DATABASE__URL" } }
+  temporal_secrets   = { for key in local.temporal_secret_keys : key => { secret_arn = local.secret_arns["temporal"], key = key } }
+  encryption_secrets = { for key in local.encryption_secret_keys : key => { secret_arn = local.secret_arns["encryption"], key = key } }
+  worker_secrets     = { for key in var.worker_secret_keys : key => { secret_arn = local.secret_arns["worker"], key = key } }
 
   mail_port = lookup(var.worker_settings, "ORDERS_MAIL__PORT", null)
 }
@@ -24,6 +25,7 @@ module "worker" {
     { ORDERS_USERS__CONFIRM_URL = "${module.gateway.url}/users/{user_id}/confirm" },
     var.worker_settings,
     local.temporal_environment,
+    local.encryption_environment,
     {
       ORDERS_ENV                    = "production"
       ORDERS_DATABASE__TLS          = "true"
@@ -32,7 +34,7 @@ module "worker" {
       ORDERS_METRICS__EMF_NAMESPACE = local.prefix
     },
   )
-  secrets = merge(local.worker_secrets, local.temporal_secrets, local.database_secrets)
+  secrets = merge(local.worker_secrets, local.temporal_secrets, local.encryption_secrets, local.database_secrets)
 
   deploy_environment = {
     ORDERS_DEPLOY__DATABASE_HOST   = module.database.host
@@ -40,7 +42,7 @@ module "worker" {
     ORDERS_DEPLOY__DATABASE_NAME   = module.database.database_name
     ORDERS_DEPLOY__DATABASE_SECRET = local.secret_arns["database"]
   }
-  deploy_secrets = merge(local.temporal_secrets, {
+  deploy_secrets = merge(local.temporal_secrets, local.encryption_secrets, {
     ORDERS_DEPLOY__DATABASE_MASTER_USER     = { secret_arn = module.database.master_secret_arn, key = "username" }
     ORDERS_DEPLOY__DATABASE_MASTER_PASSWORD = { secret_arn = module.database.master_secret_arn, key = "password" }
   })

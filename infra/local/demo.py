@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from infra.local.errors import StackError
 from infra.local.layout import PROJECT
+from infra.local.members import FOR_PEOPLE
 from infra.local.stack import Stack
 from infra.local.story.books import Books, charged_more_than_once
 from infra.local.story.narrator import Narrator
@@ -39,6 +40,7 @@ from worker.connections import reading
 from worker.contract.names import WorkflowType
 from worker.domain.order import OrderState
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 
 DIRECTORY = PROJECT / ".local" / "demo"
 REPORT = DIRECTORY / "report.html"
@@ -57,10 +59,10 @@ async def story(directory: Path, report: Path, count: int, seed: int) -> int:
         if member.state is State.READY and member.restarts == 0:
             tell.say(f"[green]ready[/] {member.name:<10} {time.monotonic() - started:4.1f} s")
 
-    async with Stack(directory, on_change=ready) as stack:
+    async with Stack(directory, members=FOR_PEOPLE, on_change=ready) as stack:
         os.environ.update(stack.env)
         config = load()
-        client = await connect(config.temporal)
+        client = await connect(config.temporal, converter_of(config.encryption))
         ui = stack.url("temporal_ui")
         async with World(stack) as world:
             with reading(config) as database:

@@ -15,6 +15,7 @@ from rich.console import Console
 from infra.local.dashboard import Dashboard
 from infra.local.errors import StackError, StackRunningError
 from infra.local.layout import PROJECT
+from infra.local.members import FOR_PEOPLE
 from infra.local.stack import Stack
 from infra.local.supervised import Supervised
 
@@ -47,7 +48,7 @@ async def _run(directory: Path, *, fresh: bool, only: list[str] | None) -> None:
     def changed(member: Supervised) -> None:
         dashboard.changed(member)
 
-    stack = Stack(directory, members=only, persist=not fresh, restart=RESTARTED, on_change=changed)
+    stack = Stack(directory, members=only or FOR_PEOPLE, persist=not fresh, restart=RESTARTED, on_change=changed)
     dashboard = Dashboard(stack, console)
     this = asyncio.current_task()
     assert this is not None

@@ -21,6 +21,8 @@ _WORKER_ONLY = (
     "ORDERS_ALERTS__",
 )
 _REDIRECTING = ("ORDERS_", "TEMPORAL_", "GUNICORN_", "MYSQL_")
+CODEC_TOKEN = "CODEC_TOKEN"
+"""Variable of the codec server's token; not an argument, for arguments are seen by all."""
 _FUNCTIONS_ONLY = ("ORDERS_API__", "ORDERS_WEBHOOKS__")
 
 
@@ -35,6 +37,7 @@ def settings_of(layout: Layout) -> dict[str, str]:
         "ORDERS_WAREHOUSE__SECRET": secrets.warehouse_secret,
         "ORDERS_WAREHOUSE__TOKEN": secrets.warehouse_token,
         "ORDERS_USERS__TOKEN_KEY": secrets.user_token_key,
+        "ORDERS_ENCRYPTION__KEYS": json.dumps([{"id": "local", "key": secrets.payload_key}]),
         "ORDERS_API__KEYS": json.dumps({"demo": secrets.api_key_sha256}),
         "ORDERS_WEBHOOKS__SHOPIFY__SECRETS": json.dumps([secrets.shopify_webhook_secret]),
         "ORDERS_WEBHOOKS__STRIPE__SECRETS": json.dumps([secrets.stripe_webhook_secret]),
@@ -66,6 +69,11 @@ def settings_of(layout: Layout) -> dict[str, str]:
 def for_worker(layout: Layout) -> dict[str, str]:
     """Return the variables of the worker and of database migrations."""
     return _without(settings_of(layout), _FUNCTIONS_ONLY)
+
+
+def for_codec(layout: Layout) -> dict[str, str]:
+    """Return the variables of the codec server: it opens what the worker opens."""
+    return for_worker(layout) | {CODEC_TOKEN: layout.credentials.codec_token}
 
 
 def for_functions(layout: Layout) -> dict[str, str]:

@@ -48,6 +48,13 @@ class Layout:
         return f"{HOST}:{self.port('temporal')}"
 
     @property
+    def codec_endpoint(self) -> str | None:
+        """Where the Temporal UI has payloads opened; None in a stack without a codec server."""
+        if "codec" not in self.ports:
+            return None
+        return f"http://{HOST}:{self.ports['codec']}/{self.credentials.codec_token}"
+
+    @property
     def database_url(self) -> str:
         """SQLAlchemy URL of the database (or of its fault proxy)."""
         if self.given_database_url is not None:

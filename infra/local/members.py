@@ -77,10 +77,22 @@ TEMPORAL = Member(
     name="temporal",
     ports=("temporal", "temporal_ui"),
     command=lambda at: temporal.command(
-        at.data("temporal") / "temporal.sqlite3", at.ports["temporal"], at.ports["temporal_ui"]
+        at.data("temporal") / "temporal.sqlite3", at.ports["temporal"], at.ports["temporal_ui"], at.codec_endpoint
     ),
     prepare=_make_data("temporal"),
     ready=lambda at: readiness.temporal_answers(at.direct().temporal_address),
+)
+
+CODEC = Member(
+    name="codec",
+    ports=("codec",),
+    command=lambda at: [
+        *(sys.executable, "-m", "infra.local.codec_server", "--port", str(at.ports["codec"])),
+        *("--ui-port", str(at.ports["temporal_ui"])),
+    ],
+    settings=environment.for_codec,
+    ready=lambda at: readiness.http_answers(f"http://{HOST}:{at.ports['codec']}/health"),
+    after=("temporal",),
 )
 
 SIMULATOR = Member(
@@ -132,3 +144,5 @@ FUNCTIONS = Member(
 )
 
 ALL = (MARIADB, TEMPORAL, SIMULATOR, MIGRATE, WORKER, FUNCTIONS)
+FOR_PEOPLE = (*ALL, CODEC)
+"""With what only people need, who look at the Temporal UI."""

@@ -25,7 +25,7 @@ from infra.local.credentials import credentials_of
 from infra.local.errors import MemberFailedError, StackError
 from infra.local.faultproxy import FaultProxy
 from infra.local.layout import CACHE, HOST, Layout, outer_database_url
-from infra.local.members import ALL, Member
+from infra.local.members import ALL, FOR_PEOPLE, Member
 from infra.local.publication import publish
 from infra.local.supervised import UP, State, Supervised
 
@@ -341,7 +341,7 @@ class Stack:
 
 
 def _standard(name: str) -> Member:
-    for member in ALL:
+    for member in FOR_PEOPLE:
         if member.name == name:
             return member
-    raise StackError(f"no member is called {name!r}; there are {', '.join(member.name for member in ALL)}")
+    raise StackError(f"no member is called {name!r}; there are {', '.join(member.name for member in FOR_PEOPLE)}")

@@ -26,8 +26,11 @@ def server_program() -> Path:
     return Path(found)
 
 
-def command(database: Path, port: int, ui_port: int) -> list[str]:
-    """Return the command line that serves gRPC on `port` and the UI on `ui_port`, both on 127.0.0.1."""
+def command(database: Path, port: int, ui_port: int, codec: str | None = None) -> list[str]:
+    """Return the command line that serves gRPC on `port` and the UI on `ui_port`, both on 127.0.0.1.
+
+    `codec` is where the UI has payloads opened.
+    """
     options = [
         *(("--dynamic-config-value", f"{rate}={_RATE}") for rate in _RATES),
         # A workflow whose code fails is told of after two tries: seconds here, where the server's own five are minutes.
@@ -35,6 +38,7 @@ def command(database: Path, port: int, ui_port: int) -> list[str]:
         # A write-ahead log survives the death of the process, and is 2.7 times faster than the default journal.
         ("--sqlite-pragma", "journal_mode=wal"),
         ("--sqlite-pragma", "synchronous=1"),
+        *((("--ui-codec-endpoint", codec),) if codec else ()),
         *(("--search-attribute", f"{name}={kind}") for name, kind in SEARCH_ATTRIBUTE_TYPES.items()),
     ]
     return [

@@ -22,6 +22,7 @@ from worker.contract.reconciliation import ReconciliationResult
 from worker.domain.order import TERMINAL, Order, OrderState
 from worker.services.ports import Database, InboxEntry, Transaction
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +245,7 @@ def api_order(**changes: Any) -> dict[str, Any]:
 @asynccontextmanager
 async def opened(stack: BlockingStack, config: WorkerConfig, harmed: set[str]) -> AsyncIterator[Scene]:
     """Give a scene in this event loop; what a test spoils outside is mended afterwards."""
-    client = await connect(config.temporal)
+    client = await connect(config.temporal, converter_of(config.encryption))
     async with World(stack.stack) as world, aiohttp.ClientSession() as http:
         with reading(config) as database:
             yield Scene(

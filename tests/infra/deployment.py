@@ -55,6 +55,7 @@ class Deployment:
         env = self.stack.env
         wanted = {
             "api": ["ORDERS_API__KEYS"],
+            "encryption": ["ORDERS_ENCRYPTION__KEYS"],
             "webhooks": [name for name in env if re.fullmatch(r"ORDERS_WEBHOOKS__\w+__SECRETS", name)],
             "worker": [
                 "ORDERS_USERS__TOKEN_KEY",

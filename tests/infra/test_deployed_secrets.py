@@ -19,7 +19,7 @@ def canaries(deployment: Deployment) -> dict[str, str]:
         for name, value in values.items():
             parsed = json.loads(value) if value[:1] in "[{" else [value]
             for number, each in enumerate(parsed.values() if isinstance(parsed, dict) else parsed):
-                found[f"{name} {number}"] = each
+                found[f"{name} {number}"] = each["key"] if isinstance(each, dict) else each
     url = json.loads(
         deployment.fake.client("secretsmanager").get_secret_value(SecretId=f"{NAME}/{ENVIRONMENT}/database")[
             "SecretString"

@@ -30,6 +30,7 @@ from worker.contract.names import SEARCH_ATTRIBUTE_TYPES
 from worker.contract.reconciliation import ReconciliationResult
 from worker.domain.order import Order, OrderState
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 
 pytestmark = pytest.mark.infra
 
@@ -54,7 +55,7 @@ def read(worker: Container, order_id: str) -> Order | None:
 
 
 async def client_of(worker: Container) -> Client:
-    return await connect(worker.config.temporal)
+    return await connect(worker.config.temporal, converter_of(worker.config.encryption))
 
 
 async def test_the_deploy_task_converged_schedules_and_search_attributes(worker: Container) -> None:

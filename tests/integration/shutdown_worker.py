@@ -10,6 +10,7 @@ import sys
 import time
 
 from temporalio import activity
+from temporalio.converter import DataConverter
 from temporalio.exceptions import CancelledError
 
 from tests.integration.tiny_workflows import TinyActivity
@@ -56,7 +57,7 @@ async def main(address: str, namespace: str, grace: int) -> int:
         health_port=0,
         stuck_after_seconds=300,
     )
-    client = await connect(TemporalConfig(address=address, namespace=namespace, tls=False))
+    client = await connect(TemporalConfig(address=address, namespace=namespace, tls=False), DataConverter.default)
     lifetime.OVERDUE_SECONDS = 0.5
     executor = activity_executor(config)
     duties = ([TinyActivity], [polite, stubborn])

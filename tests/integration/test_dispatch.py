@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFailureError, WorkflowHandle
+from temporalio.converter import DataConverter
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import Worker
 
@@ -269,13 +270,17 @@ async def test_queues_are_checked(client: Client) -> None:
 
 async def test_a_server_that_is_away_is_told_within_the_bound() -> None:
     with pytest.raises(ProviderUnavailable, match="did not answer"):
-        await connect(TemporalConfig(address="127.0.0.1:9", namespace="default", tls=False), patience_seconds=0.5)
+        await connect(
+            TemporalConfig(address="127.0.0.1:9", namespace="default", tls=False),
+            DataConverter.default,
+            patience_seconds=0.5,
+        )
 
 
 async def test_the_sdks_own_metrics_can_be_read(temporal_server: str) -> None:
     runtime, read = telemetry_runtime()
     config = TemporalConfig(address=temporal_server, namespace="default", tls=False)
-    client = await connect(config, runtime=runtime)
+    client = await connect(config, DataConverter.default, runtime=runtime)
     await client.count_workflows()
     assert b'temporal_request_total{namespace="default",operation="CountWorkflowExecutions"' in read()
 

@@ -32,6 +32,7 @@ from functions.routes import table
 from functions.source_settings import SourceConfig, SourceSecret
 from tests.integration.answering_worker import answering
 from tests.integration.temporal_namespace import fresh_namespace
+from worker.contract.encryption import EncryptionConfig
 from worker.contract.settings import Secret
 from worker.contract.temporal_tls import TemporalConfig
 
@@ -74,6 +75,7 @@ def application(temporal: str, namespace: str) -> Iterator[Flask]:
     app = create_app(
         FunctionsConfig(
             temporal=TemporalConfig(address=temporal, namespace=namespace, tls=False),
+            encryption=EncryptionConfig(enabled=False, accept_clear=True, keys=()),
             api=ApiConfig(
                 deadline_ms=10_000,
                 max_in_flight=8,

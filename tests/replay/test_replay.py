@@ -11,6 +11,8 @@ from infra.local.layout import PROJECT
 from tests.replay.changed_workflow import ReportFirst
 from tests.replay.corpus import FOLDER, RECORD, activities_in, file_of, load, recorded
 from tests.replay.paths import PATHS
+from tests.replay.sealing import seal_within
+from tests.unit.test_sealing import OLD, config
 from tests.workflows.timeskipping import sandbox
 from worker.activities.alerts import AlertActivities
 from worker.activities.events import EventActivities
@@ -20,6 +22,7 @@ from worker.activities.refunds import RefundActivities
 from worker.activities.users import UserActivities
 from worker.contract.names import WorkflowType
 from worker.domain.errors import OrdersError
+from worker.temporal.codec import converter_of
 from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
 from worker.workflows.reconciliation import ReconciliationWorkflow
@@ -52,6 +55,23 @@ def replayer() -> Replayer:
 async def test_recorded_histories_replay(replayer: Replayer, file: Path) -> None:
     result = await replayer.replay_workflow(load(file), raise_on_replay_failure=False)
     assert result.replay_failure is None, STUCK.format(name=file.relative_to(FOLDER)) + str(result.replay_failure)
+
+
+@pytest.mark.parametrize("workflow", sorted(WorkflowType))
+async def test_sealed_they_replay_as_well(replayer: Replayer, workflow: WorkflowType) -> None:
+    """The corpus is in clear, so that people can read it: what is sealed differs in nothing that a workflow sees."""
+    converter = converter_of(config(("k1", OLD), accept_clear=False))
+    history = load(min((FOLDER / workflow).glob("*.json")))
+    await seal_within(history.events, converter)
+    knowing = Replayer(
+        workflows=WORKFLOWS,
+        workflow_runner=sandbox(),
+        workflow_failure_exception_types=[OrdersError],
+        data_converter=converter,
+    )
+    assert (await knowing.replay_workflow(history, raise_on_replay_failure=False)).replay_failure is None
+    unknowing = await replayer.replay_workflow(history, raise_on_replay_failure=False)
+    assert unknowing.replay_failure is not None
 
 
 def test_every_path_of_every_workflow_is_recorded() -> None:

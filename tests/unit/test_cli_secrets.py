@@ -23,7 +23,9 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsService]:
         monkeypatch.setenv("AWS_REGION", "eu-west-1")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        running.containers = {f"orders/dev/{name}" for name in ("temporal", "api", "webhooks", "worker", "database")}
+        running.containers = {
+            f"orders/dev/{name}" for name in ("temporal", "api", "encryption", "webhooks", "worker", "database")
+        }
         yield running
 
 
@@ -90,6 +92,10 @@ def test_what_is_missing_is_named_until_nothing_is(service: SecretsService) -> N
     orders("put", WEBHOOKS, "ORDERS_WEBHOOKS__STRIPE__SECRETS", given='["whsec_1"]')
     for key in ("USERS__TOKEN_KEY", "PROVIDER__API_KEY", "SHOP__ACCESS_TOKEN", "WAREHOUSE__SECRET", "WAREHOUSE__TOKEN"):
         orders("put", WORKER, f"ORDERS_{key}", given=VALUE)
+    with pytest.raises(NotFound, match="orders/dev/encryption: ORDERS_ENCRYPTION__KEYS"):
+        orders("check", "orders/dev")
+    assert orders("check", "orders/dev", "--clear").exit_code == 0
+    orders("put", "orders/dev/encryption", "ORDERS_ENCRYPTION__KEYS", given="[]")
     assert orders("check", "orders/dev").exit_code == 0
     with pytest.raises(NotFound, match="orders/dev/temporal: ORDERS_TEMPORAL__API_KEY"):
         orders("check", "orders/dev", "--api-key")

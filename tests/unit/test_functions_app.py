@@ -27,6 +27,7 @@ from functions.config import ApiConfig, FunctionsConfig, LoggingConfig
 from functions.routes import Auth, table
 from functions.source_settings import SourceConfig, SourceSecret
 from infra.local.freeports import free_port
+from worker.contract.encryption import EncryptionConfig
 from worker.contract.settings import ROOT, Secret
 from worker.contract.temporal_tls import TemporalConfig
 
@@ -48,6 +49,7 @@ def config(address: str) -> FunctionsConfig:
 
     return FunctionsConfig(
         temporal=TemporalConfig(address=address, namespace="default", tls=False),
+        encryption=EncryptionConfig(enabled=False, accept_clear=True, keys=()),
         api=ApiConfig(
             deadline_ms=2500,
             max_in_flight=4,

@@ -9,6 +9,7 @@ from functions.config import load
 from worker.contract.settings import ROOT, ConfigurationError
 
 DIGEST = "a" * 64
+PAYLOAD_KEY = '[{"id": "k1", "key": "dmlzaWJsZS1rZXktb2YtdGhpcnR5LXR3by1ieXRlcyE="}]'
 SECRETS = {
     "ORDERS_WEBHOOKS__SHOPIFY__SECRETS": '["shop-secret"]',
     "ORDERS_WEBHOOKS__STRIPE__SECRETS": '["whsec_new", "whsec_old"]',
@@ -18,7 +19,8 @@ SECRETS = {
 
 @pytest.fixture
 def variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name, value in {"ORDERS_ENV": "test", "ORDERS_API__KEYS": json.dumps({"demo": DIGEST}), **SECRETS}.items():
+    given = {"ORDERS_API__KEYS": json.dumps({"demo": DIGEST}), "ORDERS_ENCRYPTION__KEYS": PAYLOAD_KEY}
+    for name, value in {"ORDERS_ENV": "test", **given, **SECRETS}.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
 

@@ -29,6 +29,7 @@ SECRETS = {
     "ORDERS_SHOP__ACCESS_TOKEN": "shpat_visible_4",
     "ORDERS_WAREHOUSE__SECRET": "whsec_dmlzaWJsZTU=",
     "ORDERS_WAREHOUSE__TOKEN": "wh-visible-6",
+    "ORDERS_ENCRYPTION__KEYS": '[{"id": "k1", "key": "dmlzaWJsZS1rZXktb2YtdGhpcnR5LXR3by1ieXRlcyE="}]',
 }
 FUNCTION_SECRETS = {
     "ORDERS_API__KEYS": '{"client": "' + "ab" * 32 + '"}',
@@ -317,7 +318,7 @@ def test_each_deployable_reads_its_own_tables_only(variables: pytest.MonkeyPatch
     both = {field.name for field in dataclasses.fields(CONFIGS[0])} & {
         field.name for field in dataclasses.fields(CONFIGS[1])
     }
-    assert both == {"temporal", "logging"}
+    assert both == {"temporal", "encryption", "logging"}
     of_worker = {field.name for field in dataclasses.fields(CONFIGS[0])}
     of_functions = {field.name for field in dataclasses.fields(CONFIGS[1])}
     assert (of_worker - both) | {"deploy"} == functions.config.WORKER_ONLY

@@ -17,10 +17,13 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.converter import PayloadConverter
+from temporalio.converter import DataConverter, PayloadConverter
 
+from functions.payload_codec import SealingCodec
 from functions.start_request import payload, start_request
+from worker.contract.encryption import EncryptionConfig, SealingKey
 from worker.contract.events import ProviderEvent
+from worker.contract.settings import Secret
 
 ATTRIBUTES = TypedSearchAttributes(
     [
@@ -34,8 +37,16 @@ class Sent(Exception):
     """Stops the SDK where it would speak to a server."""
 
 
-async def as_the_sdk_writes_it(argument: Any, attributes: TypedSearchAttributes) -> StartWorkflowExecutionRequest:
-    client = await Client.connect("127.0.0.1:1", lazy=True, identity="tester", namespace="here")
+KEY = SealingKey(id="k1", key=Secret("dmlzaWJsZS1rZXktb2YtdGhpcnR5LXR3by1ieXRlcyE="))
+CODEC = SealingCodec(EncryptionConfig(enabled=True, accept_clear=False, keys=(KEY,)))
+
+
+async def as_the_sdk_writes_it(
+    argument: Any, attributes: TypedSearchAttributes, converter: DataConverter = DataConverter.default
+) -> StartWorkflowExecutionRequest:
+    client = await Client.connect(
+        "127.0.0.1:1", lazy=True, identity="tester", namespace="here", data_converter=converter
+    )
     sent: list[StartWorkflowExecutionRequest] = []
 
     async def take(request: StartWorkflowExecutionRequest, **_: object) -> None:
@@ -59,7 +70,9 @@ async def as_the_sdk_writes_it(argument: Any, attributes: TypedSearchAttributes)
     return sent[0]
 
 
-def ours(argument: Any, attributes: TypedSearchAttributes) -> StartWorkflowExecutionRequest:
+def ours(
+    argument: Any, attributes: TypedSearchAttributes, codec: SealingCodec | None = None
+) -> StartWorkflowExecutionRequest:
     return start_request(
         namespace="here",
         identity="tester",
@@ -73,7 +86,28 @@ def ours(argument: Any, attributes: TypedSearchAttributes) -> StartWorkflowExecu
         summary="stripe \u00e9",
         priority=Priority(priority_key=2, fairness_key="main"),
         search_attributes=attributes,
+        codec=codec,
     )
+
+
+async def opened(request: StartWorkflowExecutionRequest) -> StartWorkflowExecutionRequest:
+    """Open every payload that the codec seals; one in clear is an error."""
+    found = StartWorkflowExecutionRequest()
+    found.CopyFrom(request)
+    await CODEC.decode_wrapper(found.input)
+    for name, sealed in request.memo.fields.items():
+        found.memo.fields[name].CopyFrom((await CODEC.decode([sealed]))[0])
+    found.user_metadata.summary.CopyFrom((await CODEC.decode([request.user_metadata.summary]))[0])
+    return found
+
+
+def test_sealed_it_is_still_the_message_that_the_sdk_sends() -> None:
+    sdk = DataConverter(payload_codec=CODEC)
+    theirs = asyncio.run(as_the_sdk_writes_it("ada@shop.example", ATTRIBUTES, sdk))
+    mine = ours("ada@shop.example", ATTRIBUTES, CODEC)
+    assert b"ada@" not in mine.SerializeToString()
+    theirs.request_id = mine.request_id
+    assert asyncio.run(opened(mine)) == asyncio.run(opened(theirs))
 
 
 @pytest.mark.parametrize("attributes", [TypedSearchAttributes.empty, ATTRIBUTES], ids=["none", "some"])

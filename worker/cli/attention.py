@@ -14,6 +14,7 @@ from worker.domain.stuck import StuckStep
 from worker.gateways.clock import SystemClock
 from worker.services.stuck import StuckSteps
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 from worker.temporal.failing_tasks import FailingTask, failing_tasks
 
 
@@ -73,7 +74,7 @@ def _from_books(config: WorkerConfig, limit: int) -> tuple[list[StuckStep], list
 
 
 async def _from_temporal(config: WorkerConfig, limit: int) -> list[FailingTask] | None:
-    return await failing_tasks(await connect(config.temporal), limit)
+    return await failing_tasks(await connect(config.temporal, converter_of(config.encryption)), limit)
 
 
 def _of_step(step: StuckStep) -> Matter:

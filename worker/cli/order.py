@@ -13,6 +13,7 @@ from worker.contract.orders import CancelOrder
 from worker.domain.errors import NotFound
 from worker.domain.money import Money
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 from worker.temporal.operations import cancel_order
 
 
@@ -99,7 +100,7 @@ def cancel(order_id: str, reason: str) -> None:
     request = CancelOrder(request_id=f"cli-{uuid.uuid4().hex}", requested_by=getpass.getuser(), reason=reason)
 
     async def go() -> str:
-        client = await connect(config.temporal)
+        client = await connect(config.temporal, converter_of(config.encryption))
         answer = await cancel_order(client, config.shop.name, order_id, request)
         return f"{answer.outcome}: order {order_id} is {answer.state}"
 

@@ -23,6 +23,7 @@ from worker.reports.terminal import show as show_report
 from worker.services.ports import StatementFile
 from worker.services.reporting import run_record
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 from worker.temporal.operations import run_reconciliation
 
 
@@ -150,7 +151,7 @@ async def reconcile(
     config: WorkerConfig, request: Reconcile, window: str, shown: Callable[[Progress], None] | None = None
 ) -> ReconciliationResult:
     """Start a reconciliation through Temporal and wait for its result."""
-    client = await connect(config.temporal)
+    client = await connect(config.temporal, converter_of(config.encryption))
     workflow_id = reconciliation_workflow_id(request.shop, request.provider, window)
     return await run_reconciliation(client, request, workflow_id, tell=shown)
 

@@ -16,6 +16,7 @@ from worker.services.ports import Run, Transaction
 from worker.services.run_result import Difference, differences, stored_document
 from worker.services.verification import Verification
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 from worker.temporal.operations import watch_reconciliation
 
 
@@ -90,7 +91,9 @@ def watch(run: str, *, as_json: bool) -> None:
     workflow_id = run if "/" in run else _workflow_of(config, run)
 
     async def go() -> ReconciliationResult:
-        return await watch_reconciliation(await connect(config.temporal), workflow_id, tell)
+        return await watch_reconciliation(
+            await connect(config.temporal, converter_of(config.encryption)), workflow_id, tell
+        )
 
     result = asyncio.run(go())
     if as_json:

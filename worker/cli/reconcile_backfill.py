@@ -18,6 +18,7 @@ from worker.domain.finding import Verdict
 from worker.domain.window import Span
 from worker.services.ports import Run, source_of
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 from worker.temporal.operations import run_reconciliation
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -109,6 +110,6 @@ async def _run(config: WorkerConfig, span: Span, mode: str, *, progress: bool) -
         requested_by="backfill",
         mode=mode,
     )
-    client = await connect(config.temporal)
+    client = await connect(config.temporal, converter_of(config.encryption))
     workflow_id = reconciliation_workflow_id(request.shop, request.provider, f"{span}-{mode}-backfill")
     return await run_reconciliation(client, request, workflow_id, again=True, tell=tell if progress else None)

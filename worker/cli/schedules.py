@@ -12,6 +12,7 @@ from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import WorkerConfig, load
 from worker.temporal import schedule_control, schedules
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 
 T = TypeVar("T")
 
@@ -128,7 +129,7 @@ async def _plan(client: Client, config: WorkerConfig) -> list[schedules.Change]:
 
 def _with_client(config: WorkerConfig, work: Callable[[Client], Awaitable[T]]) -> T:
     async def go() -> T:
-        return await work(await connect(config.temporal))
+        return await work(await connect(config.temporal, converter_of(config.encryption)))
 
     return asyncio.run(go())
 

@@ -25,16 +25,18 @@ CONTENTS = {
         "ORDERS_WAREHOUSE__TOKEN",
     ),
     "database": ("ORDERS_DATABASE__URL",),
+    "encryption": ("ORDERS_ENCRYPTION__KEYS",),
 }
 """What belongs into each secret of an environment, by the last part of its name (infra/aws/bootstrap makes them)."""
 
-_BY_PEOPLE = ("api", "webhooks", "worker")
+_BY_PEOPLE = ("api", "encryption", "webhooks", "worker")
 """Secrets without which an environment does not start; `temporal` depends on how its server knows us, `database` is
-written by `orders deploy run`."""
+written by `orders deploy run`, `encryption` by `orders keys`."""
 
 _READERS = {
     "api": "the functions take it over within five minutes",
     "webhooks": "the functions take it over within five minutes",
+    "encryption": "the functions take it over within five minutes; restart the worker's services",
     "temporal": "the functions take it over within five minutes; restart the worker's services",
     "worker": "restart the worker's services to take it over: aws ecs update-service --force-new-deployment",
     "database": "restart the worker's services to take it over: aws ecs update-service --force-new-deployment",
@@ -107,11 +109,12 @@ def list_keys(secret: str, *, as_json: bool) -> None:
 @click.argument("environment")
 @click.option("--mtls", is_flag=True, help="Temporal knows us by a certificate.")
 @click.option("--api-key", is_flag=True, help="Temporal knows us by an API key.")
-def check(environment: str, *, mtls: bool, api_key: bool) -> None:
+@click.option("--clear", is_flag=True, help="Payloads are not encrypted there.")
+def check(environment: str, *, mtls: bool, api_key: bool, clear: bool) -> None:
     """Tell what an environment (orders/dev) still lacks before it can be applied; exits 5 when something is missing."""
     from worker.gateways.secrets_manager import SecretsManager  # noqa: PLC0415 - the AWS library
 
-    wanted = {name: CONTENTS[name] for name in _BY_PEOPLE}
+    wanted = {name: CONTENTS[name] for name in _BY_PEOPLE if not (clear and name == "encryption")}
     if mtls:
         wanted["temporal"] = CONTENTS["temporal"][1:]
     if api_key:

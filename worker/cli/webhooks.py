@@ -19,6 +19,7 @@ from worker.contract.events import ProviderEvent
 from worker.domain.errors import Conflict, InvalidInput, NotFound, ProviderUnavailable
 from worker.services.ports import InboxEntry
 from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
 from worker.temporal.replay import event_of, replay
 
 MOST = 1000
@@ -205,4 +206,4 @@ def _one(config: WorkerConfig, event_id: str, source: str | None) -> InboxEntry:
 
 
 async def _with_client(config: WorkerConfig, work: Callable[[Client], Any]) -> Any:
-    return await work(await connect(config.temporal))
+    return await work(await connect(config.temporal, converter_of(config.encryption)))

@@ -31,6 +31,11 @@ def user_workflow_id(user_id: str) -> str:
     return _join("user", user_id)
 
 
+def user_of(workflow_id: str) -> str | None:
+    """Return whose workflow this is, None for one that is no user's."""
+    return workflow_id.removeprefix("user/") if workflow_id.startswith("user/") else None
+
+
 def event_workflow_id(source: str, event_id: str) -> str:
     """Return the id of the one workflow an outside event has: `event/{source}/{event_id}`."""
     return _join("event", source, event_id)

@@ -25,5 +25,5 @@ class UserStatus:
 
     user_id: str
     state: str
-    """`pending`, `active` or `expired`."""
+    """`pending`, `active`, `expired` or `erased`."""
     mails_sent: int = 0

@@ -6,6 +6,7 @@
         InvalidStatement      a statement file cannot be read as the format it claims
       Conflict                the thing exists in another shape, or its state forbids the step
       NotFound                the thing is not (yet) there
+        Erased                it was there, and was made unreadable for good
       PaymentDeclined         the provider said no for good
       PaymentNeedsCustomer    the provider wants the customer to act first
       ProviderRejected        an outside system refused the request; it will refuse it again
@@ -61,6 +62,13 @@ class NotFound(OrdersError):
 
     code = "not_found"
     retryable = True
+
+
+class Erased(NotFound):
+    """Personal data that was erased on request: there is nothing to read, now or later."""
+
+    code = "erased"
+    retryable = False
 
 
 class PaymentDeclined(OrdersError):

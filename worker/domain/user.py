@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+USERS_KEY = "user."
+"""Begins the id of a user's own key; ids of the settings' keys have no dot."""
+
 
 class UserState(StrEnum):
     """Where a user's registration stands."""
@@ -11,6 +14,8 @@ class UserState(StrEnum):
     PENDING = "pending"
     ACTIVE = "active"
     EXPIRED = "expired"
+    ERASED = "erased"
+    """Only the id is left, so that it is never given to somebody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,3 +27,8 @@ class User:
     state: UserState
     registered_at: datetime
     confirmed_at: datetime | None = None
+
+
+def is_users_key(key_id: str) -> bool:
+    """Tell a user's own key from one of the settings by its id."""
+    return key_id.startswith(USERS_KEY)

@@ -153,6 +153,19 @@ USERS = _table(
     _required("updated_at", UtcDateTime),
 )
 
+USER_KEYS = _table(
+    "user_keys",
+    _key("key_id", _WORD),
+    _required("user_id", _ID),
+    # Base64, and no text once it was dropped; what wraps it is named, and is empty then, too.
+    _required("wrapped", String(255)),
+    _required("wrapped_with", _WORD),
+    _required("made_at", UtcDateTime),
+    Column("dropped_at", UtcDateTime),
+    UniqueConstraint("user_id", name="user_keys_once"),
+    Index("user_keys_by_wrapping", "wrapped_with", "key_id"),
+)
+
 RUNS = _table(
     "runs",
     _key("run_id", _ID),

@@ -16,6 +16,7 @@ from worker.repositories.runs import MysqlRunStore
 from worker.repositories.shipments import MysqlShipmentStore
 from worker.repositories.statements import MysqlStatementStore
 from worker.repositories.stuck import MysqlStuckStore
+from worker.repositories.user_keys import MysqlUserKeyStore
 from worker.repositories.users import MysqlUserStore
 
 
@@ -49,6 +50,11 @@ class MysqlTransaction:
     def users(self) -> MysqlUserStore:
         """The users store."""
         return MysqlUserStore(self._connection)
+
+    @cached_property
+    def user_keys(self) -> MysqlUserKeyStore:
+        """The store of users' own keys."""
+        return MysqlUserKeyStore(self._connection)
 
     @cached_property
     def runs(self) -> MysqlRunStore:

@@ -20,6 +20,11 @@ _MOVE = (
         confirmed_at=func.coalesce(USERS.c.confirmed_at, bindparam("confirmed", type_=USERS.c.confirmed_at.type)),
     )
 )
+_ERASE = (
+    update(USERS)
+    .where(USERS.c.user_id == bindparam("of_user"), USERS.c.state != UserState.ERASED.value)
+    .values(email="", state=UserState.ERASED.value, updated_at=bindparam("at"))
+)
 
 
 class MysqlUserStore:
@@ -63,3 +68,7 @@ class MysqlUserStore:
             "confirmed": at if to is UserState.ACTIVE else None,
         }
         return self._connection.execute(_MOVE, values).rowcount == 1
+
+    def erase(self, user_id: str, at: datetime) -> bool:
+        """Remove the address and end in `erased`, whatever the state; False when that was done before."""
+        return self._connection.execute(_ERASE, {"of_user": user_id, "at": at}).rowcount == 1

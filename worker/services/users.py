@@ -10,25 +10,34 @@ import hmac
 from datetime import datetime
 
 from worker.contract.users import RegisterUser
-from worker.domain.errors import NotFound
+from worker.domain.errors import Erased, NotFound
 from worker.domain.user import User, UserState
 from worker.services.ports import Clock, Database, MailGateway, Transaction
+from worker.services.user_keys import UserKeys
 
 
 class UserService:
     """The registration process over its ports."""
 
     def __init__(
-        self, database: Database, mail: MailGateway, clock: Clock, *, token_key: bytes, confirm_url: str
+        self,
+        database: Database,
+        mail: MailGateway,
+        clock: Clock,
+        *,
+        token_key: bytes,
+        confirm_url: str,
+        keys: UserKeys | None = None,
     ) -> None:
         self._database = database
         self._mail = mail
         self._clock = clock
         self._key = token_key
         self._confirm_url = confirm_url
+        self._keys = keys
 
     def register(self, request: RegisterUser) -> UserState:
-        """Write the user down as pending; return the state of the user of that id."""
+        """Write the user down as pending, with a key of their own; return the state of the user of that id."""
         user = User(
             user_id=request.user_id,
             email=request.email,
@@ -37,7 +46,8 @@ class UserService:
         )
 
         def work(tx: Transaction) -> UserState:
-            tx.users.add(user)
+            if tx.users.add(user) and self._keys is not None:
+                self._keys.make(tx, user.user_id, user.registered_at)
             stored = tx.users.get(request.user_id)
             return stored.state if stored else UserState.PENDING
 
@@ -57,8 +67,10 @@ class UserService:
         )
 
     def confirm(self, user_id: str, token_sha256: str) -> bool:
-        """Activate the user if the token is theirs; return whether it was. Raises NotFound."""
+        """Activate the user if the token is theirs; return whether it was. Raises NotFound, Erased."""
         user = self._user(user_id)
+        if user.state is UserState.ERASED:
+            raise Erased(f"user {user_id} was erased")
         expected = hashlib.sha256(self.token(user).encode()).hexdigest()
         if not hmac.compare_digest(expected, token_sha256):
             return False

@@ -12,6 +12,7 @@ import time
 from datetime import timedelta
 
 from temporalio.client import Client
+from temporalio.converter import DataConverter
 from temporalio.runtime import Runtime
 from temporalio.service import RetryConfig, RPCError, TLSConfig
 
@@ -36,13 +37,14 @@ _log = logging.getLogger(__name__)
 
 async def connect(
     config: TemporalConfig,
+    converter: DataConverter,
     *,
     identity: str | None = None,
     lazy: bool = False,
     runtime: Runtime | None = None,
     patience_seconds: float = FIRST_CONNECT_SECONDS,
 ) -> Client:
-    """Return a connected client.
+    """Return a connected client that seals and opens payloads as `converter` does (see `codec.converter_of`).
 
     `lazy` returns at once and connects with the first call; a lazy client cannot carry workers. `identity` is how
     the server's histories name this process (default: `{pid}@{host}`). Raises ProviderUnavailable when the server
@@ -61,6 +63,7 @@ async def connect(
                     identity=identity or default_identity(),
                     lazy=lazy,
                     runtime=runtime,
+                    data_converter=converter,
                     retry_config=_RETRIES,
                     connect_timeout=_CONNECT_TIMEOUT,
                 )

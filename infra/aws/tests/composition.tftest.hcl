@@ -37,8 +37,8 @@ run "by_default_it_is_secure" {
   }
 
   assert {
-    condition     = length(local.function_secrets["webhooks"]) == 2 && length(local.function_secrets["api"]) == 2
-    error_message = "a function reads the secrets of what it serves, and Temporal's"
+    condition     = length(local.function_secrets["webhooks"]) == 3 && length(local.function_secrets["api"]) == 3
+    error_message = "a function reads the secrets of what it serves, Temporal's, and the keys of payloads"
   }
 
   assert {
@@ -78,8 +78,27 @@ run "temporal_without_anything" {
   }
 
   assert {
-    condition     = length(local.function_secrets["webhooks"]) == 1
+    condition     = length(local.function_secrets["webhooks"]) == 2 && !contains(keys(local.encryption_environment), "ORDERS_ENCRYPTION__ENABLED")
     error_message = "a function that reads an empty container would not start"
+  }
+}
+
+run "payloads_in_clear" {
+  command = plan
+
+  variables {
+    temporal                   = { address = "127.0.0.1:7233", namespace = "default", auth = "none" }
+    payload_encryption_enabled = false
+  }
+
+  assert {
+    condition     = length(local.encryption_secrets) == 0 && length(local.function_secrets["webhooks"]) == 1
+    error_message = "nothing reads a container that may be empty"
+  }
+
+  assert {
+    condition     = local.encryption_environment["ORDERS_ENCRYPTION__ENABLED"] == "false"
+    error_message = "it is said, or nothing would start"
   }
 }
 

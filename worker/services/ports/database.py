@@ -10,7 +10,7 @@ from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
 from worker.services.ports.reconciliation import BankStore, BreakStore, RunStore, StatementStore
 from worker.services.ports.repairs import RepairStore
 from worker.services.ports.stuck import StuckStore
-from worker.services.ports.users import UserStore
+from worker.services.ports.users import UserKeyStore, UserStore
 
 T = TypeVar("T")
 
@@ -41,6 +41,11 @@ class Transaction(Protocol):
     @property
     def users(self) -> UserStore:
         """The users store."""
+        ...
+
+    @property
+    def user_keys(self) -> UserKeyStore:
+        """The store of users' own keys."""
         ...
 
     @property

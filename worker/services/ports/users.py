@@ -1,9 +1,21 @@
-"""The store of users."""
+"""The stores of users and of their keys."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from worker.domain.user import User, UserState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredKey:
+    """A user's own key as it is kept: `wrapped` (base64) by the key of the settings that `wrapped_with` names."""
+
+    key_id: str
+    user_id: str
+    wrapped: str
+    wrapped_with: str
+    dropped: bool = False
 
 
 class UserStore(Protocol):
@@ -19,4 +31,36 @@ class UserStore(Protocol):
 
     def move(self, user_id: str, expected: UserState, to: UserState, at: datetime) -> bool:
         """Change the state if it is `expected`; return whether it was."""
+        ...
+
+    def erase(self, user_id: str, at: datetime) -> bool:
+        """Remove the address and end in `erased`, whatever the state; False when that was done before."""
+        ...
+
+
+class UserKeyStore(Protocol):
+    """Users' own keys, at most one each."""
+
+    def add(self, key: StoredKey, at: datetime) -> bool:
+        """Insert; False when the user has one, or had."""
+        ...
+
+    def of_user(self, user_id: str) -> StoredKey | None:
+        """Return the user's key or None."""
+        ...
+
+    def by_id(self, key_id: str) -> StoredKey | None:
+        """Return a key by its id or None."""
+        ...
+
+    def drop(self, user_id: str, at: datetime) -> bool:
+        """Forget the user's key; False when there is none, or none any more."""
+        ...
+
+    def wrapped_otherwise(self, current: str, most: int) -> list[StoredKey]:
+        """Return keys that another key than `current` wraps, at most so many."""
+        ...
+
+    def wrap(self, key_id: str, wrapped: str, by: str) -> None:
+        """Store the same key, wrapped anew; one that was dropped stays dropped."""
         ...

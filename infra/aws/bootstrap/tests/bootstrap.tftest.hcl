@@ -47,8 +47,8 @@ run "by_default" {
   }
 
   assert {
-    condition     = toset(keys(output.secret_arns)) == toset(["dev", "prod"]) && alltrue([for each in output.secret_arns : length(each) == 5])
-    error_message = "five secrets for each environment"
+    condition     = toset(keys(output.secret_arns)) == toset(["dev", "prod"]) && alltrue([for each in output.secret_arns : length(each) == 6])
+    error_message = "six secrets for each environment"
   }
 
   assert {

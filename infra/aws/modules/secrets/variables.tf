@@ -13,11 +13,12 @@ variable "containers" {
   description = "The secrets to make, by name, and what each holds."
   type        = map(string)
   default = {
-    temporal = "The connection to Temporal: an API key, or a client certificate and its key"
-    api      = "Digests of the keys of API clients"
-    webhooks = "Signing secrets of the senders of webhooks"
-    worker   = "Keys of the provider, the shop and the warehouse, and the key of confirmation tokens"
-    database = "The application's connection to the database; the deploy task writes it"
+    temporal   = "The connection to Temporal: an API key, or a client certificate and its key"
+    api        = "Digests of the keys of API clients"
+    encryption = "Keys that encrypt what is sent to Temporal, the current one first"
+    webhooks   = "Signing secrets of the senders of webhooks"
+    worker     = "Keys of the provider, the shop and the warehouse, and the key of confirmation tokens"
+    database   = "The application's connection to the database; the deploy task writes it"
   }
   nullable = false
 

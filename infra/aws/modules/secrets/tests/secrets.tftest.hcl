@@ -11,7 +11,7 @@ run "five_empty_containers" {
   command = plan
 
   assert {
-    condition     = toset([for secret in aws_secretsmanager_secret.this : secret.name]) == toset(["orders/test/api", "orders/test/database", "orders/test/temporal", "orders/test/webhooks", "orders/test/worker"])
+    condition     = toset([for secret in aws_secretsmanager_secret.this : secret.name]) == toset(["orders/test/api", "orders/test/database", "orders/test/encryption", "orders/test/temporal", "orders/test/webhooks", "orders/test/worker"])
     error_message = "named after the environment"
   }
 
@@ -21,7 +21,7 @@ run "five_empty_containers" {
   }
 
   assert {
-    condition     = toset(keys(output.secret_arns)) == toset(["api", "database", "temporal", "webhooks", "worker"])
+    condition     = toset(keys(output.secret_arns)) == toset(["api", "database", "encryption", "temporal", "webhooks", "worker"])
     error_message = "found by their short names"
   }
 }

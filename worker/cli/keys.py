@@ -1,0 +1,144 @@
+"""`orders keys`: payload keys follow one another without anybody seeing one, and without anything unreadable.
+
+A key goes through three states, each taken over by functions and worker before the next step is made:
+
+    add     drawn, last in the list: everybody can open with it, nobody seals with it yet
+    use     first in the list: everybody seals with it; the others still open what they sealed
+    drop    given up, once nothing that is kept needs it: whatever it alone sealed is lost for good
+
+Users' own keys are kept wrapped by the key that seals; `rewrap` has them follow.
+"""
+
+import base64
+import json
+import secrets
+from datetime import UTC, datetime
+
+import click
+
+from worker.cli.options import consent, yes_option
+from worker.cli.output import as_json, print_json, print_table
+from worker.contract.sealing import KEY_BYTES
+from worker.domain.errors import Conflict, InvalidInput, NotFound
+
+VARIABLE = "ORDERS_ENCRYPTION__KEYS"
+KIND = "encryption"
+_NEXT = "wait until the functions have it (five minutes) and restart the worker's services, before the next step"
+
+Keys = list[dict[str, str]]
+
+
+@click.group()
+def command() -> None:
+    """Payload keys: in a deployed environment's secret (orders/dev/encryption), and what is wrapped by them."""
+
+
+@command.command("list")
+@click.argument("secret")
+@as_json
+def list_keys(secret: str, *, as_json: bool) -> None:
+    """List the ids of the keys, the one that seals first; never a key."""
+    ids = [held["id"] for held in _Held(secret).keys]
+    if as_json:
+        print_json({"secret": secret, "keys": ids})
+        return
+    print_table(
+        secret, ["key", "does"], [(name, "opens" if place else "seals, opens") for place, name in enumerate(ids)]
+    )
+
+
+@command.command()
+@click.argument("secret")
+def add(secret: str) -> None:
+    """Draw a key and add it last: it opens everywhere before it seals anywhere. The first one seals at once."""
+    held = _Held(secret)
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    ids = {one["id"] for one in held.keys}
+    name = next(name for name in (today, *(f"{today}-{number}" for number in range(2, 1000))) if name not in ids)
+    drawn = {"id": name, "key": base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}
+    held.write([*held.keys, drawn])
+    if ids:
+        click.echo(f"{secret}: {name} added; {_NEXT}: orders keys use {secret} {name}")
+    else:
+        click.echo(f"{secret}: {name} added, the first: it seals")
+
+
+@command.command()
+@click.argument("secret")
+@click.argument("key_id")
+def use(secret: str, key_id: str) -> None:
+    """Seal with this key from now on; the others still open."""
+    held = _Held(secret)
+    chosen = held.one(key_id)
+    if held.keys[0] is chosen:
+        raise Conflict(f"{key_id} seals already")
+    held.write([chosen, *(other for other in held.keys if other is not chosen)])
+    click.echo(f"{secret}: {key_id} seals from now on; {_NEXT}: orders keys rewrap")
+
+
+@command.command()
+@click.argument("secret")
+@click.argument("key_id")
+@yes_option
+def drop(secret: str, key_id: str, *, yes: bool) -> None:
+    """Give up a key, and with it whatever it alone sealed. Never the one that seals.
+
+    Not before `orders keys rewrap` was run, the schedules were applied, every workflow that was open when it stopped
+    sealing has ended, and the namespace's retention has passed since.
+    """
+    held = _Held(secret)
+    chosen = held.one(key_id)
+    if held.keys[0] is chosen:
+        raise Conflict(f"{key_id} seals: let another one do so first (orders keys use)")
+    consent(f"Give up {key_id}? What it sealed cannot be read any more.", yes=yes, dry_run=False)
+    held.write([other for other in held.keys if other is not chosen])
+    click.echo(f"{secret}: {key_id} is given up; its previous version keeps it until it is overwritten once more")
+
+
+@command.command()
+def rewrap() -> None:
+    """Wrap users' own keys, in the database of the settings, with the key that seals; before an older one is dropped."""
+    from worker.config import load  # noqa: PLC0415 - the other commands need no settings, and no database
+    from worker.connections import reading, user_keys_of  # noqa: PLC0415
+
+    config = load()
+    with reading(config) as database:
+        keys = user_keys_of(config.encryption, database)
+        if keys is None:
+            raise Conflict("there is no payload key, so users have no keys of their own")
+        click.echo(f"{keys.wrap_anew()} keys of users wrapped anew with {config.encryption.keys[0].id}")
+
+
+class _Held:
+    """The keys of a secret as they were read, and the way to write others over them."""
+
+    def __init__(self, secret: str) -> None:
+        from worker.gateways.secrets_manager import SecretsManager  # noqa: PLC0415 - the AWS library
+
+        if KIND not in secret.rpartition("/")[2]:
+            raise InvalidInput(f"payload keys are in the secret NAME/ENVIRONMENT/{KIND}")
+        self._secret = secret
+        self._vault = SecretsManager()
+        self._found = self._vault.read(secret)
+        self.keys: Keys = _keys(self._found.values.get(VARIABLE, "[]"), secret)
+
+    def one(self, key_id: str) -> dict[str, str]:
+        """Return a key by its id. Raises NotFound."""
+        for held in self.keys:
+            if held["id"] == key_id:
+                return held
+        raise NotFound(f"{self._secret} has no key {key_id}; `orders keys list {self._secret}` shows them")
+
+    def write(self, keys: Keys) -> None:
+        """Put these keys in the place of those. Raises Conflict when somebody else wrote meanwhile."""
+        self._vault.write(self._secret, {**self._found.values, VARIABLE: json.dumps(keys)}, over=self._found.version)
+
+
+def _keys(text: str, secret: str) -> Keys:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(one, dict) and set(one) == {"id", "key"} for one in found):
+        raise Conflict(f"{secret}: {VARIABLE} is no list of keys like [{{'id': ..., 'key': ...}}]")
+    return found
