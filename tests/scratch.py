@@ -5,19 +5,34 @@ machine, which no test makes, would lose it. Whoever sets TMPDIR decides for the
 """
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it, as in any folder for what is temporary
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 ENOUGH = 6 * 2**30
 """Bytes: what the whole suite writes (1.5 GB), its processes, and some to spare."""
 
 
 def settle() -> None:
-    """Let this process and those it starts make their temporary files in memory, if that is possible."""
-    if "TMPDIR" not in os.environ and _is_suitable(MEMORY):
-        os.environ["TMPDIR"] = str(MEMORY)
-        tempfile.tempdir = None
+    """Let this process and those it starts make their temporary files in memory, if that is possible.
+
+    What an earlier session has left, because it failed or was killed, can be looked at until the next one begins.
+    """
+    if "TMPDIR" in os.environ or not _is_suitable(MEMORY):
+        return
+    ours = MEMORY / f"orders-tests-{os.getuid()}"
+    # Others may pass, since some tests run programs as another user, but not look.
+    ours.mkdir(mode=0o711, exist_ok=True)
+    if ours.stat().st_uid != os.getuid():
+        return
+    for earlier in ours.iterdir():
+        if not Path("/proc", earlier.name).exists():
+            shutil.rmtree(earlier, ignore_errors=True)
+    folder = ours / str(os.getpid())
+    folder.mkdir(exist_ok=True)
+    os.environ["TMPDIR"] = str(folder)
+    tempfile.tempdir = None
 
 
 def _is_suitable(folder: Path) -> bool:
