@@ -5,6 +5,7 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
@@ -17,8 +18,10 @@ from temporalio.worker import Replayer, Worker
 from tests.integration.confiding_workflow import Confiding, Failing, blab, confide
 from tests.integration.temporal_namespace import fresh_namespace
 from tests.workflows.timeskipping import sandbox
+from worker.config import ScheduleConfig
 from worker.contract.encryption import EncryptionConfig, SealingKey
 from worker.contract.settings import Secret
+from worker.temporal import schedules
 from worker.temporal.codec import converter_of
 from worker.temporal.forgetting import forget
 
@@ -26,16 +29,16 @@ CANARY = "ada@canary.example"
 QUEUE = "sealed"
 
 
-def config(*names: str, enabled: bool = True) -> EncryptionConfig:
-    """Settings with a key for each name, made of the name."""
+def config(*names: str, accept_clear: bool = True) -> EncryptionConfig:
+    """Return settings with a key for each name, made of the name."""
     keys = (SealingKey(id=name, key=Secret(base64.b64encode(name.encode().ljust(32, b".")).decode())) for name in names)
-    return EncryptionConfig(enabled=enabled, accept_clear=True, keys=tuple(keys))
+    return EncryptionConfig(enabled=True, accept_clear=accept_clear, keys=tuple(keys))
 
 
-def with_keys(client: Client, *names: str, enabled: bool = True) -> Client:
+def with_keys(client: Client, *names: str, accept_clear: bool = True) -> Client:
     """Return the same connection with other keys."""
     settings = client.config()
-    settings["data_converter"] = converter_of(config(*names, enabled=enabled))
+    settings["data_converter"] = converter_of(config(*names, accept_clear=accept_clear))
     return Client(**settings)
 
 
@@ -98,7 +101,8 @@ async def told(client: Client, handle: WorkflowHandle[Confiding, list[str]]) -> 
 
 
 async def test_everybody_with_the_key_reads_it_and_the_server_keeps_none_of_it(client: Client) -> None:
-    sealed = with_keys(client, "key-one")
+    # Nothing in clear is accepted: so all of it is sealed, what the SDK writes on its own included.
+    sealed = with_keys(client, "key-one", accept_clear=False)
     async with working(sealed):
         handle = await started(sealed, CANARY)
         heard = await told(sealed, handle)
@@ -179,3 +183,47 @@ async def test_what_is_forgotten_is_gone_and_nothing_else_is(client: Client) -> 
         with pytest.raises(RPCError, match="not found"):
             await kept(client, forgotten)
         assert b"key-one" in await kept(client, client.get_workflow_handle("user/other"))
+
+
+async def test_what_was_put_there_in_clear_is_not_taken_for_ours(client: Client) -> None:
+    """Whoever reaches Temporal but has no key starts no workflow of ours, and signals none."""
+    sealed = with_keys(client, "key-one", accept_clear=False)
+    forged = await started(client, CANARY, "forged")
+    async with working(sealed):
+
+        async def refused() -> bool:
+            history = await forged.fetch_history()
+            return any(event.HasField("workflow_task_failed_event_attributes") for event in history.events)
+
+        async with asyncio.timeout(20):
+            while not await refused():
+                await asyncio.sleep(0.1)
+
+
+async def test_schedules_are_sealed_anew_when_another_key_seals(client: Client) -> None:
+    """Each run gets the schedule's own bytes: an older key could never be dropped otherwise."""
+    declared = [
+        ScheduleConfig(
+            id="reconcile-sealed",
+            shop="main",
+            provider="stripe",
+            interval_seconds=86400,
+            offset_seconds=0,
+            overlap="buffer_one",
+            catchup_seconds=600,
+            jitter_seconds=0,
+        )
+    ]
+    defaults = SimpleNamespace(repair=True)
+
+    async def planned(of: Client) -> tuple[str, list[str]]:
+        (change,) = await schedules.plan(of, declared, defaults)
+        await schedules.apply(of, [change])
+        return str(change.action), [field.name for field in change.fields]
+
+    before, after = with_keys(client, "key-one"), with_keys(client, "key-two", "key-one")
+    assert (await planned(before))[0] == "create"
+    assert await planned(before) == ("unchanged", [])
+    assert await planned(after) == ("update", ["sealed_with"])
+    assert await planned(with_keys(client, "key-two")) == ("unchanged", [])
+    await client.get_schedule_handle("reconcile-sealed").delete()
