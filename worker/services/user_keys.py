@@ -42,19 +42,26 @@ class UserKeys:
         tx.user_keys.add(key, at)
 
     def of_user(self, user_id: str) -> Key | None:
-        """Return the key of a user, None for one who has none. Raises Erased, DatabaseUnavailable."""
-        return self._recent(f"user/{user_id}") or self._opened(
-            self._database.transact(lambda tx: tx.user_keys.of_user(user_id)), f"user/{user_id}"
-        )
+        """Return the key of a user, None for one who has none (yet, or any more). Raises DatabaseUnavailable."""
+        name = f"user/{user_id}"
+        recent = self._recent(name)
+        if recent is not None:
+            return recent
+        stored = self._database.transact(lambda tx: tx.user_keys.of_user(user_id))
+        # An id that was erased may be registered again, which ends at once: that is said under the settings' key.
+        return self._opened(stored, name) if stored is not None and not stored.dropped else None
 
     def by_id(self, key_id: str) -> Key:
         """Return a key by its id. Raises Erased, UnknownKeyError, DatabaseUnavailable."""
-        found = self._recent(key_id) or self._opened(
-            self._database.transact(lambda tx: tx.user_keys.by_id(key_id)), key_id
-        )
-        if found is None:
+        recent = self._recent(key_id)
+        if recent is not None:
+            return recent
+        stored = self._database.transact(lambda tx: tx.user_keys.by_id(key_id))
+        if stored is None:
             raise UnknownKeyError(key_id)
-        return found
+        if stored.dropped:
+            raise Erased(f"user {stored.user_id} was erased: what the key {key_id} sealed cannot be read any more")
+        return self._opened(stored, key_id)
 
     def wrap_anew(self) -> int:
         """Wrap by the current key of the settings what another one wraps; return how many. Before one is given up."""
@@ -72,13 +79,7 @@ class UserKeys:
             self._database.transact(work)
             done += len(anew)
 
-    def _opened(self, stored: StoredKey | None, name: str) -> Key | None:
-        if stored is None:
-            return None
-        if stored.dropped:
-            raise Erased(
-                f"user {stored.user_id} was erased: what the key {stored.key_id} sealed cannot be read any more"
-            )
+    def _opened(self, stored: StoredKey, name: str) -> Key:
         key = Key(stored.key_id, self._unwrapped(stored), self._cipher)
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()

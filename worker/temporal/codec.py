@@ -15,8 +15,8 @@ Runs in the worker's own event loop, outside the sandbox; looking up a user's ke
 import asyncio
 import copy
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Protocol, Self, TypeVar
+from collections.abc import Sequence
+from typing import Protocol, Self
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio.api.common.v1 import Payload
@@ -32,11 +32,9 @@ from temporalio.exceptions import ApplicationError
 
 from worker.contract.encryption import EncryptionConfig
 from worker.contract.ids import user_of
-from worker.contract.sealing import BrokenSealError, Key, KeyRing, is_sealed, key_id_of, sealed
+from worker.contract.sealing import BrokenSealError, Key, KeyRing, SealError, is_sealed, key_id_of, sealed
 from worker.domain.errors import Erased
 from worker.domain.user import is_users_key
-
-T = TypeVar("T")
 
 CIPHER = AESGCM
 
@@ -45,14 +43,14 @@ USER_KEYS = "user key"
 
 
 class UserKeys(Protocol):
-    """Where users' own keys are. Both may wait for the database; both raise Erased once a key was dropped."""
+    """Where users' own keys are. Both may wait for the database."""
 
     def of_user(self, user_id: str) -> Key | None:
-        """Return the key of a user; None when there is none (yet)."""
+        """Return the key of a user; None when there is none, or none any more."""
         ...
 
     def by_id(self, key_id: str) -> Key:
-        """Return a user's key by its id. Raises UnknownKeyError."""
+        """Return a user's key by its id. Raises UnknownKeyError, and Erased once it was dropped."""
         ...
 
 
@@ -90,7 +88,7 @@ class SealingCodec(PayloadCodec, WithSerializationContext):
     async def _sealing_key(self) -> Key:
         own = None
         if self._user is not None and self._user_keys is not None:
-            own = await _looked_up(self._user_keys.of_user, self._user)
+            own = await asyncio.to_thread(self._user_keys.of_user, self._user)
         return own or self._ring.current
 
     async def _opened(self, payload: Payload) -> Payload:
@@ -99,11 +97,19 @@ class SealingCodec(PayloadCodec, WithSerializationContext):
                 return payload
             raise BrokenSealError("a payload is in clear, and encryption.accept_clear is off")
         key_id = key_id_of(payload.metadata)
-        if self._user_keys is not None and is_users_key(key_id):
-            key = await _looked_up(self._user_keys.by_id, key_id)
-        else:
-            key = self._ring[key_id]
+        key = await self._users(key_id) if is_users_key(key_id) else self._ring[key_id]
         return Payload.FromString(key.open(payload.data))
+
+    async def _users(self, key_id: str) -> Key:
+        if self._user_keys is None:
+            raise SealError(
+                f"sealed with {key_id!r}, a user's own key, which is in the database: this process has none"
+            )
+        try:
+            return await asyncio.to_thread(self._user_keys.by_id, key_id)
+        except Erased as error:
+            # For good: whatever needs it is not to be tried again.
+            raise ApplicationError(str(error), type=error.code, non_retryable=True) from None
 
 
 def converter_of(config: EncryptionConfig, user_keys: UserKeys | None = None) -> DataConverter:
@@ -123,14 +129,6 @@ def converter_of(config: EncryptionConfig, user_keys: UserKeys | None = None) ->
 def keeping_ring(config: EncryptionConfig) -> KeyRing | None:
     """Return the ring under which users' own keys are kept in the database; None where nothing is sealed."""
     return KeyRing(config.secrets(), AESGCM, purpose=USER_KEYS) if config.keys else None
-
-
-async def _looked_up(look: Callable[[str], T], question: str) -> T:
-    """Ask where users' keys are; that a user was erased ends what needs the key for good, instead of being retried."""
-    try:
-        return await asyncio.to_thread(look, question)
-    except Erased as error:
-        raise ApplicationError(str(error), type=error.code, non_retryable=True) from None
 
 
 def _sealed(key: Key, plain: Payload) -> Payload:
