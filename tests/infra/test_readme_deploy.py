@@ -68,6 +68,7 @@ def test_every_secret_of_an_environment_is_put() -> None:
     assert by_kind["api"] == set(CONTENTS["api"])
     assert by_kind["temporal"] < set(CONTENTS["temporal"])
     assert by_kind["database"] == set(), "the deploy task writes it"
+    assert "orders keys add orders/dev/encryption" in WAY, "a key that is drawn is not put"
     assert by_kind["webhooks"] == {f"ORDERS_WEBHOOKS__{name}__SECRETS" for name in ("SHOPIFY", "STRIPE", "WAREHOUSE")}
 
 
