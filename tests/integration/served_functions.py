@@ -114,12 +114,19 @@ def warehouse_headers(body: bytes, message_id: str) -> dict[str, str]:
     }
 
 
+SEALING = {
+    "ORDERS_ENCRYPTION__ENABLED": "true",
+    "ORDERS_ENCRYPTION__KEYS": json.dumps([{"id": "tests", "key": base64.b64encode(bytes(range(32))).decode()}]),
+}
+"""With these `functions_env` has encryption on, as it is in production."""
+
+
 def functions_env(temporal: str, **more: str) -> dict[str, str]:
     """Return the settings of the functions for a Temporal server, as variables."""
     return {
         "ORDERS_ENV": "test",
         "ORDERS_TEMPORAL__ADDRESS": temporal,
-        # What these tests look at in histories they read as it is; tests/e2e and test_sealed_* have it on.
+        # What most tests look at in histories they read as it is; benches, tests/e2e and test_sealed_* have it on.
         "ORDERS_ENCRYPTION__ENABLED": "false",
         "ORDERS_API__KEYS": json.dumps({"tester": hashlib.sha256(KEY.encode()).hexdigest()}),
         "ORDERS_WEBHOOKS__STRIPE__SECRETS": json.dumps(["whsec_older", STRIPE_SECRET]),

@@ -16,7 +16,7 @@ from tests.bench.ingress import deliveries
 from tests.bench.ingress.programs import BenchError
 from tests.integration.api_gateway import event_of
 from tests.integration.execution_environment import executing
-from tests.integration.served_functions import functions_env, stripe_headers
+from tests.integration.served_functions import SEALING, functions_env, stripe_headers
 
 OWN = ("functions", "worker", "settings.frozen.json")
 
@@ -48,7 +48,7 @@ class Handlers:
     def _started(self, root: Path, handler: str, temporal: str) -> ColdStart:
         raw = deliveries.body(next(deliveries.event_ids()))
         event = event_of("POST", "/webhooks/stripe", raw, list(stripe_headers(raw).items()))
-        with executing(root, handler, self.scratch, functions_env(temporal)) as function:
+        with executing(root, handler, self.scratch, functions_env(temporal, **SEALING)) as function:
             answer = function.invoke(event)
             seconds = time.monotonic() - function.started
             used = cpu_seconds(function.process.pid)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from infra.local.freeports import free_port
 from tests.bench.cpu import children, cpu_seconds
-from tests.integration.served_functions import served
+from tests.integration.served_functions import SEALING, served
 from worker.contract.settings import ROOT
 
 IN_FLIGHT = 16
@@ -64,6 +64,7 @@ def functions(temporal: str, folder: Path) -> Iterator[Server]:
         "ORDERS_LOGGING__LEVEL": "INFO",
         "ORDERS_LOGGING__JSON": "true",
         "GUNICORN_METRICS_BIND": f"127.0.0.1:{free_port()}",
+        **SEALING,
     }
     with served(temporal, folder, **more) as edge:
         yield Server("functions", edge.port, children(edge.process.pid))
