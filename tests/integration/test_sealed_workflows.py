@@ -15,12 +15,18 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.worker import Replayer, Worker
 
+from functions.payload_codec import codec_of
+from functions.problems import TemporalUnavailable
+from functions.temporal import Start, Started, Temporal
 from tests.integration.confiding_workflow import Confiding, Failing, blab, confide
 from tests.integration.temporal_namespace import fresh_namespace
 from tests.workflows.timeskipping import sandbox
 from worker.config import ScheduleConfig
 from worker.contract.encryption import EncryptionConfig, SealingKey
+from worker.contract.names import Queue, WorkflowType
 from worker.contract.settings import Secret
+from worker.contract.temporal_tls import TemporalConfig
+from worker.contract.users import RegisterUser
 from worker.temporal import schedules
 from worker.temporal.codec import converter_of
 from worker.temporal.forgetting import forget
@@ -227,3 +233,34 @@ async def test_schedules_are_sealed_anew_when_another_key_seals(client: Client) 
     assert await planned(after) == ("update", ["sealed_with"])
     assert await planned(with_keys(client, "key-two")) == ("unchanged", [])
     await client.get_schedule_handle("reconcile-sealed").delete()
+
+
+async def test_functions_know_their_own_starts_again_and_ask_to_come_again_while_they_lack_the_key(
+    client: Client, temporal_server: str
+) -> None:
+    place = TemporalConfig(address=temporal_server, namespace=client.namespace, tls=False)
+    start = Start(
+        workflow=WorkflowType.USER,
+        workflow_id="user/edge",
+        queue=Queue.USERS,
+        argument=RegisterUser(user_id="edge", email=CANARY, registered_at="2026-11-28T00:00:00+00:00"),
+        fingerprint="f" * 64,
+        summary="user edge",
+    )
+
+    def story() -> tuple[Started, Started]:
+        knowing = Temporal(place, 10_000, codec_of(config("key-one")))
+        changed = Temporal(place, 10_000, codec_of(config("key-two")))
+        try:
+            found = knowing.start(start), knowing.start(start)
+            with pytest.raises(TemporalUnavailable):
+                changed.start(start)
+        finally:
+            knowing.close()
+            changed.close()
+        return found
+
+    first, second = await asyncio.to_thread(story)
+    assert not first.duplicate
+    assert (second.duplicate, second.existing_fingerprint) == (True, "f" * 64)
+    assert CANARY.encode() not in await kept(client, client.get_workflow_handle("user/edge"))
