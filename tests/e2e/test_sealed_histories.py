@@ -1,6 +1,7 @@
 """What says who somebody is stands nowhere in what Temporal stores, and nowhere at all once it was erased."""
 
 import asyncio
+import base64
 import json
 import uuid
 from typing import Any
@@ -100,6 +101,12 @@ async def test_temporal_stores_nothing_of_a_person_also_when_things_fail(scene: 
     assert b"Encoded failure" in everything
     # Whoever has the key reads them: the event is found in its history and runs again.
     assert "duplicate" in (await scene.cli("webhooks", "replay", good, "--yes")).out
+    # Who lacks the key is told which one it is, and sees nothing else.
+    other = json.dumps([{"id": "other", "key": base64.b64encode(bytes(32)).decode()}])
+    lacking = await asyncio.to_thread(
+        scene.stack.cli, "webhooks", "replay", good, "--yes", env={"ORDERS_ENCRYPTION__KEYS": other}
+    )
+    assert (lacking.status, "sealed with the key 'local'" in lacking.err) == (5, True), lacking
 
 
 async def test_an_erased_user_is_in_no_book_and_in_no_history(scene: Scene) -> None:

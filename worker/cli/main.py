@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from worker.contract.sealing import SealError
 from worker.contract.settings import ConfigurationError
 from worker.domain.errors import DatabaseUnavailable, OrdersError, ProviderUnavailable, SourceUnreadable
 
@@ -101,6 +102,9 @@ def _code() -> int:
         return EXIT_DEPENDENCY
     except OrdersError as problem:
         _complain(problem.code, str(problem))
+        return EXIT_REFUSED
+    except SealError as problem:
+        _complain("sealed", str(problem))
         return EXIT_REFUSED
     except Exception:
         traceback.print_exc()
