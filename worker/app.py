@@ -232,6 +232,7 @@ def _rules(provider: str, table: RulesConfig) -> Rules:
         fx_allowed_bp=table.fx_allowed_bp,
         reversed_after_fulfilment=Outcome(table.reversed_after_fulfilment),
         payout_grace=timedelta(seconds=table.payout_grace_seconds),
+        payout_lookback=timedelta(seconds=table.payout_lookback_seconds),
         bank_grace=timedelta(seconds=table.bank_grace_seconds),
         bank_names=table.bank_names,
     )

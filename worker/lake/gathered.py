@@ -151,7 +151,9 @@ class GatheredRun:
         )
 
     def payouts(self) -> tuple[PayoutSums, ...]:
-        """Return the payouts that stand beside the lines they pay out, sorted."""
+        """Return the payouts that the provider told of; where it was not asked, those that stand beside their lines."""
+        if PayoutSums.__name__ in self._manifest["records"]:
+            return tuple(self.read(PayoutSums))
         if not self._batch.files:
             return ()
         with engine(self._limits) as opened:

@@ -29,6 +29,7 @@ from worker.lake.engine import ROW_GROUP, EngineLimits, engine, parquet, quoted,
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.gathered import GatheredRun
 from worker.lake.naming import ENTRY_NAME
+from worker.lake.reading import read_in_parts
 from worker.lake.reports import keep_report, line_batch
 from worker.services.ports.lake import ENTRY_COLUMNS, EntryBlock, KeptReport, LineBatch, RowParser
 
@@ -114,7 +115,8 @@ class GatheringRun:
         self._shop = shop
         self._provider = provider
         attempt = uuid.uuid4().hex[:12]
-        self._reference = f"runs/shop={quote(shop, safe='')}/provider={quote(provider, safe='')}/run={quote(run_id, safe='')}/{attempt}"
+        self._run = f"{_place(shop, provider)}/run={quote(run_id, safe='')}"
+        self._reference = f"runs/{self._run}/{attempt}"
         self._attempt = f"{run_id}-{attempt}"
         self._batch: Batch | None = None
         self._entries: list[tuple[int, StoredFile]] = []
@@ -123,6 +125,24 @@ class GatheringRun:
     def lines(self, lines: Iterable[LedgerLine]) -> None:
         """Keep what the provider's API told as a batch of its own, and compare with it."""
         self._batch = self._batches.write(self._shop, self._provider, self._attempt, lines)
+
+    def told(self, read: Callable[[str], Iterable[LedgerLine]]) -> None:
+        """Keep what the provider's API tells as `lines` does, without ever holding it all.
+
+        `read` is given the id of the line to go on behind, which an earlier attempt kept last; empty at the beginning.
+        """
+        with workspace(self._limits) as folder:
+            parts = read_in_parts(self._files, f"reading/{self._run}", folder, read)
+            # Only now is it the engine's turn: an API is slow, and other runs of this process have work.
+            with engine(self._limits) as opened:
+                self._batch = self._batches.keep(opened, parquet(parts), self._shop, self._provider, self._attempt)
+
+    def lasting(self, name: str, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return what the provider said once and never says otherwise (JSON); it is asked only where that is not kept."""
+        path = f"lasting/{_place(self._shop, self._provider)}/{quote(name, safe='')}.json"
+        if not self._files.exists(path):
+            self._files.write_json(path, ask())
+        return self._files.read_json(path)
 
     def statement(self, name: str, otherwise: Callable[[], Iterable[LedgerLine]]) -> None:
         """Compare with the batch of a statement file; where none is kept, `otherwise` says its lines, which then are."""
@@ -193,6 +213,10 @@ class GatheringRun:
         if self._batch is None:
             raise InvalidInput("a run is gathered with the provider's lines first")
         return self._batch
+
+
+def _place(shop: str, provider: str) -> str:
+    return f"shop={quote(shop, safe='')}/provider={quote(provider, safe='')}"
 
 
 def read_block(block: EntryBlock) -> pa.Table:

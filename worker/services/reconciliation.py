@@ -142,11 +142,12 @@ class ReconciliationService:
         open_breaks = self._database.transact(lambda tx: tx.breaks.open(request.shop, request.provider))
         scope = self._scope(request, span, open_breaks)
         with self._lake.gathering(request.shop, request.provider, run_id) as gathering:
-            told = self._books.read(request, scope, open_breaks, gathering, give_up=give_up, progress=progress)
+            rules = self._graces.rules_of(request.provider)
+            told = self._books.read(request, scope, rules, open_breaks, gathering, give_up=give_up, progress=progress)
             facts = RunFacts(
                 run=run,
                 scope=scope,
-                rules=self._graces.rules_of(request.provider),
+                rules=rules,
                 legs_read=told.legs_read,
                 incomplete_because=told.incomplete_because,
                 unread_rows=told.unread_rows,
