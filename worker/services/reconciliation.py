@@ -6,7 +6,7 @@ statement file with rejected rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from worker.contract.reconciliation import Mode, Reconcile
@@ -47,7 +47,7 @@ class Graces:
 
     def rules_of(self, provider: str) -> Rules:
         """Return the rules of a provider; those that allow nothing where the settings name none."""
-        return self.rules.get(provider, PLAIN)
+        return self.rules.get(provider) or replace(PLAIN, provider=provider)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
