@@ -1,13 +1,14 @@
 """Batches of a provider's lines: one imported statement file, or what one run read over the API, kept for good.
 
-    lines/shop=S/provider=P/day=D/BATCH/bucket-000-0.parquet      D: the day of the batch's last movement
-    lines/shop=S/provider=P/batches/BATCH.json                    the manifest, written last
+    lines/shop=S/provider=P/day=D/BATCH/ATTEMPT/bucket-000-0.parquet   D: the day of the batch's last movement
+    lines/shop=S/provider=P/batches/BATCH.json                         the manifest, written last, and once
 
 Lines lie in buckets by the hash of what they are paired by, so that a comparison reads bucket after bucket, or many
 workers one each, and none needs more memory than a bucket. Nothing of a batch is ever changed; a name that is taken
 stands for the same content.
 """
 
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -93,11 +94,12 @@ class Batches:
         written = sorted(target.rglob("*.parquet"))
         repeated = _repeated(opened, written) if rows else ()
         day = last.date().isoformat() if last else "none"
-        root = _root(shop, provider)
+        # Whoever writes the same batch at the same time has files of its own; the first manifest is the batch's.
+        root = f"{_root(shop, provider)}/day={day}/{quote(name, safe='')}/{uuid.uuid4().hex[:8]}"
         files = []
         for number, path in enumerate(written):
             bucket = _bucket_of(path, target)
-            stored = f"{root}/day={day}/{quote(name, safe='')}/bucket-{bucket:03d}-{number}.parquet"
+            stored = f"{root}/bucket-{bucket:03d}-{number}.parquet"
             files.append((bucket, self._files.publish(path, stored, pq.ParquetFile(path).metadata.num_rows)))
         made = Batch(
             shop=shop,
@@ -111,7 +113,7 @@ class Batches:
             repeated=repeated,
         )
         self._files.write_json(_manifest(shop, provider, name), _document(made))
-        return made
+        return self.find(shop, provider, name) or made
 
     def find(self, shop: str, provider: str, name: str) -> Batch | None:
         """Return a batch, or None when it was not written to its end."""

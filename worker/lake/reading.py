@@ -44,7 +44,7 @@ def read_in_parts(
             for batch in batches_of(LedgerLine, lines):
                 writer.write_batch(batch.replace_schema_metadata(schema.metadata))
         path = _part(reference, len(found))
-        files.publish(made, path, len(lines))
+        files.offer(made, path)
         found.append(files.fetch(path, folder))
     return found
 
