@@ -115,6 +115,8 @@ class LakeConfig:
     spill: str
     rows_per_part: int
     keys_per_piece: int
+    keep_days: int
+    """How long what a run was gathered with is kept in a folder; 0: for good. A bucket has a lifecycle of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,11 @@ def lake_of(config: WorkerConfig) -> RunLake:
     return Lake(files, limits, rows_per_bucket=config.lake.rows_per_part, keys_per_piece=config.lake.keys_per_piece)
 
 
+def lake_folder(config: WorkerConfig) -> Path | None:
+    """Return the folder of the lake; None where it is in a bucket."""
+    return None if config.store.bucket else _folder(config) / LAKE
+
+
 def stored_at(config: WorkerConfig, path: str) -> str:
     """Return where an object is, as a person would open it: a file's path, or s3://bucket/path."""
     return f"s3://{config.store.bucket}/{path}" if config.store.bucket else str(_folder(config) / path)

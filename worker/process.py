@@ -6,9 +6,20 @@ from temporalio.client import Client
 
 from worker.app import Application, compose
 from worker.config import WorkerConfig
+from worker.connections import lake_folder
 from worker.domain.finding import OPEN_STATUSES, Break
 from worker.gateways.clock import SystemClock
-from worker.housekeeping import Housekeeping, cloudwatch, convergence, heartbeat, open_breaks, queue_backlog, totals
+from worker.housekeeping import (
+    Housekeeping,
+    cloudwatch,
+    convergence,
+    expiry,
+    heartbeat,
+    open_breaks,
+    queue_backlog,
+    totals,
+)
+from worker.lake.retention import expire, kept_for
 from worker.observability.health import Health, HealthServer, Pulse
 from worker.observability.metrics import Metrics, OpenBreaks
 from worker.repositories.migrate import check
@@ -84,6 +95,9 @@ def _housekeeping(application: Application, client: Client, metrics: Metrics, pu
         open_breaks(read_breaks, metrics),
         queue_backlog(client, config.worker.queues, metrics),
     ]
+    folder = lake_folder(config)
+    if folder is not None:
+        jobs.append(expiry(lambda: expire(folder, kept_for(config.lake.keep_days), clock.now())))
     if config.metrics.emf_namespace:
         jobs.append(cloudwatch(client, database, config, open_ones, began=clock.now()))
     return Housekeeping(jobs, metrics)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.domain.errors import Conflict, ProviderUnavailable
-from worker.lake.places import Bucket, Folder, Place
+from worker.lake.places import Bucket, Folder, Overlay, Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,10 @@ class LakeFiles:
     def in_bucket(cls, bucket: str, prefix: str = "") -> "LakeFiles":
         """Return the files of a bucket; region, credentials and endpoint are found as the AWS libraries find them."""
         return cls(Bucket(bucket, prefix))
+
+    def under(self, folder: Path) -> "LakeFiles":
+        """Return these files, where whatever is written goes to a folder and nothing here is changed."""
+        return LakeFiles(Overlay(Folder(folder), self._place))
 
     def publish(self, made: Path, path: str, rows: int) -> StoredFile:
         """Move a finished local file to `path`. Raises Conflict when the name is taken: nothing is overwritten."""

@@ -94,6 +94,40 @@ class Folder:
         return target, beside
 
 
+class Overlay:
+    """A place of which nothing is changed, below a folder that takes whatever is written."""
+
+    def __init__(self, above: Folder, below: Place) -> None:
+        self._above = above
+        self._below = below
+
+    def create(self, path: str, source: Path) -> bool:
+        """Take it over unless either has one."""
+        if self._below.exists(path):
+            source.unlink()
+            return False
+        return self._above.create(path, source)
+
+    def replace(self, path: str, source: Path) -> None:
+        """Take it over; what is below is hidden by it."""
+        self._above.replace(path, source)
+
+    def fetch(self, path: str, into: Path) -> Path:
+        """Return the file above, or that below."""
+        return self._holding(path).fetch(path, into)
+
+    def read(self, path: str) -> bytes:
+        """Return a file's content."""
+        return self._holding(path).read(path)
+
+    def exists(self, path: str) -> bool:
+        """Tell whether either has it."""
+        return self._above.exists(path) or self._below.exists(path)
+
+    def _holding(self, path: str) -> Place:
+        return self._above if self._above.exists(path) else self._below
+
+
 class Bucket:
     """What lies below a prefix of a bucket. Region, credentials and endpoint are found as every AWS library finds them."""
 

@@ -74,6 +74,7 @@ class ReconciliationService:
         lake: RunLake,
     ) -> None:
         self._database = database
+        self._outside = (payments, shop, warehouse)
         self._books = BookReader(database, payments, shop, warehouse)
         self._clock = clock
         self._graces = graces
@@ -169,19 +170,24 @@ class ReconciliationService:
         parts = self.gather(request, span, run_id=run_id, workflow_id=workflow_id, give_up=give_up, progress=progress)
         if not parts.reference:
             return self._database.transact(lambda tx: _stored(tx, run_id))
-        pieces = self._compare(parts, progress)
+        pieces = self.compare(parts, progress)
         progress("storing")
         return self.conclusion.conclude(parts.reference, pieces)
 
     def dry_run(self, request: Reconcile, span: Span, *, run_id: str, progress: Callable[[str], None]) -> Answer:
         """Compare, and return what a run would answer and do to the breaks. A source that is silent is left out.
 
-        Nothing is stored but what was read, in the lake, where no run refers to it.
+        Nothing is stored: what was read is gone afterwards.
         """
-        parts = self.gather(request, span, run_id=run_id, workflow_id="", give_up=True, progress=progress, dry=True)
-        return self.conclusion.answer(parts.reference, self._compare(parts, progress))
+        with self._lake.aside() as lake:
+            aside = ReconciliationService(self._database, *self._outside, self._clock, self._graces, lake)
+            parts = aside.gather(
+                request, span, run_id=run_id, workflow_id="", give_up=True, progress=progress, dry=True
+            )
+            return aside.conclusion.answer(parts.reference, aside.compare(parts, progress))
 
-    def _compare(self, parts: RunInParts, progress: Callable[[str], None]) -> int:
+    def compare(self, parts: RunInParts, progress: Callable[[str], None]) -> int:
+        """Sift, collect and judge what was gathered, here and now; return in how many pieces it was judged."""
         for bucket in range(parts.buckets):
             progress(f"comparing, part {bucket + 1} of {parts.buckets}")
             self.comparison.sift(parts.reference, bucket)

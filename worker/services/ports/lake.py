@@ -246,3 +246,7 @@ class RunLake(Protocol):
         Nothing that their steps made is seen, and what they make now is gone afterwards.
         """
         ...
+
+    def aside(self) -> AbstractContextManager["RunLake"]:
+        """Open the lake for runs that leave nothing: what they read and make is gone afterwards."""
+        ...
