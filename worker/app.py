@@ -33,6 +33,7 @@ from worker.reports.writer import ReportFiles
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.engine import Engine
 from worker.services.alerting import AlertService
+from worker.services.asking import Asking
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.events import EventService
 from worker.services.inquiry import Inquiry
@@ -81,11 +82,14 @@ def compose(config: WorkerConfig, client: Client) -> Application:
         confirm_url=config.users.confirm_url,
     )
     reversal = Reversal(database, payments, books, clock)
+    orders = OrderService(database, payments, warehouse, books, clock)
     order_activities = OrderActivities(
-        OrderService(database, payments, warehouse, books, clock),
+        orders,
         reversal,
+        Asking(database, payments, orders, clock),
         payment_window_seconds=config.orders.payment_window_seconds,
         fulfilment_sla_seconds=config.orders.fulfilment_sla_seconds,
+        ask_again_seconds=config.orders.ask_again_seconds,
     )
     refund_activities = RefundActivities(Refunds(database, payments, books))
     event_activities = EventActivities(
@@ -119,6 +123,7 @@ def compose(config: WorkerConfig, client: Client) -> Application:
                 order_activities.request_fulfilment,
                 order_activities.stop_fulfilment,
                 order_activities.apply_event,
+                order_activities.ask_payment,
                 order_activities.expire_order,
                 order_activities.reverse_payment,
                 refund_activities.plan_refund,

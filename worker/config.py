@@ -47,6 +47,7 @@ class OrdersConfig:
     payment_window_seconds: int
     fulfilment_sla_seconds: int
     event_patience_seconds: int
+    ask_again_seconds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """One order, from the first word of it to its last state.
 
     record -> authorise -> capture -> request fulfilment -> wait for the parcel -> completed
-                (or wait for the shop's payment event)
+                (or wait for the payment's event, asking for it now and then)
 Cancelled before capture: voided. After capture: refunded. A failed parcel: refunded. Any other exit
 (cancellation, failure) stops the parcel and gives the money back first; a step that is under way is waited
 for, since what it does outside can only be undone once it is done. The state lives in MySQL; this class keeps
@@ -11,6 +11,7 @@ the last answer of it and never a second truth.
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from itertools import chain, repeat
 from typing import Any
 
 from temporalio import workflow
@@ -18,7 +19,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from worker.activities.orders import Delivery, OrderActivities, Reverse, Step
+    from worker.activities.orders import Delivery, OrderActivities, Recorded, Reverse, Step
     from worker.contract.names import OrderMessage, SearchAttribute, WorkflowType
     from worker.contract.orders import (
         CancelOrder,
@@ -33,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.domain.errors import Conflict, OrdersError, ProviderRejected
     from worker.domain.money import Money
     from worker.domain.order import TERMINAL, OrderState, may_follow
-    from worker.workflows.policies import EVENT, RECORDING, REVERSAL, STEP
+    from worker.workflows.policies import ASKING, EVENT, RECORDING, REVERSAL, STEP
     from worker.workflows.refunding import Refunding
 
 STATE = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_STATE)
@@ -146,7 +147,7 @@ class OrderWorkflow:
         if self._state is OrderState.PAYING and not self._cancel:
             await self._do("authorise", OrderActivities.authorise_payment, self._amount())
         if self._state is OrderState.AWAITING_PAYMENT:
-            await self._wait_for_payment(timedelta(seconds=recorded.payment_window_seconds))
+            await self._wait_for_payment(recorded)
         if self._state is OrderState.AUTHORISED and not self._cancel:
             await self._do("capture", OrderActivities.capture_payment, self._amount())
         if self._state in WITH_THE_WAREHOUSE and not self._cancel:
@@ -158,15 +159,42 @@ class OrderWorkflow:
         if self._state is OrderState.AWAITING_PAYMENT:  # too little came for the order to expire empty-handed
             await self._reverse(OrderState.REFUNDED, "not paid in full within the payment window")
 
-    async def _wait_for_payment(self, window: timedelta) -> None:
+    async def _wait_for_payment(self, recorded: Recorded) -> None:
+        left = timedelta(seconds=recorded.payment_window_seconds)
+        ladder = [timedelta(seconds=each) for each in recorded.ask_again_seconds]
+        # An order that was recorded before there was a ladder has none in its history, and never asks: that is its patch.
+        # (`workflow.patched` behind a local activity is not replayed when a query came while that was under way.)
+        for wait in chain(ladder, repeat(ladder[-1])) if ladder else ():
+            if wait >= left or await self._payment_told(wait, "ask again"):
+                break
+            left -= wait
+            await self._ask_for_payment()
+        if not await self._payment_told(left, "payment window"):
+            await self._do("expire", OrderActivities.expire_order, "payment window passed")
+
+    async def _payment_told(self, within: timedelta, summary: str) -> bool:
+        """Wait until there is nothing to wait for; return whether that came in time."""
         try:
             await workflow.wait_condition(
                 lambda: self._state is not OrderState.AWAITING_PAYMENT or self._cancel is not None,
-                timeout=window,
-                timeout_summary="payment window",
+                timeout=within,
+                timeout_summary=summary,
             )
         except TimeoutError:
-            await self._do("expire", OrderActivities.expire_order, "payment window passed")
+            return False
+        return True
+
+    async def _ask_for_payment(self) -> None:
+        """Ask its owner what became of the payment; without an answer everything stays as it is."""
+        try:
+            status = await workflow.execute_activity_method(
+                OrderActivities.ask_payment, self._step("ask"), summary="ask what became of the payment", **ASKING
+            )
+        except ActivityError as problem:
+            workflow.logger.warning("the payment could not be asked for", extra={"cause": str(problem.cause)})
+        else:
+            self._stand(status)
+        _heed_cancellation()
 
     async def _fulfil(self, sla: timedelta) -> None:
         try:
