@@ -46,6 +46,12 @@ STRIPE_CATEGORIES: dict[str, LineKind] = {
 """Stripe's reporting categories, in its API and in its report files alike; any other is unclassified."""
 
 
+TOTAL_WORDS = frozenset(
+    {"total", "totals", "grand total", "sum", "summary", "summe", "gesamt", "gesamtsumme", "saldo", "totale", "totaal"}
+)
+"""First words of rows at the end of a file that sum up the others: they move no money."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerLine:
     """One line of the provider's ledger or statement. net = gross - fee is checked by who reads it."""

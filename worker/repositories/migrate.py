@@ -10,6 +10,7 @@ itself; every migration is therefore written so that it can be run again after i
 
 import hashlib
 import logging
+import re
 from pathlib import Path
 
 from alembic import command
@@ -25,6 +26,7 @@ from worker.repositories.failures import translate
 
 VERSION_TABLE = "schema_version"
 _log = logging.getLogger(__name__)
+_VERSION = re.compile(r"\d{4}")
 _FOLDER = Path(__file__).with_name("migrations")
 
 LOCK_POLLS = 30
@@ -63,7 +65,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
 
 
 def check(engine: Engine) -> None:
-    """Raise SchemaMismatch when the database is older than this code; DatabaseUnavailable when away.
+    """Raise SchemaMismatch when the database is older than this code, or not ours; DatabaseUnavailable when away.
 
     A newer one is used, with a warning: that is what a rollback looks like.
     """
@@ -102,8 +104,16 @@ def _current(connection: Connection) -> str | None:
 
 
 def _is_newer(current: str | None) -> bool:
+    """Tell whether a version is of a later release. Raises SchemaMismatch for one that no release can have."""
     known = {script.revision for script in ScriptDirectory.from_config(_configuration()).walk_revisions()}
-    return current is not None and current not in known
+    if current is None or current in known:
+        return False
+    if _VERSION.fullmatch(current) and current > head():
+        return True
+    raise SchemaMismatch(
+        f"the database has schema {current[:40]!r}, which is neither a version of this code, up to {head()}, nor a later "
+        "one: it was made by something else; check ORDERS_DATABASE__URL, or restore the database"
+    )
 
 
 def _lock_name(connection: Connection) -> str:
