@@ -47,7 +47,7 @@ def bank_table(bookings: Sequence[Booking]) -> bytes:
 def _entry(booking: Booking, name: str) -> str:
     side = "CRDT" if booking.minor >= 0 else "DBIT"
     return (
-        f'<Ntry><Amt Ccy="EUR">{format_minor(abs(booking.minor), "EUR")}</Amt><CdtDbtInd>{side}</CdtDbtInd>'
+        f'<Ntry><Amt Ccy="EUR">{format_minor(abs(booking.minor), "EUR").replace(",", "")}</Amt><CdtDbtInd>{side}</CdtDbtInd>'
         f"<Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>{booking.on}</Dt></BookgDt><AcctSvcrRef>REF-{name}</AcctSvcrRef>"
         f"<NtryDtls><TxDtls><RltdPties><Dbtr><Pty><Nm>{booking.payer}</Nm></Pty></Dbtr></RltdPties>"
         f"<RmtInf><Ustrd>{booking.text}</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>"
@@ -55,7 +55,7 @@ def _entry(booking: Booking, name: str) -> str:
 
 
 def _balance(kind: str, minor: int, on: date) -> str:
-    amount = format_minor(minor, "EUR")
+    amount = format_minor(minor, "EUR").replace(",", "")
     return (
         f'<Bal><Tp><CdOrPrtry><Cd>{kind}</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">{amount}</Amt>'
         f"<CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>{on}</Dt></Dt></Bal>"
