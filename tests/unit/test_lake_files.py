@@ -24,6 +24,14 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "lake/a").iterdir()) == ["manifest.json"], "nothing is left behind"
 
 
+def test_a_filesystem_without_links_is_good_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError(f"{self} -> {target}")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    test_nothing_is_overwritten(tmp_path)
+
+
 def test_of_many_that_write_at_once_one_is_the_first(tmp_path: Path) -> None:
     files = LakeFiles.in_folder(tmp_path)
     at_once(8, lambda number: files.write_json("manifest.json", {"by": [number] * 1_000}))

@@ -60,10 +60,14 @@ class Folder:
             target.hardlink_to(beside)
         except FileExistsError:
             return False
-        else:
-            return True
+        except OSError:
+            # A filesystem without links: what comes between the look and the move is replaced by its like.
+            if target.exists():
+                return False
+            beside.replace(target)
         finally:
-            beside.unlink()
+            beside.unlink(missing_ok=True)
+        return True
 
     def replace(self, path: str, source: Path) -> None:
         """Rename it into its place."""
