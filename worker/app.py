@@ -33,6 +33,7 @@ from worker.reports.writer import ReportFiles
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.engine import Engine
 from worker.services.alerting import AlertService
+from worker.services.asking import Asking
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.events import EventService
 from worker.services.inquiry import Inquiry
@@ -82,11 +83,14 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
         keys=user_keys,
     )
     reversal = Reversal(database, payments, books, clock)
+    orders = OrderService(database, payments, warehouse, books, clock)
     order_activities = OrderActivities(
-        OrderService(database, payments, warehouse, books, clock),
+        orders,
         reversal,
+        Asking(database, payments, orders, clock),
         payment_window_seconds=config.orders.payment_window_seconds,
         fulfilment_sla_seconds=config.orders.fulfilment_sla_seconds,
+        ask_again_seconds=config.orders.ask_again_seconds,
     )
     refund_activities = RefundActivities(Refunds(database, payments, books))
     event_activities = EventActivities(
@@ -120,6 +124,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
                 order_activities.request_fulfilment,
                 order_activities.stop_fulfilment,
                 order_activities.apply_event,
+                order_activities.ask_payment,
                 order_activities.expire_order,
                 order_activities.reverse_payment,
                 refund_activities.plan_refund,
@@ -233,6 +238,7 @@ def _rules(provider: str, table: RulesConfig) -> Rules:
         fx_allowed_bp=table.fx_allowed_bp,
         reversed_after_fulfilment=Outcome(table.reversed_after_fulfilment),
         payout_grace=timedelta(seconds=table.payout_grace_seconds),
+        payout_lookback=timedelta(seconds=table.payout_lookback_seconds),
         bank_grace=timedelta(seconds=table.bank_grace_seconds),
         bank_names=table.bank_names,
     )

@@ -49,6 +49,7 @@ class OrdersConfig:
     payment_window_seconds: int
     fulfilment_sla_seconds: int
     event_patience_seconds: int
+    ask_again_seconds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +118,8 @@ class LakeConfig:
     spill: str
     rows_per_part: int
     keys_per_piece: int
+    keep_days: int
+    """How long what a run was gathered with is kept in a folder; 0: for good. A bucket has a lifecycle of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +167,7 @@ class RulesConfig:
     fx_allowed_bp: int = 500
     reversed_after_fulfilment: str = "matched"
     payout_grace_seconds: int = 86400
+    payout_lookback_seconds: int = 864000
     bank_grace_seconds: int = 259200
     bank_names: tuple[str, ...] = ()
 

@@ -81,6 +81,11 @@ def user_keys_of(config: EncryptionConfig, database: Database) -> UserKeys | Non
     return UserKeys(database, ring, CIPHER) if ring is not None else None
 
 
+def lake_folder(config: WorkerConfig) -> Path | None:
+    """Return the folder of the lake; None where it is in a bucket."""
+    return None if config.store.bucket else _folder(config) / LAKE
+
+
 def stored_at(config: WorkerConfig, path: str) -> str:
     """Return where an object is, as a person would open it: a file's path, or s3://bucket/path."""
     return f"s3://{config.store.bucket}/{path}" if config.store.bucket else str(_folder(config) / path)

@@ -219,6 +219,16 @@ def cloudwatch(
     return Upkeep(name="cloudwatch", every_seconds=60, run=run, timeout_seconds=40, jitter_seconds=2)
 
 
+def expiry(expire: Callable[[], int]) -> Upkeep:
+    """Return the job that removes what the lake need not keep any more; `expire` runs in a thread and says how much."""
+
+    async def run() -> None:
+        if removed := await asyncio.to_thread(expire):
+            _log.info("the lake's files of old runs are gone", extra={"files": removed})
+
+    return Upkeep(name="expiry", every_seconds=6 * 3600, run=run, timeout_seconds=600, jitter_seconds=600)
+
+
 def queue_backlog(client: Client, queues: Sequence[str], metrics: Metrics) -> Upkeep:
     """Return the job that shows what waits in the task queues."""
 

@@ -7,7 +7,7 @@ from temporalio.client import Client
 
 from worker.app import Application, compose
 from worker.config import WorkerConfig
-from worker.connections import engine_of, user_keys_of
+from worker.connections import engine_of, lake_folder, user_keys_of
 from worker.domain.finding import OPEN_STATUSES, Break
 from worker.domain.stuck import StuckStep
 from worker.gateways.clock import SystemClock
@@ -15,12 +15,14 @@ from worker.housekeeping import (
     Housekeeping,
     cloudwatch,
     convergence,
+    expiry,
     heartbeat,
     open_breaks,
     queue_backlog,
     stuck_work,
     totals,
 )
+from worker.lake.retention import expire, kept_for
 from worker.observability.health import Health, HealthServer, Pulse
 from worker.observability.metrics import Metrics, OpenBreaks
 from worker.repositories.database import MysqlDatabase
@@ -108,6 +110,9 @@ def _housekeeping(
         queue_backlog(client, config.worker.queues, metrics),
         stuck_work(client, read_stuck, metrics),
     ]
+    folder = lake_folder(config)
+    if folder is not None:
+        jobs.append(expiry(lambda: expire(folder, kept_for(config.lake.keep_days), clock.now())))
     if config.metrics.emf_namespace:
         jobs.append(cloudwatch(client, database, config, open_ones, read_stuck, began=clock.now()))
     return Housekeeping(jobs, metrics)

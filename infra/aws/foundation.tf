@@ -106,7 +106,8 @@ module "database" {
 module "storage" {
   source = "./modules/storage"
 
-  prefix        = local.prefix
-  kms_key_arn   = local.kms_key_arn
-  force_destroy = !var.deletion_protection
+  prefix             = local.prefix
+  kms_key_arn        = local.kms_key_arn
+  force_destroy      = !var.deletion_protection
+  run_retention_days = var.run_retention_days
 }

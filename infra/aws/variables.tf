@@ -349,6 +349,13 @@ variable "log_retention_days" {
   }
 }
 
+variable "run_retention_days" {
+  description = "How long what a reconciliation was gathered with is kept, in days: while it is there the run can be done again. 0: for good."
+  type        = number
+  default     = 400
+  nullable    = false
+}
+
 variable "customer_managed_key" {
   description = "Whether database, files, logs and alarms are encrypted with a key of this environment (about a dollar a month) instead of AWS's own."
   type        = bool

@@ -20,6 +20,7 @@ from worker.domain.payment import BookEntry, Payment
 from worker.domain.repair_policy import AttemptOutcome, RepairPolicy
 from worker.domain.window import Span
 from worker.repositories.database import MysqlDatabase
+from worker.services.asking import Asking
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.events import EventService
 from worker.services.inquiry import Answer, Inquiry
@@ -57,6 +58,7 @@ class Office:
         warehouse = outside.warehouse(timeout=QUICK)
         self.books = Bookkeeping(self.database, payments, shop, self.clock)
         self.orders = OrderService(self.database, payments, warehouse, self.books, self.clock)
+        self.asking = Asking(self.database, payments, self.orders, self.clock)
         self.reversal = Reversal(self.database, payments, self.books, self.clock)
         self.events = EventService(self.database, self.books, self.reversal, self.clock)
         # It goes with the office: nothing of one test's runs is there for the next.

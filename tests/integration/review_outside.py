@@ -6,6 +6,7 @@ from datetime import datetime
 
 from worker.domain.errors import NotFound, ProviderRejected, ProviderUnavailable
 from worker.domain.ledger import LedgerLine, Shipment, ShipmentState, ShopOrder
+from worker.domain.matching.payouts import PayoutSums
 from worker.domain.payment import IN_FLIGHT, Payment, PaymentState, Refund
 from worker.services.ports import ShopPayment
 
@@ -114,7 +115,13 @@ class Payments:
     def dispute_document(self, reference: str) -> str:
         return self.payment_document(reference)
 
-    def ledger(self, start: datetime, end: datetime) -> Iterator[LedgerLine]:
+    def ledger(self, start: datetime, end: datetime, after: str = "") -> Iterator[LedgerLine]:
+        raise NotImplementedError
+
+    def payouts(self, start: datetime, end: datetime) -> Iterator[PayoutSums]:
+        raise NotImplementedError
+
+    def payout_lines(self, payout_id: str) -> Iterator[LedgerLine]:
         raise NotImplementedError
 
     def _new(self, amount: int, state: PaymentState) -> Payment:

@@ -19,7 +19,7 @@ from worker.domain.errors import (
 )
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.payment import Payment, PaymentState
-from worker.gateways import stripe_payments
+from worker.gateways import stripe_books, stripe_payments
 from worker.gateways.stripe_payments import StripePayments
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -70,7 +70,7 @@ def captured(payments: StripePayments, order_id: str, amount: int = 2500) -> Pay
 def lines_of(payments: StripePayments, order_id: str) -> list[LedgerLine]:
     now = datetime.now(UTC)
     lines = payments.ledger(now - timedelta(minutes=10), now + timedelta(seconds=2))
-    return [line for line in lines if line.order_id == order_id]
+    return [line for line in reversed(list(lines)) if line.order_id == order_id]
 
 
 def test_money_is_held_then_taken_then_given_back(
@@ -225,7 +225,7 @@ def test_the_document_of_a_payment_is_the_event_the_provider_would_send(
 def test_ledger_lines_add_up_and_name_their_order(
     outside: OutsideProcess, payments: StripePayments, order_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stripe_payments, "PAGE", 3)
+    monkeypatch.setattr(stripe_books, "PAGE", 3)
     taken = captured(payments, order_id, 10_000)
     refund = payments.refund(taken.reference, 1_000, idempotency_key=f"{order_id}:r")
     dispute = outside.control("POST", "/provider/disputes", {"payment_intent": taken.reference})
@@ -341,14 +341,16 @@ def test_nobody_there_is_unavailable_for_every_call(outside: OutsideProcess) -> 
 def test_a_ledger_that_breaks_off_is_not_a_short_ledger(
     outside: OutsideProcess, payments: StripePayments, order_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stripe_payments, "PAGE", 1)
+    monkeypatch.setattr(stripe_books, "PAGE", 1)
     captured(payments, order_id)
     captured(payments, f"{order_id}-b")
     outside.fault("GET /stripe/v1/balance_transactions", "status", status=500, after=1)
     read: list[LedgerLine] = []
     with pytest.raises(SourceUnreadable):
         read.extend(payments.ledger(LONG_AGO, datetime.now(UTC) + timedelta(seconds=2)))
-    assert read == []
+    whole = list(payments.ledger(LONG_AGO, datetime.now(UTC) + timedelta(seconds=2)))
+    assert read == whole[:1]
+    assert list(payments.ledger(LONG_AGO, datetime.now(UTC) + timedelta(seconds=2), read[0].line_id)) == whole[1:]
 
 
 def test_no_error_holds_the_key(outside: OutsideProcess, order_id: str) -> None:

@@ -99,6 +99,16 @@ def test_a_newer_database_is_used_with_a_warning_and_left_alone(
     assert MysqlDatabase(engine).schema_version() == "9999"
 
 
+def test_a_version_that_no_release_can_have_is_refused_and_left_alone(engine: Engine) -> None:
+    migrate.upgrade(engine)
+    for version in ("a1b2c3d4e5f6", "0000", "0003x", "12345"):
+        run_sql(engine, f"UPDATE schema_version SET version_num = '{version}'")  # noqa: S608 - ours
+        for work in (schema_version.check, migrate.upgrade):
+            with pytest.raises(SchemaMismatch, match="made by something else"):
+                work(engine)
+        assert MysqlDatabase(engine).schema_version() == version
+
+
 def test_a_held_lock_is_waited_for_then_reported(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrate, "LOCK_POLLS", 2)
     monkeypatch.setattr(migrate, "LOCK_POLL_SECONDS", 0)

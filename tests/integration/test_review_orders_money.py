@@ -19,6 +19,7 @@ from worker.domain.order import OrderState
 from worker.domain.payment import PaymentState
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.schema import BOOK_ENTRIES, INBOX, ORDER_TRAIL, ORDERS, PAYMENTS, SHIPMENTS
+from worker.services.asking import Asking
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.events import EventService
 from worker.services.orders import OrderService
@@ -54,7 +55,11 @@ class Process:
         self.reversal = Reversal(database, self.payments, books, self.clock)
         self.events = EventService(database, books, self.reversal, self.clock)
         self.activities = OrderActivities(
-            self.orders, self.reversal, payment_window_seconds=60, fulfilment_sla_seconds=60
+            self.orders,
+            self.reversal,
+            Asking(database, self.payments, self.orders, self.clock),
+            payment_window_seconds=60,
+            fulfilment_sla_seconds=60,
         )
 
     def comes(self, kind: OrderEventKind, reference: str = "", amount: int | None = 1000) -> str:

@@ -19,6 +19,7 @@ from worker.contract.reconciliation import Reconcile, Window
 from worker.domain.errors import InvalidInput, NotFound, SourceUnreadable
 from worker.domain.finding import Break, FindingKind, Repair, Statement
 from worker.domain.ledger import LedgerLine, LineKind, Shipment, ShipmentState, ShopOrder
+from worker.domain.matching.payouts import PayoutSums
 from worker.domain.order import Line, Order, OrderState
 from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState, Refund
 from worker.domain.window import Span
@@ -51,10 +52,13 @@ class Provider:
     made: list[Refund] = field(default_factory=list)
     away: bool = False
 
-    def ledger(self, start: datetime, end: datetime) -> Iterator[LedgerLine]:
+    def ledger(self, start: datetime, end: datetime, after: str = "") -> Iterator[LedgerLine]:
         if self.away:
             raise SourceUnreadable("the provider is away")
-        return (line for line in self.lines if start <= line.created_at < end)
+        return (line for line in self.lines if start <= line.created_at < end and line.line_id > after)
+
+    def payouts(self, start: datetime, end: datetime) -> Iterator[PayoutSums]:
+        return iter(())
 
     def retrieve(self, reference: str) -> Payment:
         if reference not in self.held:

@@ -142,7 +142,7 @@ async def test_a_workflow_begun_in_clear_or_under_an_older_key_goes_on_under_the
         assert await old.execute_update(Confiding.answer, "b") == "yes, b"
     async with working(between):
         for name in ("clear", "old"):
-            handle = between.get_workflow_handle_for(Confiding.run, name)
+            handle: WorkflowHandle[Confiding, list[str]] = between.get_workflow_handle(name, result_type=list[str])
             await handle.signal(Confiding.hear, "c")
             assert await handle.execute_update(Confiding.answer, "d") == "yes, d"
             await handle.execute_update(Confiding.stop, "well")
@@ -175,7 +175,9 @@ async def test_a_worker_that_lacks_the_key_spoils_nothing(client: Client) -> Non
                 await asyncio.sleep(0.1)
     assert CANARY.encode() not in await kept(client, handle)
     async with working(with_keys(client, "key-two", "key-one")):
-        knowing = with_keys(client, "key-two", "key-one").get_workflow_handle_for(Confiding.run, handle.id)
+        knowing: WorkflowHandle[Confiding, list[str]] = with_keys(client, "key-two", "key-one").get_workflow_handle(
+            handle.id, result_type=list[str]
+        )
         await knowing.execute_update(Confiding.stop, "well")
         assert (await knowing.result())[0] == CANARY
 

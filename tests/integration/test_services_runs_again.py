@@ -200,9 +200,10 @@ def test_a_dry_run_answers_what_the_run_then_does_and_writes_nothing(office: Off
     first = run(office, office.span(start), "first")
     order_id = office.outside.buy()
     span = office.span(start)
-    before = rows(office)
+    before, kept = rows(office), sorted(office.lake_folder.rglob("*"))
     answer = dry(office, span)
     assert rows(office) == before
+    assert sorted(office.lake_folder.rglob("*")) == kept
     real = run(office, span, "second")
     assert real.counts == answer.run.counts
     assert real.verdict == answer.run.verdict

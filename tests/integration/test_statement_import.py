@@ -104,7 +104,10 @@ def test_what_a_file_tells_of_is_stored_with_it(database: MysqlDatabase, store: 
     for file in taken.values():
         assert database.transact(lambda tx, file=file: tx.statements.get(file.sha256)) == file  # type: ignore[misc]
     assert store.names("statements/bank/") == [f"statements/bank/{taken['camt053.xml'].sha256}.xml"]
-    assert {line.kind for line in kept(lake, taken["stripe_payouts.csv"])} == {LineKind.PAYOUT}
+    assert {line.kind for line in kept(lake, taken["stripe_payouts.csv"])} == {
+        LineKind.PAYOUT,
+        LineKind.TRANSFER,
+    }, "what came back of a payout is carried to the next"
 
 
 def entries(database: MysqlDatabase, shop: str, start: date, end: date) -> list[BankEntry]:

@@ -18,7 +18,7 @@ from worker.contract.names import OrderMessage, UserMessage, WorkflowType
 from worker.contract.orders import LateRefund, OrderEventKind, PlaceOrder, RefundAnswer, RefundOrder
 from worker.contract.reconciliation import Reconcile, Window
 from worker.contract.users import ConfirmUser, UserStatus
-from worker.domain.errors import SchemaMismatch, SourceUnreadable
+from worker.domain.errors import NotFound, SchemaMismatch, SourceUnreadable
 from worker.domain.finding import Verdict
 from worker.domain.order import OrderState
 from worker.workflows.order import OrderWorkflow
@@ -58,6 +58,11 @@ async def authorised_by_the_customer(run: OrderRun) -> None:
     """Let the customer act, then deliver the parcel's event."""
     await run.standing(OrderState.AWAITING_PAYMENT)
     await run.deliver(OrderEventKind.PAYMENT_AUTHORISED)
+    await shipped(run)
+
+
+async def asked_for(run: OrderRun) -> None:
+    """Tell nobody of the payment; the order asks for it."""
     await shipped(run)
 
 
@@ -210,6 +215,12 @@ async def ended(handle: Handle) -> None:
             return
 
 
+def _asks_again(doubles: OrderDoubles) -> None:
+    doubles.untold = OrderEventKind.PAYMENT_CAPTURED
+    doubles.conduct.fail("ask_payment", NotFound("the provider does not know it yet"))
+    doubles.asks_again((1, 2))
+
+
 def _refuse_parcels(doubles: OrderDoubles) -> None:
     doubles.book.refusing_parcels = True
 
@@ -223,6 +234,7 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
         "charged_and_completed": order(CHARGED, shipped),
         "collected_and_completed": order(COLLECTED, paid_and_shipped),
         "customer_acted": order(replace(CHARGED, payment_method="pm_needs_customer"), authorised_by_the_customer),
+        "asked_for_again": order(COLLECTED, asked_for, _asks_again),
         "declined": order(replace(CHARGED, payment_method="pm_declined")),
         "rejected": order(replace(CHARGED, total_minor=1)),
         "expired": order(COLLECTED),

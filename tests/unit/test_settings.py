@@ -230,7 +230,7 @@ def test_rules_that_mean_nothing_are_told_by_provider(variables: pytest.MonkeyPa
         worker.app.rules_of(worker.config.load().reconciliation.rules)
     assert caught.value.problems == [
         "reconciliation.rules.stripe: 'mine' is not a valid Compared",
-        "reconciliation.rules.adyen: a date window or grace must not be negative",
+        "reconciliation.rules.adyen: a date window, lookback or grace must not be negative",
     ]
 
 

@@ -70,6 +70,12 @@ def test_camt_opening_balance_and_booked_entries_make_the_closing_one() -> None:
     assert counted.checks["number of entries of ...2051 STMT-1"] == "failed: the bank counts 5, there are 4"
 
 
+def test_camt_a_balance_that_cannot_be_read_is_no_balance_that_is_missing() -> None:
+    parsed = parse("x", replaced("1000.00", "1,000.00"))
+    assert parsed.checks[BALANCE.replace("EUR", "OPBD")].startswith("failed: ")
+    assert not parsed.sound
+
+
 @pytest.mark.parametrize("version", ["02", "04", "08"])
 def test_camt_versions_differ_in_their_names_alone(version: str) -> None:
     content = CAMT.decode().replace("camt.053.001.08", f"camt.053.001.{version}")

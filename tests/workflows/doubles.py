@@ -38,11 +38,24 @@ def activities_of(doubles: object) -> list[Callable[..., Any]]:
 class OrderDoubles:
     """Steps of OrderWorkflow over an order book."""
 
-    def __init__(self, *, payment_window_seconds: int = 7 * DAY, fulfilment_sla_seconds: int = 14 * DAY) -> None:
+    def __init__(
+        self,
+        *,
+        payment_window_seconds: int = 7 * DAY,
+        fulfilment_sla_seconds: int = 14 * DAY,
+        ask_again_seconds: tuple[int, ...] = (),
+    ) -> None:
         self.book = OrderBook()
         self.conduct = Conduct()
+        self.untold: OrderEventKind | None = None
+        """What happened to the payment without anybody telling."""
+        self._ask_again_seconds = ask_again_seconds
         self._payment_window_seconds = payment_window_seconds
         self._fulfilment_sla_seconds = fulfilment_sla_seconds
+
+    def asks_again(self, seconds: tuple[int, ...]) -> None:
+        """Let orders that are recorded from now on ask for their payment."""
+        self._ask_again_seconds = seconds
 
     @activity.defn
     async def record_order(self, place: PlaceOrder) -> Recorded:
@@ -51,6 +64,7 @@ class OrderDoubles:
                 status=self.book.record(place),
                 payment_window_seconds=self._payment_window_seconds,
                 fulfilment_sla_seconds=self._fulfilment_sla_seconds,
+                ask_again_seconds=self._ask_again_seconds,
             )
 
     @activity.defn
@@ -80,6 +94,13 @@ class OrderDoubles:
     async def apply_event(self, delivery: Delivery) -> Applied:
         async with self.conduct.step("apply_event", delivery):
             return self.book.apply(delivery.order_id, delivery.event)
+
+    @activity.defn
+    async def ask_payment(self, step: Step) -> OrderStatus:
+        async with self.conduct.step("ask_payment", step):
+            if self.untold is not None:
+                self.book.apply(step.order_id, order_event(self.untold, "asked"))
+            return self.book.status(step.order_id)
 
     @activity.defn
     async def expire_order(self, step: Step) -> OrderStatus:

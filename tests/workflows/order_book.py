@@ -66,6 +66,10 @@ class OrderBook:
         """Return where the order stands. Raises NotFound."""
         return self._order(order_id).state
 
+    def status(self, order_id: str) -> OrderStatus:
+        """As of OrderService.status."""
+        return status_of(self._order(order_id))
+
     def authorise(self, order_id: str, key: str, seen: OrderState) -> OrderStatus:
         """As of OrderService.authorise; the payment method says how the provider answers."""
         order = self._order(order_id)

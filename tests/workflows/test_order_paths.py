@@ -151,6 +151,40 @@ async def test_a_customer_who_acted_is_charged_by_us(env: WorkflowEnvironment, d
     assert doubles.book.at_rest(run.order_id)
 
 
+async def test_a_payment_nobody_told_of_is_asked_for_by_the_ladder(env: WorkflowEnvironment) -> None:
+    doubles = OrderDoubles(ask_again_seconds=(300, 3600, DAY))
+    doubles.conduct.fail("ask_payment", *[ProviderUnavailable("away")] * 3)
+    async with running_order(env, doubles, COLLECTED) as run:
+        await run.standing(OrderState.AWAITING_PAYMENT)
+        assert await env.fast_forward(run.handle, 240)
+        assert doubles.conduct.count("ask_payment") == 0
+        # An owner that does not answer keeps nobody: the next rung asks again.
+        assert await env.fast_forward(run.handle, 120)
+        await run.standing(OrderState.AWAITING_PAYMENT)
+        doubles.untold = OrderEventKind.PAYMENT_CAPTURED
+        assert await env.fast_forward(run.handle, 3700)
+        await run.standing(OrderState.FULFILLING)
+        await run.deliver(OrderEventKind.SHIPPED)
+        await run.result()
+
+    assert steps(doubles.book, run) == "received awaiting_payment paid fulfilling shipped completed"
+    assert doubles.conduct.count("ask_payment") == 4, "three tries without an answer, and one with"
+    assert doubles.book.at_rest(run.order_id)
+
+
+async def test_an_order_that_was_asked_for_in_vain_expires_when_its_window_closes(env: WorkflowEnvironment) -> None:
+    doubles = OrderDoubles(payment_window_seconds=3 * DAY, ask_again_seconds=(300, DAY))
+    async with running_order(env, doubles, COLLECTED) as run:
+        await run.standing(OrderState.AWAITING_PAYMENT)
+        assert await env.fast_forward(run.handle, 3 * DAY - 60)
+        await run.standing(OrderState.AWAITING_PAYMENT)
+        await env.fast_forward(run.handle, 120)
+        status = await run.result()
+
+    assert status.state == "expired"
+    assert doubles.conduct.count("ask_payment") == 3, "after five minutes, a day and two days"
+
+
 async def test_an_order_nobody_pays_expires_when_the_window_closes_and_not_before(
     env: WorkflowEnvironment, doubles: OrderDoubles
 ) -> None:

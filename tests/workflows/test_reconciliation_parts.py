@@ -10,10 +10,11 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Replayer
 
 from tests.workflows.doubles import ReconciliationDoubles, activities_of
 from tests.workflows.histories import PATIENCE_SECONDS
-from tests.workflows.timeskipping import serving
+from tests.workflows.timeskipping import sandbox, serving
 from worker.activities.reconciliation import TRIES_PER_SOURCE, ReconciliationActivities
 from worker.contract.reconciliation import Progress, Reconcile, ReconciliationResult, Window
 from worker.domain.errors import Conflict, DatabaseUnavailable, SourceUnreadable
@@ -202,3 +203,13 @@ async def test_a_source_that_never_answers_is_left_out_after_a_few_tries(env: Wo
 
     assert tried == [False] * (TRIES_PER_SOURCE - 1) + [True]
     assert result.verdict == Verdict.INCOMPLETE
+
+
+async def test_a_run_that_is_asked_for_its_progress_while_it_begins_can_be_replayed(env: WorkflowEnvironment) -> None:
+    """A query in the middle of the first local activity splits the workflow's task, at least every other time."""
+    doubles = ReconciliationDoubles(verdict=Verdict.RECONCILED, buckets=2, rows=10)
+    async with running(env, doubles) as handle:
+        await standing(handle, "done", 0)
+        await handle.result()
+    replayer = Replayer(workflows=[ReconciliationWorkflow], workflow_runner=sandbox())
+    await replayer.replay_workflow(await handle.fetch_history())

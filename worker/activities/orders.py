@@ -6,6 +6,7 @@ from temporalio import activity
 
 from worker.contract.orders import OrderEvent, OrderStatus, PlaceOrder
 from worker.domain.order import OrderState
+from worker.services.asking import Asking
 from worker.services.orders import Applied, OrderService
 from worker.services.reversal import Reversal
 
@@ -17,6 +18,8 @@ class Recorded:
     status: OrderStatus
     payment_window_seconds: int
     fulfilment_sla_seconds: int
+    ask_again_seconds: tuple[int, ...] = ()
+    """After what time of silence to ask what became of the payment, and then again; the last one repeats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +55,21 @@ class OrderActivities:
     """Steps of OrderWorkflow; every one may be repeated."""
 
     def __init__(
-        self, orders: OrderService, reversal: Reversal, *, payment_window_seconds: int, fulfilment_sla_seconds: int
+        self,
+        orders: OrderService,
+        reversal: Reversal,
+        asking: Asking,
+        *,
+        payment_window_seconds: int,
+        fulfilment_sla_seconds: int,
+        ask_again_seconds: tuple[int, ...] = (),
     ) -> None:
         self._orders = orders
         self._reversal = reversal
+        self._asking = asking
         self._payment_window_seconds = payment_window_seconds
         self._fulfilment_sla_seconds = fulfilment_sla_seconds
+        self._ask_again_seconds = ask_again_seconds
 
     @activity.defn
     def record_order(self, place: PlaceOrder) -> Recorded:
@@ -66,6 +78,7 @@ class OrderActivities:
             status=self._orders.record(place),
             payment_window_seconds=self._payment_window_seconds,
             fulfilment_sla_seconds=self._fulfilment_sla_seconds,
+            ask_again_seconds=self._ask_again_seconds,
         )
 
     @activity.defn
@@ -95,6 +108,11 @@ class OrderActivities:
         if self._reversal.settle(delivery.shop, delivery.order_id, delivery.event):
             return Applied(applied.answer, self._orders.status(delivery.shop, delivery.order_id))
         return applied
+
+    @activity.defn
+    def ask_payment(self, step: Step) -> OrderStatus:
+        """Ask what became of a payment that is waited for."""
+        return self._asking.ask(step.shop, step.order_id)
 
     @activity.defn
     def expire_order(self, step: Step) -> OrderStatus:

@@ -26,7 +26,7 @@ NAMED = 10
 def dry_run(config: WorkerConfig, request: Reconcile, *, progress: bool, as_json: bool) -> None:
     """Compare here and now, print the answer, and leave by its verdict.
 
-    What was read is kept in the lake like every run's, where no run refers to it; the database stays as it is.
+    What was read lies in a folder that is gone afterwards; the lake and the database stay as they are.
     """
     from worker.app import reconciliation_of  # noqa: PLC0415 - the whole application, only where books are compared
 

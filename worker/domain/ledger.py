@@ -20,9 +20,10 @@ class LineKind(StrEnum):
     DISPUTE_REVERSAL = "dispute_reversal"
     FEE = "fee"
     PAYOUT = "payout"
+    """Money that leaves for the bank. What comes back of it is a `transfer`: an item of the payout that takes it along."""
     ADJUSTMENT = "adjustment"
     TRANSFER = "transfer"
-    """Balance carried between batches, currencies or reserves; nets to zero over them. Also, with zero amounts, a row
+    """Balance carried between batches, currencies, reserves or payouts; nets to zero over them. Also, with zero amounts, a row
     that moved nothing yet: a pending payment, a memo."""
     UNCLASSIFIED = "unclassified"
     """A type we do not know: counted and shown, never dropped."""
@@ -38,11 +39,17 @@ STRIPE_CATEGORIES: dict[str, LineKind] = {
     "dispute_reversal": LineKind.DISPUTE_REVERSAL,
     "fee": LineKind.FEE,
     "payout": LineKind.PAYOUT,
-    "payout_reversal": LineKind.PAYOUT,
+    "payout_reversal": LineKind.TRANSFER,
     "transfer": LineKind.TRANSFER,
     "other_adjustment": LineKind.ADJUSTMENT,
 }
 """Stripe's reporting categories, in its API and in its report files alike; any other is unclassified."""
+
+
+TOTAL_WORDS = frozenset(
+    {"total", "totals", "grand total", "sum", "summary", "summe", "gesamt", "gesamtsumme", "saldo", "totale", "totaal"}
+)
+"""First words of rows at the end of a file that sum up the others: they move no money."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

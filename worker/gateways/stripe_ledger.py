@@ -11,11 +11,12 @@ from typing import Any
 from worker.domain.ledger import STRIPE_CATEGORIES, LedgerLine, LineKind
 
 
-def ledger_line(provider: str, item: Mapping[str, Any], charges: Mapping[str, Mapping[str, Any]]) -> LedgerLine:
-    """Translate one balance transaction whose `source` was expanded; `charges` resolves refunds and disputes."""
+def ledger_line(provider: str, item: Mapping[str, Any]) -> LedgerLine:
+    """Translate one balance transaction whose `source` was expanded, and the charge of a refund or dispute with it."""
     found = item["source"]
     source: Mapping[str, Any] = found if isinstance(found, dict) else {"id": found or ""}
-    charge = source if source.get("object") == "charge" else charges.get(_id(source.get("charge")), {})
+    of = source.get("charge")
+    charge: Mapping[str, Any] = source if source.get("object") == "charge" else of if isinstance(of, dict) else {}
     metadata = {**(charge.get("metadata") or {}), **(source.get("metadata") or {})}
     paid: Mapping[str, Any] = charge.get("payment_method_details") or {}
     settled = item["currency"].upper()

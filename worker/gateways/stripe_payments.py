@@ -11,11 +11,12 @@ from typing import Any
 
 import stripe
 
-from worker.domain.errors import NotFound, OrdersError, ProviderRejected, SourceUnreadable
+from worker.domain.errors import NotFound, ProviderRejected
 from worker.domain.ledger import LedgerLine
+from worker.domain.matching.payouts import PayoutSums
 from worker.domain.payment import Payment, PaymentState, Refund
+from worker.gateways.stripe_books import StripeBooks
 from worker.gateways.stripe_errors import translated
-from worker.gateways.stripe_ledger import ledger_line
 
 PAGE = 100
 LONGEST_METHOD = 32
@@ -47,6 +48,7 @@ class StripePayments:
             max_network_retries=0,
             http_client=self._http,
         ).v1
+        self._books = StripeBooks(self._client, name)
 
     def authorise(
         self, *, shop: str, order_id: str, amount_minor: int, currency: str, method: str, idempotency_key: str
@@ -160,28 +162,17 @@ class StripePayments:
         dispute = _plain(listed[0])
         return _event("charge.dispute.created", dispute, _plain(intent), dispute["created"])
 
-    def ledger(self, start: datetime, end: datetime) -> Iterator[LedgerLine]:
-        """Stream the ledger lines of [start, end), oldest first. Raises SourceUnreadable when it breaks off."""
-        try:
-            with translated("read the ledger"):
-                listed = self._client.balance_transactions.list(
-                    params={
-                        "created": {"gte": int(start.timestamp()), "lt": _ceil(end)},
-                        "limit": PAGE,
-                        "expand": ["data.source"],
-                    }
-                )
-                items = [_plain(item) for item in listed.auto_paging_iter()]
-        except OrdersError as problem:
-            raise SourceUnreadable(str(problem)) from problem
-        # Charges first: a refund names its charge, and only the charge names the order.
-        charges = {item["source"]["id"]: item["source"] for item in items if _is_charge(item)}
-        for item in reversed(items):
-            try:
-                line = ledger_line(self.name, item, charges)
-            except (KeyError, TypeError, AttributeError, ValueError) as problem:
-                raise SourceUnreadable(f"the ledger's line {item.get('id')} has another shape") from problem
-            yield line
+    def ledger(self, start: datetime, end: datetime, after: str = "") -> Iterator[LedgerLine]:
+        """Stream the ledger lines of [start, end), newest first. Raises SourceUnreadable when it breaks off."""
+        return self._books.ledger(start, end, after)
+
+    def payouts(self, start: datetime, end: datetime) -> Iterator[PayoutSums]:
+        """Stream the payouts due at the bank in [start, end), without sums. Raises SourceUnreadable."""
+        return self._books.payouts(start, end)
+
+    def payout_lines(self, payout_id: str) -> Iterator[LedgerLine]:
+        """Stream the lines that an automatic payout pays out, its own among them. Raises SourceUnreadable."""
+        return self._books.payout_lines(payout_id)
 
     def close(self) -> None:
         """Close the connections that are kept open between calls."""
@@ -276,17 +267,6 @@ def _refund(item: Any, payment_reference: str) -> Refund:
     )
 
 
-def _is_charge(item: dict[str, Any]) -> bool:
-    source = item["source"]
-    return isinstance(source, dict) and source.get("object") == "charge"
-
-
 def _plain(item: Any) -> Any:
     """Turn a library object into plain dictionaries."""
     return json.loads(str(item))
-
-
-def _ceil(at: datetime) -> int:
-    """Return the first whole second at or after `at`: the ledger's times are whole seconds."""
-    seconds = int(at.astimezone(UTC).timestamp())
-    return seconds if at.microsecond == 0 else seconds + 1

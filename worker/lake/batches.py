@@ -1,13 +1,15 @@
-"""Batches of a provider's lines: one imported statement file, or what one run read over the API, kept for good.
+"""Batches of a provider's lines: one imported statement file, kept for good, or what one run read over the API.
 
-    lines/shop=S/provider=P/day=D/BATCH/bucket-000-0.parquet      D: the day of the batch's last movement
-    lines/shop=S/provider=P/batches/BATCH.json                    the manifest, written last
+    lines/shop=S/provider=P/day=D/BATCH/ATTEMPT/bucket-000-0.parquet   D: the day of the batch's last movement
+    lines/shop=S/provider=P/batches/BATCH.json                         the manifest, written last, and once
+    read/...                                                           likewise, of runs over the API
 
 Lines lie in buckets by the hash of what they are paired by, so that a comparison reads bucket after bucket, or many
 workers one each, and none needs more memory than a bucket. Nothing of a batch is ever changed; a name that is taken
 stands for the same content.
 """
 
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -23,6 +25,8 @@ from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, parquet,
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.naming import LINE_NAME
 
+FILES, READ = "lines", "read"
+"""Roots: of what files said, which nothing else may say again; of what runs read, which goes when they are forgotten."""
 MOST_BUCKETS = 256
 FORMAT = 1
 
@@ -49,9 +53,10 @@ class Batch:
 
 
 class Batches:
-    """Writes and finds batches."""
+    """Writes and finds batches below one root."""
 
-    def __init__(self, files: LakeFiles, limits: EngineLimits, rows_per_bucket: int) -> None:
+    def __init__(self, files: LakeFiles, limits: EngineLimits, rows_per_bucket: int, root: str = FILES) -> None:
+        self.root = root
         self._files = files
         self._limits = limits
         self._rows_per_bucket = rows_per_bucket
@@ -93,11 +98,12 @@ class Batches:
         written = sorted(target.rglob("*.parquet"))
         repeated = _repeated(opened, written) if rows else ()
         day = last.date().isoformat() if last else "none"
-        root = _root(shop, provider)
+        # Whoever writes the same batch at the same time has files of its own; the first manifest is the batch's.
+        root = f"{self._place(shop, provider)}/day={day}/{quote(name, safe='')}/{uuid.uuid4().hex[:8]}"
         files = []
         for number, path in enumerate(written):
             bucket = _bucket_of(path, target)
-            stored = f"{root}/day={day}/{quote(name, safe='')}/bucket-{bucket:03d}-{number}.parquet"
+            stored = f"{root}/bucket-{bucket:03d}-{number}.parquet"
             files.append((bucket, self._files.publish(path, stored, pq.ParquetFile(path).metadata.num_rows)))
         made = Batch(
             shop=shop,
@@ -110,12 +116,12 @@ class Batches:
             files=tuple(files),
             repeated=repeated,
         )
-        self._files.write_json(_manifest(shop, provider, name), _document(made))
-        return made
+        self._files.write_json(self._manifest(shop, provider, name), _document(made))
+        return self.find(shop, provider, name) or made
 
     def find(self, shop: str, provider: str, name: str) -> Batch | None:
         """Return a batch, or None when it was not written to its end."""
-        path = _manifest(shop, provider, name)
+        path = self._manifest(shop, provider, name)
         if not self._files.exists(path):
             return None
         document = self._files.read_json(path)
@@ -138,6 +144,12 @@ class Batches:
                 for some in pq.ParquetFile(self._files.fetch(file.path, folder)).iter_batches(ROW_GROUP):
                     yield from items_of(LedgerLine, pa.Table.from_batches([some]))
 
+    def _place(self, shop: str, provider: str) -> str:
+        return f"{self.root}/shop={quote(shop, safe='')}/provider={quote(provider, safe='')}"
+
+    def _manifest(self, shop: str, provider: str, name: str) -> str:
+        return f"{self._place(shop, provider)}/batches/{quote(name, safe='')}.json"
+
 
 def _repeated(opened: Engine, written: list[Path]) -> tuple[str, ...]:
     """Return the line ids that stand more than once, sorted: by their hashes first, which need little memory."""
@@ -158,14 +170,6 @@ def _one(opened: Engine, sql: str) -> tuple[int, datetime | None, datetime | Non
 def _bucket_of(path: Path, target: Path) -> int:
     name = path.relative_to(target).parts[0]
     return int(name.removeprefix("bucket=").removesuffix(".parquet"))
-
-
-def _root(shop: str, provider: str) -> str:
-    return f"lines/shop={quote(shop, safe='')}/provider={quote(provider, safe='')}"
-
-
-def _manifest(shop: str, provider: str, name: str) -> str:
-    return f"{_root(shop, provider)}/batches/{quote(name, safe='')}.json"
 
 
 def _moment(text: str | None) -> datetime | None:

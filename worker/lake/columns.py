@@ -8,7 +8,7 @@ way to keep microseconds and stay comparable) and aware outside of them.
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any, TypeVar
@@ -100,9 +100,24 @@ def _column(name: str, hint: Any) -> _Column:
         return _Column(name, pa.string(), nullable, None, None)
     if kind == tuple[str, ...]:
         return _Column(name, pa.list_(pa.string()), nullable, list, tuple)
+    if typing.get_origin(kind) is Mapping:
+        return _counts(name, kind, nullable)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _Column(name, pa.string(), nullable, _optional(str), _optional(kind))
     raise TypeError(f"{name}: {hint} is no column")
+
+
+def _counts(name: str, hint: Any, nullable: bool) -> _Column:
+    word, number = typing.get_args(hint)
+    if not (isinstance(word, type) and issubclass(word, Enum)) or number is not int:
+        raise TypeError(f"{name}: {hint} is no column")
+    return _Column(
+        name,
+        pa.map_(pa.string(), pa.int64()),
+        nullable,
+        lambda counts: sorted((str(key), value) for key, value in counts.items()),
+        lambda pairs: {word(key): value for key, value in pairs},
+    )
 
 
 def naive(moment: datetime) -> datetime:

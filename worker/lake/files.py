@@ -1,24 +1,20 @@
-"""Where the lake's files lie: a folder or a bucket, through one library.
+"""The lake's files: written whole and never changed; a manifest, written last, says that what it names is complete.
 
-Files are written whole and never changed; a manifest, written last, says that what it names is complete. Readers go
-by manifests alone, so what a killed writer left behind is nobody's.
+Readers go by manifests alone, so what a killed writer left behind is nobody's. Where several write at once, each writes
+files of names of its own, and the first manifest is the one.
 """
 
 import hashlib
 import json
-import shutil
-import uuid
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyarrow import fs
-
 from worker.domain.errors import Conflict, ProviderUnavailable
-
-_CHUNK = 1 << 20
+from worker.lake.places import Bucket, Folder, Overlay, Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,92 +29,64 @@ class StoredFile:
 
 
 class LakeFiles:
-    """Files below one root of a filesystem that PyArrow knows."""
+    """Files and documents of one place."""
 
-    def __init__(self, filesystem: fs.FileSystem, root: str) -> None:
-        self._filesystem = filesystem
-        self._root = root.rstrip("/")
-        self._local = isinstance(filesystem, fs.LocalFileSystem)
+    def __init__(self, place: Place) -> None:
+        self._place = place
 
     @classmethod
     def in_folder(cls, folder: Path) -> "LakeFiles":
-        """Return the files of a folder, which is made when it is first written to."""
-        return cls(fs.LocalFileSystem(), str(folder.absolute()))
+        """Return the files of a folder."""
+        return cls(Folder(folder))
 
     @classmethod
-    def in_bucket(cls, bucket: str, prefix: str = "", *, endpoint: str = "", region: str = "") -> "LakeFiles":
-        """Return the files of a bucket; credentials are found as the AWS libraries find them."""
-        options: dict[str, Any] = {"request_timeout": 30, "connect_timeout": 5}
-        if region:
-            options["region"] = region
-        if endpoint:
-            scheme, _, host = endpoint.partition("://")
-            options |= {"endpoint_override": host, "scheme": scheme}
-        return cls(fs.S3FileSystem(**options), "/".join(filter(None, (bucket, prefix.strip("/")))))
+    def in_bucket(cls, bucket: str, prefix: str = "") -> "LakeFiles":
+        """Return the files of a bucket; region, credentials and endpoint are found as the AWS libraries find them."""
+        return cls(Bucket(bucket, prefix))
+
+    def under(self, folder: Path) -> "LakeFiles":
+        """Return these files, where whatever is written goes to a folder and nothing here is changed."""
+        return LakeFiles(Overlay(Folder(folder), self._place))
 
     def publish(self, made: Path, path: str, rows: int) -> StoredFile:
-        """Move a finished local file to `path`; what stood there is replaced by what must be the same."""
+        """Move a finished local file to `path`. Raises Conflict when the name is taken: nothing is overwritten."""
         stored = StoredFile(path=path, rows=rows, size=made.stat().st_size, sha256=_sha256(made))
-        with _reachable(path):
-            if self._local:
-                target = Path(self._at(path))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                # Beside the target first: a move within one folder is whole or not at all.
-                beside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-                shutil.move(made, beside)
-                beside.replace(target)
-                return stored
-            with made.open("rb") as source, self._filesystem.open_output_stream(self._at(path)) as sink:
-                shutil.copyfileobj(source, sink, _CHUNK)
-        made.unlink()
+        if not self.offer(made, path):
+            raise Conflict(f"the object store holds {path} already, and nothing in it is overwritten")
         return stored
 
-    def fetch(self, path: str, into: Path) -> Path:
-        """Return a local path with the file's content: itself in a folder, a copy below `into` of a bucket's."""
-        if self._local:
-            found = Path(self._at(path))
-            if not found.is_file():
-                raise Conflict(_GONE.format(path=path))
-            return found
-        copy = into / path.replace("/", "__")
-        if not copy.exists():
-            into.mkdir(parents=True, exist_ok=True)
-            with (
-                _reachable(path),
-                self._filesystem.open_input_stream(self._at(path)) as source,
-                copy.open("wb") as sink,
-            ):
-                shutil.copyfileobj(source, sink, _CHUNK)
-        return copy
-
-    def write_json(self, path: str, document: Mapping[str, Any]) -> str:
-        """Write a document; the same content is the same bytes. Return the bytes' SHA-256."""
-        content = canonical(document)
+    def offer(self, made: Path, path: str) -> bool:
+        """Move a finished local file to `path` unless one is there, which stays; tell whether it was moved."""
         with _reachable(path):
-            if self._local:
-                target = Path(self._at(path))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                beside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-                beside.write_bytes(content)
-                beside.replace(target)
-            else:
-                with self._filesystem.open_output_stream(self._at(path)) as sink:
-                    sink.write(content)
+            return self._place.create(path, made)
+
+    def fetch(self, path: str, into: Path) -> Path:
+        """Return a local path with the file's content. Raises Conflict when it is gone."""
+        with _reachable(path):
+            return self._place.fetch(path, into)
+
+    def write_json(self, path: str, document: Mapping[str, Any]) -> None:
+        """Write a document unless there is one of this path: the first that was written stays."""
+        with _local(canonical(document)) as made:
+            self.offer(made, path)
+
+    def rewrite_json(self, path: str, document: Mapping[str, Any]) -> str:
+        """Write a document whatever was there; the same content is the same bytes. Return their SHA-256."""
+        content = canonical(document)
+        with _local(content) as made, _reachable(path):
+            self._place.replace(path, made)
         return hashlib.sha256(content).hexdigest()
 
     def read_json(self, path: str) -> dict[str, Any]:
         """Return a document. Raises Conflict when it is gone."""
-        with _reachable(path), self._filesystem.open_input_stream(self._at(path)) as source:
-            document: dict[str, Any] = json.loads(source.read())
+        with _reachable(path):
+            document: dict[str, Any] = json.loads(self._place.read(path))
         return document
 
     def exists(self, path: str) -> bool:
         """Tell whether there is a file of this path."""
         with _reachable(path):
-            return bool(self._filesystem.get_file_info(self._at(path)).type == fs.FileType.File)
-
-    def _at(self, path: str) -> str:
-        return f"{self._root}/{path}"
+            return self._place.exists(path)
 
 
 def require_unchanged(file: StoredFile, local: Path) -> None:
@@ -130,6 +98,14 @@ def require_unchanged(file: StoredFile, local: Path) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as source:
         return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+@contextmanager
+def _local(content: bytes) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="orders-lake-") as folder:
+        made = Path(folder) / "document.json"
+        made.write_bytes(content)
+        yield made
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """A gathered run: sifted bucket by bucket, what is aside brought together, judged in pieces.
 
-What a step makes lies beside what it was made of and is written whole; a step that finds it there is done. A run that
-is done again has it made elsewhere (`made`), and so from the beginning.
+What a step makes lies beside what it was made of, in files of its own names; a document, written last and once, says
+which they are, and a step that finds it there is done. So two that do one step at a time do not meet. A run that is done
+again has everything made elsewhere (`made`), and so from the beginning.
 """
 
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -90,8 +92,11 @@ class GatheredRun:
             entries = entries or [_nothing(opened.folder / "no-entries.parquet", ENTRY_SCHEMA)]
             lines = lines or [_nothing(opened.folder / "no-lines.parquet", schema_of(LedgerLine))]
             made = sift(opened, entries, lines, self._batch.repeated, scope, rules, self._manifest["shop"])
+            mine = _own_name()
             stored = {
-                name: asdict(self._made.publish(path, self._at(f"{path.stem}-{bucket:03d}.parquet"), _rows(path)))
+                name: asdict(
+                    self._made.publish(path, self._at(f"{path.stem}-{bucket:03d}-{mine}.parquet"), _rows(path))
+                )
                 for name, path in zip(("entries", "lines"), made[:2], strict=True)
             }
             self._made.write_json(done, {**stored, "sums": [asdict(one) for one in made[2]]})
@@ -127,19 +132,21 @@ class GatheredRun:
                 shop=self._manifest["shop"],
                 keys_per_piece=self._keys_per_piece,
             )
+            mine = f"collected-{_own_name()}"
             for path in (*found.entries, *found.lines):
-                self._made.publish(path, self._at(path.name), _rows(path))
-            sums = _less(self._sifted_sums(), found.recalled)
-            self._made.write_json(
-                done, {"pieces": found.pieces, "keys": found.cleared_keys, "sums": [asdict(one) for one in sums]}
-            )
-            return found.pieces
+                self._made.publish(path, self._at(f"{mine}/{path.name}"), _rows(path))
+            sums = [asdict(one) for one in _less(self._sifted_sums(), found.recalled)]
+            document = {"pieces": found.pieces, "keys": found.cleared_keys, "sums": sums, "folder": mine}
+            self._made.write_json(done, document)
+        return int(self._made.read_json(done)["pieces"])
 
     def piece(self, number: int) -> Piece:
         """Return one piece, after `collect`."""
+        # A run that an older release collected has them beside everything else.
+        within = self._made.read_json(self._at("collected.json")).get("folder", ".")
         with workspace(self._limits) as folder:
-            entries = pq.read_table(self._made.fetch(self._at(f"piece-entries-{number:03d}.parquet"), folder))
-            lines = pq.read_table(self._made.fetch(self._at(f"piece-lines-{number:03d}.parquet"), folder))
+            entries = pq.read_table(self._made.fetch(self._at(f"{within}/piece-entries-{number:03d}.parquet"), folder))
+            lines = pq.read_table(self._made.fetch(self._at(f"{within}/piece-lines-{number:03d}.parquet"), folder))
         owners: dict[str, str] = {}
         for name, owner in (("payment_reference", "payment_owner"), ("source_id", "source_owner")):
             pairs = zip(lines.column(name).to_pylist(), lines.column(owner).to_pylist(), strict=True)
@@ -151,7 +158,9 @@ class GatheredRun:
         )
 
     def payouts(self) -> tuple[PayoutSums, ...]:
-        """Return the payouts that stand beside the lines they pay out, sorted."""
+        """Return the payouts that the provider told of; where it was not asked, those that stand beside their lines."""
+        if PayoutSums.__name__ in self._manifest["records"]:
+            return tuple(self.read(PayoutSums))
         if not self._batch.files:
             return ()
         with engine(self._limits) as opened:
@@ -176,12 +185,13 @@ class GatheredRun:
         kept = self._at(f"recalled-{name}.json")
         # A run that is done again has only what it was told then.
         if not self._again and not self._files.exists(kept):
-            self._files.write_json(kept, ask())
+            self._files.write_json(kept, ask())  # of two that ask at a time the first is believed
         return self._files.read_json(kept)
 
     def keep_result(self, result: Mapping[str, Any]) -> str:
         """Keep what the run found (JSON), in one form for one content; return the SHA-256 of its bytes."""
-        return self._made.write_json(self._at("result.json"), result)
+        # Until the run is stored it may be concluded anew, and by another release: the last one's is stored with it.
+        return self._made.rewrite_json(self._at("result.json"), result)
 
     def result(self) -> Mapping[str, Any]:
         """Return what the run found. Raises Conflict when it is gone."""
@@ -229,6 +239,10 @@ def _less(sums: Iterable[WindowSums], recalled: Iterable[WindowSums]) -> list[Wi
 def _negated(sums: WindowSums) -> WindowSums:
     amounts = {name: -value for name, value in asdict(sums).items() if name != "currency"}
     return WindowSums(currency=sums.currency, **amounts)
+
+
+def _own_name() -> str:
+    return uuid.uuid4().hex[:8]
 
 
 def _nothing(path: Path, schema: pa.Schema) -> Path:

@@ -23,12 +23,13 @@ import pyarrow.parquet as pq
 
 from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.ledger import LedgerLine
-from worker.lake.batches import Batch, Batches
+from worker.lake.batches import FILES, READ, Batch, Batches
 from worker.lake.columns import ENTRY_SCHEMA, batches_of, schema_of
 from worker.lake.engine import ROW_GROUP, EngineLimits, engine, parquet, quoted, workspace
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.gathered import GatheredRun
 from worker.lake.naming import ENTRY_NAME
+from worker.lake.reading import read_in_parts
 from worker.lake.reports import keep_report, line_batch
 from worker.services.ports.lake import ENTRY_COLUMNS, EntryBlock, KeptReport, LineBatch, RowParser
 
@@ -50,6 +51,7 @@ class Lake:
         self._files = files
         self._limits = limits
         self._batches = Batches(files, limits, rows_per_bucket)
+        self._read = Batches(files, limits, rows_per_bucket, READ)
         self._rows_per_bucket = rows_per_bucket
         self._keys_per_piece = keys_per_piece
         self._made = made
@@ -57,7 +59,7 @@ class Lake:
 
     @property
     def batches(self) -> Batches:
-        """The lines that are kept."""
+        """The lines of statement files."""
         return self._batches
 
     def keep(self, shop: str, provider: str, name: str, lines: Iterable[LedgerLine]) -> LineBatch:
@@ -71,12 +73,14 @@ class Lake:
     @contextmanager
     def gathering(self, shop: str, provider: str, run_id: str) -> Iterator["GatheringRun"]:
         """Begin to gather a run; what an earlier attempt left is not touched and not seen."""
-        yield GatheringRun(self, self._files, self._batches, self._limits, shop, provider, run_id)
+        yield GatheringRun(self, self._files, self._batches, self._read, self._limits, shop, provider, run_id)
 
     def gathered(self, reference: str) -> GatheredRun:
         """Return a run that was sealed. Raises Conflict when it is gone."""
         manifest = self._files.read_json(f"{reference}/manifest.json")
-        batch = self._batches.find(manifest["shop"], manifest["provider"], manifest["batch"])
+        # Runs of older releases kept what they read beside the lines of files.
+        batches = self._read if manifest.get("batches") == READ else self._batches
+        batch = batches.find(manifest["shop"], manifest["provider"], manifest["batch"])
         if batch is None:
             raise Conflict(f"the lines that {reference} was gathered with are not in the object store any more")
         return GatheredRun(self._files, self._limits, reference, manifest, batch, self._keys_per_piece, self._made)
@@ -93,6 +97,17 @@ class Lake:
                 made=LakeFiles.in_folder(folder),
             )
 
+    @contextmanager
+    def aside(self) -> Iterator["Lake"]:
+        """Open the lake for runs that leave nothing: what they read and make lies in a folder that is gone afterwards."""
+        with workspace(self._limits) as folder:
+            yield Lake(
+                self._files.under(folder),
+                self._limits,
+                rows_per_bucket=self._rows_per_bucket,
+                keys_per_piece=self._keys_per_piece,
+            )
+
 
 class GatheringRun:
     """Implements `Gathering`."""
@@ -102,6 +117,7 @@ class GatheringRun:
         lake: Lake,
         files: LakeFiles,
         batches: Batches,
+        read: Batches,
         limits: EngineLimits,
         shop: str,
         provider: str,
@@ -110,24 +126,47 @@ class GatheringRun:
         self._lake = lake
         self._files = files
         self._batches = batches
+        self._read = read
         self._limits = limits
         self._shop = shop
         self._provider = provider
         attempt = uuid.uuid4().hex[:12]
-        self._reference = f"runs/shop={quote(shop, safe='')}/provider={quote(provider, safe='')}/run={quote(run_id, safe='')}/{attempt}"
+        self._run = f"{_place(shop, provider)}/run={quote(run_id, safe='')}"
+        self._reference = f"runs/{self._run}/{attempt}"
         self._attempt = f"{run_id}-{attempt}"
         self._batch: Batch | None = None
+        self._root = FILES
         self._entries: list[tuple[int, StoredFile]] = []
         self._records: dict[str, StoredFile] = {}
 
     def lines(self, lines: Iterable[LedgerLine]) -> None:
         """Keep what the provider's API told as a batch of its own, and compare with it."""
-        self._batch = self._batches.write(self._shop, self._provider, self._attempt, lines)
+        self._batch, self._root = self._read.write(self._shop, self._provider, self._attempt, lines), READ
+
+    def told(self, read: Callable[[str], Iterable[LedgerLine]]) -> None:
+        """Keep what the provider's API tells as `lines` does, without ever holding it all.
+
+        `read` is given the id of the line to go on behind, which an earlier attempt kept last; empty at the beginning.
+        """
+        with workspace(self._limits) as folder:
+            parts = read_in_parts(self._files, f"reading/{self._run}", folder, read)
+            # Only now is it the engine's turn: an API is slow, and other runs of this process have work.
+            with engine(self._limits) as opened:
+                self._batch = self._read.keep(opened, parquet(parts), self._shop, self._provider, self._attempt)
+                self._root = READ
+
+    def lasting(self, name: str, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return what the provider said once and never says otherwise (JSON); it is asked only where that is not kept."""
+        path = f"lasting/{_place(self._shop, self._provider)}/{quote(name, safe='')}.json"
+        if not self._files.exists(path):
+            self._files.write_json(path, ask())
+        return self._files.read_json(path)
 
     def statement(self, name: str, otherwise: Callable[[], Iterable[LedgerLine]]) -> None:
         """Compare with the batch of a statement file; where none is kept, `otherwise` says its lines, which then are."""
         kept = self._batches.find(self._shop, self._provider, name)
         self._batch = kept or self._batches.write(self._shop, self._provider, name, otherwise())
+        self._root = FILES
 
     def entries(self, blocks: Iterable[EntryBlock]) -> None:
         """Take our movements; after the lines, whose buckets they share."""
@@ -181,6 +220,7 @@ class GatheringRun:
             "shop": self._shop,
             "provider": self._provider,
             "batch": self._kept.name,
+            "batches": self._root,
             "entries": [[bucket, asdict(file)] for bucket, file in self._entries],
             "records": {name: asdict(file) for name, file in self._records.items()},
             "facts": json.loads(json.dumps(facts)),
@@ -193,6 +233,10 @@ class GatheringRun:
         if self._batch is None:
             raise InvalidInput("a run is gathered with the provider's lines first")
         return self._batch
+
+
+def _place(shop: str, provider: str) -> str:
+    return f"shop={quote(shop, safe='')}/provider={quote(provider, safe='')}"
 
 
 def read_block(block: EntryBlock) -> pa.Table:

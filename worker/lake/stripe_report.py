@@ -14,16 +14,12 @@ from pathlib import Path
 import duckdb
 
 from worker.contract.currencies import EXPONENTS
-from worker.domain.ledger import STRIPE_CATEGORIES, LineKind
+from worker.domain.ledger import STRIPE_CATEGORIES, TOTAL_WORDS, LineKind
 from worker.domain.money import EXPONENTS_BY_PROVIDER
 from worker.lake.engine import ROW_GROUP, Engine, parquet, quoted
 
 PROVIDER = "stripe"
 FORMAT = "stripe_payout_reconciliation"
-TOTALS = frozenset(
-    {"total", "totals", "grand total", "sum", "summary", "summe", "gesamt", "gesamtsumme", "saldo", "totale", "totaal"}
-)
-"""First words of rows that sum up others: a file that ends with one is the parser's as a whole."""
 NEEDED = ("balance_transaction_id", "currency", "gross", "fee", "net", "reporting_category")
 _HEAD = 65_536
 _CREATED = ("created_utc", "created")
@@ -83,7 +79,8 @@ def read_report(opened: Engine, path: Path, shop: str, most_odd: int = 10_000) -
         return None
     found = sql.execute(f"select cells from {told} where not is_plain").fetchall()  # noqa: S608
     unread = tuple(tuple(cell or "" for cell in row) for (row,) in found)
-    if any(_first(row) in TOTALS for row in unread):
+    # A file that ends with a row of totals is the parser's as a whole.
+    if any(_first(row) in TOTAL_WORDS for row in unread):
         return None
     sql.execute(
         f"create or replace temp view plain as select * exclude (is_plain, cells) from {told} where is_plain"  # noqa: S608

@@ -4,6 +4,7 @@ Every process and every command asks at its start, and Alembic takes a third of 
 """
 
 import logging
+import re
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, String, column, select, table
@@ -14,11 +15,12 @@ from worker.repositories.failures import translate
 
 VERSION_TABLE = "schema_version"
 _log = logging.getLogger(__name__)
+_VERSION = re.compile(r"\d{4}")
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
 def check(engine: Engine) -> None:
-    """Raise SchemaMismatch when the database is older than this code; DatabaseUnavailable when away.
+    """Raise SchemaMismatch when the database is older than this code, or not ours; DatabaseUnavailable when away.
 
     A newer one is used, with a warning: that is what a rollback looks like.
     """
@@ -50,8 +52,15 @@ def current(connection: Connection) -> str | None:
 
 
 def is_newer(version: str | None) -> bool:
-    """Tell whether this code has never heard of a version."""
-    return version is not None and version not in _known()
+    """Tell whether a version is of a later release. Raises SchemaMismatch for one that no release can have."""
+    if version is None or version in _known():
+        return False
+    if _VERSION.fullmatch(version) and version > head():
+        return True
+    raise SchemaMismatch(
+        f"the database has schema {version[:40]!r}, which is neither a version of this code, up to {head()}, nor a later "
+        "one: it was made by something else; check ORDERS_DATABASE__URL, or restore the database"
+    )
 
 
 def _known() -> set[str]:

@@ -5,7 +5,7 @@ A bank file that is imported tomorrow changes what is known, but not what this r
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from worker.domain.ledger import BankStatus
@@ -35,10 +35,15 @@ def bank_document(tx: Transaction, shop: str, scope: Scope) -> dict[str, Any]:
                 "booked_at": datetime.combine(entry.booked_on, time(), UTC).isoformat(),
                 "references": [*entry.references, entry.text, entry.counterparty],
             }
-            for entry in tx.bank.entries(shop, span.start.date(), span.end.date())
+            for entry in tx.bank.entries(shop, span.start.date(), _day_after(span.end))
             if entry.status is BankStatus.BOOKED
         ],
     }
+
+
+def _day_after(end: datetime) -> date:
+    """Return the first day of which nothing lies before `end`: a bank's day may end at any hour of ours."""
+    return (end - timedelta(microseconds=1)).date() + timedelta(days=1)
 
 
 def bookings_of(document: Mapping[str, Any]) -> tuple[Span | None, list[BankCredit]]:

@@ -12,9 +12,12 @@ from worker.contract.reconciliation import Mode, Reconcile
 from worker.domain.errors import InvalidInput, SourceUnreadable
 from worker.domain.finding import Break, Leg
 from worker.domain.ledger import LedgerLine, OwnOrder, Shipment, ShopOrder
+from worker.domain.matching.payouts import PayoutSums, payout_scope
 from worker.domain.matching.rejects import UnreadRow
+from worker.domain.matching.rules import Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.shipments import parcels_from
+from worker.services.payout_books import read_payouts
 from worker.services.ports import (
     Database,
     PaymentGateway,
@@ -28,6 +31,9 @@ from worker.services.ports import (
 from worker.services.ports.lake import EntryBlock, Gathering
 
 T = TypeVar("T")
+
+_TOLD_EVERY = 1_000
+"""Lines of the ledger after which progress is told: ten pages, a few seconds."""
 
 _SCOPES = {StatementScope.PAYOUTS: "payouts", StatementScope.BANK: "a bank account"}
 
@@ -83,6 +89,7 @@ class BookReader:
         self,
         request: Reconcile,
         scope: Scope,
+        rules: Rules,
         open_breaks: Sequence[Break],
         gathering: Gathering,
         *,
@@ -95,7 +102,7 @@ class BookReader:
         """
         start, end = scope.read_from, scope.window_end
         unread: list[str] = []
-        legs = {Leg.PAYMENTS, Leg.ORDERS, Leg.SHIPMENTS}
+        legs = {Leg.PAYMENTS, Leg.PAYOUTS, Leg.ORDERS, Leg.SHIPMENTS}
 
         def outside(name: str, leg: Leg, read: Callable[[], Iterable[T]]) -> tuple[T, ...]:
             progress(f"reading {name}")
@@ -109,7 +116,6 @@ class BookReader:
                 return ()
 
         file = self.statement(request)
-        shop_orders: tuple[ShopOrder, ...] = ()
         if file is not None:
             rejects = self._database.transact(lambda tx: tx.statements.rejects(file.sha256))
             progress("reading the statement file")
@@ -121,13 +127,31 @@ class BookReader:
                 incomplete_because=tuple(_unsound(file)),
                 unread_rows=_unread(file, rejects),
             )
-        lines = outside("the provider's ledger", Leg.PAYMENTS, lambda: self._payments.ledger(start, end))
+
+        def ledger() -> Iterable[LedgerLine]:
+            gathering.told(lambda after: counted(self._payments.ledger(start, end, after)))
+            return ()
+
+        def counted(lines: Iterable[LedgerLine]) -> Iterator[LedgerLine]:
+            for number, line in enumerate(lines):
+                if number % _TOLD_EVERY == 0:
+                    progress(f"reading the provider's ledger, {number} lines")
+                yield line
+
+        outside("the provider's ledger", Leg.PAYMENTS, ledger)
+        if Leg.PAYMENTS not in legs:
+            gathering.lines(())
         if request.mode == Mode.LIGHT:
-            gathering.lines(lines)
             self._gather_entries(request, scope, gathering, progress)
             return Told(legs_read=frozenset(legs & {Leg.PAYMENTS}), incomplete_because=tuple(unread))
+        payout_start = payout_scope(scope, rules).horizon_start
+        payouts = outside(
+            "the provider's payouts",
+            Leg.PAYOUTS,
+            lambda: read_payouts(self._payments, gathering, payout_start, end, progress),
+        )
+        gathering.records(PayoutSums, sorted(payouts, key=lambda one: (one.payout_id, one.currency)))
         shop_orders = outside("the shop's orders", Leg.ORDERS, lambda: self._shop.orders(start, end))
-        gathering.lines(lines)
         self._gather_entries(request, scope, gathering, progress)
         named = {order.order_id for order in shop_orders} | set(gathering.booked_orders())
         named |= {item.finding.order_id for item in open_breaks if item.finding.order_id}

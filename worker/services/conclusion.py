@@ -88,7 +88,7 @@ class Conclusion:
     def _of_payouts(self, gathered: Gathered, facts: RunFacts) -> tuple[RunFacts, tuple[Finding, ...]]:
         """Compare payouts with their lines, and with the bank where statements of it are at hand."""
         payouts = gathered.payouts()
-        scope, rules = facts.scope, facts.rules
+        scope, rules = facts.payout_scope, facts.rules
         findings = match_payouts(payouts, scope, rules)
         if not payouts:
             return facts, findings

@@ -6,7 +6,7 @@ statement file with rejected rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from worker.contract.reconciliation import Mode, Reconcile
@@ -47,7 +47,7 @@ class Graces:
 
     def rules_of(self, provider: str) -> Rules:
         """Return the rules of a provider; those that allow nothing where the settings name none."""
-        return self.rules.get(provider, PLAIN)
+        return self.rules.get(provider) or replace(PLAIN, provider=provider)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,7 @@ class ReconciliationService:
         lake: RunLake,
     ) -> None:
         self._database = database
+        self._outside = (payments, shop, warehouse)
         self._books = BookReader(database, payments, shop, warehouse)
         self._clock = clock
         self._graces = graces
@@ -142,11 +143,12 @@ class ReconciliationService:
         open_breaks = self._database.transact(lambda tx: tx.breaks.open(request.shop, request.provider))
         scope = self._scope(request, span, open_breaks)
         with self._lake.gathering(request.shop, request.provider, run_id) as gathering:
-            told = self._books.read(request, scope, open_breaks, gathering, give_up=give_up, progress=progress)
+            rules = self._graces.rules_of(request.provider)
+            told = self._books.read(request, scope, rules, open_breaks, gathering, give_up=give_up, progress=progress)
             facts = RunFacts(
                 run=run,
                 scope=scope,
-                rules=self._graces.rules_of(request.provider),
+                rules=rules,
                 legs_read=told.legs_read,
                 incomplete_because=told.incomplete_because,
                 unread_rows=told.unread_rows,
@@ -168,19 +170,24 @@ class ReconciliationService:
         parts = self.gather(request, span, run_id=run_id, workflow_id=workflow_id, give_up=give_up, progress=progress)
         if not parts.reference:
             return self._database.transact(lambda tx: _stored(tx, run_id))
-        pieces = self._compare(parts, progress)
+        pieces = self.compare(parts, progress)
         progress("storing")
         return self.conclusion.conclude(parts.reference, pieces)
 
     def dry_run(self, request: Reconcile, span: Span, *, run_id: str, progress: Callable[[str], None]) -> Answer:
         """Compare, and return what a run would answer and do to the breaks. A source that is silent is left out.
 
-        Nothing is stored but what was read, in the lake, where no run refers to it.
+        Nothing is stored: what was read is gone afterwards.
         """
-        parts = self.gather(request, span, run_id=run_id, workflow_id="", give_up=True, progress=progress, dry=True)
-        return self.conclusion.answer(parts.reference, self._compare(parts, progress))
+        with self._lake.aside() as lake:
+            aside = ReconciliationService(self._database, *self._outside, self._clock, self._graces, lake)
+            parts = aside.gather(
+                request, span, run_id=run_id, workflow_id="", give_up=True, progress=progress, dry=True
+            )
+            return aside.conclusion.answer(parts.reference, aside.compare(parts, progress))
 
-    def _compare(self, parts: RunInParts, progress: Callable[[str], None]) -> int:
+    def compare(self, parts: RunInParts, progress: Callable[[str], None]) -> int:
+        """Sift, collect and judge what was gathered, here and now; return in how many pieces it was judged."""
         for bucket in range(parts.buckets):
             progress(f"comparing, part {bucket + 1} of {parts.buckets}")
             self.comparison.sift(parts.reference, bucket)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from worker.domain.finding import Leg
+from worker.domain.matching.payouts import payout_scope
 from worker.domain.matching.rejects import UnreadRow
 from worker.domain.matching.rules import Rules
 from worker.domain.matching.rules_codec import decode_rules, encode_rules
@@ -28,6 +29,16 @@ class RunFacts:
     incomplete_because: tuple[str, ...]
     unread_rows: tuple[UnreadRow, ...] = ()
     """Rows of the statement file that could not be read."""
+
+    @property
+    def payout_scope(self) -> Scope:
+        """What the run covers of payouts: those that arrived some time ago are looked at again, money aside.
+
+        A file says nothing of payouts before it.
+        """
+        if not self.run.of_api:
+            return self.scope
+        return payout_scope(self.scope, self.rules)
 
     def document(self) -> dict[str, Any]:
         """Return the facts as JSON values."""

@@ -197,7 +197,8 @@ def _checks(statement: Node, entries: Iterable[BankEntry]) -> dict[str, str]:
         code = node.said("Tp", "CdOrPrtry", "Cd")
         try:
             minor, currency = _signed(node)
-        except RowRejected:
+        except RowRejected as problem:
+            found[f"balance {code or 'of no kind'}"] = f"failed: {problem}"
             continue
         # The first of a kind opens, the last closes: interim balances of several pages lie between.
         if code in {"OPBD", "PRCD"}:

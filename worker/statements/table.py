@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from worker.domain.ledger import BankEntry, LedgerLine
+from worker.domain.ledger import TOTAL_WORDS, BankEntry, LedgerLine
 from worker.domain.money import format_minor
 from worker.services.ports import RejectedRow, StatementScope
 from worker.statements.cells import Cells, RowRejected
@@ -12,9 +12,6 @@ from worker.statements.dialect import Dialect, Line
 from worker.statements.reader import Record
 from worker.statements.told import Told
 
-TOTAL_WORDS = frozenset(
-    {"total", "totals", "grand total", "sum", "summary", "summe", "gesamt", "gesamtsumme", "saldo", "totale", "totaal"}
-)
 TRAILING = 5
 """Records at the end of a file among which rows of totals are looked for."""
 

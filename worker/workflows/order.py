@@ -1,7 +1,7 @@
 """One order, from the first word of it to its last state.
 
     record -> authorise -> capture -> request fulfilment -> wait for the parcel -> completed
-                (or wait for the shop's payment event)
+                (or wait for the payment's event, asking for it now and then)
 Cancelled before capture: voided. After capture: refunded. A failed parcel: refunded. Any other exit
 (cancellation, failure) stops the parcel and gives the money back first; a step that is under way is waited
 for, since what it does outside can only be undone once it is done. The state lives in MySQL; this class keeps
@@ -10,16 +10,16 @@ new run, while it waits (worker.workflows.carrying).
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import chain, repeat
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from worker.activities.orders import Delivery, OrderActivities, Reverse, Step
+    from worker.activities.orders import Delivery, OrderActivities, Recorded, Reverse, Step
     from worker.contract.names import OrderMessage, SearchAttribute, WorkflowType
     from worker.contract.orders import (
         CancelOrder,
@@ -35,13 +35,16 @@ with workflow.unsafe.imports_passed_through():
     from worker.domain.money import Money
     from worker.domain.order import TERMINAL, OrderState, may_follow
     from worker.workflows.carrying import STORY_KEPT, Carried, OrderInput, Seen
-    from worker.workflows.policies import EVENT, RECORDING, REVERSAL, STEP
+    from worker.workflows.exits import heed_cancellation, shielded
+    from worker.workflows.policies import ASKING, EVENT, RECORDING, REVERSAL, STEP
     from worker.workflows.refunding import Refunding
 
 STATE = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_STATE)
 TOO_LATE_TO_CANCEL = TERMINAL | {OrderState.SHIPPED, OrderState.REFUNDING}
 WITH_THE_WAREHOUSE = frozenset({OrderState.PAID, OrderState.FULFILLING})
 """States in which the warehouse may have been asked for a parcel."""
+PAYMENT_WINDOW = "payment window"
+FULFILMENT_SLA = "fulfilment SLA"
 
 
 @workflow.defn(name=WorkflowType.ORDER)
@@ -71,7 +74,7 @@ class OrderWorkflow:
             # Other exceptions are bugs: they fail the workflow task, not the order, and a fixed worker goes on.
             if not isinstance(problem, asyncio.CancelledError | FailureError | OrdersError):
                 raise
-            await _shielded(self._compensate(f"ended early: {type(problem).__name__}"))
+            await shielded(self._compensate(f"ended early: {type(problem).__name__}"))
             self._over = True
             await workflow.wait_condition(workflow.all_handlers_finished)
             raise
@@ -150,11 +153,11 @@ class OrderWorkflow:
             OrderActivities.record_order, place, summary="record and validate", **RECORDING
         )
         self._stand(recorded.status)
-        _heed_cancellation()
+        heed_cancellation()
         if self._state is OrderState.PAYING and not self._cancel:
             await self._do("authorise", OrderActivities.authorise_payment, self._amount())
         if self._state is OrderState.AWAITING_PAYMENT:
-            await self._wait_for_payment(timedelta(seconds=recorded.payment_window_seconds))
+            await self._wait_for_payment(recorded)
         if self._state is OrderState.AUTHORISED and not self._cancel:
             await self._do("capture", OrderActivities.capture_payment, self._amount())
         if self._state in WITH_THE_WAREHOUSE and not self._cancel:
@@ -166,15 +169,45 @@ class OrderWorkflow:
         if self._state is OrderState.AWAITING_PAYMENT:  # too little came for the order to expire empty-handed
             await self._reverse(OrderState.REFUNDED, "not paid in full within the payment window")
 
-    async def _wait_for_payment(self, window: timedelta) -> None:
+    async def _wait_for_payment(self, recorded: Recorded) -> None:
+        deadline = self._until(PAYMENT_WINDOW, timedelta(seconds=recorded.payment_window_seconds))
+        left = _from_now(deadline)
+        ladder = [timedelta(seconds=each) for each in recorded.ask_again_seconds]
+        # An order that was recorded before there was a ladder has none in its history, and never asks: that is its patch.
+        # (`workflow.patched` behind a local activity is not replayed when a query came while that was under way.)
+        for wait in chain(ladder, repeat(ladder[-1])) if ladder else ():
+            if wait >= left or await self._payment_told(wait, "ask again", deadline):
+                break
+            left -= wait
+            await self._ask_for_payment()
+        if not await self._payment_told(left, PAYMENT_WINDOW, deadline):
+            await self._do("expire", OrderActivities.expire_order, "payment window passed")
+
+    async def _payment_told(self, within: timedelta, summary: str, deadline: datetime) -> bool:
+        """Wait until there is nothing to wait for; return whether that came in time."""
         try:
             await self._wait(
                 lambda: self._state is not OrderState.AWAITING_PAYMENT or self._cancel is not None,
-                window,
-                "payment window",
+                within,
+                summary,
+                PAYMENT_WINDOW,
+                deadline,
             )
         except TimeoutError:
-            await self._do("expire", OrderActivities.expire_order, "payment window passed")
+            return False
+        return True
+
+    async def _ask_for_payment(self) -> None:
+        """Ask its owner what became of the payment; without an answer everything stays as it is."""
+        try:
+            status = await workflow.execute_activity_method(
+                OrderActivities.ask_payment, self._step("ask"), summary="ask what became of the payment", **ASKING
+            )
+        except ActivityError as problem:
+            workflow.logger.warning("the payment could not be asked for", extra={"cause": str(problem.cause)})
+        else:
+            self._stand(status)
+        heed_cancellation()
 
     async def _fulfil(self, sla: timedelta) -> None:
         try:
@@ -184,11 +217,14 @@ class OrderWorkflow:
                 raise
             await self._reverse(OrderState.REFUNDED, "the warehouse refused the parcel")
             return
+        deadline = self._until(FULFILMENT_SLA, sla)
         try:
             await self._wait(
                 lambda: self._state in TERMINAL or self._cancel is not None or self._parcel_failed is not None,
-                sla,
-                "fulfilment SLA",
+                _from_now(deadline),
+                FULFILMENT_SLA,
+                FULFILMENT_SLA,
+                deadline,
             )
         except TimeoutError:
             self._parcel_failed = "nothing was shipped within the fulfilment SLA"
@@ -199,19 +235,25 @@ class OrderWorkflow:
             to = OrderState.CANCELLED if self._cancel else OrderState.REFUNDED
             await self._reverse(to, self._cancel or self._parcel_failed or "")
 
-    async def _wait(self, over: Callable[[], bool], span: timedelta, name: str) -> None:
-        """Wait until `over`. Raises TimeoutError after `span`, counted from when an earlier run began to wait."""
+    def _until(self, wait: str, span: timedelta) -> datetime:
+        """Return when a wait ends: `span` after it began, be it in an earlier run."""
         earlier, self._carried = self._carried, None
-        begun = earlier is not None and earlier.wait == name
-        deadline = earlier.deadline if earlier is not None and begun else workflow.now() + span
-        left = max(deadline - workflow.now(), timedelta())
-        await workflow.wait_condition(lambda: over() or self._long, timeout=left, timeout_summary=name)
+        return earlier.deadline if earlier is not None and earlier.wait == wait else workflow.now() + span
+
+    async def _wait(
+        self, over: Callable[[], bool], within: timedelta, summary: str, wait: str, deadline: datetime
+    ) -> None:
+        """Wait until `over`. Raises TimeoutError when it was not `within` that time.
+
+        With a long history it goes on as a new run, which is told which `wait` this was and until when it may last.
+        """
+        await workflow.wait_condition(lambda: over() or self._long, timeout=within, timeout_summary=summary)
         if over():
             return
         # What is being answered is answered first; it may be what was waited for.
         await workflow.wait_condition(workflow.all_handlers_finished)
         if not over():
-            workflow.continue_as_new(OrderInput.next_run(self._place, self._to_carry(name, deadline)))
+            workflow.continue_as_new(OrderInput.next_run(self._place, self._to_carry(wait, deadline)))
 
     def _to_carry(self, wait: str, deadline: datetime) -> Carried:
         return Carried(
@@ -254,7 +296,7 @@ class OrderWorkflow:
     async def _do(self, name: str, activity: Callable[[OrderActivities, Step], OrderStatus], summary: str) -> None:
         """Do one step and stand where it led; a cancellation takes effect after it."""
         self._stand(await self._attempt(name, activity, summary))
-        _heed_cancellation()
+        heed_cancellation()
 
     async def _attempt(
         self, name: str, activity: Callable[[OrderActivities, Step], OrderStatus], summary: str
@@ -301,19 +343,5 @@ class OrderWorkflow:
         return OrderState(self._now().state)
 
 
-def _heed_cancellation() -> None:
-    """Raise what a step that was waited for has kept back: the workflow's own cancellation."""
-    if workflow.cancellation_reason() is not None:
-        raise asyncio.CancelledError
-
-
-async def _shielded(work: Coroutine[Any, Any, None]) -> None:
-    """Finish `work` whatever happens: a cancellation must not stop a refund half-way."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise
-    task.result()
+def _from_now(deadline: datetime) -> timedelta:
+    return max(deadline - workflow.now(), timedelta())

@@ -60,6 +60,13 @@ EVENT: Remote = {
 
 STEP: Remote = {**OUTSIDE, "cancellation_type": _WAIT}
 
+ASKING: Remote = {
+    # Nothing depends on the answer: one that does not come is asked for again after the next wait.
+    **EVENT,
+    "cancellation_type": _WAIT,
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3),
+}
+
 REVERSAL: Remote = {
     # Several calls in a row.
     "cancellation_type": _WAIT,

@@ -33,6 +33,7 @@ class ReconciliationWorkflow:
     @workflow.run
     async def run(self, request: Reconcile) -> ReconciliationResult:
         """Return the verdict and the counts."""
+        self._comparing.begin()
         info = workflow.info()
         # Set by the server for runs of a schedule, catch-up and backfill included: the window follows from it.
         nominal = info.typed_search_attributes.get(NOMINAL_TIME) or workflow.now()

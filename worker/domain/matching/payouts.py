@@ -6,7 +6,7 @@ out. A payout that is still gathering lines is not judged, one that failed or wa
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -42,6 +42,8 @@ class PayoutSums:
     arrives_at: datetime
     """The day it is due at the bank."""
     automatic: bool = True
+    itemised: bool = True
+    """Whether the provider says that it told every line of it."""
     lines_minor: int = 0
     """Sum of the net amounts of its lines, the payout's own line excluded."""
     counts: Mapping[LineKind, int] = field(default_factory=dict)
@@ -94,6 +96,11 @@ def payout_sums(lines: Iterable[LedgerLine]) -> tuple[PayoutSums, ...]:
         )
         for payout_id, currency in sorted(paid.keys() & kinds.keys())
     )
+
+
+def payout_scope(scope: Scope, rules: Rules = PLAIN) -> Scope:
+    """Return a scope that looks back as far as a payout may still come back."""
+    return replace(scope, horizon_start=min(scope.horizon_start, scope.window_start - rules.payout_lookback))
 
 
 def match_payouts(payouts: Iterable[PayoutSums], scope: Scope, rules: Rules = PLAIN) -> tuple[Finding, ...]:

@@ -157,6 +157,8 @@ class Rules:
     """What it weighs that all the money of a shipped order was given back by us; a dispute is a warning at least."""
     payout_grace: timedelta = timedelta(days=1)
     """How long after its arrival date a payout's lines may still be incomplete."""
+    payout_lookback: timedelta = timedelta(days=10)
+    """How long after its arrival date a payout is looked at again: one that was paid may still come back."""
     bank_grace: timedelta = timedelta(days=3)
     """How long after its arrival date the bank may not have booked a payout yet."""
     bank_names: tuple[str, ...] = ()
@@ -169,8 +171,8 @@ class Rules:
             raise InvalidInput("a rule may make a finding matched, a warning or a break, nothing else")
         if not self.references:
             raise InvalidInput("name at least one reference by which a line's order is found")
-        if min(self.date_window, self.payout_grace, self.bank_grace) < timedelta(0):
-            raise InvalidInput("a date window or grace must not be negative")
+        if min(self.date_window, self.payout_grace, self.payout_lookback, self.bank_grace) < timedelta(0):
+            raise InvalidInput("a date window, lookback or grace must not be negative")
         _not_negative(fx_allowed_bp=self.fx_allowed_bp)
 
     def tolerates(self, currency: str, ours_minor: int, difference_minor: int) -> bool:

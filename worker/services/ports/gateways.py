@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from worker.domain.ledger import LedgerLine, Shipment, ShipmentState, ShopOrder
+from worker.domain.matching.payouts import PayoutSums
 from worker.domain.payment import Payment, Refund
 
 
@@ -65,8 +66,22 @@ class PaymentGateway(Protocol):
         """Return the event JSON the provider would send for a payment's latest dispute. Raises NotFound."""
         ...
 
-    def ledger(self, start: datetime, end: datetime) -> Iterator[LedgerLine]:
-        """Stream the ledger lines of [start, end). Raises SourceUnreadable when it breaks off."""
+    def ledger(self, start: datetime, end: datetime, after: str = "") -> Iterator[LedgerLine]:
+        """Stream the ledger lines of [start, end), in an order that stays; with `after`, those behind that line's id.
+
+        Raises SourceUnreadable when it breaks off.
+        """
+        ...
+
+    def payouts(self, start: datetime, end: datetime) -> Iterator[PayoutSums]:
+        """Stream the payouts due at the bank in [start, end), without the sums over their lines.
+
+        Raises SourceUnreadable when it breaks off.
+        """
+        ...
+
+    def payout_lines(self, payout_id: str) -> Iterator[LedgerLine]:
+        """Stream the lines that an automatic payout pays out, its own among them. Raises SourceUnreadable."""
         ...
 
 

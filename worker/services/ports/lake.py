@@ -114,6 +114,17 @@ class Gathering(Protocol):
         """Keep what the provider's API told as a batch of its own, and compare with it."""
         ...
 
+    def told(self, read: Callable[[str], Iterable[LedgerLine]]) -> None:
+        """Keep what the provider's API tells as `lines` does, without ever holding it all.
+
+        `read` is given the id of the line to go on behind, which an earlier attempt kept last; empty at the beginning.
+        """
+        ...
+
+    def lasting(self, name: str, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return what the provider said once and never says otherwise (JSON); it is asked only where that is not kept."""
+        ...
+
     def statement(self, name: str, otherwise: Callable[[], Iterable[LedgerLine]]) -> None:
         """Compare with the batch of a statement file; where none is kept, `otherwise` says its lines, which then are."""
         ...
@@ -178,7 +189,7 @@ class Gathered(Protocol):
         ...
 
     def payouts(self) -> tuple[PayoutSums, ...]:
-        """Return the payouts that stand beside the lines they pay out, sorted."""
+        """Return the payouts that the provider told of; where it was not asked, those that stand beside their lines."""
         ...
 
     def cleared(self) -> Cleared:
@@ -234,4 +245,8 @@ class RunLake(Protocol):
 
         Nothing that their steps made is seen, and what they make now is gone afterwards.
         """
+        ...
+
+    def aside(self) -> AbstractContextManager["RunLake"]:
+        """Open the lake for runs that leave nothing: what they read and make is gone afterwards."""
         ...

@@ -1,7 +1,16 @@
-# The object store: payout statements as they arrived and the reports of reconciliations. Books: nothing of them expires;
-# what is overwritten stays for a while as an older version.
+# The object store: payout statements as they arrived, their lines in columns, and the reports of reconciliations. Books:
+# nothing of them expires; what is overwritten stays for a while as an older version. What runs were gathered with, so that
+# they can be done again, is no book: it goes when its time is over.
 
 data "aws_caller_identity" "current" {}
+
+locals {
+  # The worker does the same in a folder: worker/lake/retention.py. A read that was not gone on with for a week will not be.
+  expiring = merge(
+    { reading = 7 },
+    var.run_retention_days == 0 ? {} : { for root in ["runs", "read", "lasting"] : root => var.run_retention_days },
+  )
+}
 
 resource "aws_s3_bucket" "this" {
   # checkov:skip=CKV_AWS_18:who reads objects is recorded by CloudTrail data events, which are an account's, not a bucket's
@@ -99,6 +108,23 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
     abort_incomplete_multipart_upload {
       days_after_initiation = 7
+    }
+  }
+
+  dynamic "rule" {
+    for_each = local.expiring
+
+    content {
+      id     = "expire-${rule.key}"
+      status = "Enabled"
+
+      filter {
+        prefix = "lake/${rule.key}/"
+      }
+
+      expiration {
+        days = rule.value
+      }
     }
   }
 

@@ -40,3 +40,15 @@ variable "noncurrent_retention_days" {
     error_message = "noncurrent_retention_days is 1 or more."
   }
 }
+
+variable "run_retention_days" {
+  description = "How long what a reconciliation was gathered with is kept, in days: while it is there the run can be done again. 0: for good."
+  type        = number
+  default     = 400
+  nullable    = false
+
+  validation {
+    condition     = var.run_retention_days == 0 || var.run_retention_days >= 35
+    error_message = "run_retention_days is 0, or 35 and more: a month is closed on the fourth of the next."
+  }
+}

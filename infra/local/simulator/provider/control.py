@@ -24,6 +24,7 @@ def setup(app: web.Application) -> None:
     app.router.add_post(_BASE + "/disputes", _open_dispute)
     app.router.add_post(_BASE + "/disputes/{id}/close", _close_dispute)
     app.router.add_post(_BASE + "/payouts", _payouts)
+    app.router.add_post(_BASE + "/payouts/{id}/fail", _fail_payout)
     app.router.add_post(_BASE + "/tamper", _tamper)
     app.router.add_get(_BASE + "/ledger", _ledger)
     app.router.add_get(_BASE + "/charges_by_order", _charges_by_order)
@@ -73,11 +74,23 @@ async def _close_dispute(request: web.Request) -> web.Response:
 
 
 async def _payouts(request: web.Request) -> web.Response:
-    """Pay out now what is available, without waiting for midnight."""
+    """Pay out now what is available, without waiting for midnight; `{"automatic": false}` by hand."""
     provider = request.app[keys.PROVIDER]
+    body = await read_object(request)
     with provider.store.transaction():
-        made = provider.payouts.run()
+        made = provider.payouts.run(automatic=bool(body.get("automatic", True)))
     return web.json_response({"data": made})
+
+
+async def _fail_payout(request: web.Request) -> web.Response:
+    """Let the bank send a payout back, before or after it was paid."""
+    provider = request.app[keys.PROVIDER]
+    try:
+        with provider.store.transaction():
+            payout = provider.payouts.fail(request.match_info["id"])
+    except ProviderRefusal as refusal:
+        return _refused(refusal)
+    return _shown(provider, payout)
 
 
 async def _tamper(request: web.Request) -> web.Response:

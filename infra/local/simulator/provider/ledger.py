@@ -38,10 +38,15 @@ class Ledger:
         available_on = created + settings.load(self._store).available_after_seconds
         return self._write(movement, created, available_on, {"payout": None, "unpaid_available_on": available_on})
 
-    def book_payout(self, movement: Movement, payout_id: str, available_on: int) -> Document:
+    def book_payout(self, movement: Movement, payout_id: str | None, available_on: int) -> Document:
         """Write the balance transaction of a payout itself."""
         internal: Document = {"payout": payout_id, "unpaid_available_on": None}
         return self._write(movement, self._clock.timestamp(), available_on, internal)
+
+    def book_return(self, movement: Movement) -> Document:
+        """Write the balance transaction of a payout that came back: available at once, and so paid out anew."""
+        now = self._clock.timestamp()
+        return self._write(movement, now, now, {"payout": None, "unpaid_available_on": now})
 
     def available(self, now: int) -> dict[str, list[Document]]:
         """Return what is available at `now` and not yet paid out, by currency, oldest first."""
@@ -50,8 +55,8 @@ class Ledger:
             found.setdefault(entry["currency"], []).append(entry)
         return found
 
-    def assign(self, entries: list[Document], payout_id: str) -> None:
-        """Note that `entries` are paid out by `payout_id`."""
+    def assign(self, entries: list[Document], payout_id: str | None) -> None:
+        """Note that `entries` are paid out by `payout_id`; None: by one of which nobody can say what it pays out."""
         for entry in entries:
             entry[INTERNAL] = {"payout": payout_id, "unpaid_available_on": None}
             self._store.put(COLLECTION, entry["id"], entry)

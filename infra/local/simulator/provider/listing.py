@@ -21,7 +21,7 @@ _BOUNDS = frozenset({"gt", "gte", "lt", "lte"})
 class Kind:
     """A list the API offers: its collection, the word for its items, and the filters with the key each is kept under.
 
-    `narrow` filters are indexed and select few; `wide` ones are checked item by item.
+    `narrow` filters are indexed and select few; `wide` ones are checked item by item, and so are `times` but `created`.
     """
 
     collection: str
@@ -29,6 +29,7 @@ class Kind:
     url: str
     narrow: Mapping[str, str] = field(default_factory=dict)
     wide: Mapping[str, str] = field(default_factory=dict)
+    times: tuple[str, ...] = ("created",)
 
 
 INTENTS = Kind("payment_intents", "payment_intent", "/v1/payment_intents", {"customer": "customer"})
@@ -42,7 +43,7 @@ TRANSACTIONS = Kind(
     {"payout": f"{INTERNAL}.payout", "source": "source"},
     {"type": "type", "currency": "currency"},
 )
-PAYOUTS = Kind("payouts", "payout", "/v1/payouts", {}, {"status": "status"})
+PAYOUTS = Kind("payouts", "payout", "/v1/payouts", {}, {"status": "status"}, times=("created", "arrival_date"))
 EVENTS = Kind("events", "event", "/v1/events", {}, {"type": "type"})
 
 
@@ -58,7 +59,7 @@ def page(store: Store, kind: Kind, params: Params, now: int) -> Document:
     for name, cursor in (("starting_after", after), ("ending_before", before)):
         if cursor is not None and store.get(kind.collection, cursor) is None:
             raise missing(kind.noun, cursor, param=name, status=400)
-    low, high = _created(params)
+    bounds = {name: _bounds(params, name) for name in kind.times}
     narrow = [(key, params.text(name)) for name, key in kind.narrow.items()]
     wide = [(key, params.text(name)) for name, key in kind.wide.items()]
     types = frozenset(params.texts("types")) if kind is EVENTS else frozenset()
@@ -66,14 +67,15 @@ def page(store: Store, kind: Kind, params: Params, now: int) -> Document:
     wanted = [(key, value) for key, value in [*narrow, *wide] if value is not None]
 
     def accepted(document: Document) -> bool:
-        if (low is not None and document["created"] < low) or (high is not None and document["created"] > high):
-            return False
+        for name, (low, high) in bounds.items():
+            if (low is not None and document[name] < low) or (high is not None and document[name] > high):
+                return False
         if types and document["type"] not in types:
             return False
         return all(_value(document, key) == value for key, value in wanted)
 
     chosen = next(((key, value) for key, value in narrow if value is not None), None)
-    found = _walk(store, kind, chosen, (low, high), newest_first=before is None, beyond=after or before)
+    found = _walk(store, kind, chosen, bounds["created"], newest_first=before is None, beyond=after or before)
     items = list(islice(filter(accepted, found), limit + 1))
     has_more, items = len(items) > limit, items[:limit]
     if before is not None:
@@ -102,17 +104,17 @@ def _walk(
     return store.ordered(kind.collection, "created", low=low, high=high, newest_first=newest_first, beyond=beyond)
 
 
-def _created(params: Params) -> tuple[int | None, int | None]:
-    """Return the inclusive bounds that `created` asks for, as one second or as `created[gte]` and the like."""
-    if not params.is_nested("created"):
-        exact = params.integer("created")
+def _bounds(params: Params, name: str) -> tuple[int | None, int | None]:
+    """Return the inclusive bounds that a time asks for, as one second or as `created[gte]` and the like."""
+    if not params.is_nested(name):
+        exact = params.integer(name)
         return exact, exact
-    bounds = params.mapping("created")
+    bounds = params.mapping(name)
     if set(bounds) - _BOUNDS:
-        raise invalid("created takes gt, gte, lt and lte", param="created")
-    given = {name: integer(str(value), f"created[{name}]") for name, value in bounds.items()}
-    lows = [given[name] + shift for name, shift in (("gte", 0), ("gt", 1)) if name in given]
-    highs = [given[name] - shift for name, shift in (("lte", 0), ("lt", 1)) if name in given]
+        raise invalid(f"{name} takes gt, gte, lt and lte", param=name)
+    given = {bound: integer(str(value), f"{name}[{bound}]") for bound, value in bounds.items()}
+    lows = [given[bound] + shift for bound, shift in (("gte", 0), ("gt", 1)) if bound in given]
+    highs = [given[bound] - shift for bound, shift in (("lte", 0), ("lt", 1)) if bound in given]
     return max(lows, default=None), min(highs, default=None)
 
 

@@ -1,14 +1,15 @@
 """Payouts: once a day, at midnight UTC, everything available goes to the bank, one payout a currency.
 
 A payout's entries sum to its amount to the cent, and with its own entry (type `payout`) to zero. It is `pending` until
-it arrives; then `payout.paid` is told, and a minute later that its itemisation is complete.
+it arrives; then `payout.paid` is told, and a minute later that its itemisation is complete. The bank may send one back,
+even days after it was paid: it is `failed`, and its money is an entry of its own that the next payout takes along.
 """
 
 from datetime import datetime, timedelta
 
 from infra.local.simulator.clock import Clock
 from infra.local.simulator.provider import settings
-from infra.local.simulator.provider.errors import missing
+from infra.local.simulator.provider.errors import invalid, missing
 from infra.local.simulator.provider.events import Events
 from infra.local.simulator.provider.ledger import Ledger, Movement
 from infra.local.simulator.store import Document, Store
@@ -43,20 +44,45 @@ class Payouts:
             raise missing("payout", payout_id)
         return payout
 
-    def run(self) -> list[Document]:
+    def run(self, *, automatic: bool = True) -> list[Document]:
         """Pay out what is available now; a currency whose sum is not above zero is carried over."""
         made = []
         for currency, entries in sorted(self._ledger.available(self._clock.timestamp()).items()):
             total = sum(entry["net"] for entry in entries)
             if total > 0:
-                made.append(self._pay(currency, total, entries))
+                made.append(self._pay(currency, total, entries, automatic=automatic))
         return made
 
-    def _pay(self, currency: str, total: int, entries: list[Document]) -> Document:
+    def fail(self, payout_id: str) -> Document:
+        """Let the bank send a payout back. Refused when it was sent back already."""
+        payout = self.get(payout_id)
+        if payout["status"] == "failed":
+            raise invalid(f"payout {payout_id} has failed already")
+        self._clock.cancel(_arrival(payout_id))
+        movement = Movement(
+            kind="payout_failure",
+            category="payout_reversal",
+            amount=payout["amount"],
+            currency=payout["currency"],
+            source=payout_id,
+            description="REFUND FOR FAILED PAYOUT",
+        )
+        payout.update(
+            status="failed",
+            failure_balance_transaction=self._ledger.book_return(movement)["id"],
+            failure_code="account_closed",
+            failure_message="The bank account has been closed",
+        )
+        self._store.put(COLLECTION, payout_id, payout)
+        self._events.emit("payout.failed", payout)
+        return payout
+
+    def _pay(self, currency: str, total: int, entries: list[Document], *, automatic: bool) -> Document:
         payout_id = self._store.next_id("po")
+        told = payout_id if automatic else None
         arrives_in = settings.load(self._store).payout_arrival_seconds
         arrival = self._clock.timestamp() + arrives_in
-        self._ledger.assign(entries, payout_id)
+        self._ledger.assign(entries, told)
         movement = Movement(
             kind="payout",
             category="payout",
@@ -65,7 +91,7 @@ class Payouts:
             source=payout_id,
             description="STRIPE PAYOUT",
         )
-        entry = self._ledger.book_payout(movement, payout_id, arrival)
+        entry = self._ledger.book_payout(movement, told, arrival)
         payout: Document = {
             "id": payout_id,
             "object": "payout",
@@ -73,7 +99,7 @@ class Payouts:
             "application_fee": None,
             "application_fee_amount": None,
             "arrival_date": arrival,
-            "automatic": True,
+            "automatic": automatic,
             "balance_transaction": entry["id"],
             "created": self._clock.timestamp(),
             "currency": currency,
@@ -87,7 +113,7 @@ class Payouts:
             "method": "standard",
             "original_payout": None,
             "payout_method": None,
-            "reconciliation_status": "in_progress",
+            "reconciliation_status": "in_progress" if automatic else "not_applicable",
             "reversed_by": None,
             "source_type": "card",
             "statement_descriptor": None,
@@ -96,7 +122,7 @@ class Payouts:
             "type": "bank_account",
         }
         self._store.put(COLLECTION, payout_id, payout)
-        self._clock.call_later(arrives_in, _ARRIVES, {"payout": payout_id})
+        self._clock.call_later(arrives_in, _ARRIVES, {"payout": payout_id}, timer_id=_arrival(payout_id))
         return payout
 
     def _daily(self, _: Document) -> None:
@@ -109,7 +135,8 @@ class Payouts:
         payout["status"] = "paid"
         self._store.put(COLLECTION, payout["id"], payout)
         self._events.emit("payout.paid", payout)
-        self._clock.call_later(_ITEMISED_AFTER, _ITEMISED, payload)
+        if payout["automatic"]:
+            self._clock.call_later(_ITEMISED_AFTER, _ITEMISED, payload)
 
     def _itemise(self, payload: Document) -> None:
         payout = self.get(payload["payout"])
@@ -126,6 +153,10 @@ class Payouts:
         ahead = _next_midnight(self._clock.now())
         if timer is not None and timer["due_ms"] > ahead.timestamp() * 1000:
             self._wait_for_midnight()
+
+
+def _arrival(payout_id: str) -> str:
+    return f"{_ARRIVES}:{payout_id}"
 
 
 def _next_midnight(moment: datetime) -> datetime:

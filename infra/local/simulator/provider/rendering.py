@@ -25,6 +25,8 @@ _EXPANDABLE = {
     "balance_transaction": frozenset({"source"}),
     "payout": frozenset({"balance_transaction"}),
 }
+_OF_A_SOURCE = frozenset[str]().union(*(_EXPANDABLE[kind] for kind in ("charge", "refund", "dispute", "payout")))
+"""What is passed over in a source that lacks it: a ledger's lines have sources of every kind."""
 _DEEPEST = 4
 
 
@@ -54,13 +56,15 @@ def expand(store: Store, shown: Document, paths: Iterable[str], now: int) -> Doc
     return shown
 
 
-def _expand(store: Store, node: Document, steps: list[str], path: str, now: int) -> None:
+def _expand(store: Store, node: Document, steps: list[str], path: str, now: int, *, source: bool = False) -> None:
     if node.get("object") == "list" and steps[0] == "data":
         for item in node["data"] if len(steps) > 1 else []:
             _expand(store, item, steps[1:], path, now)
         return
     kind, name = str(node.get("object")), steps[0]
     if name not in _EXPANDABLE.get(kind, frozenset()):
+        if source and name in _OF_A_SOURCE:
+            return
         raise invalid(f"This property cannot be expanded ({path[:80]}).", param="expand")
     child = node.get(name)
     if kind == "charge" and name == "refunds" and child is None:
@@ -70,7 +74,7 @@ def _expand(store: Store, node: Document, steps: list[str], path: str, now: int)
         # What tampering removed stays a bare id, as a dangling reference should.
         child = node[name] = child if found is None else render(found, now)
     if len(steps) > 1 and isinstance(child, dict):
-        _expand(store, child, steps[1:], path, now)
+        _expand(store, child, steps[1:], path, now, source=kind == "balance_transaction")
 
 
 def _refunds(store: Store, charge_id: str, now: int) -> Document:

@@ -44,14 +44,49 @@ run "the_bucket_is_private_versioned_and_encrypted" {
   }
 
   assert {
-    condition     = length(aws_s3_bucket_lifecycle_configuration.this.rule) == 1 && length(aws_s3_bucket_lifecycle_configuration.this.rule[0].expiration) == 0
-    error_message = "books do not expire"
+    condition = alltrue([
+      for rule in aws_s3_bucket_lifecycle_configuration.this.rule :
+      contains(["lake/runs/", "lake/read/", "lake/lasting/", "lake/reading/"], one(rule.filter).prefix) if length(rule.expiration) > 0
+    ])
+    error_message = "books do not expire: what runs were gathered with does, and nothing else"
   }
 
   assert {
     condition     = one(aws_s3_bucket_lifecycle_configuration.this.rule[0].abort_incomplete_multipart_upload).days_after_initiation == 7
     error_message = "parts that were sent in vain go"
   }
+}
+
+run "what_runs_were_gathered_with_goes_after_its_time" {
+  command = plan
+
+  assert {
+    condition = {
+      for rule in aws_s3_bucket_lifecycle_configuration.this.rule : one(rule.filter).prefix => one(rule.expiration).days
+      if length(rule.expiration) > 0
+    } == { "lake/lasting/" = 400, "lake/read/" = 400, "lake/reading/" = 7, "lake/runs/" = 400 }
+    error_message = "by prefix, and after how many days"
+  }
+}
+
+run "runs_may_be_kept_for_good" {
+  command = plan
+  variables {
+    run_retention_days = 0
+  }
+
+  assert {
+    condition     = length([for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule if length(rule.expiration) > 0]) == 1
+    error_message = "only reads that broke off go"
+  }
+}
+
+run "refuses_to_forget_a_month_before_it_is_closed" {
+  command = plan
+  variables {
+    run_retention_days = 30
+  }
+  expect_failures = [var.run_retention_days]
 }
 
 run "with_a_key_of_its_own" {

@@ -1,0 +1,114 @@
+"""Orders that wait for a payment nobody tells of ask for it: what happened is taken up once, and nothing else is made up."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.integration.office import Office
+from tests.integration.outside_process import OutsideProcess
+from tests.integration.own_database import migrated_database
+from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder
+from worker.domain.errors import NotFound, ProviderUnavailable
+from worker.domain.order import OrderState
+
+_numbers = count(1)
+S = OrderState
+BY_THE_CUSTOMER = "pm_card_authenticationRequired"
+
+
+@pytest.fixture(scope="module")
+def running(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with migrated_database(database_url) as engine, OutsideProcess(tmp_path_factory.mktemp("outside")) as outside:
+        yield Office(engine, outside)
+
+
+@pytest.fixture
+def office(running: Office) -> Iterator[Office]:
+    yield running
+    running.outside.heal()
+
+
+@pytest.fixture
+def order_id() -> str:
+    return f"asked-{next(_numbers)}"
+
+
+def waiting(office: Office, order_id: str) -> str:
+    """Place an order whose customer must act; return the payment."""
+    office.place(order_id, method=BY_THE_CUSTOMER)
+    assert office.authorise(order_id).state == S.AWAITING_PAYMENT
+    (payment,) = office.payments_of(order_id)
+    return payment.reference
+
+
+def collected(office: Office, order_id: str) -> None:
+    """Record an order that the shop charges, as its first message tells of it: not paid yet."""
+    office.orders.record(
+        PlaceOrder(
+            shop="main",
+            order_id=order_id,
+            currency="EUR",
+            total_minor=2500,
+            lines=(OrderLine(sku="MUG", quantity=2, unit_price_minor=1250),),
+            customer_id="c1",
+            payment_mode=PaymentMode.COLLECTED_BY_SHOP,
+            placed_at=office.clock.now().isoformat(),
+        )
+    )
+
+
+def test_an_authorisation_nobody_told_of_is_captured(office: Office, order_id: str) -> None:
+    payment = waiting(office, order_id)
+    assert office.asking.ask("main", order_id).state == S.AWAITING_PAYMENT, "the customer has not acted yet"
+    office.outside.control("POST", f"/provider/payment_intents/{payment}/authenticate")
+    assert office.asking.ask("main", order_id).state == S.AUTHORISED
+    assert office.capture(order_id).state == S.PAID
+    assert office.booked(order_id) == [2500]
+    assert office.outside.charges(order_id) == [1, 2500]
+
+
+def test_asking_and_a_message_that_comes_after_all_are_one(office: Office, order_id: str) -> None:
+    payment = waiting(office, order_id)
+    office.outside.control("POST", f"/provider/payment_intents/{payment}/authenticate")
+    office.asking.ask("main", order_id)
+    event = OrderEvent(
+        event_id="late",
+        kind=OrderEventKind.PAYMENT_AUTHORISED,
+        occurred_at=office.clock.now().isoformat(),
+        reference=payment,
+    )
+    assert office.orders.apply("main", order_id, event).answer.outcome == "ignored"
+    assert office.path(order_id).count("authorised") == 1
+
+
+def test_what_the_shop_collected_is_booked_when_its_message_was_lost(office: Office) -> None:
+    order_id = office.outside.buy()
+    collected(office, order_id)
+    for _ in range(2):
+        assert office.asking.ask("main", order_id).state == S.PAID
+    assert office.booked(order_id) == [2500]
+
+
+def test_an_order_its_shop_does_not_know_or_has_no_money_for_waits_on(office: Office, order_id: str) -> None:
+    unpaid = office.outside.buy(paid=False)
+    for name in (order_id, unpaid):
+        collected(office, name)
+        assert office.asking.ask("main", name).state == S.AWAITING_PAYMENT
+        assert office.booked(name) == []
+
+
+def test_an_owner_that_does_not_answer_changes_nothing(office: Office, order_id: str) -> None:
+    waiting(office, order_id)
+    office.outside.fault("GET /stripe/v1/payment_intents/*", "status", status=500)
+    with pytest.raises(ProviderUnavailable):
+        office.asking.ask("main", order_id)
+    assert office.order(order_id).state is S.AWAITING_PAYMENT
+
+
+def test_an_order_that_waits_for_nothing_is_not_asked_about(office: Office, order_id: str) -> None:
+    office.pay(order_id)
+    office.outside.fault("GET /stripe/v1/payment_intents/*", "status", status=500, times=9)
+    assert office.asking.ask("main", order_id).state == S.PAID
+    with pytest.raises(NotFound):
+        office.asking.ask("main", "nobody")

@@ -1,0 +1,41 @@
+"""What of a lake in a folder has had its time. A bucket's own lifecycle does the same; see infra/aws/modules/storage.
+
+Lines of statement files stay: nothing else holds them. What runs were gathered with goes after its time, and with it the
+possibility of doing them again; their answers are in the database and the reports.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+OF_RUNS = ("runs", "read", "lasting")
+UNFINISHED = "reading"
+UNFINISHED_KEPT = timedelta(days=7)
+"""A run that was cut off and not gone on with for so long will not be."""
+_HALF_WRITTEN_KEPT = timedelta(days=1)
+
+
+def kept_for(days: int) -> dict[str, timedelta]:
+    """Return how long the files below each root are kept; a root that is not named keeps them for good."""
+    kept = {UNFINISHED: UNFINISHED_KEPT}
+    return kept | dict.fromkeys(OF_RUNS, timedelta(days=days)) if days else kept
+
+
+def expire(lake: Path, kept: Mapping[str, timedelta], now: datetime) -> int:
+    """Remove the files that were written too long ago, and folders that are left empty; return how many files."""
+    removed = 0
+    # Files before the folders they are in.
+    for path in sorted(lake.rglob("*"), key=lambda path: len(path.parts), reverse=True):
+        root = path.relative_to(lake).parts[0]
+        # Not empty, or gone: another replica keeps house, too.
+        with suppress(OSError):
+            age = now - datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            if path.is_dir():
+                # Not one that was just made for a file that is on its way.
+                if root in kept and path.parent != lake and age > _HALF_WRITTEN_KEPT:
+                    path.rmdir()
+            elif age > (_HALF_WRITTEN_KEPT if path.name.startswith(".") else kept.get(root, age)):
+                path.unlink()
+                removed += 1
+    return removed
