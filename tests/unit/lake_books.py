@@ -70,7 +70,7 @@ def matched_in_a_lake(
         gathered: Gathered = gathering.seal({})
     for bucket in reversed(range(gathered.buckets)):
         gathered.sift(bucket, scope, rules)
-    asked = [reference for some in gathered.loose_payments() for reference in some]
+    asked = [reference for some in gathered.loose_payments(rules) for reference in some]
     owners = {reference: owner for reference in asked if (owner := owner_of(reference))}
     pieces = gathered.collect(owners, suspects, scope, rules)
     cleared = gathered.cleared()

@@ -5,6 +5,7 @@ file compares some hundred thousand of them.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +14,7 @@ from random import Random
 
 import pytest
 
-from tests.unit.lake_books import lake_in, matched_by_the_rules, matched_in_a_lake
+from tests.unit.lake_books import blocks_of, lake_in, matched_by_the_rules, matched_in_a_lake
 from tests.unit.matching_books import BEFORE_WINDOW, CUT, HORIZON, LONG_AGO, SCOPE, clean
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.matching.rules import PLAIN, FeeSchedule, Reference, Rules, Tolerance
@@ -103,6 +104,46 @@ class World:
             customer_minor=0,
         )
 
+    def course(self, line: LedgerLine) -> list[LedgerLine]:
+        """Return what may stand in a ledger instead of a line of a pair, the same in all; one in three goes wrong."""
+        chance = self.chance
+        if line.kind is LineKind.CHARGE:
+            first, second = LineKind.CHARGE, LineKind.PARTIAL_CAPTURE_REVERSAL
+        else:
+            first, second = LineKind.REFUND, LineKind.REFUND_FAILURE
+        if chance.random() < 0.3:
+            first, second = LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL
+        minor = chance.choice((1, 500, 1000)) * (1 if first is LineKind.CHARGE else -1)
+        number = chance.randint(0, 10_000)
+        there = replace(line, line_id=f"{self.name}-u{number}", kind=first, gross_minor=minor, net_minor=minor)
+        back = replace(there, line_id=f"{self.name}-v{number}", kind=second, gross_minor=-minor, net_minor=-minor)
+        if first is not LineKind.DISPUTE and chance.random() < 0.5:
+            # One line for both: the charge of all that was authorised.
+            whole = line.gross_minor + minor
+            made = [replace(line, gross_minor=whole, net_minor=whole - line.fee_minor), back]
+        else:
+            made = [line, there, back]
+        if chance.random() < 0.33:
+            at = chance.randrange(len(made))
+            wrong = self.line()
+            field = chance.choice(
+                (
+                    "gross_minor",
+                    "currency",
+                    "created_at",
+                    "line_id",
+                    "payment_reference",
+                    "customer_currency",
+                    "source_id",
+                )
+            )
+            made[at] = replace(
+                made[at],
+                **{field: getattr(chance.choice(made) if field == "line_id" else wrong, field)},
+                customer_minor=wrong.customer_minor,
+            )
+        return made
+
 
 def worlds(seed: int) -> Iterator[tuple[list[BookEntry], list[LedgerLine], dict[str, str]]]:
     chance = Random(seed)
@@ -114,7 +155,8 @@ def worlds(seed: int) -> Iterator[tuple[list[BookEntry], list[LedgerLine], dict[
             entry = world.entry()
             # The database holds every movement of ours once.
             if booked.setdefault((entry.kind, entry.reference), entry) is entry and chance.random() < 0.9:
-                lines.append(world.partner(entry))
+                partner = world.partner(entry)
+                lines += world.course(partner) if chance.random() < 0.2 else [partner]
         if chance.random() < 0.4:
             lines += [world.line() for _ in range(chance.randint(1, 2))]
         if lines and chance.random() < 0.1:
@@ -155,6 +197,48 @@ def test_the_engine_and_the_rules_agree_on_books_gone_wrong(tmp_path: Path, rule
     assert by_engine.sums == by_rules.sums
     assert by_engine.agreeing == by_rules.agreeing
     assert by_rules.agreeing > WORLDS / 6, "the case must hold pairs that agree as well"
+
+
+@pytest.mark.parametrize("course", ["partial capture", "failed refund", "won dispute", "refunded twice"])
+def test_what_agrees_as_a_whole_is_no_matter_for_the_rules(tmp_path: Path, course: str) -> None:
+    books = clean(40)
+    booked = Counter(entry.payment_reference for entry in books.entries)
+    charge = next(x for x in books.lines if x.kind is LineKind.CHARGE and booked[x.payment_reference] == 1)
+    more = {
+        "partial capture": [(LineKind.CHARGE, charge.gross_minor + 700), (LineKind.PARTIAL_CAPTURE_REVERSAL, -700)],
+        "failed refund": [(LineKind.CHARGE, charge.gross_minor), (LineKind.REFUND, -5), (LineKind.REFUND_FAILURE, 5)],
+        "won dispute": [
+            (LineKind.CHARGE, charge.gross_minor), (LineKind.DISPUTE, -900), (LineKind.DISPUTE_REVERSAL, 900),
+        ],
+        "refunded twice": [(LineKind.CHARGE, charge.gross_minor), (LineKind.REFUND, -6), (LineKind.REFUND, -4)],
+    }[course]  # fmt: skip
+    lines = [line for line in books.lines if line is not charge]
+    lines += [
+        replace(
+            charge, kind=kind, gross_minor=minor, net_minor=minor, line_id=f"part-{number}", source_id=f"own-{number}"
+        )
+        for number, (kind, minor) in enumerate(more)
+    ]
+    entries = list(books.entries)
+    if course == "refunded twice":
+        (capture,) = (entry for entry in entries if entry.payment_reference == charge.payment_reference)
+        entries.append(replace(capture, kind=EntryKind.REFUND, reference="in-one", amount_minor=-10))
+    lake = lake_in(tmp_path)
+    found = matched_in_a_lake(lake, entries, lines, nobody, SCOPE)
+    assert (found.findings, found.agreeing) == ((), 40)
+    assert found.sums == matched_by_the_rules(entries, lines, owners_of(entries), SCOPE).sums
+    with lake.gathering("main", "stripe", "again") as gathering:
+        gathering.lines(lines)
+        gathering.entries(blocks_of(entries))
+        gathered = gathering.seal({})
+    gathered.sift(0, SCOPE, PLAIN)
+    gathered.collect({}, (), SCOPE, PLAIN)
+    assert not gathered.piece(0).lines
+    assert gathered.cleared().keys == 40
+
+
+def owners_of(entries: list[BookEntry]) -> dict[str, str]:
+    return {entry.payment_reference: entry.order_id for entry in entries}
 
 
 def nobody(_payment: str) -> None:

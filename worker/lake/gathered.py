@@ -16,14 +16,14 @@ from worker.domain.finding import Finding
 from worker.domain.finding_codec import decode_finding, encode_finding
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.payouts import PayoutSums
-from worker.domain.matching.rules import Rules
+from worker.domain.matching.rules import Reference, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
 from worker.domain.payment import BookEntry
 from worker.lake.batches import Batch
 from worker.lake.collecting import collect
 from worker.lake.columns import ENTRY_SCHEMA, items_of, schema_of
-from worker.lake.engine import EngineLimits, engine, parquet, workspace
+from worker.lake.engine import EngineLimits, engine, parquet, quoted, workspace
 from worker.lake.files import LakeFiles, StoredFile, require_unchanged
 from worker.lake.payouts import payouts_of
 from worker.lake.sifting import sift
@@ -96,19 +96,44 @@ class GatheredRun:
             }
             self._made.write_json(done, {**stored, "sums": [asdict(one) for one in made[2]]})
 
-    def loose_payments(self) -> Iterator[list[str]]:
-        """Yield the payments whose orders must be known before the rest can be judged; after all buckets."""
-        with engine(self._limits) as opened:
-            lines = self._aside("lines", opened.folder)
-            asked = opened.connection.execute(
-                f"select distinct name from (select payment_reference as name from {parquet(lines)} "  # noqa: S608
-                f"union all select source_id from {parquet(lines)}) where name <> '' order by name"
-            )
-            found = [row[0] for row in asked.fetchall()]
-        for start in range(0, len(found), _AT_ONCE):
-            yield found[start : start + _AT_ONCE]
+    def loose_payments(self, rules: Rules) -> Iterator[list[str]]:
+        """Yield the payments whose orders must be asked for before the rest can be judged; after all buckets.
 
-    def collect(self, owners: Mapping[str, str], suspects: Sequence[str], scope: Scope, rules: Rules) -> int:
+        Not those that our entries name, nor those that no rule looks at.
+        """
+        named = {Reference.PAYMENT: "payment_reference", Reference.SOURCE: "source_id"}
+        with engine(self._limits) as opened:
+            lines = parquet(self._aside("lines", opened.folder))
+            entries = self._fetched([file for _, file in self._entries], opened.folder)
+            entries = entries or [_nothing(opened.folder / "no-entries.parquet", ENTRY_SCHEMA)]
+            # Whether a line that names another shop is ours, our books say by any of its references.
+            asked = " union all ".join(
+                f"select {column} as name from {lines}"  # noqa: S608
+                + (
+                    ""
+                    if reference in rules.references
+                    else f" where shop not in ('', {quoted(self._manifest['shop'])})"
+                )
+                for reference, column in named.items()
+            )
+            found = opened.connection.execute(
+                f"select distinct name from ({asked}) as asked "  # noqa: S608
+                f"anti join {parquet(entries)} as entry on entry.payment_reference = asked.name "
+                "where name <> '' order by name"
+            )
+            rows = [row[0] for row in found.fetchall()]
+        for start in range(0, len(rows), _AT_ONCE):
+            yield rows[start : start + _AT_ONCE]
+
+    def collect(
+        self,
+        owners: Mapping[str, str],
+        suspects: Sequence[str],
+        scope: Scope,
+        rules: Rules,
+        *,
+        by_key: bool = True,
+    ) -> int:
         """Bring together all movements of every key that does not trivially agree; return how many pieces that makes."""
         done = self._at("collected.json")
         if self._made.exists(done):
@@ -126,10 +151,11 @@ class GatheredRun:
                 rules=rules,
                 shop=self._manifest["shop"],
                 keys_per_piece=self._keys_per_piece,
+                by_key=by_key,
             )
             for path in (*found.entries, *found.lines):
                 self._made.publish(path, self._at(path.name), _rows(path))
-            sums = _less(self._sifted_sums(), found.recalled)
+            sums = _less([*self._sifted_sums(), *found.agreed], found.recalled)
             self._made.write_json(
                 done, {"pieces": found.pieces, "keys": found.cleared_keys, "sums": [asdict(one) for one in sums]}
             )

@@ -18,7 +18,7 @@ def keep_report(
 ) -> KeptReport | None:
     """Keep the lines of a report as a batch; None where the whole file is for the parser of rows."""
     with engine(limits) as opened:
-        report = read_report(opened, path, shop)
+        report = read_report(path, shop)
         if report is None:
             return None
         buckets = batches.buckets_of(report.records)

@@ -69,7 +69,7 @@ class BulkReport:
         return None if any(_first(row) in TOTALS for row in rows) else rows
 
 
-def read_report(opened: Engine, path: Path, shop: str) -> BulkReport | None:
+def read_report(path: Path, shop: str) -> BulkReport | None:
     """Look at a report; None where the whole file is for the parser.
 
     `shop` is ours: an order id counts only where the row names it, or no shop.
@@ -92,8 +92,8 @@ def read_report(opened: Engine, path: Path, shop: str) -> BulkReport | None:
     return BulkReport(
         header=header,
         records=_records(path),
-        plain=f"select {_line(shop)} {read} where {conditions}",  # noqa: S608
-        odd=f"select [{', '.join(columns)}] {read} where ({conditions}) is not true",  # noqa: S608
+        plain=f"select {_line(shop)} {read} where {conditions}",
+        odd=f"select [{', '.join(columns)}] {read} where ({conditions}) is not true",
     )
 
 
@@ -201,6 +201,12 @@ def _amounts() -> str:
     )
 
 
+_DAY = (
+    "paid_out[5] = '-' and paid_out[8] = '-' and paid_out[11] in ('', ' ') "
+    "and try_cast(left(paid_out, 10) as date) between '1990-01-01' and '2099-12-31'"
+)
+
+
 def _checks() -> list[str]:
     """Return the conditions of a plain row, which the parser surely reads; the cheapest first."""
     amount = r"-?[0-9]{{1,11}}(\.[0-9]{{1,{places}}})?"
@@ -217,8 +223,7 @@ def _checks() -> list[str]:
         "line <> '' and category <> ''",
         "created like '____-__-__ __:__:__'",
         "try_cast(created as timestamp) between '1990-01-01' and '2099-12-31 23:59:59'",
-        "(paid_out = '' or (paid_out[5] = '-' and paid_out[8] = '-' and paid_out[11] in ('', ' ') "
-        "and try_cast(left(paid_out, 10) as date) between '1990-01-01' and '2099-12-31'))",
+        f"(paid_out = '' or ({_DAY}))",
         "(seen = '' or (seen = gross and seen_in = currency))",
         f"greatest({', '.join(f'strlen({name})' for name in names)}) <= 128",
         f"case decimals {amounts} else false end",

@@ -28,7 +28,7 @@ class Comparison:
         """Bring together what the rules must judge; return in how many pieces."""
         gathered, facts = self._opened(reference)
         known = gathered.recalled("collecting", lambda: self._known(gathered, facts))
-        return gathered.collect(known["owners"], known["suspects"], facts.scope, facts.rules)
+        return gathered.collect(known["owners"], known["suspects"], facts.scope, facts.rules, by_key=facts.by_key)
 
     def judge(self, reference: str, piece: int) -> None:
         """Let the rules say what is wrong with the keys of one piece."""
@@ -41,7 +41,7 @@ class Comparison:
         """Return what our database knows of payments without an order, and which keys must be judged anyhow."""
         run = facts.run
         owners: dict[str, str] = {}
-        for payments in gathered.loose_payments():
+        for payments in gathered.loose_payments(facts.rules):
             owners |= self._database.transact(
                 lambda tx, some=payments: tx.payments.order_of_payment(run.shop, run.provider, some)  # type: ignore[misc]
             )

@@ -162,11 +162,19 @@ class Gathered(Protocol):
         """Set aside what does not trivially agree; once done, doing it again changes nothing."""
         ...
 
-    def loose_payments(self) -> Iterator[list[str]]:
+    def loose_payments(self, rules: Rules) -> Iterator[list[str]]:
         """Yield the payments whose orders must be known before the rest can be judged; after all buckets."""
         ...
 
-    def collect(self, owners: Mapping[str, str], suspects: Sequence[str], scope: Scope, rules: Rules) -> int:
+    def collect(
+        self,
+        owners: Mapping[str, str],
+        suspects: Sequence[str],
+        scope: Scope,
+        rules: Rules,
+        *,
+        by_key: bool = True,
+    ) -> int:
         """Bring together all movements of every key that does not trivially agree; return how many pieces that makes.
 
         `suspects` are keys that must be judged however well they agree.
