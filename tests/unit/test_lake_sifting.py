@@ -14,9 +14,10 @@ from random import Random
 
 import pytest
 
-from tests.unit.lake_books import blocks_of, lake_in, matched_by_the_rules, matched_in_a_lake
+from tests.unit.lake_books import lake_in, matched_by_the_rules, matched_in_a_lake
 from tests.unit.matching_books import BEFORE_WINDOW, CUT, HORIZON, LONG_AGO, SCOPE, clean
 from worker.domain.ledger import LedgerLine, LineKind
+from worker.domain.matching.issue import MAX_FACTS
 from worker.domain.matching.rules import PLAIN, FeeSchedule, Reference, Rules, Tolerance
 from worker.domain.payment import BookEntry, EntryKind
 
@@ -223,18 +224,9 @@ def test_what_agrees_as_a_whole_is_no_matter_for_the_rules(tmp_path: Path, cours
     if course == "refunded twice":
         (capture,) = (entry for entry in entries if entry.payment_reference == charge.payment_reference)
         entries.append(replace(capture, kind=EntryKind.REFUND, reference="in-one", amount_minor=-10))
-    lake = lake_in(tmp_path)
-    found = matched_in_a_lake(lake, entries, lines, nobody, SCOPE)
-    assert (found.findings, found.agreeing) == ((), 40)
+    found = matched_in_a_lake(lake_in(tmp_path), entries, lines, nobody, SCOPE)
+    assert (found.findings, found.agreeing, found.judged) == ((), 40, ())
     assert found.sums == matched_by_the_rules(entries, lines, owners_of(entries), SCOPE).sums
-    with lake.gathering("main", "stripe", "again") as gathering:
-        gathering.lines(lines)
-        gathering.entries(blocks_of(entries))
-        gathered = gathering.seal({})
-    gathered.sift(0, SCOPE, PLAIN)
-    gathered.collect({}, (), SCOPE, PLAIN)
-    assert not gathered.piece(0).lines
-    assert gathered.cleared().keys == 40
 
 
 def owners_of(entries: list[BookEntry]) -> dict[str, str]:
@@ -255,16 +247,46 @@ def test_clean_books_need_no_rules(tmp_path: Path) -> None:
     assert (found.findings, found.agreeing, found.pieces) == ((), 300, 1)
 
 
-def test_a_suspect_is_judged_however_well_it_agrees(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pieces_of", ["a pair", "more"])
+def test_a_suspect_is_judged_however_well_it_agrees(tmp_path: Path, pieces_of: str) -> None:
     books = clean(30)
-    lake = lake_in(tmp_path)
-    with lake.gathering("main", "stripe", "run") as gathering:
-        gathering.lines(books.lines)
-        gathering.entries([])
-        gathered = gathering.seal({})
-    assert gathered.buckets == 1
-    found = matched_in_a_lake(lake, books.entries, books.lines, nobody, SCOPE, suspects=["order/003"])
-    assert found.agreeing == 30
+    lines = list(books.lines)
+    if pieces_of == "more":
+        # Paid in two parts at the provider: a matter for the whole key.
+        (charge,) = (line for line in lines if line.order_id == "003" and line.kind is LineKind.CHARGE)
+        lines.remove(charge)
+        lines += [
+            replace(charge, gross_minor=minor, net_minor=minor, line_id=f"part-{minor}", source_id=f"own-{minor}")
+            for minor in (1, charge.gross_minor - 1)
+        ]
+    judged = matched_in_a_lake(lake_in(tmp_path), books.entries, lines, nobody, SCOPE, suspects=["order/003"])
+    assert (judged.findings, judged.agreeing) == ((), 30)
+    assert {line.order_id for line in judged.judged} == {"003"}
+
+
+def test_evidence_that_a_finding_cannot_show_is_the_rules(tmp_path: Path) -> None:
+    """They say so in its cause: such a key is told of, although it agrees."""
+    books = clean(3)
+    charge = next(line for line in books.lines if line.kind is LineKind.CHARGE)
+    many = [
+        replace(charge, gross_minor=minor, net_minor=minor, line_id=f"part-{number}", source_id=f"own-{number}")
+        for number, minor in enumerate([1] * MAX_FACTS + [charge.gross_minor - MAX_FACTS])
+    ]
+    lines = [line for line in books.lines if line is not charge] + many
+    found = matched_in_a_lake(lake_in(tmp_path), books.entries, lines, nobody, SCOPE)
+    assert [finding.cause for finding in found.findings] == ["the oldest 20 of their 22 records are shown"]
+    assert found.findings == matched_by_the_rules(books.entries, lines, owners_of(books.entries), SCOPE).findings
+    captures = [entry for entry in books.entries if entry.payment_reference == charge.payment_reference]
+    refunds = [
+        replace(captures[0], kind=EntryKind.REFUND, reference=f"given-{number}", amount_minor=-1)
+        for number in range(MAX_FACTS)
+    ]
+    given = replace(
+        charge, kind=LineKind.REFUND, gross_minor=-MAX_FACTS, net_minor=-MAX_FACTS, line_id="g", source_id="g"
+    )
+    entries, lines = [*books.entries, *refunds], [*books.lines, given]
+    found = matched_in_a_lake(lake_in(tmp_path / "ours"), entries, lines, nobody, SCOPE)
+    assert [finding.cause for finding in found.findings] == ["the oldest 20 of our 22 records are shown"]
 
 
 def test_nothing_at_all_is_matched_as_nothing(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ with movement as (
 ),
 apart as (
     select key from movement where class = 'capture' group by key, payment
-    having sum(ours) <> sum(theirs) or sum(ours) <= 0
+    having sum(ours) <> sum(theirs)
 )
 select key
 from movement

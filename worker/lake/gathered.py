@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from worker.domain.finding import Finding
 from worker.domain.finding_codec import decode_finding, encode_finding
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.payouts import PayoutSums
@@ -27,7 +26,7 @@ from worker.lake.engine import EngineLimits, engine, parquet, quoted, workspace
 from worker.lake.files import LakeFiles, StoredFile, require_unchanged
 from worker.lake.payouts import payouts_of
 from worker.lake.sifting import sift
-from worker.services.ports.lake import Cleared, Piece
+from worker.services.ports.lake import Cleared, Judged, Piece
 
 R = TypeVar("R")
 
@@ -213,16 +212,24 @@ class GatheredRun:
         """Return what the run found. Raises Conflict when it is gone."""
         return self._made.read_json(self._at("result.json"))
 
-    def keep_findings(self, part: str, findings: Iterable[Finding], sums: Iterable[WindowSums]) -> None:
+    def keep_findings(self, part: str, judged: Judged) -> None:
         """Keep what the rules said of one part."""
-        document = {"findings": [encode_finding(one) for one in findings], "sums": [asdict(one) for one in sums]}
+        document = {
+            "findings": [encode_finding(one) for one in judged.findings],
+            "sums": [asdict(one) for one in judged.sums],
+            "agreeing": judged.agreeing,
+        }
         self._made.write_json(self._at(f"findings-{part}.json"), document)
 
-    def findings(self, part: str) -> tuple[list[Finding], list[WindowSums]]:
+    def findings(self, part: str) -> Judged:
         """Return what was kept of a part. Raises Conflict when it is gone."""
         document = self._made.read_json(self._at(f"findings-{part}.json"))
-        found = [decode_finding(one) for one in document["findings"]]
-        return found, [WindowSums(**one) for one in document["sums"]]
+        return Judged(
+            findings=tuple(decode_finding(one) for one in document["findings"]),
+            sums=tuple(WindowSums(**one) for one in document["sums"]),
+            # A release before this one kept a finding of every key.
+            agreeing=document.get("agreeing", 0),
+        )
 
     def _sifted(self) -> list[dict[str, Any]]:
         return [self._made.read_json(self._at(f"sifted-{bucket:03d}.json")) for bucket in range(self.buckets)]

@@ -107,6 +107,17 @@ class Cleared:
     sums: tuple[WindowSums, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What the rules said of one part."""
+
+    findings: tuple[Finding, ...]
+    """Those that tell something, and those of keys that were open before."""
+    sums: tuple[WindowSums, ...]
+    agreeing: int = 0
+    """Keys that agree and are no findings."""
+
+
 class Gathering(Protocol):
     """The writing side of one run."""
 
@@ -209,11 +220,11 @@ class Gathered(Protocol):
         """Return what the run found. Raises Conflict when it is gone."""
         ...
 
-    def keep_findings(self, part: str, findings: Iterable[Finding], sums: Iterable[WindowSums]) -> None:
+    def keep_findings(self, part: str, judged: Judged) -> None:
         """Keep what the rules said of one part."""
         ...
 
-    def findings(self, part: str) -> tuple[list[Finding], list[WindowSums]]:
+    def findings(self, part: str) -> Judged:
         """Return what was kept of a part. Raises Conflict when it is gone."""
         ...
 
