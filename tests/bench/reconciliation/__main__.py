@@ -24,7 +24,7 @@ from tests.bench.reconciliation.peers import peers_python
 from tests.bench.reconciliation.program import BenchError, Ran, run
 from tests.bench.reconciliation.server import Server, served
 
-ORDERS, QUICK_ORDERS = 1_000_000, 20_000
+ORDERS, QUICK_ORDERS = 1_000_000, 80_000
 
 
 class Bench:

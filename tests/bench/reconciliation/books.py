@@ -88,7 +88,7 @@ def check_ours(books: Books, server: Server) -> None:
         # The file ends with its last line: what we booked a little later is pending, as it should be.
         if one.leg is Leg.PAYMENTS and one.outcome in {Outcome.BREAK, Outcome.WARNING}
     }
-    _same(
+    require_same(
         "the engine",
         found,
         books.expected("key, currency, kind, outcome, ours_minor, theirs_minor, at_risk_minor"),
@@ -104,7 +104,7 @@ def check_sql(books: Books, server: Server) -> None:
         cursor = connection.cursor()
         cursor.execute("SELECT `key`, currency, kind, ours_minor, theirs_minor FROM sql_breaks")
         found = set(cursor.fetchall())
-    _same("the SQL path", found, books.expected("key, currency, kind, ours_minor, theirs_minor"))
+    require_same("the SQL path", found, books.expected("key, currency, kind, ours_minor, theirs_minor"))
 
 
 def engine_of(server: Server) -> Engine:
@@ -114,7 +114,8 @@ def engine_of(server: Server) -> Engine:
     )
 
 
-def _same(who: str, found: set[tuple[object, ...]], expected: set[tuple[object, ...]]) -> None:
+def require_same(who: str, found: set[tuple[object, ...]], expected: set[tuple[object, ...]]) -> None:
+    """Raise BenchError unless both are the same, and something at all."""
     if not expected:
         raise BenchError("nothing is wrong in these books: take more orders")
     if found != expected:
