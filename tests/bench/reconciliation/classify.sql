@@ -1,7 +1,8 @@
 -- The whole comparison as one statement: both sides by order and currency, and what differs by its kind.
 --
 -- As good as SQL on two tables gets without becoming a program: it finds what the made books hold, and knows no grace,
--- no tolerance, no pairing of single movements, no payouts, no earlier run.
+-- no tolerance, no pairing of single movements, no payouts, no earlier run. Order ids are cut to 32 bytes of ASCII: the
+-- server keeps what it groups in rows of a fixed width, and would need four bytes for each of 128 characters.
 INSERT INTO sql_breaks (`key`, currency, kind, ours_minor, theirs_minor)
 SELECT
     CONCAT('order/', order_id), currency,
@@ -24,12 +25,16 @@ FROM (
         SUM(their_charge) AS their_charges, SUM(their_refund) AS their_refunds
     FROM (
         SELECT
-            order_id, currency, amount_minor AS ours, 0 AS theirs, 0 AS disputed,
+            CAST(order_id AS CHAR(32) CHARACTER SET ascii) AS order_id, currency, amount_minor AS ours, 0 AS theirs, 0 AS disputed,
             kind = 'capture' AS our_capture, kind = 'refund' AS our_refund, 0 AS their_charge, 0 AS their_refund
         FROM book_entries WHERE shop = 'main' AND provider = 'stripe'
         UNION ALL
         SELECT
-            COALESCE(NULLIF(line.order_id, ''), payments.order_id, line.payment_reference), line.currency,
+            CAST(
+                COALESCE(NULLIF(line.order_id, ''), payments.order_id, line.payment_reference)
+                AS CHAR(32) CHARACTER SET ascii
+            ),
+            line.currency,
             0, line.gross_minor, CASE WHEN line.kind IN ('dispute', 'dispute_reversal') THEN line.gross_minor ELSE 0 END,
             0, 0, line.kind = 'charge', line.kind = 'refund'
         FROM sql_lines AS line

@@ -34,9 +34,12 @@ class Ran:
 def run(name: str, *arguments: str, python: Path = Path(sys.executable)) -> Ran:
     """Run `tests.bench.reconciliation.NAME` to its end. Raises BenchError when it fails."""
     command = [str(python), "-m", f"tests.bench.reconciliation.{name}", *arguments]
-    sys.stderr.write(f"bench: {name}\n")
+    sys.stderr.write(f"bench: {name}")
+    sys.stderr.flush()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BenchError(f"{name} failed with {done.returncode}:\n{done.stderr[-4000:]}")
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return Ran(steps=told.pop("steps"), peak_mb=told.pop("peak_mb"), found=told)
+    ran = Ran(steps=told.pop("steps"), peak_mb=told.pop("peak_mb"), found=told)
+    sys.stderr.write(f": {ran.seconds():.1f} s, CPU {ran.cpu():.1f} s, {ran.peak_mb:.0f} MB {json.dumps(ran.found)}\n")
+    return ran
