@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from tests.bench.ingress.figures import DOCUMENTED, TARGETS, Target
+from tests.bench.figures import Target
+from tests.bench.ingress.figures import DOCUMENTED, TARGETS
 from worker.contract.settings import ROOT
 
 ABOUT = {"bench", "quick", "cores", "python", "missed"}

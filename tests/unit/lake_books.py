@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -30,6 +30,8 @@ class Matched:
     agreeing: int
     sums: tuple[WindowSums, ...]
     pieces: int = 1
+    judged: tuple[LedgerLine, ...] = ()
+    """Lines that the engine left to the rules."""
 
 
 def lake_in(folder: Path, *, rows_per_bucket: int = 250_000, keys_per_piece: int = 50_000) -> Lake:
@@ -70,17 +72,19 @@ def matched_in_a_lake(
         gathered: Gathered = gathering.seal({})
     for bucket in reversed(range(gathered.buckets)):
         gathered.sift(bucket, scope, rules)
-    asked = [reference for some in gathered.loose_payments() for reference in some]
+    asked = [reference for some in gathered.loose_payments(rules) for reference in some]
     owners = {reference: owner for reference in asked if (owner := owner_of(reference))}
     pieces = gathered.collect(owners, suspects, scope, rules)
     cleared = gathered.cleared()
     findings: list[Finding] = []
     sums = list(cleared.sums)
+    judged: list[LedgerLine] = []
     for number in range(pieces):
         piece = gathered.piece(number)
         findings += match_payments(piece.entries, piece.lines, piece.order_of_payment, scope, rules)
         sums += window_sums(piece.entries, piece.lines, piece.order_of_payment, scope, rules)
-    return _matched(findings, cleared.keys, sums, pieces)
+        judged += piece.lines
+    return replace(_matched(findings, cleared.keys, sums, pieces), judged=tuple(judged))
 
 
 def matched_by_the_rules(

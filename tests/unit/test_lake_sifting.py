@@ -5,6 +5,7 @@ file compares some hundred thousand of them.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +17,7 @@ import pytest
 from tests.unit.lake_books import lake_in, matched_by_the_rules, matched_in_a_lake
 from tests.unit.matching_books import BEFORE_WINDOW, CUT, HORIZON, LONG_AGO, SCOPE, clean
 from worker.domain.ledger import LedgerLine, LineKind
+from worker.domain.matching.issue import MAX_FACTS
 from worker.domain.matching.rules import PLAIN, FeeSchedule, Reference, Rules, Tolerance
 from worker.domain.payment import BookEntry, EntryKind
 
@@ -103,6 +105,46 @@ class World:
             customer_minor=0,
         )
 
+    def course(self, line: LedgerLine) -> list[LedgerLine]:
+        """Return what may stand in a ledger instead of a line of a pair, the same in all; one in three goes wrong."""
+        chance = self.chance
+        if line.kind is LineKind.CHARGE:
+            first, second = LineKind.CHARGE, LineKind.PARTIAL_CAPTURE_REVERSAL
+        else:
+            first, second = LineKind.REFUND, LineKind.REFUND_FAILURE
+        if chance.random() < 0.3:
+            first, second = LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL
+        minor = chance.choice((1, 500, 1000)) * (1 if first is LineKind.CHARGE else -1)
+        number = chance.randint(0, 10_000)
+        there = replace(line, line_id=f"{self.name}-u{number}", kind=first, gross_minor=minor, net_minor=minor)
+        back = replace(there, line_id=f"{self.name}-v{number}", kind=second, gross_minor=-minor, net_minor=-minor)
+        if first is not LineKind.DISPUTE and chance.random() < 0.5:
+            # One line for both: the charge of all that was authorised.
+            whole = line.gross_minor + minor
+            made = [replace(line, gross_minor=whole, net_minor=whole - line.fee_minor), back]
+        else:
+            made = [line, there, back]
+        if chance.random() < 0.33:
+            at = chance.randrange(len(made))
+            wrong = self.line()
+            field = chance.choice(
+                (
+                    "gross_minor",
+                    "currency",
+                    "created_at",
+                    "line_id",
+                    "payment_reference",
+                    "customer_currency",
+                    "source_id",
+                )
+            )
+            made[at] = replace(
+                made[at],
+                **{field: getattr(chance.choice(made) if field == "line_id" else wrong, field)},
+                customer_minor=wrong.customer_minor,
+            )
+        return made
+
 
 def worlds(seed: int) -> Iterator[tuple[list[BookEntry], list[LedgerLine], dict[str, str]]]:
     chance = Random(seed)
@@ -114,7 +156,8 @@ def worlds(seed: int) -> Iterator[tuple[list[BookEntry], list[LedgerLine], dict[
             entry = world.entry()
             # The database holds every movement of ours once.
             if booked.setdefault((entry.kind, entry.reference), entry) is entry and chance.random() < 0.9:
-                lines.append(world.partner(entry))
+                partner = world.partner(entry)
+                lines += world.course(partner) if chance.random() < 0.2 else [partner]
         if chance.random() < 0.4:
             lines += [world.line() for _ in range(chance.randint(1, 2))]
         if lines and chance.random() < 0.1:
@@ -157,6 +200,39 @@ def test_the_engine_and_the_rules_agree_on_books_gone_wrong(tmp_path: Path, rule
     assert by_rules.agreeing > WORLDS / 6, "the case must hold pairs that agree as well"
 
 
+@pytest.mark.parametrize("course", ["partial capture", "failed refund", "won dispute", "refunded twice"])
+def test_what_agrees_as_a_whole_is_no_matter_for_the_rules(tmp_path: Path, course: str) -> None:
+    books = clean(40)
+    booked = Counter(entry.payment_reference for entry in books.entries)
+    charge = next(x for x in books.lines if x.kind is LineKind.CHARGE and booked[x.payment_reference] == 1)
+    more = {
+        "partial capture": [(LineKind.CHARGE, charge.gross_minor + 700), (LineKind.PARTIAL_CAPTURE_REVERSAL, -700)],
+        "failed refund": [(LineKind.CHARGE, charge.gross_minor), (LineKind.REFUND, -5), (LineKind.REFUND_FAILURE, 5)],
+        "won dispute": [
+            (LineKind.CHARGE, charge.gross_minor), (LineKind.DISPUTE, -900), (LineKind.DISPUTE_REVERSAL, 900),
+        ],
+        "refunded twice": [(LineKind.CHARGE, charge.gross_minor), (LineKind.REFUND, -6), (LineKind.REFUND, -4)],
+    }[course]  # fmt: skip
+    lines = [line for line in books.lines if line is not charge]
+    lines += [
+        replace(
+            charge, kind=kind, gross_minor=minor, net_minor=minor, line_id=f"part-{number}", source_id=f"own-{number}"
+        )
+        for number, (kind, minor) in enumerate(more)
+    ]
+    entries = list(books.entries)
+    if course == "refunded twice":
+        (capture,) = (entry for entry in entries if entry.payment_reference == charge.payment_reference)
+        entries.append(replace(capture, kind=EntryKind.REFUND, reference="in-one", amount_minor=-10))
+    found = matched_in_a_lake(lake_in(tmp_path), entries, lines, nobody, SCOPE)
+    assert (found.findings, found.agreeing, found.judged) == ((), 40, ())
+    assert found.sums == matched_by_the_rules(entries, lines, owners_of(entries), SCOPE).sums
+
+
+def owners_of(entries: list[BookEntry]) -> dict[str, str]:
+    return {entry.payment_reference: entry.order_id for entry in entries}
+
+
 def nobody(_payment: str) -> None:
     """Own no payment: every one that is asked for is unknown."""
 
@@ -171,16 +247,46 @@ def test_clean_books_need_no_rules(tmp_path: Path) -> None:
     assert (found.findings, found.agreeing, found.pieces) == ((), 300, 1)
 
 
-def test_a_suspect_is_judged_however_well_it_agrees(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pieces_of", ["a pair", "more"])
+def test_a_suspect_is_judged_however_well_it_agrees(tmp_path: Path, pieces_of: str) -> None:
     books = clean(30)
-    lake = lake_in(tmp_path)
-    with lake.gathering("main", "stripe", "run") as gathering:
-        gathering.lines(books.lines)
-        gathering.entries([])
-        gathered = gathering.seal({})
-    assert gathered.buckets == 1
-    found = matched_in_a_lake(lake, books.entries, books.lines, nobody, SCOPE, suspects=["order/003"])
-    assert found.agreeing == 30
+    lines = list(books.lines)
+    if pieces_of == "more":
+        # Paid in two parts at the provider: a matter for the whole key.
+        (charge,) = (line for line in lines if line.order_id == "003" and line.kind is LineKind.CHARGE)
+        lines.remove(charge)
+        lines += [
+            replace(charge, gross_minor=minor, net_minor=minor, line_id=f"part-{minor}", source_id=f"own-{minor}")
+            for minor in (1, charge.gross_minor - 1)
+        ]
+    judged = matched_in_a_lake(lake_in(tmp_path), books.entries, lines, nobody, SCOPE, suspects=["order/003"])
+    assert (judged.findings, judged.agreeing) == ((), 30)
+    assert {line.order_id for line in judged.judged} == {"003"}
+
+
+def test_evidence_that_a_finding_cannot_show_is_the_rules(tmp_path: Path) -> None:
+    """They say so in its cause: such a key is told of, although it agrees."""
+    books = clean(3)
+    charge = next(line for line in books.lines if line.kind is LineKind.CHARGE)
+    many = [
+        replace(charge, gross_minor=minor, net_minor=minor, line_id=f"part-{number}", source_id=f"own-{number}")
+        for number, minor in enumerate([1] * MAX_FACTS + [charge.gross_minor - MAX_FACTS])
+    ]
+    lines = [line for line in books.lines if line is not charge] + many
+    found = matched_in_a_lake(lake_in(tmp_path), books.entries, lines, nobody, SCOPE)
+    assert [finding.cause for finding in found.findings] == ["the oldest 20 of their 22 records are shown"]
+    assert found.findings == matched_by_the_rules(books.entries, lines, owners_of(books.entries), SCOPE).findings
+    captures = [entry for entry in books.entries if entry.payment_reference == charge.payment_reference]
+    refunds = [
+        replace(captures[0], kind=EntryKind.REFUND, reference=f"given-{number}", amount_minor=-1)
+        for number in range(MAX_FACTS)
+    ]
+    given = replace(
+        charge, kind=LineKind.REFUND, gross_minor=-MAX_FACTS, net_minor=-MAX_FACTS, line_id="g", source_id="g"
+    )
+    entries, lines = [*books.entries, *refunds], [*books.lines, given]
+    found = matched_in_a_lake(lake_in(tmp_path / "ours"), entries, lines, nobody, SCOPE)
+    assert [finding.cause for finding in found.findings] == ["the oldest 20 of our 22 records are shown"]
 
 
 def test_nothing_at_all_is_matched_as_nothing(tmp_path: Path) -> None:

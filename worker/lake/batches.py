@@ -10,7 +10,7 @@ stands for the same content.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from worker.domain.ledger import LedgerLine
 from worker.lake.columns import aware, batches_of, items_of, schema_of
-from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, parquet, quoted, workspace
+from worker.lake.engine import PARQUET, ROW_GROUP, Engine, EngineLimits, engine, parquet, quoted, workspace
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.naming import LINE_NAME
 
@@ -72,37 +72,33 @@ class Batches:
             return known
         with engine(self._limits) as opened:
             raw = opened.folder / "raw.parquet"
+            rows = 0
             with pq.ParquetWriter(raw, schema_of(LedgerLine)) as writer:
                 for batch in batches_of(LedgerLine, lines):
                     writer.write_batch(batch, ROW_GROUP)
-            return self.keep(opened, parquet([raw]), shop, provider, name, beside=beside)
+                    rows += batch.num_rows
+            buckets = self.buckets_of(max(rows, beside))
+            written = cut(opened, parquet([raw]), buckets, "lines")
+            return self.keep(opened, written, shop, provider, name, buckets)
 
-    def keep(self, opened: Engine, source: str, shop: str, provider: str, name: str, *, beside: int = 0) -> Batch:
-        """Write the lines that an SQL expression yields as a batch; its columns are those of `LedgerLine`."""
-        sql = opened.connection
-        rows, first, last = _one(opened, f"select count(*), min(created_at), max(created_at) from {source}")  # noqa: S608 - our own expression
-        buckets = min(max(1, -(-max(rows, beside) // self._rows_per_bucket)), MOST_BUCKETS)
-        target = opened.folder / "lines"
-        columns = ", ".join(schema_of(LedgerLine).names)
-        if buckets == 1:
-            target.mkdir()
-            sql.execute(
-                f"copy (select {columns} from {source}) to {quoted(target / 'bucket=0.parquet')} "  # noqa: S608
-                f"(format parquet, row_group_size {ROW_GROUP})"
-            )
-        else:
-            sql.execute(
-                f"copy (select {columns}, hash({LINE_NAME}) % {buckets} as bucket from {source}) to {quoted(target)} "  # noqa: S608
-                f"(format parquet, partition_by (bucket), row_group_size {ROW_GROUP})"
-            )
-        written = sorted(target.rglob("*.parquet"))
-        repeated = _repeated(opened, written) if rows else ()
+    def buckets_of(self, rows: int) -> int:
+        """Return into how many buckets so many rows are cut."""
+        return min(max(1, -(-rows // self._rows_per_bucket)), MOST_BUCKETS)
+
+    def keep(
+        self, opened: Engine, written: Sequence[tuple[int, Path]], shop: str, provider: str, name: str, buckets: int
+    ) -> Batch:
+        """Keep what `cut` has written as a batch."""
+        rows, first, last = _one(
+            opened,
+            f"select count(*), min(created_at), max(created_at) from {parquet([path for _, path in written])}",  # noqa: S608 - our own files
+        )
+        repeated = _repeated(opened, [path for _, path in written]) if rows else ()
         day = last.date().isoformat() if last else "none"
         # Whoever writes the same batch at the same time has files of its own; the first manifest is the batch's.
         root = f"{self._place(shop, provider)}/day={day}/{quote(name, safe='')}/{uuid.uuid4().hex[:8]}"
         files = []
-        for number, path in enumerate(written):
-            bucket = _bucket_of(path, target)
+        for number, (bucket, path) in enumerate(written):
             stored = f"{root}/bucket-{bucket:03d}-{number}.parquet"
             files.append((bucket, self._files.publish(path, stored, pq.ParquetFile(path).metadata.num_rows)))
         made = Batch(
@@ -151,7 +147,26 @@ class Batches:
         return f"{self._place(shop, provider)}/batches/{quote(name, safe='')}.json"
 
 
-def _repeated(opened: Engine, written: list[Path]) -> tuple[str, ...]:
+def cut(opened: Engine, source: str, buckets: int, into: str) -> list[tuple[int, Path]]:
+    """Write the lines that an SQL expression yields, cut into buckets; return the files, each with its bucket.
+
+    The expression is asked once; its columns are those of `LedgerLine`. Raises duckdb.Error where it cannot be.
+    """
+    target = opened.folder / into
+    target.mkdir()
+    columns = ", ".join(schema_of(LedgerLine).names)
+    if buckets == 1:
+        copied = f"copy (select {columns} from {source}) to {quoted(target / 'bucket=0.parquet')} ({PARQUET})"  # noqa: S608 - our own columns
+    else:
+        bucket = f"hash({LINE_NAME}) % {buckets} as bucket"
+        copied = (
+            f"copy (select {columns}, {bucket} from {source}) to {quoted(target)} ({PARQUET}, partition_by (bucket))"  # noqa: S608
+        )
+    opened.connection.execute(copied)
+    return [(_bucket_of(path, target), path) for path in sorted(target.rglob("*.parquet"))]
+
+
+def _repeated(opened: Engine, written: Sequence[Path]) -> tuple[str, ...]:
     """Return the line ids that stand more than once, sorted: by their hashes first, which need little memory."""
     source = parquet(written)
     sql = f"""

@@ -1,5 +1,19 @@
 -- All movements of every key of which something is aside: what was set aside, and what was cleared too early because
 -- only its neighbours differ.
+--
+-- Whose a payment is, our entries say where they know it; `owner` holds what was asked of the database besides.
+create or replace temp table wanted as
+select distinct reference
+from (select payment_reference as reference from aside_line union all select source_id from aside_line)
+where reference <> '';
+
+insert into owner
+select payment_reference, min(order_id)
+from entry
+semi join wanted on wanted.reference = entry.payment_reference
+anti join owner on owner.reference = entry.payment_reference
+group by payment_reference;
+
 create or replace temp table known_line as
 select
     aside_line.*,

@@ -8,15 +8,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from worker.domain.ledger import LedgerLine
+from worker.domain.matching.issue import MAX_FACTS
 from worker.domain.matching.rules import Reference, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
-from worker.lake.columns import ENTRY_SCHEMA, schema_of
+from worker.lake.columns import ENTRY_SCHEMA, naive, schema_of
 from worker.lake.engine import Engine, quoted
 from worker.lake.naming import ENTRY_CLASS, ENTRY_NAME, LINE_CLASS, LINE_NAME, PAYMENT_OF_LINE
 from worker.lake.sifting import sums_of, view
 
-_COLLECT = (Path(__file__).parent / "collect.sql").read_text("utf-8")
+_FOLDER = Path(__file__).parent
+_COLLECT = (_FOLDER / "collect.sql").read_text("utf-8")
+_AGREE = (
+    (_FOLDER / "agree.sql")
+    .read_text("utf-8")
+    .format(line_class=LINE_CLASS, payment_of_line=PAYMENT_OF_LINE, most_facts=MAX_FACTS)
+)
 _OWNED_LINES = pa.schema(
     [*schema_of(LedgerLine), pa.field("payment_owner", pa.string()), pa.field("source_owner", pa.string())]
 )
@@ -35,6 +42,9 @@ class Collected:
     lines: tuple[Path, ...]
     cleared_keys: int
     recalled: tuple[WindowSums, ...]
+    """Of what was cleared too early: to be taken out of what the buckets summed up."""
+    agreed: tuple[WindowSums, ...]
+    """Of the keys that agree as a whole and are in no piece: to be put in."""
 
     @property
     def pieces(self) -> int:
@@ -55,8 +65,12 @@ def collect(
     rules: Rules,
     shop: str,
     keys_per_piece: int,
+    by_key: bool,
 ) -> Collected:
-    """Collect. `owners` are the orders of payments that our books know; `suspects` keys that must be judged anyhow."""
+    """Collect. `owners` are the orders of payments of which the entries know none; `suspects` keys that must be judged.
+
+    `by_key`: keys that agree as a whole are cleared as well.
+    """
     sql = opened.connection
     for name, paths in (("entry", all_entries), ("line", all_lines)):
         view(opened, name, paths or [_nothing(opened, name)])
@@ -76,9 +90,7 @@ def collect(
             payment_of_line=PAYMENT_OF_LINE,
         )
     )
-    sql.execute("create or replace temp view summed_entry as select * from recalled_entry")
-    sql.execute("create or replace temp view summed_line as select * from recalled_line")
-    recalled = sums_of(opened, scope)
+    recalled = _sums(opened, scope, "recalled_entry", "recalled_line")
     sql.execute(
         "create or replace temp view judged_entry as "
         "select *, 'order/' || order_id as key from aside_entry union all by name select * from recalled_entry"
@@ -87,9 +99,16 @@ def collect(
         "create or replace temp view judged_line as "
         "select * from keyed_line union all by name select * from recalled_line"
     )
-    keys = _count(opened, "select count(*) from concerned")
-    pieces = max(1, -(-keys // keys_per_piece))
-    cleared = _count(
+    # Agreed fees are judged payment by payment: what is cleared by key has none to look at.
+    if by_key and not rules.fees:
+        moments = {name: naive(getattr(scope, name)) for name in ("window_start", "cut")}
+        sql.execute(_AGREE, moments | {"horizon": naive(scope.horizon_start)})
+    else:
+        sql.execute("create or replace temp table agreed as select key from concerned limit 0")
+    agreed = _sums(opened, scope, *(f"(from judged_{name} semi join agreed using (key))" for name in ("entry", "line")))
+    agreed_keys = _count(opened, "select count(*) from agreed")
+    pieces = max(1, -(-(_count(opened, "select count(*) from concerned") - agreed_keys) // keys_per_piece))
+    cleared = agreed_keys + _count(
         opened,
         "select count(distinct hash(order_id, currency)) from entry "
         "anti join concerned on concerned.key = 'order/' || entry.order_id",
@@ -99,14 +118,22 @@ def collect(
         lines=_pieces(opened, "line", _OWNED_LINES, pieces),
         cleared_keys=cleared,
         recalled=recalled,
+        agreed=agreed,
     )
+
+
+def _sums(opened: Engine, scope: Scope, entries: str, lines: str) -> tuple[WindowSums, ...]:
+    """Return the sums of some movements, by currency."""
+    for name, source in (("entry", entries), ("line", lines)):
+        opened.connection.execute(f"create or replace temp view summed_{name} as select * from {source}")  # noqa: S608 - our own names
+    return sums_of(opened, scope)
 
 
 def _pieces(opened: Engine, name: str, schema: pa.Schema, pieces: int) -> tuple[Path, ...]:
     """Write the judged rows in pieces by key; return a file for each, empty ones included."""
     sql = opened.connection
     target = opened.folder / f"pieces-{name}"
-    selected = f"select {', '.join(schema.names)}, hash(key) % {pieces} as piece from judged_{name}"  # noqa: S608 - our own columns
+    selected = f"select {', '.join(schema.names)}, hash(key) % {pieces} as piece from judged_{name} anti join agreed using (key)"  # noqa: S608 - our own columns
     sql.execute("set threads = 1")  # one file a piece
     sql.execute(f"copy ({selected}) to {quoted(target)} (format parquet, partition_by (piece))")
     sql.execute("reset threads")

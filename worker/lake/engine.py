@@ -15,6 +15,8 @@ import duckdb
 
 ROW_GROUP = 50_000
 """Rows in a group of a Parquet file: what a reader holds at a time."""
+PARQUET = f"format parquet, row_group_size {ROW_GROUP}, dictionary_size_limit 500"
+"""How files are written. Most columns either repeat few values or none: a dictionary of more only costs time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,22 +14,21 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from worker.domain.finding import Finding
 from worker.domain.finding_codec import decode_finding, encode_finding
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.payouts import PayoutSums
-from worker.domain.matching.rules import Rules
+from worker.domain.matching.rules import Reference, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
 from worker.domain.payment import BookEntry
 from worker.lake.batches import Batch
 from worker.lake.collecting import collect
 from worker.lake.columns import ENTRY_SCHEMA, items_of, schema_of
-from worker.lake.engine import EngineLimits, engine, parquet, workspace
+from worker.lake.engine import EngineLimits, engine, parquet, quoted, workspace
 from worker.lake.files import LakeFiles, StoredFile, require_unchanged
 from worker.lake.payouts import payouts_of
 from worker.lake.sifting import sift
-from worker.services.ports.lake import Cleared, Piece
+from worker.services.ports.lake import Cleared, Judged, Piece
 
 R = TypeVar("R")
 
@@ -101,19 +100,44 @@ class GatheredRun:
             }
             self._made.write_json(done, {**stored, "sums": [asdict(one) for one in made[2]]})
 
-    def loose_payments(self) -> Iterator[list[str]]:
-        """Yield the payments whose orders must be known before the rest can be judged; after all buckets."""
-        with engine(self._limits) as opened:
-            lines = self._aside("lines", opened.folder)
-            asked = opened.connection.execute(
-                f"select distinct name from (select payment_reference as name from {parquet(lines)} "  # noqa: S608
-                f"union all select source_id from {parquet(lines)}) where name <> '' order by name"
-            )
-            found = [row[0] for row in asked.fetchall()]
-        for start in range(0, len(found), _AT_ONCE):
-            yield found[start : start + _AT_ONCE]
+    def loose_payments(self, rules: Rules) -> Iterator[list[str]]:
+        """Yield the payments whose orders must be asked for before the rest can be judged; after all buckets.
 
-    def collect(self, owners: Mapping[str, str], suspects: Sequence[str], scope: Scope, rules: Rules) -> int:
+        Not those that our entries name, nor those that no rule looks at.
+        """
+        named = {Reference.PAYMENT: "payment_reference", Reference.SOURCE: "source_id"}
+        with engine(self._limits) as opened:
+            lines = parquet(self._aside("lines", opened.folder))
+            entries = self._fetched([file for _, file in self._entries], opened.folder)
+            entries = entries or [_nothing(opened.folder / "no-entries.parquet", ENTRY_SCHEMA)]
+            # Whether a line that names another shop is ours, our books say by any of its references.
+            asked = " union all ".join(
+                f"select {column} as name from {lines}"  # noqa: S608
+                + (
+                    ""
+                    if reference in rules.references
+                    else f" where shop not in ('', {quoted(self._manifest['shop'])})"
+                )
+                for reference, column in named.items()
+            )
+            found = opened.connection.execute(
+                f"select distinct name from ({asked}) as asked "  # noqa: S608
+                f"anti join {parquet(entries)} as entry on entry.payment_reference = asked.name "
+                "where name <> '' order by name"
+            )
+            rows = [row[0] for row in found.fetchall()]
+        for start in range(0, len(rows), _AT_ONCE):
+            yield rows[start : start + _AT_ONCE]
+
+    def collect(
+        self,
+        owners: Mapping[str, str],
+        suspects: Sequence[str],
+        scope: Scope,
+        rules: Rules,
+        *,
+        by_key: bool = True,
+    ) -> int:
         """Bring together all movements of every key that does not trivially agree; return how many pieces that makes."""
         done = self._at("collected.json")
         if self._made.exists(done):
@@ -131,11 +155,12 @@ class GatheredRun:
                 rules=rules,
                 shop=self._manifest["shop"],
                 keys_per_piece=self._keys_per_piece,
+                by_key=by_key,
             )
             mine = f"collected-{_own_name()}"
             for path in (*found.entries, *found.lines):
                 self._made.publish(path, self._at(f"{mine}/{path.name}"), _rows(path))
-            sums = [asdict(one) for one in _less(self._sifted_sums(), found.recalled)]
+            sums = [asdict(one) for one in _less([*self._sifted_sums(), *found.agreed], found.recalled)]
             document = {"pieces": found.pieces, "keys": found.cleared_keys, "sums": sums, "folder": mine}
             self._made.write_json(done, document)
         return int(self._made.read_json(done)["pieces"])
@@ -197,16 +222,24 @@ class GatheredRun:
         """Return what the run found. Raises Conflict when it is gone."""
         return self._made.read_json(self._at("result.json"))
 
-    def keep_findings(self, part: str, findings: Iterable[Finding], sums: Iterable[WindowSums]) -> None:
+    def keep_findings(self, part: str, judged: Judged) -> None:
         """Keep what the rules said of one part."""
-        document = {"findings": [encode_finding(one) for one in findings], "sums": [asdict(one) for one in sums]}
+        document = {
+            "findings": [encode_finding(one) for one in judged.findings],
+            "sums": [asdict(one) for one in judged.sums],
+            "agreeing": judged.agreeing,
+        }
         self._made.write_json(self._at(f"findings-{part}.json"), document)
 
-    def findings(self, part: str) -> tuple[list[Finding], list[WindowSums]]:
+    def findings(self, part: str) -> Judged:
         """Return what was kept of a part. Raises Conflict when it is gone."""
         document = self._made.read_json(self._at(f"findings-{part}.json"))
-        found = [decode_finding(one) for one in document["findings"]]
-        return found, [WindowSums(**one) for one in document["sums"]]
+        return Judged(
+            findings=tuple(decode_finding(one) for one in document["findings"]),
+            sums=tuple(WindowSums(**one) for one in document["sums"]),
+            # A release before this one kept a finding of every key.
+            agreeing=document.get("agreeing", 0),
+        )
 
     def _sifted(self) -> list[dict[str, Any]]:
         return [self._made.read_json(self._at(f"sifted-{bucket:03d}.json")) for bucket in range(self.buckets)]

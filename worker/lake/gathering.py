@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.ledger import LedgerLine
-from worker.lake.batches import FILES, READ, Batch, Batches
+from worker.lake.batches import FILES, READ, Batch, Batches, cut
 from worker.lake.columns import ENTRY_SCHEMA, batches_of, schema_of
 from worker.lake.engine import ROW_GROUP, EngineLimits, engine, parquet, quoted, workspace
 from worker.lake.files import LakeFiles, StoredFile
@@ -152,7 +152,9 @@ class GatheringRun:
             parts = read_in_parts(self._files, f"reading/{self._run}", folder, read)
             # Only now is it the engine's turn: an API is slow, and other runs of this process have work.
             with engine(self._limits) as opened:
-                self._batch = self._read.keep(opened, parquet(parts), self._shop, self._provider, self._attempt)
+                buckets = self._read.buckets_of(sum(pq.ParquetFile(part).metadata.num_rows for part in parts))
+                written = cut(opened, parquet(parts), buckets, "lines")
+                self._batch = self._read.keep(opened, written, self._shop, self._provider, self._attempt, buckets)
                 self._root = READ
 
     def lasting(self, name: str, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:

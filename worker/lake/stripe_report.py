@@ -16,7 +16,7 @@ import duckdb
 from worker.contract.currencies import EXPONENTS
 from worker.domain.ledger import STRIPE_CATEGORIES, TOTAL_WORDS, LineKind
 from worker.domain.money import EXPONENTS_BY_PROVIDER
-from worker.lake.engine import ROW_GROUP, Engine, parquet, quoted
+from worker.lake.engine import Engine, quoted
 
 PROVIDER = "stripe"
 FORMAT = "stripe_payout_reconciliation"
@@ -34,19 +34,41 @@ _PAID_OUT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkReport:
-    """A report that was read: its plain rows are the engine's view `plain`."""
+    """A report that can be read in bulk. Both selects read the file anew: the first is meant to be asked once."""
 
-    rows: int
     header: tuple[str, ...]
-    odd: tuple[tuple[str, ...], ...]
-    """Cells of the rows that are not plain, unordered."""
+    records: int
+    """How many rows it has if each stands in one line; a reader that saw another number of them did not understand it."""
+    plain: str
+    """Select of its plain rows, as columns of `LedgerLine`."""
+    odd: str
+    """Select of the rows that are not plain: their cells, as one list."""
+
+    def odd_rows(self, opened: Engine, plain_rows: int, most: int = 10_000) -> tuple[tuple[str, ...], ...] | None:
+        """Return the cells of the rows that are not plain, unordered; None where the whole file is for the parser.
+
+        A reader that took two rows for one, or none for many, would lose money silently: all rows must be there. More
+        than `most` odd ones are no exceptions any more.
+        """
+        left = self.records - plain_rows
+        if not left:
+            return ()
+        if not 0 < left <= most:
+            return None
+        try:
+            found = opened.connection.execute(f"{self.odd} limit {left + 1}").fetchall()
+        except duckdb.Error:
+            return None
+        if len(found) != left:
+            return None
+        rows = tuple(tuple(cell or "" for cell in row) for (row,) in found)
+        return None if any(_first(row) in TOTAL_WORDS for row in rows) else rows
 
 
-def read_report(opened: Engine, path: Path, shop: str, most_odd: int = 10_000) -> BulkReport | None:
-    """Read a report into the engine's view `plain`; None where the whole file is for the parser.
+def read_report(path: Path, shop: str) -> BulkReport | None:
+    """Look at a report; None where the whole file is for the parser.
 
-    `shop` is ours: an order id counts only where the row names it, or no shop. More than `most_odd` rows that are not
-    plain are no exceptions any more.
+    `shop` is ours: an order id counts only where the row names it, or no shop.
     """
     header = _header(path)
     if header is None:
@@ -57,35 +79,18 @@ def read_report(opened: Engine, path: Path, shop: str, most_odd: int = 10_000) -
         f"read_csv({quoted(path)}, header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', "
         f"columns = {{{types}}}, strict_mode = true, max_line_size = 1048576)"
     )
-    sql = opened.connection
-    _exponents(opened)
-    raw = opened.folder / "report.parquet"
-    cells = ", ".join(columns)
-    try:
-        # The text is read once; everything after that reads columns.
-        sql.execute(
-            f"copy (select {_line(shop)}, is_plain, case when not is_plain then [{cells}] end as cells "  # noqa: S608 - our own columns
-            f"from (select *, {_conditions()} as is_plain from (select *, {_amounts()} from ("
-            f"select {cells}, {_fields(header, columns)} from {source}) "
-            f"left join exponent on exponent.code = currency))) "
-            f"to {quoted(raw)} (format parquet, row_group_size {ROW_GROUP})"
-        )
-    except duckdb.Error:
-        return None
-    told = parquet([raw])
-    rows, odd = sql.execute(f"select count(*), count(*) filter (where not is_plain) from {told}").fetchall()[0]  # noqa: S608
-    # A reader that took two rows for one, or none for many, would lose money silently: the count is checked apart.
-    if odd > most_odd or rows != _records(path):
-        return None
-    found = sql.execute(f"select cells from {told} where not is_plain").fetchall()  # noqa: S608
-    unread = tuple(tuple(cell or "" for cell in row) for (row,) in found)
-    # A file that ends with a row of totals is the parser's as a whole.
-    if any(_first(row) in TOTAL_WORDS for row in unread):
-        return None
-    sql.execute(
-        f"create or replace temp view plain as select * exclude (is_plain, cells) from {told} where is_plain"  # noqa: S608
+    # Steps of their own: what is computed once is named, and what is asked of a row is asked of a name.
+    read = (
+        f"from (select *, {_amounts()} from (select *, {_decimals()} as decimals from ("  # noqa: S608 - our own columns
+        f"select {', '.join(columns)}, {_fields(header, columns)} from {source})))"
     )
-    return BulkReport(rows=rows, header=header, odd=unread)
+    conditions = " and ".join(_checks())
+    return BulkReport(
+        header=header,
+        records=_records(path),
+        plain=f"select {_line(shop)} {read} where {conditions}",
+        odd=f"select [{', '.join(columns)}] {read} where ({conditions}) is not true",
+    )
 
 
 def _header(path: Path) -> tuple[str, ...] | None:
@@ -119,13 +124,22 @@ def _first(row: Sequence[str]) -> str:
     return next((cell.strip() for cell in row if cell.strip()), "").rstrip(":").casefold()
 
 
-def _exponents(opened: Engine) -> None:
+_POWERS = {0: "1", 2: "100", 3: "1000"}
+"""Places of the amounts that are read in bulk, and what makes minor units of them."""
+
+
+def _decimals() -> str:
+    """Return how many places amounts of the row's currency have; null where it is unknown or has others.
+
+    Codes are looked for in a text of them. A join would be cleaner, but the engine, which does not know how large a CSV
+    file is, would take the file for the smaller side and hold all of it in memory.
+    """
     known = EXPONENTS | EXPONENTS_BY_PROVIDER[PROVIDER]
-    rows = ", ".join(f"({quoted(code)}, {decimals}, {10**decimals})" for code, decimals in sorted(known.items()))
-    opened.connection.execute(
-        "create or replace temp table exponent as "  # noqa: S608 - our own table of currencies
-        f"select * from (values {rows}) as known(code, decimals, power_of_ten)"
+    by_places = {places: [code for code in sorted(known) if known[code] == places] for places in _POWERS}
+    cases = " ".join(
+        f"when contains({quoted(' '.join(codes))}, currency) then {places}" for places, codes in by_places.items()
     )
+    return f"case when strlen(currency) <> 3 then null {cases} end"
 
 
 _IDENTIFIERS = {
@@ -143,15 +157,18 @@ _IDENTIFIERS = {
 
 
 def _fields(header: Sequence[str], columns: Sequence[str]) -> str:
-    """Return the cells that matter by the names used here, trimmed; empty where the report has no such column."""
+    """Return the cells that matter by the names used here, as they stand; empty where the report has no such column.
+
+    Nothing is trimmed: a cell with a space at either end meets no condition of a plain row.
+    """
     place = dict(zip(header, columns, strict=True))
 
     def text(name: str) -> str:
-        return f"trim(coalesce({place[name]}, ''))" if name in place else "''"
+        return f"coalesce({place[name]}, '')" if name in place else "''"
 
     def first_of(names: Sequence[str]) -> str:
-        some = [f"nullif({text(name)}, '')" for name in names if name in place]
-        return f"coalesce({', '.join(some)}, '')" if some else "''"
+        some = [f"nullif({place[name]}, '')" for name in names if name in place]
+        return f"coalesce({', '.join([*some, quoted('')])})"
 
     fields = {name: text(column) for name, column in _IDENTIFIERS.items()} | {
         "currency": f"upper({text('currency')})",
@@ -168,8 +185,12 @@ def _fields(header: Sequence[str], columns: Sequence[str]) -> str:
 
 
 def _amounts() -> str:
-    """Return the amounts in minor units; null where a cell is none."""
-    minor = "try_cast(try_cast({} as decimal(24, 3)) * power_of_ten as bigint)"
+    """Return the amounts in minor units; null where a cell is none.
+
+    Fourteen digits, and four of the power of ten: the product is still of a width that the engine computes in 64 bits.
+    """
+    power = " ".join(f"when {places} then {power}::decimal(4, 0)" for places, power in _POWERS.items())
+    minor = f"(try_cast({{}} as decimal(14, 3)) * case decimals {power} end)::bigint"
     return (
         f"{minor.format('gross')} as gross_minor, {minor.format('net')} as net_minor, "
         f"case when fee = '' then 0 else {minor.format('fee')} end as fee_minor"
@@ -178,33 +199,33 @@ def _amounts() -> str:
 
 _DAY = (
     "paid_out[5] = '-' and paid_out[8] = '-' and paid_out[11] in ('', ' ') "
-    "and try_cast(paid_out[1:10] as date) between '1990-01-01' and '2099-12-31'"
+    "and try_cast(left(paid_out, 10) as date) between '1990-01-01' and '2099-12-31'"
 )
 
 
-def _conditions() -> str:
-    """Return the condition of a plain row: the parser surely reads it."""
-    amount = r"-?[0-9]{{1,12}}(\.[0-9]{{1,{places}}})?"
+def _checks() -> list[str]:
+    """Return the conditions of a plain row, which the parser surely reads; the cheapest first."""
+    amount = r"-?[0-9]{{1,11}}(\.[0-9]{{1,{places}}})?"
+    whole = "-?[0-9]{1,11}"
+    by_decimals = {places: amount.format(places=places) if places else whole for places in _POWERS}
     amounts = " ".join(
         f"when {places} then regexp_full_match(concat(gross, '|', fee, '|', net), "
         f"{quoted(f'{one}[|]({one})?[|]{one}')})"
-        for places in (2, 3)
-        for one in [amount.format(places=places)]
+        for places, one in by_decimals.items()
     )
-    whole = quoted("-?[0-9]{1,12}[|](-?[0-9]{1,12})?[|]-?[0-9]{1,12}")
-    checks = [
-        # All names at once: printable ASCII without spaces, which the parser takes as they are.
-        f"regexp_full_match(concat({', '.join(_IDENTIFIERS)}), '[!-~]*')",
-        f"greatest({', '.join(f'length({name})' for name in _IDENTIFIERS)}) <= 128",
-        "line <> '' and category <> ''",
-        f"case decimals {amounts} when 0 then regexp_full_match(concat(gross, '|', fee, '|', net), {whole}) else false end",
+    names = (*_IDENTIFIERS, "currency", "country")
+    return [
         "gross_minor - fee_minor = net_minor",
-        "length(created) = 19 and created[5] = '-' and created[8] = '-' and created[14] = ':' and created[17] = ':'",
+        "line <> '' and category <> ''",
+        "created like '____-__-__ __:__:__'",
         "try_cast(created as timestamp) between '1990-01-01' and '2099-12-31 23:59:59'",
         f"(paid_out = '' or ({_DAY}))",
         "(seen = '' or (seen = gross and seen_in = currency))",
+        f"greatest({', '.join(f'strlen({name})' for name in names)}) <= 128",
+        f"case decimals {amounts} else false end",
+        # All names at once: printable ASCII without spaces, which the parser takes as they are.
+        f"not regexp_matches(concat({', '.join(names)}), '[^!-~]')",
     ]
-    return " and ".join(f"coalesce({check}, false)" for check in checks)
 
 
 def _line(shop: str) -> str:
@@ -230,6 +251,6 @@ def _line(shop: str) -> str:
         "country": "case when regexp_full_match(country, '[A-Za-z]{2}') then upper(country) else '' end",
         "customer_currency": "case when seen <> '' then currency else '' end",
         "customer_minor": "case when seen <> '' then gross_minor else 0 end",
-        "payout_at": "try_cast(paid_out[1:10] as timestamp)",
+        "payout_at": "try_cast(left(paid_out, 10) as timestamp)",
     }
     return ", ".join(f"{value} as {name}" for name, value in values.items())

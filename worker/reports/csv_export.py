@@ -5,8 +5,10 @@ Text that a spreadsheet would run as a formula gets a leading apostrophe. UTF-8 
 spreadsheet otherwise guesses the code page; lines end in CRLF (RFC 4180).
 """
 
+import codecs
 import csv
 import io
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from worker.domain.finding import Break, Finding, Settlement
@@ -61,16 +63,30 @@ def guarded(text: str) -> str:
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) or text.startswith(_FORMULA) else text
 
 
-def render(report: Report) -> bytes:
-    """Return the rows of a report: open breaks, resolved ones, pending items, warnings, settled, explained, unread rows."""
+def chunks(report: Report) -> Iterator[bytes]:
+    """Yield the file in pieces: its head, then row by row, however many."""
+    yield codecs.BOM_UTF8
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    for row in _rows(report):
+        writer.writerow(row)
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+
+
+def render(report: Report) -> bytes:
+    """Return the rows of a report: open breaks, resolved ones, pending items, warnings, settled, explained, unread rows."""
+    return b"".join(chunks(report))
+
+
+def _rows(report: Report) -> Iterator[Sequence[str]]:
+    yield COLUMNS
     for one in report.breaks:
-        writer.writerow(_break_row("break", one.item, int(one.age.total_seconds())))
+        yield _break_row("break", one.item, int(one.age.total_seconds()))
     for item in (*report.repaired, *report.agreed):
         ended = item.resolved_at or item.last_seen_at
-        writer.writerow(_break_row("resolved", item, int((ended - item.first_movement_at).total_seconds())))
+        yield _break_row("resolved", item, int((ended - item.first_movement_at).total_seconds()))
     for name, findings in (
         ("pending", report.pending),
         ("warning", report.warnings),
@@ -79,8 +95,7 @@ def render(report: Report) -> bytes:
         ("rejected", report.rejected),
     ):
         for finding in findings:
-            writer.writerow(_finding_row(name, finding, report.as_of))
-    return text.getvalue().encode("utf-8-sig")
+            yield _finding_row(name, finding, report.as_of)
 
 
 def _break_row(name: str, item: Break, age: int) -> list[str]:

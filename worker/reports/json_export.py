@@ -4,6 +4,7 @@ Stable: sorted as the model is, times ISO 8601 in UTC, `schema` raised when a fi
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from worker.domain.finding import Break, Fact, Finding, Settlement
@@ -15,13 +16,50 @@ from worker.reports.words import iso
 SCHEMA = 1
 
 
+def chunks(report: Report) -> Iterator[bytes]:
+    """Yield the report as UTF-8 JSON in pieces: a line a field, and in the lists a line an item, however many."""
+    yield b"{\n"
+    for name, value in _fields(report).items():
+        yield f"  {_text(name)}: {_text(value)},\n".encode()
+    lists = _lists(report)
+    for name, items in lists.items():
+        yield f"  {_text(name)}: [".encode()
+        between = "\n"
+        for item in items:
+            yield f"{between}    {_text(item)}".encode()
+            between = ",\n"
+        yield (b"" if between == "\n" else b"\n  ") + (b"]\n" if name == [*lists][-1] else b"],\n")
+    yield b"}\n"
+
+
 def render(report: Report) -> bytes:
-    """Return the report as UTF-8 JSON, indented, ending in a newline."""
-    return (json.dumps(document(report), ensure_ascii=False, indent=2) + "\n").encode()
+    """Return the report as UTF-8 JSON, ending in a newline."""
+    return b"".join(chunks(report))
 
 
 def document(report: Report) -> dict[str, Any]:
     """Return the report as plain dictionaries, lists, strings and integers."""
+    return _fields(report) | {name: list(items) for name, items in _lists(report).items()}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _lists(report: Report) -> dict[str, Iterator[dict[str, Any]]]:
+    return {
+        "breaks": map(_open, report.breaks),
+        "pending": map(_finding, report.pending),
+        "warnings": map(_finding, report.warnings),
+        "settled": map(_finding, report.settled),
+        "explained": map(_finding, report.explained),
+        "rejected_rows": map(_finding, report.rejected),
+        "repaired": map(_break, report.repaired),
+        "agreed_again": map(_break, report.agreed),
+    }
+
+
+def _fields(report: Report) -> dict[str, Any]:
     run = report.run
     return {
         "schema": SCHEMA,
@@ -48,14 +86,6 @@ def document(report: Report) -> dict[str, Any]:
         "counts": dict(sorted((run.counts or {}).items())),
         "checks": [{"text": one.text, "holds": one.holds, "detail": one.detail} for one in report.checks],
         "statements": [_bridge(one) for one in report.bridges],
-        "breaks": [_open(one) for one in report.breaks],
-        "pending": [_finding(one) for one in report.pending],
-        "warnings": [_finding(one) for one in report.warnings],
-        "settled": [_finding(one) for one in report.settled],
-        "explained": [_finding(one) for one in report.explained],
-        "rejected_rows": [_finding(one) for one in report.rejected],
-        "repaired": [_break(one) for one in report.repaired],
-        "agreed_again": [_break(one) for one in report.agreed],
     }
 
 

@@ -5,7 +5,9 @@ The HTML goes last and names the digests of its siblings, so where the page is, 
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import Break, Finding, Statement
@@ -48,13 +50,23 @@ class ReportFiles:
             earlier=earlier,
             history=history,
         )
-        siblings = {"breaks.csv": csv_export.render(report), "report.json": json_export.render(report)}
-        for name, content in siblings.items():
-            self._store.put(f"{folder}/{name}", content)
-        digests = {name: hashlib.sha256(content).hexdigest() for name, content in siblings.items()}
+        siblings = {"breaks.csv": csv_export.chunks(report), "report.json": json_export.chunks(report)}
+        digests = {name: self._put(f"{folder}/{name}", chunks) for name, chunks in siblings.items()}
         path = f"{folder}/report.html"
         self._store.put(path, html.render(report, digests))
         return path
+
+    def _put(self, path: str, chunks: Iterable[bytes]) -> str:
+        """Write an object piece by piece, so that a long one is never in memory; return the SHA-256 of its bytes."""
+        with tempfile.TemporaryDirectory(prefix="orders-report-") as folder:
+            made = Path(folder) / "content"
+            digest = hashlib.sha256()
+            with made.open("wb") as file:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    file.write(chunk)
+            self._store.put_file(path, made)
+        return digest.hexdigest()
 
 
 def report_folder(run: Run) -> str:

@@ -5,10 +5,11 @@ Each step reads and writes files of the run alone, so it may be done twice, on a
 
 from typing import Any
 
+from worker.domain.finding import Finding, FindingKind, Leg
 from worker.domain.matching.payments import match_payments
 from worker.domain.matching.sums import window_sums
 from worker.services.ports import Database, Transaction
-from worker.services.ports.lake import Gathered, RunLake
+from worker.services.ports.lake import Gathered, Judged, RunLake
 from worker.services.run_facts import RunFacts
 
 
@@ -28,20 +29,26 @@ class Comparison:
         """Bring together what the rules must judge; return in how many pieces."""
         gathered, facts = self._opened(reference)
         known = gathered.recalled("collecting", lambda: self._known(gathered, facts))
-        return gathered.collect(known["owners"], known["suspects"], facts.scope, facts.rules)
+        return gathered.collect(known["owners"], known["suspects"], facts.scope, facts.rules, by_key=facts.by_key)
 
     def judge(self, reference: str, piece: int) -> None:
         """Let the rules say what is wrong with the keys of one piece."""
         gathered, facts = self._opened(reference)
         some = gathered.piece(piece)
         books = (some.entries, some.lines, some.order_of_payment, facts.scope, facts.rules)
-        gathered.keep_findings(part_of(piece), match_payments(*books), window_sums(*books))
+        findings = match_payments(*books)
+        told = findings
+        if facts.by_key:
+            suspects = frozenset(gathered.recalled("collecting", dict)["suspects"])
+            told = tuple(finding for finding in findings if _told(finding) or finding.key in suspects)
+        kept = Judged(findings=told, sums=window_sums(*books), agreeing=len(findings) - len(told))
+        gathered.keep_findings(part_of(piece), kept)
 
     def _known(self, gathered: Gathered, facts: RunFacts) -> dict[str, Any]:
         """Return what our database knows of payments without an order, and which keys must be judged anyhow."""
         run = facts.run
         owners: dict[str, str] = {}
-        for payments in gathered.loose_payments():
+        for payments in gathered.loose_payments(facts.rules):
             owners |= self._database.transact(
                 lambda tx, some=payments: tx.payments.order_of_payment(run.shop, run.provider, some)  # type: ignore[misc]
             )
@@ -58,9 +65,17 @@ def part_of(piece: int) -> str:
 
 
 def _left_open(tx: Transaction, facts: RunFacts) -> list[str]:
-    """Return the keys that the run before left open: what became of them is told even where they agree now."""
+    """Return the keys of which something is open: what became of them is told even where they agree now.
+
+    What the run before left open its successor opens with; what any run left open is a break that may resolve now.
+    """
     run = facts.run
     before = tx.runs.before(run.shop, run.provider, run.source, run.window_start)
-    if before is None:
-        return []
-    return sorted({finding.key for finding in tx.runs.findings(before.run_id)})
+    left = set() if before is None else {finding.key for finding in tx.runs.findings(before.run_id)}
+    left |= {item.finding.key for item in tx.breaks.open(run.shop, run.provider) if item.finding.leg is Leg.PAYMENTS}
+    return sorted(left)
+
+
+def _told(finding: Finding) -> bool:
+    """Tell whether a finding says more than that its key agrees; one that does not is only counted."""
+    return finding.kind is not FindingKind.MATCHED or finding.before_minor != 0

@@ -65,12 +65,14 @@ class Conclusion:
         findings: list[Finding] = []
         cleared = gathered.cleared()
         totals = list(cleared.sums)
+        agreeing = cleared.keys if Leg.PAYMENTS in facts.legs_read else 0
         if Leg.PAYMENTS in facts.legs_read:
             of_payments: list[Finding] = []
             for piece in range(pieces):
-                found, sums = gathered.findings(part_of(piece))
-                of_payments += found
-                totals += sums
+                part = gathered.findings(part_of(piece))
+                of_payments += part.findings
+                totals += part.sums
+                agreeing += part.agreeing
             of_payments.sort(key=lambda finding: (finding.key, finding.currency))
             findings += suggested(of_payments, rules)
             findings += rejected_rows(facts.unread_rows, Leg.PAYMENTS)
@@ -82,7 +84,6 @@ class Conclusion:
         if Leg.SHIPMENTS in facts.legs_read:
             disputed = disputes(findings)
             findings += match_shipments(gathered.read(OwnOrder), gathered.read(Shipment), facts.scope, rules, disputed)
-        agreeing = cleared.keys if Leg.PAYMENTS in facts.legs_read else 0
         return Compared(facts=facts, findings=tuple(findings), sums=_added(totals), agreeing=agreeing)
 
     def _of_payouts(self, gathered: Gathered, facts: RunFacts) -> tuple[RunFacts, tuple[Finding, ...]]:
@@ -111,8 +112,10 @@ class Conclusion:
             return already
         answer = self._answer(tx, compared)
         finished = answer.run
-        for item in answer.step.upserts:
-            tx.breaks.save(item, _action(item, answer.known.get(item.break_id), answer.at, run.run_id))
+        tx.breaks.save_all(
+            (item, _action(item, answer.known.get(item.break_id), answer.at, run.run_id))
+            for item in answer.step.upserts
+        )
         # What a rule explains is agreed, but it is no plain match: it is listed, and the next run opens with it.
         told = [finding for finding in answer.findings if finding.kind is not FindingKind.MATCHED]
         tx.runs.finish(finished, answer.statements, told)

@@ -29,6 +29,9 @@ class RunFacts:
     incomplete_because: tuple[str, ...]
     unread_rows: tuple[UnreadRow, ...] = ()
     """Rows of the statement file that could not be read."""
+    by_key: bool = True
+    """Keys that agree as a whole are no findings. A run of a release that knew of pairs alone has a finding for each of
+    them: done again it must say the same."""
 
     @property
     def payout_scope(self) -> Scope:
@@ -70,6 +73,7 @@ class RunFacts:
                 }
                 for row in self.unread_rows
             ],
+            "by_key": self.by_key,
         }
 
     @classmethod
@@ -104,4 +108,5 @@ class RunFacts:
                 UnreadRow(**{**row, "read_at": datetime.fromisoformat(row["read_at"])})
                 for row in document["unread_rows"]
             ),
+            by_key=document.get("by_key", False),
         )

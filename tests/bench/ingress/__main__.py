@@ -20,9 +20,10 @@ from infra.local.blocking import BlockingStack
 from infra.local.stack import Stack
 from tests.bench import http_load
 from tests.bench.cpu import children, measured
+from tests.bench.figures import Spread, last_line, table
 from tests.bench.http_load import Load
 from tests.bench.ingress import cold_start, deliveries, programs
-from tests.bench.ingress.figures import Spread, last_line, table
+from tests.bench.ingress.figures import DOCUMENTED, TARGETS
 from tests.bench.ingress.programs import IN_FLIGHT, BenchError, Server
 
 CONNECTIONS_AT_RATE = 64
@@ -206,7 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"bench: broken: {error}\n")
             return 1
     about = {"quick": quick, "cores": os.cpu_count(), "python": platform.python_version()}
-    sys.stdout.write(f"{table(bench.figures)}\n{last_line(bench.figures, **about)}\n")
+    sys.stdout.write(f"{table(DOCUMENTED, TARGETS, bench.figures)}\n")
+    sys.stdout.write(f"{last_line('ingress', DOCUMENTED, TARGETS, bench.figures, **about)}\n")
     return 0
 
 

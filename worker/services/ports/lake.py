@@ -107,6 +107,17 @@ class Cleared:
     sums: tuple[WindowSums, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What the rules said of one part."""
+
+    findings: tuple[Finding, ...]
+    """Those that tell something, and those of keys that were open before."""
+    sums: tuple[WindowSums, ...]
+    agreeing: int = 0
+    """Keys that agree and are no findings."""
+
+
 class Gathering(Protocol):
     """The writing side of one run."""
 
@@ -173,11 +184,19 @@ class Gathered(Protocol):
         """Set aside what does not trivially agree; once done, doing it again changes nothing."""
         ...
 
-    def loose_payments(self) -> Iterator[list[str]]:
+    def loose_payments(self, rules: Rules) -> Iterator[list[str]]:
         """Yield the payments whose orders must be known before the rest can be judged; after all buckets."""
         ...
 
-    def collect(self, owners: Mapping[str, str], suspects: Sequence[str], scope: Scope, rules: Rules) -> int:
+    def collect(
+        self,
+        owners: Mapping[str, str],
+        suspects: Sequence[str],
+        scope: Scope,
+        rules: Rules,
+        *,
+        by_key: bool = True,
+    ) -> int:
         """Bring together all movements of every key that does not trivially agree; return how many pieces that makes.
 
         `suspects` are keys that must be judged however well they agree.
@@ -212,11 +231,11 @@ class Gathered(Protocol):
         """Return what the run found. Raises Conflict when it is gone."""
         ...
 
-    def keep_findings(self, part: str, findings: Iterable[Finding], sums: Iterable[WindowSums]) -> None:
+    def keep_findings(self, part: str, judged: Judged) -> None:
         """Keep what the rules said of one part."""
         ...
 
-    def findings(self, part: str) -> tuple[list[Finding], list[WindowSums]]:
+    def findings(self, part: str) -> Judged:
         """Return what was kept of a part. Raises Conflict when it is gone."""
         ...
 

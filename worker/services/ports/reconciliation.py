@@ -1,6 +1,6 @@
 """Stores of reconciliation: runs, breaks, statement files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -159,6 +159,10 @@ class BreakStore(Protocol):
 
     def save(self, item: Break, action: BreakAction | None) -> None:
         """Insert or update a break and append to its history (the audit trail of its shop)."""
+        ...
+
+    def save_all(self, items: Iterable[tuple[Break, BreakAction | None]]) -> None:
+        """Do as `save` does for each."""
         ...
 
     def get(self, break_id: str) -> Break | None:
