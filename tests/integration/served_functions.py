@@ -114,9 +114,10 @@ def warehouse_headers(body: bytes, message_id: str) -> dict[str, str]:
     }
 
 
+SEALING_KEY = base64.b64encode(bytes(range(32))).decode()
 SEALING = {
     "ORDERS_ENCRYPTION__ENABLED": "true",
-    "ORDERS_ENCRYPTION__KEYS": json.dumps([{"id": "tests", "key": base64.b64encode(bytes(range(32))).decode()}]),
+    "ORDERS_ENCRYPTION__KEYS": json.dumps([{"id": "tests", "key": SEALING_KEY}]),
 }
 """With these `functions_env` has encryption on, as it is in production."""
 

@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from tests.bench.ingress.deliveries import SOURCE, TOPIC, body, event_ids
+from tests.bench.ingress.sealing import sealing_converter
 from worker.contract.events import ProviderEvent
 from worker.contract.ids import event_workflow_id, fingerprint
 from worker.contract.names import FINGERPRINT_MEMO, Queue, Urgency, WorkflowType
@@ -48,7 +49,7 @@ async def start(client: Client, event_id: str) -> None:
 
 async def main(address: str, in_flight: int, seconds: float) -> dict[str, float]:
     """Keep `in_flight` starts under way for `seconds`."""
-    client = await Client.connect(address)
+    client = await Client.connect(address, data_converter=sealing_converter())
     ids = event_ids()
     for _ in range(WARM_UP):
         await start(client, next(ids))

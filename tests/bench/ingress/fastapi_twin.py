@@ -25,6 +25,7 @@ from functions import logs
 from functions.body import parse_json
 from functions.config import LoggingConfig
 from functions.signatures import SCHEMES, Clock, Verified
+from tests.bench.ingress.sealing import sealing_converter
 from tests.integration.served_functions import STRIPE_SECRET
 from worker.contract.events import ProviderEvent
 from worker.contract.ids import event_workflow_id, fingerprint
@@ -41,7 +42,7 @@ _log = logging.getLogger("functions.access")
 
 @asynccontextmanager
 async def _connected(app: FastAPI) -> AsyncIterator[None]:
-    app.state.client = await Client.connect(sys.argv[2], lazy=True)
+    app.state.client = await Client.connect(sys.argv[2], lazy=True, data_converter=sealing_converter())
     yield
 
 
