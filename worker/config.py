@@ -254,6 +254,19 @@ class AlertingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionConfig:
+    """Who is told of changes of orders, by a signed webhook; see settings.toml."""
+
+    shop: str = ""
+    url: str = ""
+    secrets: tuple[Secret, ...] = ()
+    kinds: tuple[str, ...] = ()
+    enabled: bool = True
+    inside: bool = False
+    retry_seconds: tuple[int, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsConfig:
     """Figures for CloudWatch; an empty namespace switches them off."""
 
@@ -309,6 +322,7 @@ class WorkerConfig:
     metrics: MetricsConfig
     logging: LoggingConfig
     schedules: dict[str, ScheduleConfig]
+    outbound: dict[str, SubscriptionConfig] = field(default_factory=dict)
 
 
 def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerConfig:

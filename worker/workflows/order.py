@@ -19,6 +19,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
+    from worker.activities.journal import CancellationAsked, JournalActivities
     from worker.activities.orders import Delivery, OrderActivities, Recorded, Reverse, Step
     from worker.contract.names import OrderMessage, SearchAttribute, WorkflowType
     from worker.contract.orders import (
@@ -36,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.domain.order import TERMINAL, OrderState, may_follow
     from worker.workflows.carrying import STORY_KEPT, Carried, OrderInput, Seen
     from worker.workflows.exits import heed_cancellation, shielded
-    from worker.workflows.policies import ASKING, EVENT, RECORDING, REVERSAL, STEP
+    from worker.workflows.policies import ASKING, DATABASE, EVENT, RECORDING, REVERSAL, STEP
     from worker.workflows.refunding import Refunding
 
 STATE = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_STATE)
@@ -117,7 +118,21 @@ class OrderWorkflow:
     async def cancel(self, request: CancelOrder) -> OrderAnswer:
         """Ask the order to stop; the answer says whether it will."""
         await self._recorded()
-        return self._take_cancellation(request.reason or f"cancelled by {request.requested_by}")
+        answer = self._take_cancellation(request.reason or f"cancelled by {request.requested_by}")
+        if workflow.patched("cancellations-are-told"):
+            await workflow.execute_local_activity_method(
+                JournalActivities.tell_of_cancellation,
+                CancellationAsked(
+                    shop=self._place.shop,
+                    order_id=self._place.order_id,
+                    request_id=request.request_id,
+                    requested_by=request.requested_by,
+                    outcome=answer.outcome,
+                ),
+                summary=f"{answer.outcome}, asked for by {request.requested_by}"[:180],
+                **DATABASE,
+            )
+        return answer
 
     @cancel.validator
     def _may_cancel(self, request: CancelOrder) -> None:  # noqa: ARG002  the SDK wants the same signature
