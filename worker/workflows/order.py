@@ -19,7 +19,6 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from worker.activities.journal import CancellationAsked, JournalActivities
     from worker.activities.orders import Delivery, OrderActivities, Recorded, Reverse, Step
     from worker.contract.names import OrderMessage, SearchAttribute, WorkflowType
     from worker.contract.orders import (
@@ -37,8 +36,9 @@ with workflow.unsafe.imports_passed_through():
     from worker.domain.order import TERMINAL, OrderState, may_follow
     from worker.workflows.carrying import STORY_KEPT, Carried, OrderInput, Seen
     from worker.workflows.exits import heed_cancellation, shielded
-    from worker.workflows.policies import ASKING, DATABASE, EVENT, RECORDING, REVERSAL, STEP
+    from worker.workflows.policies import ASKING, EVENT, RECORDING, REVERSAL, STEP
     from worker.workflows.refunding import Refunding
+    from worker.workflows.telling import Telling
 
 STATE = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_STATE)
 TOO_LATE_TO_CANCEL = TERMINAL | {OrderState.SHIPPED, OrderState.REFUNDING}
@@ -63,6 +63,7 @@ class OrderWorkflow:
         self._cancel: str | None = None
         self._parcel_failed: str | None = None
         self._refunds = Refunding(place.shop, place.order_id, carried.refunds if carried else ())
+        self._telling = Telling(place.shop, place.order_id)
         self._seen = Seen(carried.seen if carried else ())
         self._story = list(carried.story) if carried else []
 
@@ -119,20 +120,7 @@ class OrderWorkflow:
         """Ask the order to stop; the answer says whether it will."""
         await self._recorded()
         answer = self._take_cancellation(request.reason or f"cancelled by {request.requested_by}")
-        if workflow.patched("cancellations-are-told"):
-            await workflow.execute_local_activity_method(
-                JournalActivities.tell_of_cancellation,
-                CancellationAsked(
-                    shop=self._place.shop,
-                    order_id=self._place.order_id,
-                    request_id=request.request_id,
-                    requested_by=request.requested_by,
-                    outcome=answer.outcome,
-                ),
-                summary=f"{answer.outcome}, asked for by {request.requested_by}"[:180],
-                **DATABASE,
-            )
-        return answer
+        return await self._telling.of_cancellation(request, answer)
 
     @cancel.validator
     def _may_cancel(self, request: CancelOrder) -> None:  # noqa: ARG002  the SDK wants the same signature
