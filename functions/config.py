@@ -25,6 +25,7 @@ WORKER_ONLY = frozenset(
         "mail",
         "metrics",
         "orders",
+        "outbound",
         "provider",
         "reconciliation",
         "schedules",

@@ -12,7 +12,9 @@ from temporalio.client import Client
 
 from worker.activities.alerts import AlertActivities
 from worker.activities.events import EventActivities
+from worker.activities.journal import JournalActivities
 from worker.activities.orders import OrderActivities
+from worker.activities.outbound import OutboundActivities
 from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.refunds import RefundActivities
 from worker.activities.users import UserActivities
@@ -28,7 +30,7 @@ from worker.gateways.mail import SmtpMail
 from worker.gateways.shopify import ShopifyShop
 from worker.gateways.stripe_payments import StripePayments
 from worker.gateways.warehouse import Warehouse
-from worker.policies import alert_rules_of, notifier_of, repair_policies_of
+from worker.policies import alert_rules_of, notifier_of, outbound_of, repair_policies_of, subscriptions_of
 from worker.reports.writer import ReportFiles
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.engine import Engine
@@ -37,8 +39,10 @@ from worker.services.asking import Asking
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.events import EventService
 from worker.services.inquiry import Inquiry
+from worker.services.journal import Journal
 from worker.services.lost_messages import LostMessages, Sources
 from worker.services.orders import OrderService
+from worker.services.outbound import OutboundService
 from worker.services.ports import Database
 from worker.services.reconciliation import Graces, ReconciliationService
 from worker.services.refunds import Refunds
@@ -48,7 +52,9 @@ from worker.services.reversal import Reversal
 from worker.services.user_keys import UserKeys
 from worker.services.users import UserService
 from worker.temporal.dispatch import TemporalProcesses
+from worker.temporal.outbox import Bell, Clerk
 from worker.temporal.worker import Duties
+from worker.workflows.notification import NotificationWorkflow
 from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
 from worker.workflows.reconciliation import ReconciliationWorkflow
@@ -64,12 +70,14 @@ class Application:
     engine: Engine
     database: MysqlDatabase
     plan: dict[Queue, Duties]
+    outbound: OutboundService
+    clerk: Clerk
 
 
 def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: UserKeys | None) -> Application:
     """Wire the application over its connections. Connects to nothing yet."""
-    database = MysqlDatabase(engine)
-    clock = SystemClock()
+    clock, bell, subscriptions = SystemClock(), Bell(), subscriptions_of(config)
+    database = MysqlDatabase(engine, list(subscriptions.values()), bell.ring)
     payments, shop, warehouse = _outside(config)
     mail = SmtpMail(host=config.mail.host, port=config.mail.port, sender=config.mail.sender)
     books = Bookkeeping(database, payments, shop, clock)
@@ -92,7 +100,8 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
         fulfilment_sla_seconds=config.orders.fulfilment_sla_seconds,
         ask_again_seconds=config.orders.ask_again_seconds,
     )
-    refund_activities = RefundActivities(Refunds(database, payments, books))
+    refund_activities = RefundActivities(Refunds(database, payments, books, clock))
+    journal_activities = JournalActivities(Journal(database, clock))
     event_activities = EventActivities(
         EventService(database, books, reversal, clock), processes, patience_seconds=config.orders.event_patience_seconds
     )
@@ -114,6 +123,8 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
         processes,
     )
     alert_activities = AlertActivities(AlertService(database, notifier_of(config, mail), clock, alert_rules_of(config)))
+    outbound = OutboundService(database, clock, subscriptions)
+    outbound_activities = OutboundActivities(outbound, outbound_of(config))
     plan: dict[Queue, Duties] = {
         Queue.ORDERS: (
             [OrderWorkflow, RefundWorkflow],
@@ -129,6 +140,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
                 order_activities.reverse_payment,
                 refund_activities.plan_refund,
                 refund_activities.make_refund,
+                journal_activities.tell_of_cancellation,
             ],
         ),
         Queue.EVENTS: (
@@ -144,6 +156,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
                 user_activities.expire_user,
             ],
         ),
+        Queue.OUTBOUND: ([NotificationWorkflow], [outbound_activities.send_message]),
         Queue.RECONCILIATION: (
             [ReconciliationWorkflow],
             [
@@ -161,7 +174,14 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
             ],
         ),
     }
-    return Application(config=config, engine=engine, database=database, plan=plan)
+    return Application(
+        config=config,
+        engine=engine,
+        database=database,
+        plan=plan,
+        outbound=outbound,
+        clerk=Clerk(outbound, processes, bell),
+    )
 
 
 def reconciliation_of(config: WorkerConfig, database: Database) -> ReconciliationService:

@@ -114,7 +114,12 @@ def dead_letters(database: Database, now: datetime) -> int:
     return sum(entry.received_at > since for entry in entries)
 
 
-def of_work(*, missed_schedules: int, failed: int, dead: int, stuck: int) -> Figures:
+def dead_webhooks(database: Database, now: datetime) -> int:
+    """Return how many webhooks of ours were given up within the last day. Blocks."""
+    return database.transact(lambda tx: tx.outbound.died(now - OVERDUE))
+
+
+def of_work(*, missed_schedules: int, failed: int, dead: int, stuck: int, dead_webhooks: int) -> Figures:
     """Return the figures of the environment as a whole."""
     return Figures(
         values={
@@ -122,6 +127,7 @@ def of_work(*, missed_schedules: int, failed: int, dead: int, stuck: int) -> Fig
             "ReconciliationRunsFailed": (failed, "Count"),
             "DeadLetters": (dead, "Count"),
             "StuckWork": (stuck, "Count"),
+            "DeadWebhooks": (dead_webhooks, "Count"),
         },
         dimensions={},
     )

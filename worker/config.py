@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from worker.contract import encryption, temporal_tls
 from worker.contract.encryption import EncryptionConfig
@@ -254,6 +253,19 @@ class AlertingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionConfig:
+    """Who is told of changes of orders, by a signed webhook; see settings.toml."""
+
+    shop: str = ""
+    url: str = ""
+    secrets: tuple[Secret, ...] = ()
+    kinds: tuple[str, ...] = ()
+    enabled: bool = True
+    inside: bool = False
+    retry_seconds: tuple[int, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsConfig:
     """Figures for CloudWatch; an empty namespace switches them off."""
 
@@ -281,9 +293,8 @@ class ScheduleConfig:
     jitter_seconds: int
     mode: str = "full"
     interval_seconds: int = 0
-    """0 for a schedule of the calendar: a close."""
     day_of_month: int = 0
-    """0 for a schedule of an interval."""
+    """One of the two is 0: the interval of a schedule of the calendar (a close), the day of one of an interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,12 +320,12 @@ class WorkerConfig:
     metrics: MetricsConfig
     logging: LoggingConfig
     schedules: dict[str, ScheduleConfig]
+    outbound: dict[str, SubscriptionConfig] = field(default_factory=dict)
 
 
 def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerConfig:
     """Load the worker's settings. Raises ConfigurationError with every problem at once."""
-    values: dict[str, Any] = pick(raw_settings(environ, root), WorkerConfig, NOT_THE_WORKERS)
-    config = build(WorkerConfig, values)
+    config = build(WorkerConfig, pick(raw_settings(environ, root), WorkerConfig, NOT_THE_WORKERS))
     problems = [
         *temporal_tls.problems_of(config.temporal),
         *encryption.problems_of(config.encryption, environment=environment(environ)),
@@ -335,6 +346,5 @@ def load_statements(environ: Mapping[str, str] | None = None, root: Path = ROOT)
 
 
 def _statement_problems(config: StatementsConfig) -> list[str]:
-    if config.on_reject in {"row", "file"}:
-        return []
-    return [f"statements.on_reject: is {config.on_reject!r}; use row or file"]
+    wrong = config.on_reject not in {"row", "file"}
+    return [f"statements.on_reject: is {config.on_reject!r}; use row or file"] if wrong else []

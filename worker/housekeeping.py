@@ -26,10 +26,12 @@ from worker.observability import emf
 from worker.observability.emf import Figures
 from worker.observability.health import Pulse
 from worker.observability.metrics import Metrics, OpenBreaks
+from worker.services.outbound import OVERDUE, OutboundService
 from worker.services.ports import Database
 from worker.temporal import schedules, search_attributes
 from worker.temporal.backlog import backlog
 from worker.temporal.failing_tasks import count_failing_tasks
+from worker.temporal.outbox import Clerk
 from worker.temporal.schedule_control import describe_all
 from worker.temporal.schedule_definition import Defaults
 
@@ -205,6 +207,7 @@ def cloudwatch(
                 failed=await report.failed_runs(client, now),
                 dead=await asyncio.to_thread(report.dead_letters, database, now),
                 stuck=len(await asyncio.to_thread(read_stuck)) + await count_failing_tasks(client),
+                dead_webhooks=await asyncio.to_thread(report.dead_webhooks, database, now),
             )
         ]
 
@@ -236,3 +239,31 @@ def queue_backlog(client: Client, queues: Sequence[str], metrics: Metrics) -> Up
         metrics.show_backlog(await backlog(client, queues))
 
     return Upkeep(name="queue_backlog", every_seconds=15, run=run, jitter_seconds=3)
+
+
+def outbox(clerk: Clerk) -> Upkeep:
+    """Return the job that starts the delivery of webhooks whose own start was lost."""
+
+    async def run() -> None:
+        if started := await clerk.round(overdue=OVERDUE):
+            _log.info("deliveries of webhooks started", extra={"deliveries": started})
+
+    return Upkeep(name="outbox", every_seconds=5, run=run, timeout_seconds=60, jitter_seconds=1)
+
+
+def outbound_letters(outbound: OutboundService, metrics: Metrics) -> Upkeep:
+    """Return the job that shows which webhooks wait and which are dead letters."""
+
+    async def run() -> None:
+        metrics.show_letters(await asyncio.to_thread(outbound.counts))
+
+    return Upkeep(name="outbound_letters", every_seconds=30, run=run, jitter_seconds=5)
+
+
+def outbound_upkeep(outbound: OutboundService) -> Upkeep:
+    """Return the job that removes webhooks that are over for long, some at a time."""
+
+    async def run() -> None:
+        await asyncio.to_thread(outbound.forget)
+
+    return Upkeep(name="outbound_upkeep", every_seconds=300, run=run, timeout_seconds=60, jitter_seconds=60)

@@ -1,4 +1,4 @@
-"""What the settings allow and ask for, as the domain's rules: repair policies, alert rules, endpoints.
+"""What the settings allow and ask for, as the domain's rules: repair policies, alert rules, endpoints, subscriptions.
 
 Every problem is told at once, as those of the settings themselves are.
 """
@@ -11,12 +11,17 @@ from typing import TypeVar
 
 from worker.config import AlertConfig, RepairConfig, WorkerConfig
 from worker.contract.currencies import EXPONENTS
+from worker.contract.ids import is_valid_part
 from worker.contract.settings import ConfigurationError, environment
 from worker.domain.alert import AlertRule, AlertTrigger
+from worker.domain.errors import InvalidInput
 from worker.domain.finding import FindingKind, Repair
+from worker.domain.outbound import Subscription
 from worker.domain.repair_policy import RepairMode, RepairPolicy
 from worker.gateways.mail import SmtpMail
 from worker.gateways.notifier import Endpoint, EndpointNotifier
+from worker.gateways.outbound import Destination, HttpOutbound
+from worker.gateways.webhook_signing import Envelope, signed_by_all
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -71,6 +76,44 @@ def notifier_of(config: WorkerConfig, mail: SmtpMail) -> EndpointNotifier:
     }
     hosts = frozenset(host.lower() for host in config.alerting.allowed_hosts)
     return EndpointNotifier(endpoints, mail, allowed_hosts=hosts, local=environment() == "local")
+
+
+def subscriptions_of(config: WorkerConfig) -> dict[str, Subscription]:
+    """Return the subscriptions that are enabled, by name. Raises ConfigurationError, also for one that is not."""
+    problems: list[str] = []
+    found: dict[str, Subscription] = {}
+    for name, section in sorted(config.outbound.items()):
+        path = f"outbound.{name}"
+        if not is_valid_part(name):
+            problems.append(f"{path}: the name is not usable in ids")
+        if not (section.shop and section.url and section.secrets):
+            problems.append(f"{path}: give it a shop, a url and secrets")
+        for secret in section.secrets:
+            try:
+                signed_by_all(b"", [secret.reveal()], Envelope(event_id="", topic="", at=0))
+            except InvalidInput as problem:
+                problems.append(f"{path}.secrets: {problem}")
+        with _told(path, problems):
+            subscription = Subscription(
+                name=name,
+                shop=section.shop,
+                kinds=frozenset(section.kinds),
+                ladder=tuple(timedelta(seconds=wait) for wait in section.retry_seconds),
+            )
+            if section.enabled:
+                found[name] = subscription
+    if problems:
+        raise ConfigurationError(sorted(problems))
+    return found
+
+
+def outbound_of(config: WorkerConfig) -> HttpOutbound:
+    """Return the way to the subscriptions' endpoints."""
+    destinations = {
+        name: Destination(url=each.url, secrets=tuple(secret.reveal() for secret in each.secrets), inside=each.inside)
+        for name, each in config.outbound.items()
+    }
+    return HttpOutbound(destinations, local=environment() == "local")
 
 
 def _policy(section: RepairConfig, path: str, problems: list[str]) -> RepairPolicy:

@@ -18,6 +18,9 @@ from worker.housekeeping import (
     expiry,
     heartbeat,
     open_breaks,
+    outbound_letters,
+    outbound_upkeep,
+    outbox,
     queue_backlog,
     stuck_work,
     totals,
@@ -62,12 +65,14 @@ async def run_worker(config: WorkerConfig) -> int:
         client, config.worker, application.plan, executor, interceptors=[ActivityInterceptor(metrics, stuck)]
     )
     house = _housekeeping(application, client, metrics, pulse, stuck)
+    clerk = asyncio.create_task(application.clerk.serve(), name="clerk")
 
     async def ready() -> None:
         health.ready = True
 
     async def stopping() -> None:
         health.ready = False
+        clerk.cancel()
         await house.stop()
 
     server = HealthServer(
@@ -83,6 +88,7 @@ async def run_worker(config: WorkerConfig) -> int:
                 workers, grace_seconds=config.worker.grace_seconds, on_ready=ready, on_stopping=stopping
             )
         finally:
+            clerk.cancel()
             await house.stop()
             executor.shutdown(wait=False, cancel_futures=True)
             application.engine.dispose()
@@ -109,6 +115,9 @@ def _housekeeping(
         open_breaks(read_breaks, metrics),
         queue_backlog(client, config.worker.queues, metrics),
         stuck_work(client, read_stuck, metrics),
+        outbox(application.clerk),
+        outbound_letters(application.outbound, metrics),
+        outbound_upkeep(application.outbound),
     ]
     folder = lake_folder(config)
     if folder is not None:

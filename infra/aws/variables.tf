@@ -174,14 +174,14 @@ variable "worker_groups" {
     spot      = optional(bool, false)
   }))
   default = {
-    all = { queues = ["orders", "events", "users", "reconciliation"], cpu = 512, memory_mb = 1024, min_tasks = 1, max_tasks = 4 }
+    all = { queues = ["orders", "events", "users", "outbound", "reconciliation"], cpu = 512, memory_mb = 1024, min_tasks = 1, max_tasks = 4 }
   }
   nullable = false
 
   # A queue that nobody polls is work that nobody does, and no alarm sees it: the backlog of such a queue is not counted.
   validation {
-    condition     = toset(flatten([for group in values(var.worker_groups) : group.queues])) == toset(["orders", "events", "users", "reconciliation"])
-    error_message = "The groups together poll the queues orders, events, users and reconciliation, each of them, and no other."
+    condition     = toset(flatten([for group in values(var.worker_groups) : group.queues])) == toset(["orders", "events", "users", "outbound", "reconciliation"])
+    error_message = "The groups together poll the queues orders, events, users, outbound and reconciliation, each of them, and no other."
   }
 }
 

@@ -68,7 +68,7 @@ async def test_the_deploy_task_converged_schedules_and_search_attributes(worker:
 
 async def test_it_registers_on_every_queue(worker: Container) -> None:
     queues = json.loads(worker.settings["ORDERS_WORKER__QUEUES"])
-    assert set(queues) == {"orders", "events", "users", "reconciliation"}
+    assert set(queues) == {"orders", "events", "users", "outbound", "reconciliation"}
 
 
 async def test_an_order_and_a_reconciliation(deployment: Deployment, worker: Container, edge: Gateway) -> None:
@@ -132,6 +132,7 @@ def test_every_alarm_on_its_figures_is_on_one_that_it_reports(deployment: Deploy
             "ReconciliationRunsFailed",
             "DeadLetters",
             "StuckWork",
+            "DeadWebhooks",
         )
     }
     until("the worker to report every figure that is watched", lambda: watched <= reported(worker.log) or None, 90)

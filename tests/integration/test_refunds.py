@@ -33,7 +33,7 @@ def office(running: Office) -> Iterator[Office]:
 
 @pytest.fixture
 def refunds(office: Office) -> Refunds:
-    return Refunds(office.database, office.outside.payments(timeout=QUICK), office.books)
+    return Refunds(office.database, office.outside.payments(timeout=QUICK), office.books, office.clock)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import JSON, Column, Date, Engine, Table, event, insert
 
 from tests.integration.own_database import migrated_database
+from worker.domain.outbound import MessageState
 from worker.domain.user import UserState
 from worker.repositories import schema
 from worker.repositories.database import MysqlDatabase
@@ -29,6 +30,7 @@ class Recorded:
 
 CHILDREN = {
     "order_trail",
+    "order_entries",
     "run_statements",
     "run_findings",
     "break_actions",
@@ -41,6 +43,8 @@ CHILDREN = {
 
 def _value(table: Table, column: Column[Any], number: int) -> Any:
     """Return something plausible for a column, spread over the rows; children come ten to an owner."""
+    if table.name == "outbound_messages" and column.name == "state":
+        return ("pending", "delivered", "dead")[number % 3] if number % 50 == 0 else "delivered"
     spread = {"shop": 3, "provider": 3, "source": 3, "state": 7, "status": 7, "outcome": 7}
     if column.name in spread:
         return f"{column.name}-{number % spread[column.name]}"
@@ -90,6 +94,8 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "orders.trail": lambda tx: tx.orders.trail("shop-1", "1"),
     "orders.recent": lambda tx: tx.orders.recent("shop-1", state=None, limit=0),
     "orders.recent by state": lambda tx: tx.orders.recent("shop-1", state="x", limit=20),
+    "orders.recent since": lambda tx: tx.orders.recent("shop-1", state=None, limit=20, since=NOW + 20 * DAY),
+    "timeline.of_order": lambda tx: tx.timeline.of_order("shop-1", "1"),
     "orders.for_reconciliation": lambda tx: tx.orders.for_reconciliation("shop-1", NOW - HOUR, NOW, _ids(1)),
     "payments.of_order": lambda tx: tx.payments.of_order("shop-x", "1"),
     "payments.order_of_payment": lambda tx: tx.payments.order_of_payment("shop-1", "provider-1", _ids(1, 2)),
@@ -101,6 +107,15 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "inbox of one event": lambda tx: tx.inbox.recent(source=None, outcome=None, limit=9, event_id="event-1"),
     "inbox.recent by outcome": lambda tx: tx.inbox.recent(source=None, outcome="outcome-1", limit=0),
     "stuck.listed": lambda tx: tx.stuck.listed(10),
+    "outbound.due": lambda tx: tx.outbound.due("1", NOW, 20),
+    "outbound.get": lambda tx: tx.outbound.get("none", "nobody"),
+    "outbound.by_id": lambda tx: tx.outbound.by_id("none"),
+    "outbound.listed": lambda tx: tx.outbound.listed(MessageState.DEAD, subscription=None, limit=0),
+    "outbound.of_order": lambda tx: tx.outbound.of_order("shop-x", "1"),
+    "outbound.counts": lambda tx: tx.outbound.counts(),
+    "outbound.died": lambda tx: tx.outbound.died(NOW),
+    "outbound.dead": lambda tx: tx.outbound.dead("shop-1"),
+    "outbound.forget": lambda tx: tx.outbound.forget(MessageState.DELIVERED, NOW - 900 * DAY),
     "users.get": lambda tx: tx.users.get("none"),
     "users.move": lambda tx: tx.users.move("none", UserState.PENDING, UserState.ACTIVE, NOW),
     "runs.get": lambda tx: tx.runs.get("1"),

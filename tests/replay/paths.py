@@ -6,21 +6,26 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
 from tests.workflows.doubles import EventDoubles, OrderDoubles, ReconciliationDoubles, UserDoubles, activities_of
+from tests.workflows.histories import until
 from tests.workflows.order_run import OrderRun, start_order
+from tests.workflows.outbound_doubles import OutboundDoubles
 from tests.workflows.refund_doubles import RefundDoubles
 from tests.workflows.samples import CHARGED, COLLECTED, USER, provider_event
 from tests.workflows.timeskipping import LONG_HISTORY, serving
-from worker.contract.names import OrderMessage, UserMessage, WorkflowType
+from worker.contract.names import NotificationMessage, OrderMessage, UserMessage, WorkflowType
 from worker.contract.orders import LateRefund, OrderEventKind, PlaceOrder, RefundAnswer, RefundOrder
+from worker.contract.outbound import Notification
 from worker.contract.reconciliation import Reconcile, Window
 from worker.contract.users import ConfirmUser, UserStatus
 from worker.domain.errors import NotFound, SchemaMismatch, SourceUnreadable
 from worker.domain.finding import Verdict
 from worker.domain.order import OrderState
+from worker.workflows.notification import NotificationWorkflow
 from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
 from worker.workflows.reconciliation import ReconciliationWorkflow
@@ -163,6 +168,27 @@ def event(body: str, *, times: int = 1) -> Walk:
     return walk
 
 
+def notification(*waits: int, end: str = "delivered", hurry: bool = False) -> Walk:
+    """Return the walk of a webhook of ours whose tries answer these waits; with `hurry` the first is cut short."""
+
+    async def walk(env: WorkflowEnvironment) -> Handle:
+        doubles = OutboundDoubles(*waits, end=end)
+        async with serving(env.client, [NotificationWorkflow], activities_of(doubles)) as queue:
+            handle = await env.client.start_workflow(
+                NotificationWorkflow.run,
+                Notification(subscription="erp", message_id="msg_1"),
+                id=f"notify/erp/{uuid.uuid4().hex}",
+                task_queue=queue,
+            )
+            if hurry:
+                await until(handle, EventType.EVENT_TYPE_TIMER_STARTED)
+                await handle.signal(NotificationMessage.HURRY)
+            await ended(handle)
+        return handle
+
+    return walk
+
+
 def user(*digests: str) -> Walk:
     """Return the walk of a registration, confirmed with each digest in turn; expired without any."""
 
@@ -248,6 +274,12 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
         "process_failed": order(CHARGED, prepare=_break_after_capture),
     },
     WorkflowType.REFUND: {"given": late_refund(2345), "refused": late_refund(99_999)},
+    WorkflowType.NOTIFICATION: {
+        "delivered": notification(),
+        "delivered_at_the_third_try": notification(1, 1),
+        "dead": notification(1, end="dead"),
+        "hurried": notification(3600, hurry=True),
+    },
     WorkflowType.PROVIDER_EVENT: {
         "applied": event("1001"),
         "duplicate": event("1001", times=2),

@@ -16,24 +16,36 @@ from tests.unit.test_sealing import OLD, config
 from tests.workflows.timeskipping import sandbox
 from worker.activities.alerts import AlertActivities
 from worker.activities.events import EventActivities
+from worker.activities.journal import JournalActivities
 from worker.activities.orders import OrderActivities
+from worker.activities.outbound import OutboundActivities
 from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.refunds import RefundActivities
 from worker.activities.users import UserActivities
 from worker.contract.names import WorkflowType
 from worker.domain.errors import OrdersError
 from worker.temporal.codec import converter_of
+from worker.workflows.notification import NotificationWorkflow
 from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
 from worker.workflows.reconciliation import ReconciliationWorkflow
 from worker.workflows.refund import RefundWorkflow
 from worker.workflows.user import UserWorkflow
 
-WORKFLOWS = [OrderWorkflow, ProviderEventWorkflow, ReconciliationWorkflow, RefundWorkflow, UserWorkflow]
+WORKFLOWS = [
+    NotificationWorkflow,
+    OrderWorkflow,
+    ProviderEventWorkflow,
+    ReconciliationWorkflow,
+    RefundWorkflow,
+    UserWorkflow,
+]
 ACTIVITIES = [
     AlertActivities,
     OrderActivities,
+    OutboundActivities,
     EventActivities,
+    JournalActivities,
     ReconciliationActivities,
     RefundActivities,
     UserActivities,

@@ -154,3 +154,11 @@ def test_the_story_of_an_alert() -> None:
 def test_a_rule_that_can_never_be_kept_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"period|min_"):
         replace(BREAKS, **wrong)  # type: ignore[arg-type]
+
+
+def test_dead_letters_of_our_webhooks_have_a_trigger_of_their_own() -> None:
+    rule = replace(BREAKS, when=AlertTrigger.DEAD_WEBHOOKS, min_count=2)
+    assert weigh(rule, replace(situation(broken(1)), dead_webhooks=1), NOW) is None
+    concern = weigh(rule, replace(situation(), dead_webhooks=2), NOW)
+    assert concern is not None
+    assert (concern.subjects, concern.reasons) == (2, ("dead letters: 2; orders outbound list --state dead",))

@@ -116,3 +116,10 @@ def test_what_is_not_ours_is_not_touched_or_shown(service: SecretsService) -> No
     with pytest.raises(Conflict, match="JSON object") as caught:
         orders("put", WORKER, "ORDERS_WAREHOUSE__TOKEN", given="x")
     assert VALUE not in str(caught.value)
+
+
+def test_secrets_of_webhooks_we_send_may_be_put_and_need_not(service: SecretsService) -> None:
+    assert "added" in orders("put", WORKER, "ORDERS_OUTBOUND__ERP__SECRETS", given='["whsec_bmV3"]').output
+    with pytest.raises(NotFound) as caught:
+        orders("check", "orders/dev")
+    assert "OUTBOUND" not in str(caught.value)

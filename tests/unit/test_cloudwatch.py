@@ -132,7 +132,9 @@ def test_a_schedule_misses_what_it_should_have_run(views: list[ScheduleView], be
 
 
 def test_the_environment_s_own_figures_have_no_dimension() -> None:
-    line = json.loads(emf.line("n", cloudwatch.of_work(missed_schedules=1, failed=2, dead=3, stuck=4), NOW))
+    line = json.loads(
+        emf.line("n", cloudwatch.of_work(missed_schedules=1, failed=2, dead=3, stuck=4, dead_webhooks=5), NOW)
+    )
     assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[]]
-    names = ("SchedulesMissed", "ReconciliationRunsFailed", "DeadLetters", "StuckWork")
-    assert [line[name] for name in names] == [1, 2, 3, 4]
+    names = ("SchedulesMissed", "ReconciliationRunsFailed", "DeadLetters", "StuckWork", "DeadWebhooks")
+    assert [line[name] for name in names] == [1, 2, 3, 4, 5]

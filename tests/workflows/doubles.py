@@ -11,6 +11,7 @@ from tests.workflows.order_book import OrderBook
 from tests.workflows.samples import order_event
 from worker.activities.alerts import AlertOrder
 from worker.activities.events import Filing, Receipt, Received
+from worker.activities.journal import CancellationAsked
 from worker.activities.orders import Delivery, Recorded, Reverse, Step
 from worker.activities.reconciliation import Conclude, PartOrder, Parts, Plan, RepairOrder, RunAnswer, RunOrder
 from worker.activities.users import Confirmation, Mailing, Registered
@@ -50,6 +51,8 @@ class OrderDoubles:
         self.untold: OrderEventKind | None = None
         """What happened to the payment without anybody telling."""
         self._ask_again_seconds = ask_again_seconds
+        self.told: list[tuple[str, str]] = []
+        """Cancellations that were asked for, with what was answered."""
         self._payment_window_seconds = payment_window_seconds
         self._fulfilment_sla_seconds = fulfilment_sla_seconds
 
@@ -101,6 +104,11 @@ class OrderDoubles:
             if self.untold is not None:
                 self.book.apply(step.order_id, order_event(self.untold, "asked"))
             return self.book.status(step.order_id)
+
+    @activity.defn
+    async def tell_of_cancellation(self, asked: CancellationAsked) -> None:
+        async with self.conduct.step("tell_of_cancellation", asked):
+            self.told.append((asked.request_id, asked.outcome))
 
     @activity.defn
     async def expire_order(self, step: Step) -> OrderStatus:

@@ -7,16 +7,20 @@ import pytest
 from temporalio.activity import _Definition
 
 from tests.workflows import doubles
+from tests.workflows.outbound_doubles import OutboundDoubles
 from worker.activities.alerts import AlertActivities
 from worker.activities.events import EventActivities
+from worker.activities.journal import JournalActivities
 from worker.activities.orders import OrderActivities
+from worker.activities.outbound import OutboundActivities
 from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.users import UserActivities
 
 PAIRS = [
-    ((OrderActivities,), doubles.OrderDoubles),
+    ((OrderActivities, JournalActivities), doubles.OrderDoubles),
     ((EventActivities,), doubles.EventDoubles),
     ((UserActivities,), doubles.UserDoubles),
+    ((OutboundActivities,), OutboundDoubles),
     ((ReconciliationActivities, AlertActivities), doubles.ReconciliationDoubles),
 ]
 

@@ -10,7 +10,7 @@ from tests.workflows.order_run import OrderRun, refused_as, running_order
 from tests.workflows.samples import CHARGED, COLLECTED, order_event
 from worker.contract.names import OrderMessage
 from worker.contract.orders import OrderAnswer, OrderEventKind
-from worker.domain.errors import Conflict, SchemaMismatch
+from worker.domain.errors import Conflict, DatabaseUnavailable, SchemaMismatch
 from worker.domain.order import OrderState
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -119,6 +119,22 @@ async def test_cancelled_before_capture_is_voided(env: WorkflowEnvironment, doub
     assert (status.state, status.reason, status.captured_minor) == ("cancelled", "too expensive", 0)
     assert doubles.conduct.count("capture_payment") == 0
     assert doubles.book.at_rest(run.order_id)
+
+
+async def test_who_asked_for_a_cancellation_is_told_whether_it_was_heeded_or_not(
+    env: WorkflowEnvironment, doubles: OrderDoubles
+) -> None:
+    stopping = doubles.conduct.hold("stop_fulfilment")
+    doubles.conduct.lose_answer("tell_of_cancellation", DatabaseUnavailable("MySQL error 2013"))
+    async with running_order(env, doubles, CHARGED) as run:
+        await run.standing(OrderState.FULFILLING)
+        assert (await run.cancel()).outcome == "applied"
+        await stopping.reached.wait()
+        assert (await run.cancel("again")).outcome == "ignored"
+        stopping.release.set()
+        assert (await run.result()).state == "cancelled"
+
+    assert doubles.told == [("r-1", "applied"), ("r-1", "applied"), ("r-1", "ignored")], "once more, under one key"
 
 
 async def test_cancelled_while_recording_is_never_charged(env: WorkflowEnvironment, doubles: OrderDoubles) -> None:

@@ -10,7 +10,7 @@ from temporalio import activity
 from worker.contract.events import EventResult, ProviderEvent
 from worker.contract.ids import order_workflow_id
 from worker.domain.errors import Conflict, NotFound, ProviderUnavailable
-from worker.services.events import EventService
+from worker.services.events import About, EventService
 from worker.services.ports import Processes
 from worker.services.translation.route import Route
 
@@ -36,12 +36,16 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filing:
-    """What became of an event."""
+    """What became of an event. One that was for an order is told in that order's timeline."""
 
     source: str
     event_id: str
     outcome: str
     detail: str = ""
+    shop: str = ""
+    order_id: str = ""
+    topic: str = ""
+    origin: str = ""
 
 
 class EventActivities:
@@ -84,7 +88,12 @@ class EventActivities:
     @activity.defn
     def close_event(self, filing: Filing) -> None:
         """File what became of the event."""
-        self._events.close(filing.source, filing.event_id, filing.outcome, filing.detail)
+        about = (
+            About(shop=filing.shop, order_id=filing.order_id, topic=filing.topic, origin=filing.origin)
+            if filing.order_id
+            else None
+        )
+        self._events.close(filing.source, filing.event_id, filing.outcome, filing.detail, about)
 
 
 async def _unless_stopping(work: Coroutine[Any, Any, T]) -> T:

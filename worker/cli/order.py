@@ -1,17 +1,24 @@
-"""`orders order`: what our books say of orders, and the cancellation of one."""
+"""`orders order`: what our books say of orders and their timelines, notes, and the cancellation of one."""
 
 import asyncio
+import dataclasses
 import getpass
 import uuid
+from datetime import datetime
 
 import click
 
+from worker.cli.options import actor_option, moment
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import load
 from worker.connections import reading
 from worker.contract.orders import CancelOrder
 from worker.domain.errors import NotFound
 from worker.domain.money import Money
+from worker.domain.order import OrderState
+from worker.domain.timeline import TimelineEntry, kind_of
+from worker.gateways.clock import SystemClock
+from worker.services.journal import Journal
 from worker.temporal.client import connect
 from worker.temporal.codec import converter_of
 from worker.temporal.operations import cancel_order
@@ -22,20 +29,32 @@ def command() -> None:
     """Orders."""
 
 
+shop_option = click.option("--shop", help="Of this shop; default: the shop of the settings.")
+
+
 @command.command("list")
-@click.option("--state", help="Only orders in this state.")
+@click.option("--state", type=click.Choice([str(state) for state in OrderState]), help="Only orders in this state.")
+@click.option("--needs-attention", is_flag=True, help="Only orders that wait for a person.")
+@click.option("--since", callback=moment, help="Only orders placed from then on, like 2026-11-23T09:00:00Z.")
+@shop_option
 @click.option("--limit", default=50, show_default=True)
 @as_json
-def list_orders(state: str | None, limit: int, *, as_json: bool) -> None:
+def list_orders(
+    state: str | None, since: datetime | None, shop: str | None, limit: int, *, needs_attention: bool, as_json: bool
+) -> None:
     """List the newest orders."""
+    if needs_attention and state not in {None, OrderState.NEEDS_ATTENTION}:
+        raise click.UsageError("--needs-attention is a state: give it or --state")
+    wanted = str(OrderState.NEEDS_ATTENTION) if needs_attention else state
     config = load()
+    shop = shop or config.shop.name
     with reading(config) as database:
-        orders = database.transact(lambda tx: tx.orders.recent(config.shop.name, state=state, limit=limit))
+        orders = database.transact(lambda tx: tx.orders.recent(shop, state=wanted, limit=limit, since=since))
     if as_json:
         print_json(orders)
         return
     print_table(
-        f"orders of {config.shop.name}",
+        f"orders of {shop}",
         ["order", "state", "total", "captured", "refunded", "financial", "updated (UTC)", "reason"],
         [
             (
@@ -55,11 +74,12 @@ def list_orders(state: str | None, limit: int, *, as_json: bool) -> None:
 
 @command.command()
 @click.argument("order_id")
+@shop_option
 @as_json
-def show(order_id: str, *, as_json: bool) -> None:
-    """Show one order: state, money, parcels and everything that happened to it."""
+def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
+    """Show one order: where it stands and how it came there, its money, its parcels."""
     config = load()
-    shop = config.shop.name
+    shop = shop or config.shop.name
     with reading(config) as database:
         order = database.transact(lambda tx: tx.orders.get(shop, order_id))
         if order is None:
@@ -75,7 +95,7 @@ def show(order_id: str, *, as_json: bool) -> None:
     )
     click.echo(f"workflow order/{shop}/{order.order_id}")
     print_table(
-        "what happened",
+        f"states (all that happened: orders order timeline {order.order_id})",
         ["at (UTC)", "from", "to", "by", "why"],
         [(when(step.at), step.from_state or "-", step.to_state, step.actor, step.reason) for step in trail],
     )
@@ -93,6 +113,61 @@ def show(order_id: str, *, as_json: bool) -> None:
 
 @command.command()
 @click.argument("order_id")
+@shop_option
+@as_json
+def timeline(order_id: str, shop: str | None, *, as_json: bool) -> None:
+    """Show everything that happened to an order: who, what, when (UTC) and how much, in the order it was learned."""
+    config = load()
+    shop = shop or config.shop.name
+    with reading(config) as database:
+        entries = Journal(database, SystemClock()).timeline(shop, order_id)
+        trail = database.transact(lambda tx: tx.orders.trail(shop, order_id))
+    # Why a state changed may be said in somebody's own words: it stands in the trail, and no entry repeats it.
+    reasons = {kind_of(OrderState(step.to_state)): step.reason for step in trail}
+    if as_json:
+        print_json([{**dataclasses.asdict(entry), "reason": reasons.get(entry.kind, "")} for entry in entries])
+        return
+    print_table(
+        f"timeline of order {shop}/{order_id}",
+        ["when (UTC)", "who", "what", "amount", "kind"],
+        [
+            (
+                when(entry.at) + ("*" if entry.derived else ""),
+                entry.actor,
+                _said(entry, reasons.get(entry.kind, "")),
+                _amount(entry),
+                entry.kind,
+            )
+            for entry in entries
+        ],
+    )
+    if any(entry.derived for entry in entries):
+        click.echo(
+            "* written by a release that kept no timeline: made from the order's states, money and parcels;"
+            " requests, events, repairs and stopped parcels of that time are not known",
+            err=True,
+        )
+
+
+@command.command()
+@click.argument("order_id")
+@click.argument("text")
+@shop_option
+@actor_option
+def note(order_id: str, text: str, shop: str | None, actor: str) -> None:
+    """Write a note into an order's timeline, also after the order is over.
+
+    It stays for good: no place for customers' data.
+    """
+    config = load()
+    shop = shop or config.shop.name
+    with reading(config) as database:
+        written = Journal(database, SystemClock()).note(shop, order_id, text, actor=actor)
+    click.echo(f"order {order_id}: note by {written.actor} at {when(written.at)} UTC")
+
+
+@command.command()
+@click.argument("order_id")
 @click.option("--reason", required=True, help="Why; it stands in the order's trail.")
 def cancel(order_id: str, reason: str) -> None:
     """Cancel an order: before capture the payment is voided, afterwards it is refunded."""
@@ -105,3 +180,12 @@ def cancel(order_id: str, reason: str) -> None:
         return f"{answer.outcome}: order {order_id} is {answer.state}"
 
     click.echo(asyncio.run(go()))
+
+
+def _said(entry: TimelineEntry, reason: str) -> str:
+    more = entry.note or reason
+    return f"{entry.sentence}: {more}" if more else entry.sentence
+
+
+def _amount(entry: TimelineEntry) -> str:
+    return str(Money(entry.amount_minor, entry.currency)) if entry.amount_minor is not None else ""

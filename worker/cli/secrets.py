@@ -23,11 +23,15 @@ CONTENTS = {
         "ORDERS_SHOP__ACCESS_TOKEN",
         "ORDERS_WAREHOUSE__SECRET",
         "ORDERS_WAREHOUSE__TOKEN",
+        "ORDERS_OUTBOUND__<SOURCE>__SECRETS",
     ),
     "database": ("ORDERS_DATABASE__URL",),
     "encryption": ("ORDERS_ENCRYPTION__KEYS",),
 }
 """What belongs into each secret of an environment, by the last part of its name (infra/aws/bootstrap makes them)."""
+
+_NOT_NEEDED = frozenset({"ORDERS_OUTBOUND__<SOURCE>__SECRETS"})
+"""What an environment starts without; Terraform hands it to the worker once `worker_secret_keys` names it."""
 
 _BY_PEOPLE = ("api", "encryption", "webhooks", "worker")
 """Secrets without which an environment does not start; `temporal` depends on how its server knows us, `database` is
@@ -114,7 +118,11 @@ def check(environment: str, *, mtls: bool, api_key: bool, clear: bool) -> None:
     """Tell what an environment (orders/dev) still lacks before it can be applied; exits 5 when something is missing."""
     from worker.gateways.secrets_manager import SecretsManager  # noqa: PLC0415 - the AWS library
 
-    wanted = {name: CONTENTS[name] for name in _BY_PEOPLE if not (clear and name == "encryption")}
+    wanted = {
+        name: tuple(key for key in CONTENTS[name] if key not in _NOT_NEEDED)
+        for name in _BY_PEOPLE
+        if not (clear and name == "encryption")
+    }
     if mtls:
         wanted["temporal"] = CONTENTS["temporal"][1:]
     if api_key:

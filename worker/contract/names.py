@@ -14,6 +14,8 @@ class Queue(StrEnum):
     EVENTS = "events"
     USERS = "users"
     RECONCILIATION = "reconciliation"
+    OUTBOUND = "outbound"
+    """Webhooks we send: apart, since endpoints of others may be slow."""
 
 
 class WorkflowType(StrEnum):
@@ -24,6 +26,7 @@ class WorkflowType(StrEnum):
     USER = "UserWorkflow"
     PROVIDER_EVENT = "ProviderEventWorkflow"
     RECONCILIATION = "ReconciliationWorkflow"
+    NOTIFICATION = "NotificationWorkflow"
 
 
 class OrderMessage(StrEnum):
@@ -33,6 +36,12 @@ class OrderMessage(StrEnum):
     CANCEL = "cancel"
     REFUND = "refund"
     STATUS = "status"
+
+
+class NotificationMessage(StrEnum):
+    """Signals of NotificationWorkflow."""
+
+    HURRY = "hurry"
 
 
 class UserMessage(StrEnum):

@@ -29,6 +29,8 @@ class AlertTrigger(StrEnum):
     """The last run could not read or explain everything."""
     SCHEDULE_MISSED = "schedule_missed"
     """The last scheduled run had to make up for windows whose own run never came."""
+    DEAD_WEBHOOKS = "dead_webhooks"
+    """Webhooks that we send to the shop's own programs were given up and wait for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ class Situation:
     missed_windows: int
     report: str
     breaks: Sequence[Break]
+    dead_webhooks: int = 0
+    """Dead letters of the shop, whichever run looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +135,10 @@ def weigh(rule: AlertRule, situation: Situation, now: datetime) -> Concern | Non
         missed = situation.missed_windows
         reason = f"{missed} scheduled window{'s' if missed != 1 else ''} had no run; the last run made up for it"
         return _concern(situation, missed, (reason,)) if missed >= rule.min_count else None
+    if rule.when is AlertTrigger.DEAD_WEBHOOKS:
+        dead = situation.dead_webhooks
+        reason = f"dead letters: {dead}; orders outbound list --state dead"
+        return _concern(situation, dead, (reason,)) if dead >= rule.min_count else None
     counted = [item for item in situation.breaks if _counts(rule, item, now)]
     at_risk: defaultdict[str, int] = defaultdict(int)
     for item in counted:

@@ -23,10 +23,17 @@ class Target:
     """For TLS."""
 
 
-def target_of(url: str, *, allowed_hosts: frozenset[str] = frozenset(), local: bool = False) -> Target:
+def target_of(
+    url: str,
+    *,
+    allowed_hosts: frozenset[str] = frozenset(),
+    local: bool = False,
+    permission: str = "name it in alerting.allowed_hosts",
+) -> Target:
     """Judge an endpoint and resolve it.
 
-    In the local environment, and for hosts that the settings allow, http and inner addresses will do. Raises
+    In the local environment, and for hosts that the settings allow, http and inner addresses will do; `permission`
+    says in the refusal how the settings do that. Raises
     InvalidInput for an endpoint that may not be reached, ProviderUnavailable when its name does not resolve.
     """
     try:
@@ -41,9 +48,7 @@ def target_of(url: str, *, allowed_hosts: frozenset[str] = frozenset(), local: b
         raise InvalidInput(f"the endpoint on {name} is not https")
     addresses = _resolved(name, port or (443 if parts.scheme == "https" else 80))
     if not trusted and (inner := [address for address in addresses if not _public(address)]):
-        raise InvalidInput(
-            f"{name} resolves to {inner[0]}, which is not public; name it in alerting.allowed_hosts if that is meant"
-        )
+        raise InvalidInput(f"{name} resolves to {inner[0]}, which is not public; {permission} if that is meant")
     address = addresses[0]
     literal = f"[{address}]" if ":" in address else address
     judged = urlunsplit((parts.scheme, f"{literal}:{port}" if port else literal, parts.path or "/", parts.query, ""))

@@ -10,12 +10,11 @@ import httpx2
 
 from worker.domain.errors import InvalidInput, ProviderRejected, ProviderUnavailable
 from worker.gateways.egress import target_of
-from worker.gateways.webhook_signing import Envelope, signer_of
+from worker.gateways.webhook_signing import Envelope, signed_by_all
 from worker.services.ports import MailGateway, Notice
 
 TIMEOUT_SECONDS = 10
 _TRY_AGAIN = frozenset({408, 425, 429})
-_SIGN = signer_of("standard_webhooks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +61,8 @@ class EndpointNotifier:
         target = target_of(endpoint.url, allowed_hosts=self._allowed_hosts, local=self._local)
         body = json.dumps(notice.document, separators=(",", ":"), ensure_ascii=False).encode()
         envelope = Envelope(event_id=notice.notice_id, topic=str(notice.document["type"]), at=int(time.time()))
-        signed = [_SIGN(body, secret, envelope).headers for secret in endpoint.secrets]
-        if not signed:
-            raise InvalidInput(f"endpoint {notice.endpoint} has no secret to sign with")
-        # While a secret is replaced both sign: the receiver may know either.
-        signature = " ".join(headers["webhook-signature"] for headers in signed)
         headers = {
-            **signed[0],
-            "webhook-signature": signature,
+            **signed_by_all(body, endpoint.secrets, envelope),
             "Host": target.host,
             "Content-Type": "application/json",
             "User-Agent": "orders-alerts",

@@ -7,7 +7,7 @@ the source of each rule; tests hold every scheme against the verifiers.
 import base64
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,18 @@ def signer_of(scheme: str, description: HmacDescription | None = None) -> Signer
     if found is None:
         raise InvalidInput(f"cannot sign for scheme {scheme!r}; there are hmac, {', '.join(sorted(_SIGNERS))}")
     return found
+
+
+def signed_by_all(body: bytes, secrets: Sequence[str], envelope: Envelope) -> dict[str, str]:
+    """Return the headers of Standard Webhooks, signed with each secret: while one is replaced, receivers know either.
+
+    Raises InvalidInput without a secret, or for one that is not base64.
+    """
+    if not secrets:
+        raise InvalidInput("there is no secret to sign with")
+    sign = signer_of("standard_webhooks")
+    signed = [sign(body, secret, envelope).headers for secret in secrets]
+    return {**signed[0], "webhook-signature": " ".join(headers["webhook-signature"] for headers in signed)}
 
 
 def _standard(family: str) -> Signer:

@@ -98,6 +98,12 @@ class Metrics:
             ["queue", "kind"],
             registry=self.registry,
         )
+        self._letters = Gauge(
+            "orders_outbound_messages",
+            "Webhooks we send that are pending, and dead letters.",
+            ["subscription", "state"],
+            registry=self.registry,
+        )
         self._pollers = Gauge(
             "orders_queue_pollers", "Workers that poll a task queue.", ["queue", "kind"], registry=self.registry
         )
@@ -124,6 +130,12 @@ class Metrics:
             self._waiting.labels(item.queue, item.kind).set(item.tasks)
             self._waiting_seconds.labels(item.queue, item.kind).set(item.oldest_seconds)
             self._pollers.labels(item.queue, item.kind).set(item.pollers)
+
+    def show_letters(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Replace the gauge of webhooks from counts by subscription and state."""
+        self._letters.clear()
+        for (subscription, state), messages in counts.items():
+            self._letters.labels(subscription, state).set(messages)
 
     def show_drift(self, counts: Mapping[str, int]) -> None:
         """Set the drift gauges from a plan's counts by action."""

@@ -11,13 +11,14 @@
 import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.domain.errors import DatabaseUnavailable, OrdersError
+from worker.domain.outbound import Subscription
 from worker.repositories.failures import DEADLOCK, LOCK_WAIT, error_number, is_disconnect, translate
 from worker.repositories.schema_version import current
 from worker.repositories.transaction import MysqlTransaction
@@ -37,10 +38,18 @@ _PING = text("SELECT 1")
 
 
 class MysqlDatabase:
-    """Implements `Database`. Thread-safe; one for the process."""
+    """Implements `Database`. Thread-safe; one for the process.
 
-    def __init__(self, engine: Engine) -> None:
+    `subscriptions` are told of every change of an order's state: each transaction writes its messages with it, and
+    calls `mail` after the commit. It must neither block nor raise, and may be lost with the process.
+    """
+
+    def __init__(
+        self, engine: Engine, subscriptions: Sequence[Subscription] = (), mail: Callable[[], None] = lambda: None
+    ) -> None:
         self._engine = engine
+        self._subscriptions = subscriptions
+        self._mail = mail
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction and commit.
@@ -89,7 +98,7 @@ class MysqlDatabase:
             connection.info[_USED] = True
             unit = begin_unit(connection)
             try:
-                transaction = MysqlTransaction(connection)
+                transaction = MysqlTransaction(connection, self._subscriptions)
                 result = work(transaction)
                 transaction.seal()
                 if unit.spoilt:
@@ -111,6 +120,8 @@ class MysqlDatabase:
                 if isinstance(error, SQLAlchemyError):
                     raise DatabaseUnavailable("the outcome of a commit is unknown") from error
                 raise
+            if transaction.has_mail:
+                self._mail()
             return result
 
 

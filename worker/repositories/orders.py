@@ -1,7 +1,7 @@
 """Orders and their audit trail in MySQL.
 
-The state changes only by UPDATE ... WHERE state = the expected one, in one transaction with its line of the trail;
-the trail is append-only and its sequence has no gap.
+The state changes only by UPDATE ... WHERE state = the expected one, in one transaction with its line of the trail
+its entry of the timeline and the webhooks that tell of it; the trail is append-only and its sequence has no gap.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,14 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from worker.domain.errors import Conflict, NotFound
 from worker.domain.ledger import OwnOrder
 from worker.domain.order import MONEY_IN_HAND, Line, Order, OrderState, Transition
+from worker.domain.timeline import StateChange, of_change
 from worker.repositories.insertion import insert_once
 from worker.repositories.locks import lock_order
 from worker.repositories.order_sums import ParcelTimes, parcel_times, sums_of
+from worker.repositories.outbound import MysqlOutboundStore
 from worker.repositories.paging import chunked, paged
 from worker.repositories.schema import ORDER_TRAIL, ORDERS
+from worker.repositories.timeline import MysqlTimelineStore
 
 _ONE = (ORDERS.c.shop == bindparam("of_shop"), ORDERS.c.order_id == bindparam("of_order"))
 _ADD = insert(ORDERS)
@@ -71,8 +74,10 @@ _OWN = select(
 class MysqlOrderStore:
     """Implements `OrderStore`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, timeline: MysqlTimelineStore, outbound: MysqlOutboundStore) -> None:
         self._connection = connection
+        self._timeline = timeline
+        self._outbound = outbound
 
     def add(self, order: Order, at: datetime, actor: str) -> bool:
         """Insert the order with its first trail line; return False (and change nothing) when it exists."""
@@ -144,9 +149,11 @@ class MysqlOrderStore:
             for row in self._connection.execute(_TRAIL, _key(shop, order_id))
         ]
 
-    def recent(self, shop: str, *, state: str | None, limit: int) -> list[Order]:
-        """Return the newest orders by placing time, newest first, optionally of one state."""
+    def recent(self, shop: str, *, state: str | None, limit: int, since: datetime | None = None) -> list[Order]:
+        """Return the newest orders by placing time, newest first; of one state, placed from `since` on."""
         statement = select(ORDERS).where(ORDERS.c.shop == shop)
+        if since is not None:
+            statement = statement.where(ORDERS.c.placed_at >= since)
         if state is not None:
             statement = statement.where(ORDERS.c.state == state)
         newest = statement.order_by(ORDERS.c.placed_at.desc(), ORDERS.c.order_id.desc()).limit(limit)
@@ -198,6 +205,18 @@ class MysqlOrderStore:
     ) -> None:
         line = {"from_state": from_state, "to_state": to_state.value, "at": at, "actor": actor, "reason": reason}
         self._connection.execute(_APPEND, {**_key(order.shop, order.order_id), **line})
+        change = StateChange(
+            shop=order.shop,
+            order_id=order.order_id,
+            from_state=from_state,
+            to_state=to_state,
+            at=at,
+            actor=actor,
+            currency=order.currency,
+            total_minor=order.total_minor,
+        )
+        self._timeline.add(of_change(change))
+        self._outbound.changed(change)
 
     def _orders(self, shop: str, rows: Sequence[Row[Any]]) -> list[Order]:
         sums = sums_of(self._connection, shop, {row.order_id: row.currency for row in rows})

@@ -14,10 +14,12 @@ from sqlalchemy.dialects.mysql import insert
 
 from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState
+from worker.domain.timeline import of_money, of_payment
 from worker.repositories.entry_blocks import count_entries, entry_blocks
 from worker.repositories.insertion import insert_once
 from worker.repositories.paging import chunked, paged
 from worker.repositories.schema import BOOK_ENTRIES, PAYMENTS
+from worker.repositories.timeline import MysqlTimelineStore
 from worker.services.ports.lake import EntryBlock
 
 _INSERT = insert(PAYMENTS)
@@ -55,8 +57,9 @@ _ENTRIES_OF_ORDER = (
 class MysqlPaymentStore:
     """Implements `PaymentStore`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, timeline: MysqlTimelineStore) -> None:
         self._connection = connection
+        self._timeline = timeline
 
     def save(self, shop: str, order_id: str, payment: Payment, at: datetime) -> None:
         """Insert or update the payment by (provider, reference). Raises Conflict when it is another order's."""
@@ -81,6 +84,8 @@ class MysqlPaymentStore:
             raise Conflict(
                 f"payment {payment.reference} belongs to order {owner.shop}/{owner.order_id}, not to {shop}/{order_id}"
             )
+        if (told := of_payment(shop, order_id, payment, at)) is not None:
+            self._timeline.add(told)
 
     def of_order(self, shop: str, order_id: str) -> list[Payment]:
         """Return the payments of an order, oldest first."""
@@ -128,7 +133,10 @@ class MysqlPaymentStore:
             "occurred_at": entry.occurred_at,
             "method": entry.method,
         }
-        return insert_once(self._connection, _POST, values)
+        if not insert_once(self._connection, _POST, values):
+            return False
+        self._timeline.add(of_money(entry))
+        return True
 
     def entries_of_order(self, shop: str, order_id: str) -> list[BookEntry]:
         """Return the book entries of an order, oldest first."""

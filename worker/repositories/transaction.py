@@ -1,21 +1,25 @@
 """The stores bound to one transaction, each made when it is first asked for."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from sqlalchemy import Connection
 
+from worker.domain.outbound import Subscription
 from worker.repositories.alerts import MysqlAlertStore
 from worker.repositories.audit import MysqlAuditTrail
 from worker.repositories.bank import MysqlBankStore
 from worker.repositories.breaks import MysqlBreakStore
 from worker.repositories.inbox import MysqlInboxStore
 from worker.repositories.orders import MysqlOrderStore
+from worker.repositories.outbound import MysqlOutboundStore
 from worker.repositories.payments import MysqlPaymentStore
 from worker.repositories.repairs import MysqlRepairStore
 from worker.repositories.runs import MysqlRunStore
 from worker.repositories.shipments import MysqlShipmentStore
 from worker.repositories.statements import MysqlStatementStore
 from worker.repositories.stuck import MysqlStuckStore
+from worker.repositories.timeline import MysqlTimelineStore
 from worker.repositories.user_keys import MysqlUserKeyStore
 from worker.repositories.users import MysqlUserStore
 
@@ -23,23 +27,34 @@ from worker.repositories.users import MysqlUserStore
 class MysqlTransaction:
     """Implements `Transaction`. Not to be used after its unit of work has ended."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, subscriptions: Sequence[Subscription] = ()) -> None:
         self._connection = connection
+        self._subscriptions = subscriptions
 
     @cached_property
     def orders(self) -> MysqlOrderStore:
         """The orders store."""
-        return MysqlOrderStore(self._connection)
+        return MysqlOrderStore(self._connection, self.timeline, self.outbound)
 
     @cached_property
     def payments(self) -> MysqlPaymentStore:
         """The payments store."""
-        return MysqlPaymentStore(self._connection)
+        return MysqlPaymentStore(self._connection, self.timeline)
 
     @cached_property
     def shipments(self) -> MysqlShipmentStore:
         """The shipments store."""
         return MysqlShipmentStore(self._connection)
+
+    @cached_property
+    def timeline(self) -> MysqlTimelineStore:
+        """The timelines of orders."""
+        return MysqlTimelineStore(self._connection)
+
+    @cached_property
+    def outbound(self) -> MysqlOutboundStore:
+        """The outbox of webhooks."""
+        return MysqlOutboundStore(self._connection, self._subscriptions)
 
     @cached_property
     def inbox(self) -> MysqlInboxStore:
@@ -77,9 +92,21 @@ class MysqlTransaction:
         return MysqlAuditTrail(self._connection)
 
     def seal(self) -> None:
-        """Write what was appended to the audit trail. The last thing before a commit: it locks the trail's end."""
+        """Write what was gathered: timelines, webhooks to send, then the audit trail, which locks its end.
+
+        The last thing before a commit.
+        """
+        if "timeline" in self.__dict__:
+            self.timeline.write()
+        if "outbound" in self.__dict__:
+            self.outbound.write()
         if "audit" in self.__dict__:
             self.audit.seal()
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether there are messages to send, once this is committed."""
+        return "outbound" in self.__dict__ and self.outbound.wrote
 
     @cached_property
     def repairs(self) -> MysqlRepairStore:

@@ -156,6 +156,7 @@ def _situation(run: Run, interval: timedelta, tx: Transaction) -> Situation:
         missed_windows=max(0, windows - 1),
         report=run.report,
         breaks=tx.breaks.open(run.shop, run.provider),
+        dead_webhooks=tx.outbound.dead(run.shop),
     )
 
 

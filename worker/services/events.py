@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +12,9 @@ from worker.contract.ids import is_valid_part
 from worker.contract.orders import OrderEvent
 from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.order import TERMINAL
+from worker.domain.timeline import of_event
 from worker.services.bookkeeping import Bookkeeping
-from worker.services.ports import Clock, Database, InboxEntry
+from worker.services.ports import Clock, Database, InboxEntry, Transaction
 from worker.services.reversal import Reversal
 from worker.services.translation import shopify, stripe, warehouse
 from worker.services.translation.route import Route
@@ -28,6 +30,16 @@ DIALECTS: dict[str, Translator] = {
 
 REPLAY = "replay"
 """Origin of an event that a person had run again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """The order that an event was for, and what the order's timeline says of it."""
+
+    shop: str
+    order_id: str
+    topic: str
+    origin: str
 
 
 class EventService:
@@ -75,10 +87,26 @@ class EventService:
             raise InvalidInput("the order id is not usable as an id")
         return route
 
-    def close(self, source: str, event_id: str, outcome: str, detail: str) -> None:
-        """File what became of the event."""
+    def close(self, source: str, event_id: str, outcome: str, detail: str, about: About | None = None) -> None:
+        """File what became of the event, and tell it in the timeline of the order it was for."""
         now = self._clock.now()
-        self._database.transact(lambda tx: tx.inbox.close(source, event_id, outcome, detail[:500], now))
+
+        def work(tx: Transaction) -> None:
+            tx.inbox.close(source, event_id, outcome, detail[:500], now)
+            if about is not None:
+                told = of_event(
+                    about.shop,
+                    about.order_id,
+                    source=source,
+                    event_id=event_id,
+                    topic=about.topic,
+                    origin=about.origin,
+                    outcome=outcome,
+                    at=now,
+                )
+                tx.timeline.add(told)
+
+        self._database.transact(work)
 
     def is_over(self, shop: str, order_id: str) -> bool:
         """Tell whether our books hold the order as over: its process may be long forgotten."""

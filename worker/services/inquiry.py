@@ -15,6 +15,7 @@ from worker.domain.money import Money
 from worker.domain.order import Order, OrderState
 from worker.domain.payment import EntryKind, PaymentState
 from worker.domain.repair_policy import AttemptOutcome
+from worker.services.parcels import note_requested
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction, WarehouseGateway
 
 CLOCKS_APART = timedelta(days=1)
@@ -108,7 +109,7 @@ class Inquiry:
             current = tx.orders.lock(order.shop, order.order_id)
             known = {each.shipment_id for each in tx.shipments.of_order(order.shop, order.order_id)}
             if parcel.shipment_id not in known and parcel.state is ShipmentState.REQUESTED:
-                tx.shipments.save(order.shop, parcel)
+                note_requested(tx, order.shop, parcel, self._clock.now(), "reconciliation")
             return current.state
 
         return self._database.transact(work)

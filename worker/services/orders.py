@@ -6,7 +6,7 @@ crash in between is healed by calling again with the same idempotency key.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PaymentMode, PlaceOrder
@@ -17,7 +17,7 @@ from worker.domain.order import Order, OrderState, broken_rules
 from worker.domain.payment import IN_FLIGHT, Payment, PaymentState
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.order_messages import capture_entry, order_of, status_of
-from worker.services.parcels import note_parcel
+from worker.services.parcels import note_parcel, note_requested, note_stopped
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction, WarehouseGateway
 
 ACTOR = "order workflow"
@@ -148,7 +148,7 @@ class OrderService:
             current = tx.orders.lock(shop, order_id)
             known = {parcel.shipment_id: parcel for parcel in tx.shipments.of_order(shop, order_id)}
             if shipment.shipment_id not in known:
-                tx.shipments.save(shop, shipment)
+                note_requested(tx, shop, shipment, self._clock.now(), ACTOR)
             return self._move(tx, current, OrderState.FULFILLING) if current.state is OrderState.PAID else current
 
         recorded = self._database.transact(work)
@@ -264,7 +264,7 @@ class OrderService:
         if state is ShipmentState.REQUESTED:
             raise ProviderUnavailable(f"the warehouse has not stopped parcel {parcel.shipment_id} yet")
         if state is ShipmentState.FAILED:
-            self._database.transact(lambda tx: tx.shipments.save(shop, replace(parcel, state=state)))
+            self._database.transact(lambda tx: note_stopped(tx, shop, parcel, self._clock.now(), ACTOR))
         return state
 
     def _payment_captured(self, shop: str, order_id: str, event: OrderEvent) -> bool:

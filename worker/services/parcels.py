@@ -1,10 +1,12 @@
-"""Our record of a parcel, as events tell of it: one that was sent stays sent, whatever comes late."""
+"""Our record of a parcel, with its entry in the order's timeline: one that was sent stays sent, whatever comes late."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from worker.contract.orders import OrderEvent
 from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.order import Order
+from worker.domain.timeline import of_parcel
 from worker.services.ports import Transaction
 
 
@@ -23,3 +25,17 @@ def note_parcel(tx: Transaction, order: Order, event: OrderEvent, state: Shipmen
         shipped_at=at if state is ShipmentState.SHIPPED else None,
     )
     tx.shipments.save(order.shop, parcel)
+    tx.timeline.add(of_parcel(order.shop, parcel, at, "warehouse"))
+
+
+def note_requested(tx: Transaction, shop: str, parcel: Shipment, at: datetime, actor: str) -> None:
+    """Record a parcel that the warehouse accepted at our request."""
+    tx.shipments.save(shop, parcel)
+    tx.timeline.add(of_parcel(shop, parcel, at, actor))
+
+
+def note_stopped(tx: Transaction, shop: str, parcel: Shipment, at: datetime, actor: str) -> None:
+    """Record that a parcel was kept from leaving."""
+    stopped = replace(parcel, state=ShipmentState.FAILED)
+    tx.shipments.save(shop, stopped)
+    tx.timeline.add(of_parcel(shop, stopped, at, actor, stopped=True))

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from worker.contract.events import ProviderEvent
+from worker.contract.ids import is_valid_part
 from worker.domain.finding import OPEN_STATUSES, Break, Repair, RepairState
 from worker.domain.repair_policy import Attempt, AttemptOutcome, Decision, RepairPolicy, decide
+from worker.domain.timeline import TimelineEntry, of_repair
 from worker.services.inquiry import Answer, Inquiry
 from worker.services.lost_messages import LostMessages
 from worker.services.ports import BreakAction, Clock, Database, InboxEntry, Transaction
@@ -119,6 +121,9 @@ class RepairService:
             )
             if not tx.repairs.finish(done):
                 return
+            # What an outside system took for our order id may be no id at all.
+            if is_valid_part(claim.item.finding.order_id):
+                tx.timeline.add(_told(claim.item, done, now))
             current = tx.breaks.get(attempt.break_id)
             if current is None or current.status not in OPEN_STATUSES:
                 return
@@ -158,6 +163,17 @@ class RepairService:
 
     def _policy(self, item: Break) -> RepairPolicy:
         return self._policies.get(item.finding.repair, RepairPolicy())
+
+
+def _told(item: Break, done: Attempt, at: datetime) -> TimelineEntry:
+    return of_repair(
+        item.shop,
+        item.finding.order_id,
+        repair=done.repair,
+        event_id=done.event_id,
+        outcome=done.outcome,
+        at=at,
+    )
 
 
 def _decided(before: Break, decision: Decision, run_id: str, at: datetime) -> BreakAction | None:

@@ -4,6 +4,7 @@ Every call is idempotent (the workflow id and the update id are the keys) and bo
 repeat it without looking. A start answers once the server has it on disk.
 """
 
+import contextlib
 import json
 from dataclasses import asdict
 from datetime import timedelta
@@ -28,9 +29,18 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from worker.contract.events import ProviderEvent
-from worker.contract.ids import event_workflow_id, fingerprint, order_workflow_id
-from worker.contract.names import FINGERPRINT_MEMO, OrderMessage, Queue, SearchAttribute, Urgency, WorkflowType
+from worker.contract.ids import event_workflow_id, fingerprint, notification_workflow_id, order_workflow_id
+from worker.contract.names import (
+    FINGERPRINT_MEMO,
+    NotificationMessage,
+    OrderMessage,
+    Queue,
+    SearchAttribute,
+    Urgency,
+    WorkflowType,
+)
 from worker.contract.orders import OrderAnswer, OrderEvent, PlaceOrder
+from worker.contract.outbound import Notification
 from worker.domain.errors import Conflict, OrdersError, ProviderUnavailable
 from worker.domain.money import Money
 from worker.domain.order import OrderState
@@ -116,6 +126,35 @@ class TemporalProcesses:
             urgency=Urgency.EVENT if event.origin == _WEBHOOK else Urgency.BACKGROUND,
             search_attributes=[SearchAttributePair(_SHOP, event.shop)],
         )
+
+    async def start_notification(self, subscription: str, message_id: str) -> bool:
+        """Start the delivery of a message; False when one runs, which then tries again at once.
+
+        One that has ended may be started anew: the message's row says whether there is anything to send. Raises
+        ProviderUnavailable, ProviderRejected.
+        """
+        workflow_id = notification_workflow_id(subscription, message_id)
+        try:
+            await self._client.start_workflow(
+                str(WorkflowType.NOTIFICATION),
+                Notification(subscription=subscription, message_id=message_id),
+                id=workflow_id,
+                task_queue=str(Queue.OUTBOUND),
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                static_summary=f"webhook {message_id} to {subscription}",
+                # One endpoint's flood does not starve another's messages.
+                priority=Priority(priority_key=int(Urgency.EVENT), fairness_key=subscription[:64]),
+                rpc_timeout=self._rpc_timeout,
+            )
+        except WorkflowAlreadyStartedError:
+            with contextlib.suppress(RPCError):  # it has ended just now
+                handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(workflow_id)
+                await handle.signal(str(NotificationMessage.HURRY), rpc_timeout=self._rpc_timeout)
+            return False
+        except RPCError as error:
+            raise_for(error, workflow_id)
+        return True
 
     async def _start(
         self,

@@ -25,6 +25,10 @@ PASSED_THROUGH = ("worker.contract", "worker.domain", "worker.services", "worker
 BULK_QUEUES = frozenset({Queue.RECONCILIATION})
 """Queues whose activities run long: together they may hold a third of the threads, so that orders never starve."""
 
+WAITING_QUEUES = frozenset({Queue.OUTBOUND})
+"""Queues whose activities wait for others in the event loop and hold no thread meanwhile."""
+WAITING_SLOTS = 60
+
 # A heartbeat's answer is how an activity learns that it was cancelled: not later than every five seconds.
 _HEARTBEAT_THROTTLE = timedelta(seconds=5)
 
@@ -104,6 +108,8 @@ def _slots(queue: Queue, queues: Sequence[Queue], threads: int) -> int:
     All threads for the quick queues (they share; a moment's wait is bounded by the bulk share), a third for bulk
     work unless it has the process to itself.
     """
+    if queue in WAITING_QUEUES:
+        return WAITING_SLOTS
     if queue in BULK_QUEUES and set(queues) - BULK_QUEUES:
         return max(1, math.ceil(threads / 3))
     return threads

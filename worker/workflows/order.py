@@ -38,6 +38,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.workflows.exits import heed_cancellation, shielded
     from worker.workflows.policies import ASKING, EVENT, RECORDING, REVERSAL, STEP
     from worker.workflows.refunding import Refunding
+    from worker.workflows.telling import Telling
 
 STATE = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_STATE)
 TOO_LATE_TO_CANCEL = TERMINAL | {OrderState.SHIPPED, OrderState.REFUNDING}
@@ -62,6 +63,7 @@ class OrderWorkflow:
         self._cancel: str | None = None
         self._parcel_failed: str | None = None
         self._refunds = Refunding(place.shop, place.order_id, carried.refunds if carried else ())
+        self._telling = Telling(place.shop, place.order_id)
         self._seen = Seen(carried.seen if carried else ())
         self._story = list(carried.story) if carried else []
 
@@ -117,7 +119,8 @@ class OrderWorkflow:
     async def cancel(self, request: CancelOrder) -> OrderAnswer:
         """Ask the order to stop; the answer says whether it will."""
         await self._recorded()
-        return self._take_cancellation(request.reason or f"cancelled by {request.requested_by}")
+        answer = self._take_cancellation(request.reason or f"cancelled by {request.requested_by}")
+        return await self._telling.of_cancellation(request, answer)
 
     @cancel.validator
     def _may_cancel(self, request: CancelOrder) -> None:  # noqa: ARG002  the SDK wants the same signature

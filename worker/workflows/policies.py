@@ -116,6 +116,16 @@ NOTICES: Remote = {
 }
 
 
+SENDING: Remote = {
+    # One call to somebody else's endpoint (15 s) between two short transactions. What the endpoint answers is no
+    # failure; these are MySQL away, or more under way to the endpoint than it is given.
+    "start_to_close_timeout": timedelta(seconds=45),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
+    ),
+}
+
+
 def delivery(patience_seconds: int) -> Remote:
     """Deliver an event; an order that is not there yet is waited for, up to `patience_seconds`."""
     return {

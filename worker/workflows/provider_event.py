@@ -8,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.contract.events import EventResult, ProviderEvent
     from worker.contract.names import WorkflowType
     from worker.domain.errors import InvalidInput
+    from worker.services.translation.route import Route
     from worker.workflows.policies import DATABASE, delivery
 
 
@@ -34,7 +35,7 @@ class ProviderEventWorkflow:
         if route is None:
             return EventResult(outcome="duplicate", detail="handled before")
         if route.place is None and route.event is None:
-            return await self._file(event, EventResult(outcome="ignored", detail=route.reason))
+            return await self._file(event, EventResult(outcome="ignored", detail=route.reason), route)
         try:
             result = await workflow.execute_activity_method(
                 EventActivities.deliver_event,
@@ -46,10 +47,19 @@ class ProviderEventWorkflow:
             # Nobody waits for it any more; reconciliation will find what it meant.
             why = _why(problem, received.patience_seconds)
             result = EventResult(outcome="unmatched", detail=f"order {route.order_id} did not take it{why}")
-        return await self._file(event, result)
+        return await self._file(event, result, route)
 
-    async def _file(self, event: ProviderEvent, result: EventResult) -> EventResult:
-        filing = Filing(source=event.source, event_id=event.event_id, outcome=result.outcome, detail=result.detail)
+    async def _file(self, event: ProviderEvent, result: EventResult, route: Route | None = None) -> EventResult:
+        filing = Filing(
+            source=event.source,
+            event_id=event.event_id,
+            outcome=result.outcome,
+            detail=result.detail,
+            shop=route.shop if route else "",
+            order_id=route.order_id if route else "",
+            topic=event.topic,
+            origin=event.origin,
+        )
         await workflow.execute_local_activity_method(
             EventActivities.close_event, filing, summary=f"file as {result.outcome}", **DATABASE
         )

@@ -56,13 +56,26 @@ class Refunding:
         try:
             plan = await workflow.execute_activity_method(
                 RefundActivities.plan_refund,
-                RefundWish(shop=self._shop, order_id=self._order_id, amount_minor=request.amount_minor),
+                RefundWish(
+                    shop=self._shop,
+                    order_id=self._order_id,
+                    amount_minor=request.amount_minor,
+                    request_id=request.request_id,
+                    requested_by=request.requested_by,
+                ),
                 summary="plan the refund",
                 **OUTSIDE,
             )
             status = await workflow.execute_activity_method(
                 RefundActivities.make_refund,
-                PlannedRefund(shop=self._shop, order_id=self._order_id, plan=plan, key=key),
+                PlannedRefund(
+                    shop=self._shop,
+                    order_id=self._order_id,
+                    plan=plan,
+                    key=key,
+                    request_id=request.request_id,
+                    requested_by=request.requested_by,
+                ),
                 summary=f"refund {plan.amount_minor} for {request.requested_by}"[:180],
                 **REVERSAL,
             )

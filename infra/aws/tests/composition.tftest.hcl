@@ -152,7 +152,7 @@ run "everything_switched_on" {
   variables {
     network                    = { zone_count = 3, egress = "nat_per_zone", interface_endpoints_enabled = true }
     database                   = { min_capacity_acu = 0, max_capacity_acu = 16, detailed_monitoring_enabled = true, snapshot_identifier = "orders-test-1" }
-    worker_groups              = { fast = { queues = ["orders", "events", "users"], cpu = 1024, memory_mb = 2048, min_tasks = 2, max_tasks = 10, spot = true }, books = { queues = ["reconciliation"], cpu = 256, memory_mb = 512, min_tasks = 1, max_tasks = 2 } }
+    worker_groups              = { fast = { queues = ["orders", "events", "users", "outbound"], cpu = 1024, memory_mb = 2048, min_tasks = 2, max_tasks = 10, spot = true }, books = { queues = ["reconciliation"], cpu = 256, memory_mb = 512, min_tasks = 1, max_tasks = 2 } }
     functions                  = { api = { serves = ["orders", "users", "reconciliations", "health", "description"], snap_start = true, reserved_concurrency = 50 }, webhooks = { serves = ["webhooks"], provisioned_concurrency = 2, reserved_concurrency = 100 } }
     operator_auth              = { type = "jwt", issuer = "https://login.example.com/", audience = ["orders"] }
     throttling                 = { routes = { "POST /webhooks/{source}" = { rate_per_second = 500, burst = 1000 } } }

@@ -138,7 +138,7 @@ run "refuses_a_queue_that_is_none" {
   command = plan
 
   variables {
-    worker_groups = { all = { queues = ["orders", "events", "users", "reconciliation", "more"], cpu = 512, memory_mb = 1024, min_tasks = 1, max_tasks = 1 } }
+    worker_groups = { all = { queues = ["orders", "events", "users", "outbound", "reconciliation", "more"], cpu = 512, memory_mb = 1024, min_tasks = 1, max_tasks = 1 } }
   }
 
   expect_failures = [var.worker_groups]

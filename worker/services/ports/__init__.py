@@ -18,6 +18,7 @@ from worker.services.ports.gateways import (
 )
 from worker.services.ports.inbox import InboxEntry, InboxStore
 from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
+from worker.services.ports.outbound import OutboundGateway, OutboundStore, Reply
 from worker.services.ports.processes import Processes
 from worker.services.ports.reconciliation import (
     API,
@@ -35,6 +36,7 @@ from worker.services.ports.reconciliation import (
 from worker.services.ports.repairs import RepairStore
 from worker.services.ports.reports import ReportWriter
 from worker.services.ports.stuck import StuckStore
+from worker.services.ports.timeline import TimelineStore
 from worker.services.ports.users import UserStore
 
 __all__ = [
@@ -53,11 +55,14 @@ __all__ = [
     "Notifier",
     "ObjectStore",
     "OrderStore",
+    "OutboundGateway",
+    "OutboundStore",
     "PaymentGateway",
     "PaymentStore",
     "Processes",
     "RejectedRow",
     "RepairStore",
+    "Reply",
     "ReportWriter",
     "Run",
     "RunStore",
@@ -68,6 +73,7 @@ __all__ = [
     "StatementScope",
     "StatementStore",
     "StuckStore",
+    "TimelineStore",
     "Transaction",
     "UserStore",
     "WarehouseGateway",

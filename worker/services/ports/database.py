@@ -7,9 +7,11 @@ from worker.services.ports.alerts import AlertStore
 from worker.services.ports.audit import AuditTrail
 from worker.services.ports.inbox import InboxStore
 from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
+from worker.services.ports.outbound import OutboundStore
 from worker.services.ports.reconciliation import BankStore, BreakStore, RunStore, StatementStore
 from worker.services.ports.repairs import RepairStore
 from worker.services.ports.stuck import StuckStore
+from worker.services.ports.timeline import TimelineStore
 from worker.services.ports.users import UserKeyStore, UserStore
 
 T = TypeVar("T")
@@ -31,6 +33,16 @@ class Transaction(Protocol):
     @property
     def shipments(self) -> ShipmentStore:
         """The shipments store."""
+        ...
+
+    @property
+    def timeline(self) -> TimelineStore:
+        """The timelines of orders."""
+        ...
+
+    @property
+    def outbound(self) -> OutboundStore:
+        """The outbox of webhooks."""
         ...
 
     @property

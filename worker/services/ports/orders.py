@@ -36,8 +36,8 @@ class OrderStore(Protocol):
         """Return the audit trail, oldest first."""
         ...
 
-    def recent(self, shop: str, *, state: str | None, limit: int) -> list[Order]:
-        """Return the newest orders, optionally of one state."""
+    def recent(self, shop: str, *, state: str | None, limit: int, since: datetime | None = None) -> list[Order]:
+        """Return the newest orders by placing time, newest first; of one state, placed from `since` on."""
         ...
 
     def count_by_state(self, shop: str) -> dict[str, int]:

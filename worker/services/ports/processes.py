@@ -20,6 +20,10 @@ class Processes(Protocol):
         """
         ...
 
+    async def start_notification(self, subscription: str, message_id: str) -> bool:
+        """Start the delivery of a message; False when one runs, which then tries again at once."""
+        ...
+
     async def start_event(self, event: ProviderEvent) -> bool:
         """Start the event's workflow, as a webhook would; False when it has been started before."""
         ...

@@ -37,7 +37,7 @@ module "orders" {
 
   worker_groups = {
     all = {
-      queues    = ["orders", "events", "users", "reconciliation"]
+      queues    = ["orders", "events", "users", "outbound", "reconciliation"]
       cpu       = 256
       memory_mb = 1024
       min_tasks = 1

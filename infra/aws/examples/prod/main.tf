@@ -38,7 +38,7 @@ module "orders" {
   # Two groups: a long reconciliation does not stand in the way of orders.
   worker_groups = {
     orders = {
-      queues    = ["orders", "events", "users"]
+      queues    = ["orders", "events", "users", "outbound"]
       cpu       = 512
       memory_mb = 1024
       min_tasks = 2

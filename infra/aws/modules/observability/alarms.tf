@@ -58,6 +58,11 @@ locals {
       # Two periods: an outage of a provider for a few minutes is not worth a night.
       stat = "Maximum", period = 5 * local.minute, periods = 2, above = 0, silence = "notBreaching"
     }
+    dead-webhooks = {
+      description = "Webhooks that we send were given up: orders outbound list --state dead"
+      namespace   = var.metrics_namespace, metric = "DeadWebhooks", dimensions = {}
+      stat        = "Maximum", period = 5 * local.minute, periods = 1, above = 0, silence = "notBreaching"
+    }
   }
 
   breaks = { for shop in var.shops : "breaks-at-risk-${shop}" => {

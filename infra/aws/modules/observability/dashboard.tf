@@ -46,8 +46,8 @@ locals {
       metrics = flatten([for shop in var.shops : [for metric in ["OpenBreaks", "BreaksAtRisk"] : { row = [var.metrics_namespace, metric, "Shop", shop] }]])[*].row
     },
     {
-      title   = "Reconciliation: missed schedules, failed runs, dead letters", stat = "Maximum"
-      metrics = [for metric in ["SchedulesMissed", "ReconciliationRunsFailed", "DeadLetters", "StuckWork"] : [var.metrics_namespace, metric]]
+      title   = "Reconciliation: missed schedules, failed runs, dead letters; webhooks given up", stat = "Maximum"
+      metrics = [for metric in ["SchedulesMissed", "ReconciliationRunsFailed", "DeadLetters", "StuckWork", "DeadWebhooks"] : [var.metrics_namespace, metric]]
     },
   ]
 }

@@ -9,7 +9,7 @@ variables {
   function_names    = { api = "orders-test-api", webhooks = "orders-test-webhooks" }
   cluster_name      = "orders-test"
   services          = { all = { name = "orders-test-all", arn = "arn:aws:ecs:eu-west-1:123456789012:service/orders-test/orders-test-all", min_tasks = 2 } }
-  queues            = ["orders", "events", "users", "reconciliation"]
+  queues            = ["orders", "events", "users", "outbound", "reconciliation"]
   metrics_namespace = "orders-test"
   database          = { engine = "aurora-mysql", identifier = "orders-test", max_capacity_acu = 4, storage_gb = 20 }
 }
@@ -21,7 +21,7 @@ run "what_matters_pages" {
     condition = length(setsubtract([
       "orders-test-api-5xx", "orders-test-api-slow", "orders-test-function-api-errors", "orders-test-function-webhooks-throttles",
       "orders-test-backlog-orders", "orders-test-backlog-reconciliation", "orders-test-schedules-missed", "orders-test-runs-failed",
-      "orders-test-dead-letters", "orders-test-breaks-at-risk-main", "orders-test-database-cpu", "orders-test-database-connections",
+      "orders-test-dead-letters", "orders-test-dead-webhooks", "orders-test-breaks-at-risk-main", "orders-test-database-cpu", "orders-test-database-connections",
       "orders-test-database-capacity", "orders-test-tasks-all",
     ], output.alarm_names)) == 0
     error_message = "an alarm is missing"
