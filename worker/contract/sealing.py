@@ -2,10 +2,11 @@
 
     data = form (1 byte) | salt (16) | nonce (12) | AES-GCM(HMAC-SHA256(root, salt), nonce, how (1) + content)
 
-Each message has a key of its own, drawn from the root by its salt, so there is no number of messages after which a root
-is worn out (random nonces under one AES-GCM key are, after some four thousand million). The key's id stands beside the
-data in clear and is authenticated with it, as is what the message is about. Whether the content is compressed stands
-inside. A message is not bound to its place: Temporal itself copies payloads from a schedule to a run, from run to run.
+Messages are sealed with keys drawn from the root by a random salt, each for SALT_LASTS messages of one process, so there
+is no number of messages after which a root is worn out (random nonces under one AES-GCM key are, after some four thousand
+million). The key's id stands beside the data in clear and is authenticated with it, as is what the message is about.
+Whether the content is compressed stands inside. A message is not bound to its place: Temporal itself copies payloads from
+a schedule to a run, from run to run.
 
 The one implementation for both deployables. The cipher itself is handed in, so that this stays plain Python.
 """
@@ -15,6 +16,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 ENCODING = b"binary/encrypted"
@@ -22,6 +24,8 @@ ENCODING = b"binary/encrypted"
 KEY_ID = "encryption-key-id"
 """Metadata of a sealed payload: the id of its key."""
 KEY_BYTES = 32
+SALT_LASTS = 4096
+"""Messages: few enough for random nonces, and enough that drawing a key costs nothing of one."""
 LARGEST = 8 * 1024 * 1024
 """Bytes of content that are compressed, and that a compressed message may grow to: four times what a server takes."""
 
@@ -78,13 +82,19 @@ class Key:
         self._cipher = cipher
         self._root = hmac.digest(secret, b"orders/" + purpose.encode(), "sha256")
         self._about = b"\x00".join((ENCODING, purpose.encode(), key_id.encode(), b""))
+        self._salt, self._left = b"", 0
+        # Those who read meet the same few salts again and again.
+        self._drawn = lru_cache(maxsize=64)(self._draw)
 
     def __repr__(self) -> str:
         return f"Key({self.id!r}, ***)"
 
     def seal(self, content: bytes, about: bytes = b"") -> bytes:
         """Return `content` sealed; it opens only together with the same `about`."""
-        head = _FORM + os.urandom(_SALT + _NONCE)
+        if not self._left:
+            self._salt, self._left = os.urandom(_SALT), SALT_LASTS
+        self._left -= 1
+        head = _FORM + self._salt + os.urandom(_NONCE)
         return head + self._of(head).encrypt(head[-_NONCE:], _packed(content), self._bound(head, about))
 
     def open(self, data: bytes, about: bytes = b"") -> bytes:
@@ -101,7 +111,10 @@ class Key:
         return _unpacked(content)
 
     def _of(self, head: bytes) -> Cipher:
-        return self._cipher(hmac.digest(self._root, head[len(_FORM) : -_NONCE], "sha256"))
+        return self._drawn(head[len(_FORM) : -_NONCE])
+
+    def _draw(self, salt: bytes) -> Cipher:
+        return self._cipher(hmac.digest(self._root, salt, "sha256"))
 
     def _bound(self, head: bytes, about: bytes) -> bytes:
         return head[: len(_FORM)] + self._about + about
