@@ -19,6 +19,7 @@ SECRETS = {
     "ORDERS_WEBHOOKS__SHOPIFY__SECRETS": '["made-up"]',
     "ORDERS_WEBHOOKS__STRIPE__SECRETS": '["made-up"]',
     "ORDERS_WEBHOOKS__WAREHOUSE__SECRETS": '["whsec_bWFkZS11cC1tYWRlLXVwLW1hZGUtdXAtbWFkZS11"]',
+    "ORDERS_ENCRYPTION__KEYS": '[{"id": "made-up", "key": "bWFkZS11cC1tYWRlLXVwLW1hZGUtdXAtbWFkZS11cCE="}]',
 }
 
 

@@ -28,11 +28,8 @@ def test_a_payment_is_dated_by_its_capture_and_a_refund_by_itself(world: Outside
     payments.capture(held.reference, idempotency_key="c")
     world.control("POST", "/clock/advance", {"seconds": 86_400})
     payments.refund(held.reference, 100, idempotency_key="r")
-    charge, refund = (
-        line
-        for line in payments.ledger(began, began + timedelta(days=3))
-        if line.kind in {LineKind.CHARGE, LineKind.REFUND}
-    )
+    told = {line.kind: line for line in payments.ledger(began, began + timedelta(days=3))}
+    charge, refund = told[LineKind.CHARGE], told[LineKind.REFUND]
     assert charge.created_at - began > timedelta(days=1)
     document = json.loads(payments.payment_document(held.reference))
     assert datetime.fromtimestamp(document["created"], UTC) == charge.created_at
