@@ -21,9 +21,6 @@ from functions.refusals import unreadable
 RECEIVE_SECONDS = 4.0
 """No longer than a stop may take (graceful_timeout), and longer than any honest sender needs behind a gateway."""
 
-ASGIProtocol._check_h1c_protocol_available()
-"""It looks for the parser in C on behalf of the class it is called on, but what it found is read from this one alone."""
-
 
 class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     """A protocol of asyncio. gunicorn's `_body_receiver` is there from the end of a request's head to its answer."""

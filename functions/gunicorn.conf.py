@@ -24,7 +24,9 @@ bind = os.environ.get("GUNICORN_BIND", "127.0.0.1:8080")
 worker_class = "functions.gunicorn_worker.FunctionsWorker"
 workers = 1
 asgi_loop = "uvloop"
-http_parser = "fast"  # or none: what is refused must not depend on what happens to be installed
+# Not the parser in C, which has no wheel for Linux: everybody would need a compiler. And never "auto": what is refused
+# must not depend on what happens to be installed.
+http_parser = "python"
 asgi_lifespan = "off"
 preload_app = False
 keepalive = 5

@@ -11,15 +11,13 @@ from dataclasses import dataclass
 
 from gunicorn.asgi.parser import LimitRequestHeaders, LimitRequestLine, ParseError
 from gunicorn.http.errors import ParseException
-from gunicorn_h1c import LimitRequestHeaders as FastLimitRequestHeaders
-from gunicorn_h1c import LimitRequestLine as FastLimitRequestLine
 
 from functions import logs
 from functions.access_log import Observer
 from functions.problems import CONTENT_TYPE, HeadersTooLarge, InternalError, Malformed, Problem, TargetTooLong
 
 _UNREADABLE = (ParseError, ParseException, ValueError)
-"""What is raised over bytes that are no request; everything that gunicorn's parser in C raises is a ValueError."""
+"""What is raised over bytes that are no request."""
 
 _OURS = "something is wrong on our side; send it again"
 
@@ -71,9 +69,9 @@ def _told(
 
 
 def _problem(error: Exception) -> Problem:
-    if isinstance(error, LimitRequestLine | FastLimitRequestLine):
+    if isinstance(error, LimitRequestLine):
         return TargetTooLong("the path and query are too long")
-    if isinstance(error, LimitRequestHeaders | FastLimitRequestHeaders):
+    if isinstance(error, LimitRequestHeaders):
         return HeadersTooLarge("the headers are too many or too large")
     if isinstance(error, _UNREADABLE):
         return Malformed("the bytes are no request of HTTP/1.1 that is served here")

@@ -153,9 +153,12 @@ def test_it_may_file_under_any_prefix_and_in_parts(deployment: Deployment, worke
         s3.upload_fileobj(io.BytesIO(content), bucket, f"{prefix}/large.parquet", Config=in_parts)
         assert s3.get_object(Bucket=bucket, Key=f"{prefix}/large.parquet")["Body"].read() == content
     administrator = deployment.fake.client("s3")
-    (rule,) = administrator.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
-    assert rule["Filter"] in ({}, {"Prefix": ""}), "what is filed is aged by one rule, whatever its prefix"
-    assert "Expiration" not in rule
+    rules = administrator.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    (ageing,) = (rule for rule in rules if rule["Filter"] in ({}, {"Prefix": ""}))
+    assert "Expiration" not in ageing, "what is filed is aged by one rule, whatever its prefix"
+    # Statements and reports stay; what runs were gathered with goes after its time.
+    expiring = {rule["Filter"]["Prefix"]: rule["Expiration"]["Days"] for rule in rules if rule is not ageing}
+    assert expiring == {"lake/reading/": 7, "lake/runs/": 400, "lake/read/": 400, "lake/lasting/": 400}
 
 
 def test_on_an_older_schema_it_does_not_start(deployment: Deployment, worker: Container, tmp_path: Path) -> None:

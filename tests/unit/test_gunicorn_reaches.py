@@ -18,10 +18,6 @@ def test_the_worker_serves_with_our_protocol() -> None:
     assert "ASGIProtocol(self)" in inspect.getsource(gasgi.ASGIWorker._serve)
 
 
-def test_the_parser_in_c_is_found() -> None:
-    assert ASGIProtocol._h1c_has_limits, "without it every connection would fail"
-
-
 def test_what_is_replaced_is_what_gunicorn_calls() -> None:
     source = inspect.getsource(protocol)
     for name in ("_feed_callback_parser", "_arm_keepalive_timer", "_serve_http_request", "_is_websocket_upgrade"):
