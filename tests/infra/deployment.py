@@ -206,7 +206,7 @@ def master_user() -> str:
 
 def _override(configuration: Configuration, content: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
     """Write the two files that make a root one of the proof: the state on disk, errors told at once."""
-    override = {"terraform": {"backend": {"local": {}}}, "provider": {"aws": {"max_retries": 1}}, **content}
+    override = {"terraform": {"backend": {"local": {}}}, "provider": {"aws": {"max_retries": 4}}, **content}
     folder = configuration.folder
     (folder / "proof_override.tf.json").write_text(json.dumps(override, indent=2), encoding="utf-8")
     (folder / "proof.auto.tfvars.json").write_text(json.dumps(dict(variables), indent=2), encoding="utf-8")
