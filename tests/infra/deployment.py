@@ -205,7 +205,7 @@ def master_user() -> str:
 
 
 def _override(configuration: Configuration, content: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
-    """Write the two files that make a root one of the proof: the state on disk, errors told at once."""
+    """Write the two files that make a root one of the proof: the state on disk, errors told soon."""
     override = {"terraform": {"backend": {"local": {}}}, "provider": {"aws": {"max_retries": 4}}, **content}
     folder = configuration.folder
     (folder / "proof_override.tf.json").write_text(json.dumps(override, indent=2), encoding="utf-8")
