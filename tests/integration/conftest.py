@@ -1,15 +1,21 @@
-"""The functions' bundle of this machine's kind, built and unpacked once for all tests that run it."""
+"""What tests of several files share: the functions' bundle, built and unpacked once, and an office with its books."""
 
 import sys
 import zipfile
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from infra.bundle.build import Bundle, build
 from infra.bundle.errors import BundleError
 from infra.bundle.target import ARCHITECTURES, Target, running_python
 from infra.local.layout import CACHE, PROJECT
+from tests.integration.office import Office
+from tests.integration.outside_process import OutsideProcess
+from tests.integration.own_database import emptied, migrated_database
 
 BUNDLE_CACHE = CACHE / "bundle"
 
@@ -33,3 +39,32 @@ def task_root(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(bundle.path) as archive:
         archive.extractall(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess]:
+    """The provider, the shop and the warehouse of one file's tests."""
+    with OutsideProcess(tmp_path_factory.mktemp("outside")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def engine(database_url: str) -> Iterator[Engine]:
+    """The database of one file's tests."""
+    with migrated_database(database_url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def office(engine: Engine, outside: OutsideProcess) -> Iterator[Office]:
+    """Books of one test: an empty database, and a time in which nobody else did anything."""
+    emptied(engine)
+    outside.control("POST", "/clock/advance", {"seconds": 20 * 86_400})
+    yield Office(engine, outside)
+    outside.heal()
+
+
+@pytest.fixture
+def start(office: Office) -> datetime:
+    """The time of the office's clock."""
+    return office.clock.now()

@@ -10,12 +10,10 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 from standardwebhooks import Webhook
 
 from tests.integration.office import Office
-from tests.integration.outside_process import OutsideProcess
-from tests.integration.own_database import at_once, emptied, migrated_database
+from tests.integration.own_database import at_once
 from worker.domain.alert import AlertRule, AlertState, AlertTrigger
 from worker.domain.errors import ProviderUnavailable
 from worker.domain.repair_policy import RepairMode, RepairPolicy
@@ -70,31 +68,6 @@ def receiver() -> Iterator[Receiver]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess]:
-    with OutsideProcess(tmp_path_factory.mktemp("outside")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def engine(database_url: str) -> Iterator[Engine]:
-    with migrated_database(database_url) as engine:
-        yield engine
-
-
-@pytest.fixture
-def office(engine: Engine, outside: OutsideProcess) -> Iterator[Office]:
-    emptied(engine)
-    outside.control("POST", "/clock/advance", {"seconds": 20 * 86_400})
-    yield Office(engine, outside)
-    outside.heal()
-
-
-@pytest.fixture
-def start(office: Office) -> datetime:
-    return office.clock.now()
 
 
 def alerting(office: Office, receiver: Receiver, *rules: AlertRule) -> AlertService:

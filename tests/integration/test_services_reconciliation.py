@@ -1,17 +1,15 @@
 """Reconciliation on real books: the same run twice is one run, an unread source is never green, a repair really repairs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
 from tests.integration.office import Office
-from tests.integration.outside_process import OutsideProcess
-from tests.integration.own_database import at_once, emptied, migrated_database
+from tests.integration.own_database import at_once
 from worker.contract.events import ProviderEvent
 from worker.contract.reconciliation import Reconcile
 from worker.domain.errors import SourceUnreadable
@@ -41,32 +39,6 @@ _numbers = count(1)
 LEDGER = "GET /stripe/v1/balance_transactions"
 SHOP = "GET /shopify/admin/api/*/orders.json"
 WAREHOUSE = "GET /warehouse/v1/fulfilments"
-
-
-@pytest.fixture(scope="module")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess]:
-    with OutsideProcess(tmp_path_factory.mktemp("outside")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def engine(database_url: str) -> Iterator[Engine]:
-    with migrated_database(database_url) as engine:
-        yield engine
-
-
-@pytest.fixture
-def office(engine: Engine, outside: OutsideProcess) -> Iterator[Office]:
-    """Books of one test: an empty database, and a time in which nobody else did anything."""
-    emptied(engine)
-    outside.control("POST", "/clock/advance", {"seconds": 20 * 86_400})
-    yield Office(engine, outside)
-    outside.heal()
-
-
-@pytest.fixture
-def start(office: Office) -> datetime:
-    return office.clock.now()
 
 
 def order_ids(office: Office, number: int) -> list[str]:

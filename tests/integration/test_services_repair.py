@@ -1,16 +1,13 @@
 """Repairs on real books: by policy, each attempt once, verified by the next run; what does not help is a person's."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import count
 
 import pytest
-from sqlalchemy import Engine
 from temporalio.testing import ActivityEnvironment
 
 from tests.integration.office import Office
-from tests.integration.outside_process import OutsideProcess
-from tests.integration.own_database import at_once, emptied, migrated_database
+from tests.integration.own_database import at_once
 from worker.activities.reconciliation import ReconciliationActivities, RepairOrder
 from worker.contract.events import ProviderEvent
 from worker.domain.errors import Conflict
@@ -25,32 +22,6 @@ from worker.services.repair_rounds import begin_anew
 _numbers = count(1)
 MINUTE = timedelta(minutes=1)
 SHORT = RepairPolicy(ladder=(MINUTE,), most_attempts=2)
-
-
-@pytest.fixture(scope="module")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess]:
-    with OutsideProcess(tmp_path_factory.mktemp("outside")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def engine(database_url: str) -> Iterator[Engine]:
-    with migrated_database(database_url) as engine:
-        yield engine
-
-
-@pytest.fixture
-def office(engine: Engine, outside: OutsideProcess) -> Iterator[Office]:
-    """Books of one test: an empty database, and a time in which nobody else did anything."""
-    emptied(engine)
-    outside.control("POST", "/clock/advance", {"seconds": 20 * 86_400})
-    yield Office(engine, outside)
-    outside.heal()
-
-
-@pytest.fixture
-def start(office: Office) -> datetime:
-    return office.clock.now()
 
 
 def completed(office: Office) -> str:

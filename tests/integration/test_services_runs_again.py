@@ -12,11 +12,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import Engine, select, update
+from sqlalchemy import select, update
 
 from tests.integration.office import Office
-from tests.integration.outside_process import OutsideProcess
-from tests.integration.own_database import emptied, migrated_database
 from worker.cli.main import cli
 from worker.contract.reconciliation import Mode, Reconcile, Window
 from worker.domain.errors import Conflict, NotFound
@@ -35,31 +33,6 @@ LEDGER = "GET /stripe/v1/balance_transactions"
 SHOP = "GET /shopify/admin/api/*/orders.json"
 WAREHOUSE = "GET /warehouse/v1/fulfilments"
 REQUEST = Reconcile(shop="main", provider="stripe", requested_by="test")
-
-
-@pytest.fixture(scope="module")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess]:
-    with OutsideProcess(tmp_path_factory.mktemp("outside")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def engine(database_url: str) -> Iterator[Engine]:
-    with migrated_database(database_url) as engine:
-        yield engine
-
-
-@pytest.fixture
-def office(engine: Engine, outside: OutsideProcess) -> Iterator[Office]:
-    emptied(engine)
-    outside.control("POST", "/clock/advance", {"seconds": 20 * 86_400})
-    yield Office(engine, outside)
-    outside.heal()
-
-
-@pytest.fixture
-def start(office: Office) -> datetime:
-    return office.clock.now()
 
 
 def verify(office: Office, run_id: str) -> Verified:

@@ -45,9 +45,8 @@ async def failing_tasks(client: Client, limit: int) -> list[FailingTask] | None:
                 )
             )
     except RPCError as error:
-        if error.status is RPCStatusCode.INVALID_ARGUMENT:
-            return None
-        raise_for(error, "the workflows that cannot go on")
+        _raise_unless_unknown(error)
+        return None
     return found
 
 
@@ -56,6 +55,11 @@ async def count_failing_tasks(client: Client) -> int:
     try:
         return (await client.count_workflows(_QUERY, rpc_timeout=RPC_TIMEOUT)).count
     except RPCError as error:
-        if error.status is RPCStatusCode.INVALID_ARGUMENT:
-            return 0
+        _raise_unless_unknown(error)
+        return 0
+
+
+def _raise_unless_unknown(error: RPCError) -> None:
+    """Let pass what a server answers that has no such attribute; raise everything else."""
+    if error.status is not RPCStatusCode.INVALID_ARGUMENT:
         raise_for(error, "the workflows that cannot go on")
