@@ -16,6 +16,7 @@ from functions import logs, problems, tracing
 from functions.access_log import AccessLog, Observer, note, request_id_of
 from functions.admission import Admission
 from functions.auth import GATEWAY, BearerKeys, Caller, operator_of
+from functions.bare_flask import BareFlask
 from functions.config import FunctionsConfig, load
 from functions.description import Description
 from functions.health import Health
@@ -56,7 +57,7 @@ def create_app(config: FunctionsConfig | None = None) -> Flask:
         "health": Health(temporal).operations,
         "description": Description().operations,
     }
-    app = Flask("functions", static_folder=None)
+    app = BareFlask("functions", static_folder=None)
     # A redirect is a failed delivery to every sender of webhooks.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False

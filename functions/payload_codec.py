@@ -19,12 +19,22 @@ class SealingCodec(PayloadCodec):
         self._sealing = config.sealing
         self._accept_clear = config.accept_clear
 
+    def seal(self, place: Payload) -> None:
+        """Put what is sent for `place` in its place."""
+        if not self._sealing:
+            return
+        found = sealed(self._ring.current, place.SerializeToString())
+        metadata = place.metadata
+        for name, value in found.metadata.items():
+            metadata[name] = value
+        place.data = found.data
+
     def sealed(self, plain: Payload) -> Payload:
         """Return what is sent for `plain`."""
-        if not self._sealing:
-            return plain
-        found = sealed(self._ring.current, plain.SerializeToString())
-        return Payload(metadata=found.metadata, data=found.data)
+        sent = Payload()
+        sent.CopyFrom(plain)
+        self.seal(sent)
+        return sent
 
     def opened(self, payload: Payload) -> Payload:
         """Return what was meant by `payload`. Raises SealError."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from flask import Response
 
 from functions.access_log import note
+from functions.bare_flask import Reply
 from functions.problems import Conflict
 from functions.temporal import Started
 
@@ -13,7 +14,7 @@ from functions.temporal import Started
 def reply(status: int, body: Mapping[str, object]) -> Response:
     """Return a JSON answer."""
     note(outcome=body.get("status"))
-    return Response(json.dumps(body), status=status, mimetype="application/json")
+    return Reply(json.dumps(body), status, content_type="application/json")
 
 
 def started_reply(started: Started, fingerprint: str, **body: object) -> Response:

@@ -39,7 +39,9 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True, default=_plai
 
 def payload(value: Any) -> Payload:
     """Return `value` (of JSON's types and dataclasses) as the SDK's default converter would."""
-    return Payload(metadata={"encoding": _ENCODING}, data=_ENCODER.encode(value).encode())
+    made = Payload()
+    _write(made, value)
+    return made
 
 
 def start_request(
@@ -80,9 +82,13 @@ def start_request(
 
 
 def _put(place: Payload, value: Any, codec: SealingCodec | None) -> None:
+    _write(place, value)
     if codec is not None:
-        place.CopyFrom(codec.sealed(payload(value)))
-        return
+        codec.seal(place)
+
+
+def _write(place: Payload, value: Any) -> None:
+    # Given to the constructor, a map would be filled by Python's own code instead of the library's.
     place.metadata["encoding"] = _ENCODING
     place.data = _ENCODER.encode(value).encode()
 
