@@ -122,10 +122,11 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         """Serve one request, then take in what is left of its body.
 
         gunicorn closes over the rest, and the caller, who still sends, may never see its answer. `receive` is what the
-        application reads its body with: it ends with the body, with the connection, and with the deadline.
+        application reads its body with: it ends with the body, with the connection, and with the deadline. gunicorn
+        would also give each request a task of its own, for applications that go on working after their answer.
         """
         receiver = self._body_receiver
-        kept: bool = await super()._serve_http_request(request, sockname, peername)
+        kept: bool = await self._handle_http_request(request, sockname, peername)
         more = not receiver._complete
         while more:
             more = (await receiver.receive()).get("more_body", False)

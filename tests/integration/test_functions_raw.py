@@ -97,7 +97,7 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "an expectation": (hook("Expect: cow", "Content-Length: 2"), 401),  # may be ignored (RFC 9110, section 10.1.1)
     "a path by header": (hook("SCRIPT_NAME: /webhooks", "PATH_INFO: /health/live", "Content-Length: 2"), 401),
     "a scheme by header": (hook("X-Forwarded-Proto: https", "X-Forwarded-Ssl: off", "Content-Length: 2"), 401),
-    "an upgrade": (hook("Connection: Upgrade", "Upgrade: websocket", "Content-Length: 2"), 400),
+    "an upgrade": (hook("Connection: Upgrade", "Upgrade: websocket", "Content-Length: 2"), 401),
     "a websocket": (
         head(
             "GET /nowhere HTTP/1.1",
