@@ -25,7 +25,7 @@ dev: .setup ## The whole stack, up until Ctrl-C, with a live table of its proces
 	@$(VENV)/python -m infra.local.dev
 
 # Half of the suite's time is waiting for servers, so processes share it, as tests/conftest.py says.
-JOBS ?= 2
+JOBS ?= 3
 
 test: .setup ## The whole test suite, on real servers (JOBS=1: in one process)
 	@$(VENV)/python -m pytest tests --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
