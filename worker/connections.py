@@ -3,19 +3,22 @@
 Apart from the composition root, so that a command that lists orders need not load the whole application.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from worker.config import DatabaseConfig, WorkerConfig
 from worker.contract.encryption import EncryptionConfig
 from worker.contract.settings import ROOT
-from worker.gateways.folder_store import FolderStore
-from worker.repositories.database import MysqlDatabase
-from worker.repositories.engine import Engine, make_engine
-from worker.services.ports import Database, ObjectStore
-from worker.services.ports.lake import RunLake
-from worker.services.user_keys import UserKeys
+
+if TYPE_CHECKING:
+    from worker.repositories.engine import Engine
+    from worker.services.ports import Database, ObjectStore
+    from worker.services.ports.lake import RunLake
+    from worker.services.user_keys import UserKeys
 
 LAKE = "lake"
 """Where the lake lies in the object store."""
@@ -23,6 +26,8 @@ LAKE = "lake"
 
 def engine_of(config: DatabaseConfig) -> Engine:
     """Make the engine of the settings."""
+    from worker.repositories.engine import make_engine  # noqa: PLC0415 - SQL's library: help texts do without it
+
     return make_engine(
         config.url.reveal(),
         pool_size=config.pool_size,
@@ -38,6 +43,8 @@ def engine_of(config: DatabaseConfig) -> Engine:
 @contextmanager
 def reading(config: WorkerConfig) -> Iterator[Database]:
     """Give the command line a database for a moment."""
+    from worker.repositories.database import MysqlDatabase  # noqa: PLC0415 - as above
+
     engine = engine_of(config.database)
     try:
         yield MysqlDatabase(engine)
@@ -51,6 +58,8 @@ def store_of(config: WorkerConfig) -> ObjectStore:
         from worker.gateways.s3_store import S3Store  # noqa: PLC0415 - the AWS library, only where it is needed
 
         return S3Store(config.store.bucket)
+    from worker.gateways.folder_store import FolderStore  # noqa: PLC0415 - only where it is needed
+
     return FolderStore(_folder(config))
 
 
@@ -75,6 +84,7 @@ def lake_of(config: WorkerConfig) -> RunLake:
 
 def user_keys_of(config: EncryptionConfig, database: Database) -> UserKeys | None:
     """Make the keys of users, kept in the database under the settings' keys; None where there is none to keep them."""
+    from worker.services.user_keys import UserKeys  # noqa: PLC0415 - only where users have keys
     from worker.temporal.codec import CIPHER, keeping_ring  # noqa: PLC0415 - the cipher's library, only where it is needed
 
     ring = keeping_ring(config)

@@ -34,7 +34,7 @@ from infra.local.story.reconciling import (
 from infra.local.story.selling import Sold, crash, sell
 from infra.local.story.world import World, until
 from infra.local.supervised import State, Supervised
-from worker.cli.main import EXIT_BREAKS
+from worker.cli.complaints import EXIT_BREAKS
 from worker.config import load
 from worker.connections import reading
 from worker.contract.names import WorkflowType

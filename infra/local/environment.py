@@ -46,6 +46,8 @@ def settings_of(layout: Layout) -> dict[str, str]:
     }
     if "temporal" in ports:
         env["ORDERS_TEMPORAL__ADDRESS"] = layout.temporal_address
+    if "temporal_ui" in ports:
+        env["ORDERS_TEMPORAL__UI_URL"] = f"http://{HOST}:{ports['temporal_ui']}"
     if "mariadb" in ports or layout.given_database_url is not None:
         env["ORDERS_DATABASE__URL"] = layout.database_url
     if "simulator" in ports:

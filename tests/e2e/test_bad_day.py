@@ -319,7 +319,8 @@ async def test_schedules_are_code_and_an_operator_s_pause_survives(day: Day) -> 
         applied = await day.scene.cli("schedules", "apply")
         assert "updated 0, unchanged 3" in applied.out
         (view,) = [one for one in await day.scene.json("schedules", "list") if one["id"] == SCHEDULE]
-        assert (view["paused"], view["note"]) == (True, "month-end closing")
+        assert view["paused"]
+        assert view["note"].startswith("month-end closing (")
         assert view["next_times"] == []
     finally:
         await day.scene.cli("schedules", "resume", SCHEDULE, "--note", "closed")
@@ -334,5 +335,5 @@ async def test_a_window_that_nobody_can_reconcile_is_refused(day: Day) -> None:
     long_ago = [(now - timedelta(days=days)).isoformat() for days in (30, 29)]
     quiet = ("reconcile", "run", "--from", long_ago[0], "--to", long_ago[1])
     assert (await day.scene.json(*quiet))["verdict"] == "reconciled"
-    await day.scene.cli("reconcile", "run", "--from", "2001-01-01T00:00:00", "--to", "2001-01-02T00:00:00Z", status=2)
+    await day.scene.cli("reconcile", "run", "--from", "yesterday", "--to", "2001-01-02T00:00:00Z", status=2)
     await day.scene.cli("reconcile", "show", "no-such-run", status=5)

@@ -62,7 +62,7 @@ async def test_a_cancellation_that_comes_too_late_is_refused(scene: Scene) -> No
     assert (late.status, late.body["code"]) == (409, "conflict")
     assert (unknown.status, unknown.body["code"]) == (404, "not_found")
     assert await scene.charged(order_id) == (1, 3333)
-    refused = await scene.cli("order", "cancel", order_id, "--reason", "too late", status=5)
+    refused = await scene.cli("order", "cancel", order_id, "--reason", "too late", "--yes", status=5)
     assert order_id in refused.err
 
 

@@ -24,7 +24,7 @@ from tests.infra.fake_aws.containers import REGION, acting_as
 from tests.infra.lambda_gateway import Gateway
 from tests.infra.test_deployed_functions import OPERATOR
 from tests.infra.waiting import until
-from worker.cli.main import EXIT_REFUSED
+from worker.cli.complaints import EXIT_REFUSED
 from worker.connections import reading
 from worker.contract.names import SEARCH_ATTRIBUTE_TYPES
 from worker.contract.reconciliation import ReconciliationResult

@@ -444,11 +444,15 @@ async def test_the_command_line_lists_shows_redelivers_and_enables(
     assert "answered 500" in shown
     assert f"notify/erp/{dead.message_id}" in shown
     assert NEW not in shown
-    assert "waits until its endpoint is enabled" in orders("outbound", "redeliver", "--dead").stdout
+    assert "waits until its endpoint is enabled" in orders("outbound", "redeliver", "--dead", "--reason", "x").stdout
     assert "erp is enabled" in orders("outbound", "enable", "erp", "--reason", "mended", "--actor", "bob").stdout
-    assert "will be sent again" in orders("outbound", "redeliver", dead.message_id).stdout
+    assert "will be sent again" in orders("outbound", "redeliver", dead.message_id, "--reason", "x").stdout
     assert {one.message_id for one in lone.service.due()} == {dead.message_id, gone.message_id}
     orders("outbound", "redeliver", code=2)
-    for refused in (("redeliver", "msg_none"), ("show", "msg_none"), ("enable", "none", "--reason", "x")):
+    for refused in (
+        ("redeliver", "msg_none", "--reason", "x"),
+        ("show", "msg_none"),
+        ("enable", "none", "--reason", "x"),
+    ):
         with pytest.raises(Exception, match="outbound"):
             orders("outbound", *refused)

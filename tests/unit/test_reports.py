@@ -485,7 +485,7 @@ def test_what_rules_explain_suggest_and_reject_stands_in_every_format() -> None:
     assert [row["item"] for row in rows[-5:]] == ["warning", "settled", "explained", "rejected", "rejected"]
     assert {row["suggestions"] for row in rows} == {"", "payment/pi_alike line/txn_9"}
     text = printed(report, terminal_=False)
-    assert "explained  matched_within_tolerance  order 450789900  EUR -0.02" in text
+    assert "explained  matched_within_tolerance  payments  order 450789900  EUR -0.02" in text
     assert "rejected  july.csv, line 7, column net: not a plain decimal amount" in text
 
 

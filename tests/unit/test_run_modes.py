@@ -121,12 +121,16 @@ class Past:
         self.verdicts = verdicts
         self.asked: list[int] = []
         self.complete: dict[int, str] = {}
+        self.noted: list[tuple[str, str, str]] = []
+
+    def record(self, _config: object, action: str, subject: str, *, reason: str, **_more: str) -> None:
+        self.noted.append((action, subject, reason))
 
     def stored(self, _config: object, span: Span, _mode: Mode) -> object:
         hour = span.start.hour
         return SimpleNamespace(verdict=self.complete[hour], run_id="r") if hour in self.complete else None
 
-    async def run(self, _config: object, span: Span, _mode: str, *, progress: bool) -> ReconciliationResult:
+    def run(self, _config: object, span: Span, _mode: str, _actor: str, *, progress: bool) -> ReconciliationResult:
         assert not progress
         hour = span.start.hour
         self.asked.append(hour)
@@ -145,7 +149,9 @@ def test_a_backfill_ends_at_an_incomplete_run_goes_on_there_and_does_nothing_twi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     past = Past({1: "breaks", 2: "incomplete"})
-    monkeypatch.setattr(reconcile_backfill, "load", lambda: None)
+    config = SimpleNamespace(provider=SimpleNamespace(name="stripe"))
+    monkeypatch.setattr(reconcile_backfill, "load", lambda: config)
+    monkeypatch.setattr(reconcile_backfill, "record", past.record)
     monkeypatch.setattr(reconcile_backfill, "_stored", past.stored)
     monkeypatch.setattr(reconcile_backfill, "_run", past.run)
 
@@ -153,7 +159,10 @@ def test_a_backfill_ends_at_an_incomplete_run_goes_on_there_and_does_nothing_twi
         period = ("--from", "2026-11-01T00:00:00Z", "--to", "2026-11-01T05:00:00Z", "--every", "1h")
         return CliRunner().invoke(reconcile_backfill.backfill, [*period, *more])
 
-    ended = backfill()
+    assert "would run" in backfill("--dry-run").output
+    assert (past.asked, past.noted) == ([], [])
+    ended = backfill("--reason", "new books")
+    assert past.noted == [("backfilled", "reconcile/stripe", "new books")]
     assert (ended.exit_code, past.asked) == (4, [0, 1, 2])
     assert "the shop is away" in ended.output
     assert (backfill("--continue").exit_code, past.asked) == (4, [0, 1, 2, 2, 3, 4])

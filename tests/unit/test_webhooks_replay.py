@@ -11,6 +11,7 @@ from worker.cli import webhooks
 from worker.contract.events import EventResult, ProviderEvent
 from worker.domain.errors import Conflict, ProviderUnavailable
 from worker.services.ports import InboxEntry
+from worker.temporal import replay as temporal_replay
 
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
 
@@ -48,8 +49,8 @@ def replayed(patch: pytest.MonkeyPatch, **results: Any) -> list[tuple[str, str]]
             raise result
         return EventResult(outcome=result) if result else None
 
-    patch.setattr(webhooks, "event_of", event_of)
-    patch.setattr(webhooks, "replay", replay)
+    patch.setattr(temporal_replay, "event_of", event_of)
+    patch.setattr(temporal_replay, "replay", replay)
     client: Any = None
     told = asyncio.run(webhooks._replayed(client, [entry(name) for name in results], dry_run=False))
     return [(each["event"], each["now"]) for each in told]
@@ -70,11 +71,12 @@ def test_when_temporal_stops_answering_what_was_done_is_told_and_the_rest_not_tr
 def chosen(patch: pytest.MonkeyPatch, entries: list[InboxEntry], *arguments: str) -> Any:
     patch.setattr(webhooks, "load", lambda: None)
     patch.setattr(webhooks, "_inbox", lambda _config, **asked: entries[: asked["limit"]])
-    patch.setattr(webhooks, "_with_client", _nothing)
+    patch.setattr(webhooks, "ask", _nothing)
+    patch.setattr(webhooks, "record", _nothing)
     return CliRunner().invoke(webhooks.replay_events, arguments)
 
 
-async def _nothing(*_: Any) -> list[Any]:
+def _nothing(*_: Any, **__: Any) -> list[Any]:
     return []
 
 

@@ -4,16 +4,13 @@ from collections.abc import Mapping
 
 import click
 
+from worker.cli.options import dry_run_option, examples
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import load
 from worker.connections import reading
 from worker.domain.alert import Alert, AlertState
 from worker.domain.errors import NotFound, OrdersError
 from worker.domain.money import Money
-from worker.gateways.clock import SystemClock
-from worker.gateways.mail import SmtpMail
-from worker.policies import alert_rules_of, notifier_of
-from worker.services.alerting import sample
 
 
 @click.group()
@@ -21,7 +18,7 @@ def command() -> None:
     """Alerts about reconciliation."""
 
 
-@command.command("list")
+@command.command("list", epilog=examples("orders alerts list", "orders alerts list --state all --json"))
 @click.option("--state", type=click.Choice(["open", "closed", "all"]), default="open", show_default=True)
 @click.option("--limit", default=100, show_default=True)
 @as_json
@@ -36,12 +33,13 @@ def list_alerts(state: str, limit: int, *, as_json: bool) -> None:
             f"alerts ({state})",
             ["alert", "rule", "shop", "provider", "state", "opened (UTC)", "closed (UTC)", "count", "at risk", "told"],
             [_row(alert) for alert in found],
+            least=("closed (UTC)", "told", "provider", "shop"),
         )
     if any(alert.state is AlertState.OPEN for alert in found):
         raise click.exceptions.Exit(1)
 
 
-@command.command()
+@command.command(epilog=examples("orders alerts show 41f0c9d2a7b35e68"))
 @click.argument("alert_id")
 @as_json
 def show(alert_id: str, *, as_json: bool) -> None:
@@ -64,11 +62,12 @@ def show(alert_id: str, *, as_json: bool) -> None:
         click.echo(f"because {reason}")
     print_table(
         "largest breaks",
-        ["break", "kind", "at risk", "since"],
+        ["break", "kind", "leg", "at risk", "since"],
         [
             (
                 str(each["break_id"]),
                 str(each["kind"]),
+                str(each.get("leg", "-")),
                 str(Money(int(each["at_risk_minor"]), str(each["currency"]))),
                 str(each["since"]),
             )
@@ -90,13 +89,20 @@ def show(alert_id: str, *, as_json: bool) -> None:
             )
             for notice in notices
         ],
+        least=("made (UTC)", "notice", "what"),
     )
 
 
-@command.command()
+@command.command(epilog=examples("orders alerts test open_breaks --dry-run", "orders alerts test open_breaks"))
 @click.argument("name")
-def test(name: str) -> None:
+@dry_run_option
+def test(name: str, *, dry_run: bool) -> None:
     """Send a sample that says it is a test to every endpoint of the alert NAME of settings.toml."""
+    from worker.gateways.clock import SystemClock
+    from worker.gateways.mail import SmtpMail
+    from worker.policies import alert_rules_of, notifier_of
+    from worker.services.alerting import sample
+
     config = load()
     rules = {rule.name: rule for rule in alert_rules_of(config)}
     rule = rules.get(name)
@@ -108,6 +114,9 @@ def test(name: str) -> None:
     notifier = notifier_of(config, mail)
     problem: OrdersError | None = None
     for notice in sample(rule, config.shop.name, config.provider.name, SystemClock().now()):
+        if dry_run:
+            click.echo(f"{notice.endpoint}: would be sent the sample {notice.notice_id}")
+            continue
         try:
             notifier.send(notice)
         except OrdersError as refusal:

@@ -1,21 +1,21 @@
 """`orders attention list`: what does not get on without a person."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.output import as_json, print_json, print_table, when
+from worker.cli.dialogue import ask
+from worker.cli.options import examples
+from worker.cli.output import as_json, print_json, print_table, remark, when
 from worker.config import WorkerConfig, load
 from worker.connections import reading
 from worker.domain.order import Order, OrderState
 from worker.domain.stuck import StuckStep
-from worker.gateways.clock import SystemClock
-from worker.services.stuck import StuckSteps
-from worker.temporal.client import connect
-from worker.temporal.codec import converter_of
-from worker.temporal.failing_tasks import FailingTask, failing_tasks
+
+if TYPE_CHECKING:
+    from worker.temporal.failing_tasks import FailingTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ def command() -> None:
     """What does not get on without a person."""
 
 
-@command.command("list")
+@command.command("list", epilog=examples("orders attention list", "orders attention list --limit 10 --json"))
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000), help="How many of each kind.")
 @as_json
 def list_matters(limit: int, *, as_json: bool) -> None:
@@ -45,9 +45,9 @@ def list_matters(limit: int, *, as_json: bool) -> None:
     """
     config = load()
     steps, orders = _from_books(config, limit)
-    tasks = asyncio.run(_from_temporal(config, limit))
+    tasks = _from_temporal(config, limit)
     if tasks is None:
-        click.echo("this Temporal server does not tell which workflows' code fails (1.30 and later do)", err=True)
+        remark("this Temporal server does not tell which workflows' code fails (1.30 and later do)")
     matters = [
         *(_of_step(step) for step in steps),
         *(_of_order(order) for order in orders),
@@ -60,12 +60,16 @@ def list_matters(limit: int, *, as_json: bool) -> None:
             "what waits for a person",
             ["kind", "id", "since (UTC)", "why", "do"],
             [(each.kind, each.id, when(each.since), each.why, each.do) for each in matters],
+            least=("since (UTC)", "kind"),
         )
     if matters:
         raise click.exceptions.Exit(1)
 
 
 def _from_books(config: WorkerConfig, limit: int) -> tuple[list[StuckStep], list[Order]]:
+    from worker.gateways.clock import SystemClock
+    from worker.services.stuck import StuckSteps
+
     with reading(config) as database:
         stuck = StuckSteps(database, SystemClock(), timedelta(seconds=config.worker.stuck_after_seconds))
         state = OrderState.NEEDS_ATTENTION.value
@@ -73,8 +77,10 @@ def _from_books(config: WorkerConfig, limit: int) -> tuple[list[StuckStep], list
         return stuck.listed(limit), orders
 
 
-async def _from_temporal(config: WorkerConfig, limit: int) -> list[FailingTask] | None:
-    return await failing_tasks(await connect(config.temporal, converter_of(config.encryption)), limit)
+def _from_temporal(config: WorkerConfig, limit: int) -> "list[FailingTask] | None":
+    from worker.temporal.failing_tasks import failing_tasks
+
+    return ask(config, lambda client: failing_tasks(client, limit))
 
 
 def _of_step(step: StuckStep) -> Matter:
@@ -83,7 +89,7 @@ def _of_step(step: StuckStep) -> Matter:
         id=step.workflow_id,
         since=step.since,
         why=f"{step.activity} failed {step.attempts} times, last with {step.code}: {step.message}",
-        do="mend what it says; it is tried on by itself",
+        do="mend what it says; it is tried on by itself, or now by `orders order retry`",
     )
 
 
@@ -97,7 +103,7 @@ def _of_order(order: Order) -> Matter:
     )
 
 
-def _of_task(task: FailingTask) -> Matter:
+def _of_task(task: "FailingTask") -> Matter:
     return Matter(
         kind="code",
         id=task.workflow_id,

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
+from worker.cli.options import examples
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import load
 from worker.connections import reading
 from worker.domain.audit import AuditEntry, words
-from worker.services.audit import verify as verify_trail
 
 BROKEN = 5
 shop_option = click.option("--shop", help="Whose trail. Default: the shop of the settings.")
@@ -21,7 +21,10 @@ def command() -> None:
     """The audit trail."""
 
 
-@command.command("list")
+@command.command(
+    "list",
+    epilog=examples("orders audit list --actor alice", "orders audit list --subject break/4be1f0a2c39d5e67 --json"),
+)
 @shop_option
 @click.option("--subject", help="Only what was done to this, as break/0123456789abcdef.")
 @click.option("--actor", help="Only what this person (or `reconciliation`) did.")
@@ -57,10 +60,13 @@ def list_entries(
             )
             for entry in entries
         ],
+        least=("hash", "run", "number"),
     )
 
 
-@command.command()
+@command.command(
+    epilog=examples("orders audit verify", "orders audit verify --at 412 --expect-head 9f2c... # a head noted earlier")
+)
 @shop_option
 @click.option(
     "--expect-head", metavar="HASH", help="A head noted earlier: what it sealed must still be there, unchanged."
@@ -75,6 +81,8 @@ def verify(shop: str | None, expect_head: str | None, at: int | None, *, as_json
     The head that is printed proves the trail only if it is kept where those who can write the database cannot: note
     its number and hash, and give them back later with --at and --expect-head.
     """
+    from worker.services.audit import verify as verify_trail
+
     if at is not None and expect_head is None:
         raise click.UsageError("--at says where --expect-head was the head: name both")
     config = load()

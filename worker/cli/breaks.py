@@ -2,18 +2,23 @@
 
 import click
 
-from worker.cli.breaks_deeds import DEEDS, state
+from worker.cli.breaks_deeds import DEEDS
+from worker.cli.breaks_screen import Links, commands, show_break
 from worker.cli.breaks_sheet import export_sheet, import_sheet
+from worker.cli.breaks_words import state
+from worker.cli.dialogue import workflow_link
+from worker.cli.options import examples
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import load
-from worker.connections import reading
+from worker.connections import reading, stored_at
+from worker.contract.ids import is_valid_part, order_workflow_id
 from worker.domain.errors import NotFound
-from worker.domain.finding import Break, BreakStatus, Fact
+from worker.domain.finding import BreakStatus
 from worker.domain.intervention import BREAK_LINK
-from worker.domain.money import Money, format_minor
-from worker.gateways.clock import SystemClock
-from worker.services.break_desk import BreakDesk
+from worker.domain.money import Money
 
+RECENT_RUNS = 50
+"""Among which the newest report is looked for."""
 STATUSES = ("open", *BreakStatus, "settled", "ignored", "all")
 
 
@@ -26,7 +31,14 @@ for one in (*DEEDS, export_sheet, import_sheet):
     command.add_command(one)
 
 
-@command.command("list")
+@command.command(
+    "list",
+    epilog=examples(
+        "orders breaks list",
+        "orders breaks list --owner '' # nobody looks after them yet",
+        "orders breaks list --status settled --json",
+    ),
+)
 @click.option(
     "--status",
     type=click.Choice(STATUSES),
@@ -36,15 +48,20 @@ for one in (*DEEDS, export_sheet, import_sheet):
 )
 @click.option("--owner", help="Only those that this person looks after; '' for those that nobody does.")
 @click.option("--provider", help="Only those of this provider.")
+@click.option("--order", "order_id", help="Only those of this order.")
 @click.option("--limit", default=100, show_default=True)
 @as_json
-def list_breaks(status: str, owner: str | None, provider: str | None, limit: int, *, as_json: bool) -> None:
+def list_breaks(
+    status: str, owner: str | None, provider: str | None, order_id: str | None, limit: int, *, as_json: bool
+) -> None:
     """List breaks, largest amount at risk first. Exits 1 when open ones are listed."""
     config = load()
     wanted = None if status == "all" else status
     with reading(config) as database:
         items = database.transact(
-            lambda tx: tx.breaks.listed(config.shop.name, status=wanted, limit=limit, owner=owner, provider=provider)
+            lambda tx: tx.breaks.listed(
+                config.shop.name, status=wanted, limit=limit, owner=owner, provider=provider, order_id=order_id
+            )
         )
     if as_json:
         print_json(items)
@@ -56,6 +73,7 @@ def list_breaks(status: str, owner: str | None, provider: str | None, limit: int
                 "status",
                 "owner",
                 "kind",
+                "leg",
                 "order",
                 "at risk",
                 "difference",
@@ -69,6 +87,7 @@ def list_breaks(status: str, owner: str | None, provider: str | None, limit: int
                     state(item),
                     item.owner or "-",
                     item.finding.kind,
+                    item.finding.leg,
                     item.finding.order_id or item.finding.key,
                     str(Money(item.finding.at_risk_minor, item.finding.currency)),
                     str(Money(item.finding.difference_minor, item.finding.currency)),
@@ -78,19 +97,23 @@ def list_breaks(status: str, owner: str | None, provider: str | None, limit: int
                 )
                 for item in items
             ],
+            least=("difference", "suspected cause", "first seen (UTC)", "repair", "owner", "status"),
         )
     if any(item.resolved_at is None for item in items):
         raise click.exceptions.Exit(1)
 
 
-@command.command()
+@command.command(epilog=examples("orders breaks show 4be1f0a2c39d5e67", "orders breaks show 4be1f0a2c39d5e67 --json"))
 @click.argument("break_id")
 @as_json
 def show(break_id: str, *, as_json: bool) -> None:
-    """Show one break: both sides, the difference, the suspected cause, who has it, its links and its history.
+    """Show one break: both sides, the difference, the suspected cause, who has it, links, history, what may be done.
 
     Open breaks that differ by the opposite amount are suggested as an explanation; only `link` makes them one.
     """
+    from worker.gateways.clock import SystemClock
+    from worker.services.break_desk import BreakDesk
+
     config = load()
     break_id = break_id.removeprefix(BREAK_LINK)
     with reading(config) as database:
@@ -98,56 +121,17 @@ def show(break_id: str, *, as_json: bool) -> None:
         if item is None:
             raise NotFound(f"no break {break_id}; `orders breaks list --status all` shows them")
         history = database.transact(lambda tx: tx.breaks.history(break_id))
+        runs = database.transact(lambda tx: tx.runs.recent(item.shop, RECENT_RUNS))
         suggested = BreakDesk(database, SystemClock(), item.shop).suggestions(item)
+    order_id = item.finding.order_id
+    known = order_id and is_valid_part(item.shop) and is_valid_part(order_id)
+    reports = [run.report for run in runs if run.report and run.provider == item.provider]
+    links = Links(
+        workflow=workflow_link(config, order_workflow_id(item.shop, order_id)) if known else "",
+        report=f"{stored_at(config, reports[0])}#b-{break_id}" if reports else "",
+    )
     if as_json:
-        print_json({"break": item, "history": history, "suggested": [one.break_id for one in suggested]})
-        return
-    finding = item.finding
-    click.echo(f"break {item.break_id}: {finding.kind} ({state(item)}), {finding.leg} leg, {finding.key}")
-    click.echo(f"suspected cause: {finding.cause or 'unknown'}")
-    click.echo(
-        f"ours {Money(finding.ours_minor, finding.currency)}, theirs {Money(finding.theirs_minor, finding.currency)}, "
-        f"difference {Money(finding.difference_minor, finding.currency)}, at risk {Money(finding.at_risk_minor, finding.currency)}"
-    )
-    times = (
-        f", {item.repair_attempts} attempts, next not before {when(item.repair_next_at)}"
-        if item.repair_attempts
-        else ""
-    )
-    click.echo(f"repair: {finding.repair} ({item.repair_state}{times})")
-    click.echo(f"owner: {item.owner or 'nobody'}")
-    if item.settlement is not None:
-        click.echo(f"{state(item)}, decided {when(item.settlement.at)} UTC: {item.settlement.reason}")
-    for target in item.links:
-        click.echo(f"linked to {target}")
-    for side, facts in (("our record", finding.ours), ("their record", finding.theirs)):
-        print_table(side, ["at (UTC)", "what", "reference", "amount", "status"], [_fact(fact) for fact in facts])
-    print_table(
-        "history",
-        ["at (UTC)", "by", "what", "run", "detail"],
-        [(when(a.at), a.actor, a.action, a.run_id, a.words) for a in history],
-    )
-    _suggest(item, suggested)
-
-
-def _suggest(item: Break, suggested: list[Break]) -> None:
-    if suggested:
-        print_table(
-            f"may explain it (a suggestion: if it does, `orders breaks link {item.break_id} --to BREAK`)",
-            ["break", "kind", "order", "difference", "first seen (UTC)"],
-            [
-                (
-                    one.break_id,
-                    one.finding.kind,
-                    one.finding.order_id or one.finding.key,
-                    str(Money(one.finding.difference_minor, one.finding.currency)),
-                    when(one.first_seen_at),
-                )
-                for one in suggested
-            ],
-        )
-
-
-def _fact(fact: Fact) -> tuple[str, str, str, str, str]:
-    amount = "-" if fact.amount_minor is None else f"{fact.currency} {format_minor(fact.amount_minor, fact.currency)}"
-    return when(fact.at), fact.record, fact.reference, amount, fact.status
+        document = {"break": item, "history": history, "suggested": [one.break_id for one in suggested]}
+        print_json(document | {"links": links, "commands": commands(item)})
+    else:
+        show_break(item, history, suggested, links)

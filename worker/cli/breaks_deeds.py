@@ -1,21 +1,24 @@
 """`orders breaks assign|comment|resolve|ignore|reopen|link`: people act on breaks."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.options import actor_option, consent, dry_run_option, moment, yes_option
-from worker.cli.output import as_json, print_json, print_table, when
+from worker.cli.breaks_words import state
+from worker.cli.options import actor_option, consent, dry_run_option, examples, moment, reason_option, yes_option
+from worker.cli.output import as_json, print_json, print_table
 from worker.config import load
 from worker.connections import reading
 from worker.domain.errors import Conflict
-from worker.domain.finding import Break
 from worker.domain.intervention import BREAK_LINK, PAST, Deed, Intervention
 from worker.domain.money import Money
-from worker.gateways.clock import SystemClock
-from worker.services.break_desk import Answer, BreakDesk, Instruction
+
+if TYPE_CHECKING:
+    from worker.services.break_desk import Answer
 
 PRIVACY = "What is written here stays in the audit trail for good: no names, addresses or other data of customers."
 
@@ -24,10 +27,10 @@ def _deed(*options: Callable[..., Any], reason: str = "Why; it stands in the his
     """Return what gives a command the breaks to act on, the options of every deed, and its own."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        shared = (
+        shared: tuple[Callable[..., Any], ...] = (
             click.argument("break_ids", metavar="BREAK...", nargs=-1, required=True),
             *options,
-            click.option("--reason", required=True, help=f"{reason} {PRIVACY}"),
+            reason_option(why=f"{reason} {PRIVACY}"),
             actor_option,
             dry_run_option,
             yes_option,
@@ -40,21 +43,26 @@ def _deed(*options: Callable[..., Any], reason: str = "Why; it stands in the his
     return decorate
 
 
-@click.command()
+@click.command(epilog=examples('orders breaks assign 4be1f0a2c39d5e67 --to bob --reason "knows the bank" --yes'))
 @_deed(click.option("--to", "owner", required=True, help="Who looks after it from now on; '' for nobody."))
 def assign(break_ids: tuple[str, ...], owner: str, **said: Any) -> None:
     """Name who looks after breaks; `orders breaks list --owner NAME` shows theirs."""
     _act(Deed.ASSIGN, break_ids, said, new_owner=owner.strip())
 
 
-@click.command()
+@click.command(epilog=examples('orders breaks comment 4be1f0a2c39d5e67 --reason "asked the bank, case 123" --yes'))
 @_deed(reason="The remark.")
 def comment(break_ids: tuple[str, ...], **said: Any) -> None:
     """Add a remark to breaks, whatever their status."""
     _act(Deed.COMMENT, break_ids, said)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        'orders breaks resolve 4be1f0a2c39d5e67 --reason "written off" --dry-run',
+        'orders breaks resolve 4be1f0a2c39d5e67 --reason "written off" --yes',
+    )
+)
 @_deed()
 def resolve(break_ids: tuple[str, ...], **said: Any) -> None:
     """Settle breaks: they stay resolved until their class or an amount changes.
@@ -65,21 +73,28 @@ def resolve(break_ids: tuple[str, ...], **said: Any) -> None:
     _act(Deed.RESOLVE, break_ids, said)
 
 
-@click.command()
+@click.command(
+    epilog=examples('orders breaks ignore 4be1f0a2c39d5e67 --until 2026-12-15 --reason "the bank is on it" --yes')
+)
 @_deed(click.option("--until", callback=moment, help="Counts again from this time on (UTC unless it says otherwise)."))
 def ignore(break_ids: tuple[str, ...], until: datetime | None, **said: Any) -> None:
     """Put up with breaks: as `resolve`, and with --until they count again afterwards."""
     _act(Deed.IGNORE, break_ids, said, until=until)
 
 
-@click.command()
+@click.command(epilog=examples('orders breaks reopen 4be1f0a2c39d5e67 --reason "it was paid after all" --yes'))
 @_deed()
 def reopen(break_ids: tuple[str, ...], **said: Any) -> None:
     """Take back that breaks were settled; the next run judges them anew."""
     _act(Deed.REOPEN, break_ids, said)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        'orders breaks link 4be1f0a2c39d5e67 --to 90c7d1e2f3a4b5c6 --reason "two halves of one refund" --yes',
+        'orders breaks link 4be1f0a2c39d5e67 --to order/1001 --reason "charged for it" --yes',
+    )
+)
 @_deed(click.option("--to", "target", required=True, help="Another break's id, order/ID or payment/REFERENCE."))
 def link(break_ids: tuple[str, ...], target: str, **said: Any) -> None:
     """Note what explains breaks: another break (which gets the link as well), an order or a payment.
@@ -101,7 +116,10 @@ def _act(
     until: datetime | None = None,
     link_to: str = "",
 ) -> None:
-    actor, reason, dry_run = said["actor"], said["reason"].strip(), said["dry_run"]
+    from worker.gateways.clock import SystemClock
+    from worker.services.break_desk import BreakDesk, Instruction
+
+    actor, reason, dry_run = said["actor"], said["reason"], said["dry_run"]
     act = Intervention(deed=deed, actor=actor, reason=reason, new_owner=new_owner, until=until, link_to=link_to)
     names = list(dict.fromkeys(name.removeprefix(BREAK_LINK) for name in break_ids))
     consent(f"{deed} {len(names)} break{'s' * (len(names) > 1)} as {actor}?", yes=said["yes"], dry_run=dry_run)
@@ -134,7 +152,7 @@ def told(answer: Answer, title: str) -> None:
     """Print what was done, or would be."""
     print_table(
         title,
-        ["break", "deed", "by", "before", "now", "owner", "order", "at risk"],
+        ["break", "deed", "by", "before", "now", "owner", "order", "leg", "at risk"],
         [
             (
                 one.after.break_id,
@@ -144,17 +162,10 @@ def told(answer: Answer, title: str) -> None:
                 state(one.after),
                 one.after.owner or "-",
                 one.after.finding.order_id or one.after.finding.key,
+                one.after.finding.leg,
                 str(Money(one.after.finding.at_risk_minor, one.after.finding.currency)),
             )
             for one in answer.done
         ],
+        least=("before", "by", "at risk", "leg", "owner"),
     )
-
-
-def state(item: Break) -> str:
-    """Return a break's status; one that a person settled says so."""
-    decision = item.settlement
-    if decision is None:
-        return item.status
-    end = f" until {when(decision.until)}" if decision.until else ""
-    return f"{decision.how} by {decision.by}{end}"

@@ -1,25 +1,34 @@
 """`orders breaks export` and `import`: people's work on many breaks, in a spreadsheet."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from worker.cli.breaks_deeds import documents, told
-from worker.cli.options import actor_option
+from worker.cli.options import actor_option, examples
 from worker.cli.output import as_json, print_json, print_table
 from worker.config import load
 from worker.connections import reading
 from worker.domain.finding import BreakStatus
-from worker.gateways.clock import SystemClock
-from worker.reports.break_sheet import MOST_ROWS, parse, render
-from worker.services.break_desk import Answer, BreakDesk, Problem
+
+if TYPE_CHECKING:
+    from worker.services.break_desk import Answer, Problem
 
 REFUSED = 5
 
 
-@click.command("export")
-@click.option("--csv", "file", type=click.Path(dir_okay=False, writable=True, allow_dash=True), default="-")
+@click.command("export", epilog=examples("orders breaks export --csv breaks.csv", "orders breaks export --owner bob"))
+@click.option(
+    "--csv",
+    "file",
+    type=click.Path(dir_okay=False, writable=True, allow_dash=True),
+    default="-",
+    help="The file; - is standard output.",
+)
 @click.option(
     "--status",
     type=click.Choice(("open", *BreakStatus, "settled", "ignored", "all")),
@@ -37,6 +46,8 @@ def export_sheet(file: str, status: str, owner: str | None, provider: str | None
     `break` and `version` as they are; other columns are for reading only. Amounts stand in minor units and formatted.
     A reason stays in the audit trail for good: no names, addresses or other data of customers.
     """
+    from worker.reports.break_sheet import MOST_ROWS, render
+
     config = load()
     wanted = None if status == "all" else status
     with reading(config) as database:
@@ -56,9 +67,12 @@ def export_sheet(file: str, status: str, owner: str | None, provider: str | None
         click.echo(f"more than {MOST_ROWS:,}: those with the most at risk; choose with --owner or --provider", err=True)
 
 
-@click.command("import")
+@click.command(
+    "import",
+    epilog=examples("orders breaks import breaks.csv", "orders breaks import breaks.csv --apply --actor alice"),
+)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--apply", "apply_it", is_flag=True, help="Do it. Without this it is a dry run.")
+@click.option("--apply/--dry-run", "apply_it", default=False, help="Do it. Without this it is a dry run.")
 @actor_option
 @as_json
 def import_sheet(file: Path, actor: str, *, apply_it: bool, as_json: bool) -> None:
@@ -67,6 +81,10 @@ def import_sheet(file: Path, actor: str, *, apply_it: bool, as_json: bool) -> No
     Every problem is listed with its line and column. A break that changed since the export is refused; the same file
     imported again does nothing. Rows without an action are passed over. Exits 5 when there is a problem.
     """
+    from worker.gateways.clock import SystemClock
+    from worker.reports.break_sheet import parse
+    from worker.services.break_desk import BreakDesk
+
     config = load()
     sheet = parse(file.read_bytes(), actor)
     with reading(config) as database:

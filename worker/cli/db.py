@@ -2,11 +2,10 @@
 
 import click
 
+from worker.cli.options import dry_run_option, examples
+from worker.cli.output import as_json, print_json
 from worker.config import load
 from worker.connections import engine_of
-from worker.repositories.migrate import upgrade
-from worker.repositories.schema_version import check as check_schema
-from worker.repositories.schema_version import head
 
 
 @click.group()
@@ -14,33 +13,53 @@ def command() -> None:
     """The database."""
 
 
-@command.command()
-def migrate() -> None:
+@command.command(epilog=examples("orders db migrate --dry-run", "orders db migrate"))
+@dry_run_option
+def migrate(*, dry_run: bool) -> None:
     """Apply the migrations that are missing, under a lock; safe to run twice or at once."""
+    from worker.repositories.migrate import upgrade
+    from worker.repositories.schema_version import head, version
+
     engine = engine_of(load().database)
     try:
+        if dry_run:
+            found, needed = version(engine), head()
+            click.echo(
+                f"schema would move from {found or 'nothing'} to {needed}" if found != needed else _AT.format(found)
+            )
+            return
         before, after = upgrade(engine)
     finally:
         engine.dispose()
     click.echo(told(before, after))
 
 
-@command.command()
-def check() -> None:
+@command.command(epilog=examples("orders db check", "orders db check --json"))
+@as_json
+def check(*, as_json: bool) -> None:
     """Exit 0 when the schema is the code's or newer, 5 when it is older."""
+    from worker.repositories.schema_version import check as check_schema
+    from worker.repositories.schema_version import head, version
+
     engine = engine_of(load().database)
     try:
         check_schema(engine)
+        if as_json:
+            print_json({"schema": version(engine), "needed": head()})
+            return
     finally:
         engine.dispose()
     click.echo("schema fits the code")
+
+
+_AT = "schema is at {}"
 
 
 def told(before: str | None, after: str) -> str:
     """Say what a migration did."""
     if before != after:
         return f"schema moved from {before or 'nothing'} to {after}"
+    from worker.repositories.schema_version import head
+
     needed = head()
-    return (
-        f"schema is at {after}" if after == needed else f"schema is at {after}, newer than this code's {needed}: left"
-    )
+    return _AT.format(after) if after == needed else f"schema is at {after}, newer than this code's {needed}: left"

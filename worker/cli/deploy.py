@@ -2,7 +2,7 @@
 
 import click
 
-from worker.observability.logging import configure
+from worker.cli.options import examples
 
 
 @click.group()
@@ -10,7 +10,7 @@ def command() -> None:
     """Preparing a release."""
 
 
-@command.command()
+@command.command(epilog=examples("orders deploy run"))
 def run() -> None:
     """Prepare database, user, schema, search attributes and schedules; safe to repeat, and to run twice at once.
 
@@ -19,8 +19,9 @@ def run() -> None:
     something is refused.
     """
     # Only this command needs the AWS library and both worlds.
-    from worker.deployment import deploy, load  # noqa: PLC0415
-    from worker.gateways.secrets_manager import SecretsManager  # noqa: PLC0415
+    from worker.deployment import deploy, load
+    from worker.gateways.secrets_manager import SecretsManager
+    from worker.observability.logging import configure
 
     config = load()
     configure(config.logging)

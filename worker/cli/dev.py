@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from worker.cli.output import as_json, print_json, print_table
+from worker.cli.options import examples
+from worker.cli.output import as_json, print_json, print_table, remark
 from worker.contract.settings import ROOT
 
 STATE_FILE = Path(".local") / "dev" / "state.json"
@@ -24,7 +25,7 @@ directory_option = click.option(
 )
 
 
-@command.command()
+@command.command(epilog=examples("orders dev status", "orders dev status --json"))
 @directory_option
 @as_json
 def status(directory: Path | None, *, as_json: bool) -> None:
@@ -49,16 +50,21 @@ def status(directory: Path | None, *, as_json: bool) -> None:
                 )
                 for member in members
             ],
+            least=("log", "restarts"),
         )
         print_table("where", ["what", "url"], [(name, str(url)) for name, url in state["urls"].items()])
     if not all(member["alive"] for member in members):
         raise click.exceptions.Exit(4)
 
 
-@command.command()
+@command.command(epilog=examples('eval "$(orders dev env)"', "orders dev env --json"))
 @directory_option
-def env(directory: Path | None) -> None:
+@as_json
+def env(directory: Path | None, *, as_json: bool) -> None:
     """Print the stack's settings as exports, for `eval "$(orders dev env)"`. They hold its throw-away secrets."""
+    if as_json:
+        print_json(_state(directory)["env"])
+        return
     for key, value in sorted(_state(directory)["env"].items()):
         click.echo(f"export {key}={shlex.quote(value)}")
 
@@ -68,7 +74,7 @@ def _state(directory: Path | None) -> dict[str, Any]:
     try:
         state: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
-        click.echo("no stack runs here; `make dev` starts one", err=True)
+        remark("no stack runs here; `make dev` starts one")
         raise click.exceptions.Exit(4) from None
     return state
 

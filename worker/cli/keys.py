@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 
 import click
 
-from worker.cli.options import consent, yes_option
+from worker.cli.dialogue import record
+from worker.cli.options import actor_option, consent, dry_run_option, examples, reason_option, yes_option
 from worker.cli.output import as_json, print_json, print_table
 from worker.contract.sealing import KEY_BYTES
 from worker.domain.errors import Conflict, InvalidInput, NotFound
@@ -33,7 +34,7 @@ def command() -> None:
     """Payload keys: in a deployed environment's secret (orders/dev/encryption), and what is wrapped by them."""
 
 
-@command.command("list")
+@command.command("list", epilog=examples("orders keys list orders/dev/encryption"))
 @click.argument("secret")
 @as_json
 def list_keys(secret: str, *, as_json: bool) -> None:
@@ -47,14 +48,18 @@ def list_keys(secret: str, *, as_json: bool) -> None:
     )
 
 
-@command.command()
+@command.command(epilog=examples("orders keys add orders/dev/encryption"))
 @click.argument("secret")
-def add(secret: str) -> None:
+@dry_run_option
+def add(secret: str, *, dry_run: bool) -> None:
     """Draw a key and add it last: it opens everywhere before it seals anywhere. The first one seals at once."""
     held = _Held(secret)
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     ids = {one["id"] for one in held.keys}
     name = next(name for name in (today, *(f"{today}-{number}" for number in range(2, 1000))) if name not in ids)
+    if dry_run:
+        click.echo(f"{secret}: {name} would be added{'' if ids else ', the first: it would seal'}")
+        return
     drawn = {"id": name, "key": base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}
     held.write([*held.keys, drawn])
     if ids:
@@ -63,24 +68,29 @@ def add(secret: str) -> None:
         click.echo(f"{secret}: {name} added, the first: it seals")
 
 
-@command.command()
+@command.command(epilog=examples("orders keys use orders/dev/encryption 2026-11-28"))
 @click.argument("secret")
 @click.argument("key_id")
-def use(secret: str, key_id: str) -> None:
+@dry_run_option
+def use(secret: str, key_id: str, *, dry_run: bool) -> None:
     """Seal with this key from now on; the others still open."""
     held = _Held(secret)
     chosen = held.one(key_id)
     if held.keys[0] is chosen:
         raise Conflict(f"{key_id} seals already")
+    if dry_run:
+        click.echo(f"{secret}: {key_id} would seal instead of {held.keys[0]['id']}")
+        return
     held.write([chosen, *(other for other in held.keys if other is not chosen)])
     click.echo(f"{secret}: {key_id} seals from now on; {_NEXT}: orders keys rewrap")
 
 
-@command.command()
+@command.command(epilog=examples("orders keys drop orders/dev/encryption 2025-11-28 --dry-run"))
 @click.argument("secret")
 @click.argument("key_id")
+@dry_run_option
 @yes_option
-def drop(secret: str, key_id: str, *, yes: bool) -> None:
+def drop(secret: str, key_id: str, *, dry_run: bool, yes: bool) -> None:
     """Give up a key, and with it whatever it alone sealed. Never the one that seals.
 
     Not before `orders keys rewrap` was run, the schedules were applied, every workflow that was open when it stopped
@@ -90,30 +100,41 @@ def drop(secret: str, key_id: str, *, yes: bool) -> None:
     chosen = held.one(key_id)
     if held.keys[0] is chosen:
         raise Conflict(f"{key_id} seals: let another one do so first (orders keys use)")
-    consent(f"Give up {key_id}? What it sealed cannot be read any more.", yes=yes, dry_run=False)
+    consent(f"Give up {key_id}? What it sealed cannot be read any more.", yes=yes, dry_run=dry_run)
+    if dry_run:
+        click.echo(f"{secret}: {key_id} would be given up, and what it alone sealed with it")
+        return
     held.write([other for other in held.keys if other is not chosen])
     click.echo(f"{secret}: {key_id} is given up; its previous version keeps it until it is overwritten once more")
 
 
-@command.command()
-def rewrap() -> None:
+@command.command(epilog=examples('orders keys rewrap --reason "before 2025-11-28 is dropped"'))
+@reason_option()
+@actor_option
+@dry_run_option
+def rewrap(reason: str, actor: str, *, dry_run: bool) -> None:
     """Wrap users' own keys, in the database of the settings, with the key that seals; before an older one is dropped."""
-    from worker.config import load  # noqa: PLC0415 - the other commands need no settings, and no database
-    from worker.connections import reading, user_keys_of  # noqa: PLC0415
+    from worker.config import load
+    from worker.connections import reading, user_keys_of
 
     config = load()
     with reading(config) as database:
         keys = user_keys_of(config.encryption, database)
         if keys is None:
             raise Conflict("there is no payload key, so users have no keys of their own")
-        click.echo(f"{keys.wrap_anew()} keys of users wrapped anew with {config.encryption.keys[0].id}")
+        sealing = config.encryption.keys[0].id
+        if dry_run:
+            click.echo(f"users' own keys would be wrapped anew with {sealing}")
+            return
+        record(config, "rewrapped", f"key/{sealing}", actor=actor, reason=reason)
+        click.echo(f"{keys.wrap_anew()} keys of users wrapped anew with {sealing}")
 
 
 class _Held:
     """The keys of a secret as they were read, and the way to write others over them."""
 
     def __init__(self, secret: str) -> None:
-        from worker.gateways.secrets_manager import SecretsManager  # noqa: PLC0415 - the AWS library
+        from worker.gateways.secrets_manager import SecretsManager
 
         if KIND not in secret.rpartition("/")[2]:
             raise InvalidInput(f"payload keys are in the secret NAME/ENVIRONMENT/{KIND}")

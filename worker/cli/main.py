@@ -9,30 +9,25 @@ import importlib
 import logging
 import os
 import sys
-import traceback
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
-from worker.contract.sealing import SealError
-from worker.contract.settings import ConfigurationError
-from worker.domain.errors import DatabaseUnavailable, OrdersError, ProviderUnavailable, SourceUnreadable
-
-EXIT_BREAKS = 1
-EXIT_DEPENDENCY = 4
-EXIT_REFUSED = 5
-EXIT_BUG = 70
+from worker.cli import complaints
+from worker.cli.options import examples
 
 COMMANDS = {
     "alerts": "One for a rule, shop and provider: list, show, test.",
     "attention": "What does not get on without a person: list.",
     "audit": "What people and the engine did, provably unchanged: list, verify.",
     "breaks": "Differences between the books: list, show, assign, comment, resolve, ignore, reopen, link, export, import.",
+    "completion": "Completion of commands and options in your shell: bash, zsh, fish.",
     "db": "The database: migrate, check.",
     "deploy": "Before a release starts: run.",
     "dev": "The local stack: env, status.",
     "keys": "Payload keys: list, add, use, drop, rewrap.",
-    "order": "Orders: list, show, timeline, note, cancel.",
+    "order": "Orders: list, show, timeline, note, cancel, refund, retry.",
     "outbound": "Webhooks we send: list, show, redeliver, enable.",
     "reconcile": "Reconciliation: run, backfill, watch, list, show, report, diff, replay.",
     "repairs": "What was done about breaks without a person: list, retry.",
@@ -66,16 +61,38 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names from the table: a press of the tab key imports nothing."""
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return [
+            CompletionItem(name, help=said) for name, said in sorted(COMMANDS.items()) if name.startswith(incomplete)
+        ]
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "orders order list --needs-attention",
+        "orders breaks list --json",
+        "orders reconcile run --from 2026-11-01T00:00:00Z --to 2026-11-02T00:00:00Z",
+    ),
+)
 @click.version_option(package_name="orders")
-def cli() -> None:
-    """Orders that run once and books that agree to the cent."""
+@click.option("--debug", is_flag=True, envvar="ORDERS_DEBUG", help="Show the traceback of whatever goes wrong.")
+def cli(*, debug: bool) -> None:
+    """Orders that run once and books that agree to the cent.
+
+    Every command explains itself with --help, and every read takes --json. Exit codes: 0 fine, 1 open breaks, 2 usage,
+    3 settings, 4 a dependency does not answer, 5 refused, 70 a bug of ours.
+    """
+    complaints.show_tracebacks(debug)
 
 
 def run() -> NoReturn:
     """Run the command line and exit with a stable code."""
-    code = _code()
+    code = exit_code()
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(BrokenPipeError):
@@ -85,32 +102,17 @@ def run() -> NoReturn:
     os._exit(code)
 
 
-def _code() -> int:
+def exit_code(arguments: list[str] | None = None, **more: Any) -> int:
+    """Run the command line and return its exit code; what went wrong is said on stderr."""
     try:
         # Without standalone mode click returns the code of an Exit instead of raising it.
-        code = cli(standalone_mode=False)
+        code = cli.main(arguments, standalone_mode=False, **more)
         return code if isinstance(code, int) else 0
     except click.Abort:
         return 130
-    except click.ClickException as problem:
-        problem.show()
-        return problem.exit_code
-    except ConfigurationError as problem:
-        _complain("settings", str(problem))
-        return problem.exit_code
-    except (DatabaseUnavailable, ProviderUnavailable, SourceUnreadable) as problem:
-        _complain(problem.code, str(problem))
-        return EXIT_DEPENDENCY
-    except OrdersError as problem:
-        _complain(problem.code, str(problem))
-        return EXIT_REFUSED
-    except SealError as problem:
-        _complain("sealed", str(problem))
-        return EXIT_REFUSED
-    except Exception:
-        traceback.print_exc()
-        return EXIT_BUG
-
-
-def _complain(code: str, message: str) -> None:
-    click.echo(f"orders: {code}: {message}", err=True)
+    except BrokenPipeError:
+        # `orders ... | head` has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as problem:
+        return complaints.told(problem)

@@ -1,11 +1,15 @@
-"""Options that several commands share: who acts, when, and whether to ask first."""
+"""Options and words that several commands share: who acts and why, when, whether to ask first, and examples."""
 
 import getpass
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import click
+
+LONGEST_REASON = 300
 
 
 def moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:
@@ -29,11 +33,32 @@ def _actor(_context: click.Context, _parameter: click.Parameter, text: str | Non
         raise click.UsageError("nobody knows who you are: say --actor NAME, or set ORDERS_ACTOR") from error
 
 
+def _reason(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str:
+    said = (text or "").strip()
+    if text is not None and not said:
+        raise click.BadParameter("is empty")
+    if len(said) > LONGEST_REASON:
+        raise click.BadParameter(f"is longer than {LONGEST_REASON} characters")
+    return said
+
+
 actor_option = click.option(
     "--actor", callback=_actor, help="Who acts. Default: ORDERS_ACTOR, else the user of the operating system."
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
+
+
+def reason_option(
+    *names: str, why: str = "Why; it stands in the audit trail.", required: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option that says why; `names` are older spellings of it."""
+    return click.option("--reason", *names, "reason", required=required, callback=_reason, help=why)
+
+
+def examples(*lines: str) -> str:
+    """Return what `epilog=` takes: a command a line, each as it is typed, with `# what for` where it is not plain."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def consent(question: str, *, yes: bool, dry_run: bool) -> None:

@@ -1,27 +1,22 @@
-"""`orders order`: what our books say of orders and their timelines, notes, and the cancellation of one."""
+"""`orders order`: what our books say of orders and their timelines; what people do to them is order_deeds'."""
 
-import asyncio
 import dataclasses
-import getpass
-import uuid
 from datetime import datetime
 
 import click
 
-from worker.cli.options import actor_option, moment
-from worker.cli.output import as_json, print_json, print_table, when
+from worker.cli.breaks_screen import SEVERAL, several_breaks
+from worker.cli.dialogue import workflow_link
+from worker.cli.options import examples, moment
+from worker.cli.order_deeds import DEEDS, shop_option
+from worker.cli.output import as_json, print_json, print_table, remark, when
 from worker.config import load
 from worker.connections import reading
-from worker.contract.orders import CancelOrder
+from worker.contract.ids import order_workflow_id
 from worker.domain.errors import NotFound
 from worker.domain.money import Money
-from worker.domain.order import OrderState
+from worker.domain.order import TERMINAL, Order, OrderState
 from worker.domain.timeline import TimelineEntry, kind_of
-from worker.gateways.clock import SystemClock
-from worker.services.journal import Journal
-from worker.temporal.client import connect
-from worker.temporal.codec import converter_of
-from worker.temporal.operations import cancel_order
 
 
 @click.group()
@@ -29,10 +24,18 @@ def command() -> None:
     """Orders."""
 
 
-shop_option = click.option("--shop", help="Of this shop; default: the shop of the settings.")
+for one in DEEDS:
+    command.add_command(one)
 
 
-@command.command("list")
+@command.command(
+    "list",
+    epilog=examples(
+        "orders order list --needs-attention",
+        "orders order list --state awaiting_payment --since 2026-11-28T09:00Z",
+        "orders order list --limit 1000 --json",
+    ),
+)
 @click.option("--state", type=click.Choice([str(state) for state in OrderState]), help="Only orders in this state.")
 @click.option("--needs-attention", is_flag=True, help="Only orders that wait for a person.")
 @click.option("--since", callback=moment, help="Only orders placed from then on, like 2026-11-23T09:00:00Z.")
@@ -69,15 +72,16 @@ def list_orders(
             )
             for order in orders
         ],
+        least=("refunded", "financial", "captured", "updated (UTC)", "reason"),
     )
 
 
-@command.command()
+@command.command(epilog=examples("orders order show 1001", "orders order show 1001 --json"))
 @click.argument("order_id")
 @shop_option
 @as_json
 def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
-    """Show one order: where it stands and how it came there, its money, its parcels."""
+    """Show one order: where it stands and how it came there, its money, its parcels, its breaks, what can be done."""
     config = load()
     shop = shop or config.shop.name
     with reading(config) as database:
@@ -86,37 +90,71 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
             raise NotFound(f"order {shop}/{order_id} is not in our books; `orders order list` shows what is")
         trail = database.transact(lambda tx: tx.orders.trail(shop, order_id))
         entries = database.transact(lambda tx: tx.payments.entries_of_order(shop, order_id))
+        payments = database.transact(lambda tx: tx.payments.of_order(shop, order_id))
         parcels = database.transact(lambda tx: tx.shipments.of_order(shop, order_id))
+        breaks = database.transact(lambda tx: tx.breaks.listed(shop, status="open", limit=SEVERAL, order_id=order_id))
+    link = workflow_link(config, order_workflow_id(shop, order_id))
     if as_json:
-        print_json({"order": order, "trail": trail, "entries": entries, "parcels": parcels})
+        document = {"order": order, "trail": trail, "entries": entries, "payments": payments, "parcels": parcels}
+        print_json(document | {"breaks": breaks, "workflow_url": link})
         return
+    click.echo(f"order {order.order_id}: {order.state}{f' ({order.state_reason})' if order.state_reason else ''}")
     click.echo(
-        f"order {order.order_id}: {order.state}, {order.financial_status}, {Money(order.total_minor, order.currency)}"
+        f"total {Money(order.total_minor, order.currency)}, captured {Money(order.captured_minor, order.currency)}, "
+        f"refunded {Money(order.refunded_minor, order.currency)}: {order.financial_status}"
     )
-    click.echo(f"workflow order/{shop}/{order.order_id}")
+    click.echo(f"workflow order/{shop}/{order.order_id}{f'  {link}' if link else ''}")
     print_table(
         f"states (all that happened: orders order timeline {order.order_id})",
         ["at (UTC)", "from", "to", "by", "why"],
         [(when(step.at), step.from_state or "-", step.to_state, step.actor, step.reason) for step in trail],
+        least=("from",),
     )
     print_table(
-        "money",
+        "money in our books",
         ["at (UTC)", "kind", "amount", "reference"],
         [(when(e.occurred_at), e.kind, str(Money(e.amount_minor, e.currency)), e.reference) for e in entries],
+    )
+    print_table(
+        "payments at the provider, as last heard",
+        ["payment", "state", "captured", "refunded"],
+        [
+            (p.reference, p.state, str(Money(p.captured_minor, p.currency)), str(Money(p.refunded_minor, p.currency)))
+            for p in payments
+        ],
     )
     print_table(
         "parcels",
         ["parcel", "state", "requested (UTC)", "shipped (UTC)"],
         [(p.shipment_id, p.state, when(p.requested_at), when(p.shipped_at)) for p in parcels],
     )
+    if breaks:
+        several_breaks("open breaks", breaks)
+    for line in _next(order, [one.break_id for one in breaks]):
+        click.echo(f"  {line}")
 
 
-@command.command()
+def _next(order: Order, breaks: list[str]) -> list[str]:
+    """Return the commands that may be wanted next."""
+    name = order.order_id
+    shown = [f"orders breaks show {one}" for one in breaks]
+    if order.state not in TERMINAL:
+        shown.append(f"orders order cancel {name} --reason WHY")
+        shown.append(f"orders order retry {name} --reason WHY     # a step that keeps failing, now instead of later")
+    if order.captured_minor > order.refunded_minor:
+        shown.append(f"orders order refund {name} --reason WHY    # all that is left, or --amount")
+    return [*shown, f"orders order timeline {name}"]
+
+
+@command.command(epilog=examples("orders order timeline 1001", "orders order timeline 1001 --json"))
 @click.argument("order_id")
 @shop_option
 @as_json
 def timeline(order_id: str, shop: str | None, *, as_json: bool) -> None:
     """Show everything that happened to an order: who, what, when (UTC) and how much, in the order it was learned."""
+    from worker.gateways.clock import SystemClock
+    from worker.services.journal import Journal
+
     config = load()
     shop = shop or config.shop.name
     with reading(config) as database:
@@ -140,46 +178,13 @@ def timeline(order_id: str, shop: str | None, *, as_json: bool) -> None:
             )
             for entry in entries
         ],
+        least=("kind", "who"),
     )
     if any(entry.derived for entry in entries):
-        click.echo(
+        remark(
             "* written by a release that kept no timeline: made from the order's states, money and parcels;"
-            " requests, events, repairs and stopped parcels of that time are not known",
-            err=True,
+            " requests, events, repairs and stopped parcels of that time are not known"
         )
-
-
-@command.command()
-@click.argument("order_id")
-@click.argument("text")
-@shop_option
-@actor_option
-def note(order_id: str, text: str, shop: str | None, actor: str) -> None:
-    """Write a note into an order's timeline, also after the order is over.
-
-    It stays for good: no place for customers' data.
-    """
-    config = load()
-    shop = shop or config.shop.name
-    with reading(config) as database:
-        written = Journal(database, SystemClock()).note(shop, order_id, text, actor=actor)
-    click.echo(f"order {order_id}: note by {written.actor} at {when(written.at)} UTC")
-
-
-@command.command()
-@click.argument("order_id")
-@click.option("--reason", required=True, help="Why; it stands in the order's trail.")
-def cancel(order_id: str, reason: str) -> None:
-    """Cancel an order: before capture the payment is voided, afterwards it is refunded."""
-    config = load()
-    request = CancelOrder(request_id=f"cli-{uuid.uuid4().hex}", requested_by=getpass.getuser(), reason=reason)
-
-    async def go() -> str:
-        client = await connect(config.temporal, converter_of(config.encryption))
-        answer = await cancel_order(client, config.shop.name, order_id, request)
-        return f"{answer.outcome}: order {order_id} is {answer.state}"
-
-    click.echo(asyncio.run(go()))
 
 
 def _said(entry: TimelineEntry, reason: str) -> str:

@@ -1,19 +1,23 @@
 """`orders outbound`: webhooks we send to shops' own programs; what waits, what was given up, and having it sent again."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.options import actor_option
-from worker.cli.output import as_json, print_json, print_table, when
+from worker.cli.dialogue import record
+from worker.cli.options import actor_option, dry_run_option, examples, reason_option
+from worker.cli.output import as_json, print_json, print_table, remark, when
 from worker.config import WorkerConfig, load
 from worker.connections import reading
 from worker.domain.errors import NotFound
 from worker.domain.outbound import Endpoint, Message, MessageState
-from worker.gateways.clock import SystemClock
-from worker.policies import subscriptions_of
-from worker.services.outbound import OutboundService
-from worker.services.ports import Database
+
+if TYPE_CHECKING:
+    from worker.services.outbound import OutboundService
+    from worker.services.ports import Database
 
 
 @click.group()
@@ -24,7 +28,9 @@ def command() -> None:
 subscription_option = click.option("--subscription", help="Only to this one: [outbound.NAME] of the settings.")
 
 
-@command.command("list")
+@command.command(
+    "list", epilog=examples("orders outbound list --state dead", "orders outbound list --order 1001 --json")
+)
 @click.option("--state", type=click.Choice([str(state) for state in MessageState]), help="Only in this state.")
 @subscription_option
 @click.option("--order", "order_id", help="Only about this order of the settings' shop.")
@@ -59,6 +65,7 @@ def list_messages(
         "webhooks we send",
         ["message", "to", "kind", "order", "state", "made (UTC)", "tries", "last try (UTC)", "what came of it"],
         [_row(message, endpoints) for message in found],
+        least=_LEAST,
     )
     for each in endpoints.values():
         if each.disabled_at is not None:
@@ -69,7 +76,7 @@ def list_messages(
             )
 
 
-@command.command()
+@command.command(epilog=examples("orders outbound show msg_2f1c9a0b"))
 @click.argument("message_id")
 @as_json
 def show(message_id: str, *, as_json: bool) -> None:
@@ -88,17 +95,28 @@ def show(message_id: str, *, as_json: bool) -> None:
         "to",
         ["message", "to", "kind", "order", "state", "made (UTC)", "tries", "last try (UTC)", "what came of it"],
         [_row(message, endpoints) for message in found],
+        least=_LEAST,
     )
     for message in found:
         click.echo(f"workflow notify/{message.subscription}/{message_id}")
 
 
-@command.command()
+@command.command(
+    epilog=examples(
+        'orders outbound redeliver msg_2f1c9a0b --reason "they lost it"',
+        'orders outbound redeliver --dead --subscription erp --reason "their outage is over" --dry-run',
+    )
+)
 @click.argument("message_id", required=False)
 @click.option("--dead", is_flag=True, help="All dead letters instead of one message, the newest first.")
 @subscription_option
 @click.option("--limit", default=1000, show_default=True, help="Of dead letters at once.")
-def redeliver(message_id: str | None, subscription: str | None, limit: int, *, dead: bool) -> None:
+@reason_option()
+@actor_option
+@dry_run_option
+def redeliver(
+    message_id: str | None, subscription: str | None, limit: int, reason: str, actor: str, *, dead: bool, dry_run: bool
+) -> None:
     """Have a message sent again, whatever became of it, or all dead letters; a running worker does it in seconds.
 
     The id stays the same: who has taken it before will know it.
@@ -106,6 +124,11 @@ def redeliver(message_id: str | None, subscription: str | None, limit: int, *, d
     if (message_id is None) is not dead:
         raise click.UsageError("name a MESSAGE_ID, or say --dead")
     config = load()
+    if dry_run:
+        _would_redeliver(config, message_id, subscription, limit)
+        return
+    subject = message_id or f"dead letters to {subscription or 'all'}"
+    record(config, "redelivered", f"outbound/{subject}", actor=actor, reason=reason)
     with reading(config) as database:
         service = _service(config, database)
         found = (
@@ -121,19 +144,49 @@ def redeliver(message_id: str | None, subscription: str | None, limit: int, *, d
         click.echo("there are no dead letters", err=True)
 
 
-@command.command()
+@command.command(epilog=examples('orders outbound enable erp --reason "they have a new address"'))
 @click.argument("subscription")
-@click.option("--reason", required=True, help="What was mended meanwhile.")
+@reason_option(why="What was mended meanwhile.")
 @actor_option
-def enable(subscription: str, reason: str, actor: str) -> None:
+@dry_run_option
+def enable(subscription: str, reason: str, actor: str, *, dry_run: bool) -> None:
     """Enable an endpoint that was disabled (it answered 410): what waits for it is sent. Dead letters stay dead."""
     config = load()
     with reading(config) as database:
+        if dry_run:
+            known = database.transact(lambda tx: tx.outbound.endpoints()).get(subscription)
+            disabled = known is not None and known.disabled_at is not None
+            click.echo(f"{subscription} {'would be enabled' if disabled else 'is not disabled: nothing would change'}")
+            return
         pending = _service(config, database).enable(subscription, actor=actor, reason=reason)
     click.echo(f"{subscription} is enabled; pending: {pending}")
 
 
+def _would_redeliver(config: WorkerConfig, message_id: str | None, subscription: str | None, limit: int) -> None:
+    with reading(config) as database:
+        if message_id is None:
+            found = database.transact(
+                lambda tx: tx.outbound.listed(MessageState.DEAD, subscription=subscription, limit=limit)
+            )
+        else:
+            found = database.transact(lambda tx: tx.outbound.by_id(message_id))
+            if not found:
+                raise NotFound(f"no message {message_id}; `orders outbound list` shows them")
+    for message in found:
+        if subscription in {None, message.subscription}:
+            click.echo(f"{message.message_id} to {message.subscription}: would be sent again")
+    if not found:
+        remark("there are no dead letters")
+
+
+_LEAST = ("last try (UTC)", "made (UTC)", "tries", "what came of it", "to")
+
+
 def _service(config: WorkerConfig, database: Database) -> OutboundService:
+    from worker.gateways.clock import SystemClock
+    from worker.policies import subscriptions_of
+    from worker.services.outbound import OutboundService
+
     return OutboundService(database, SystemClock(), subscriptions_of(config))
 
 

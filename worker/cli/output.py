@@ -1,17 +1,25 @@
-"""How commands print: a table for people, one JSON document for programs."""
+"""How commands print: a table for people that fits their terminal, one JSON document for programs.
+
+Data goes to stdout; what is only talk (`remark`) to stderr. Colour is for terminals alone, and never with NO_COLOR.
+"""
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+
+_WRAPPED = 24
+"""A column of words is wrapped down to this width before a column is left out."""
+_GAP = 2
 
 
 def print_json(value: Any) -> None:
@@ -19,23 +27,75 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, default=_plain, indent=2, sort_keys=True))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; without a terminal it is as wide as its content, so that nothing is cut."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=220)
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
+def remark(text: str) -> None:
+    """Say something about the data that is no part of it."""
+    click.echo(text, err=True)
+
+
+def console(*, err: bool = False) -> "Console":
+    """Return where to draw: as wide as the terminal or COLUMNS say, in colour on a terminal without NO_COLOR."""
+    from rich.console import Console
+
+    if os.environ.get("NO_COLOR"):
+        # rich itself would leave bold and reverse video, which are escape sequences just the same.
+        return Console(stderr=err, color_system=None, highlight=False)
+    return Console(stderr=err, highlight=False)
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, least: Sequence[str] = ()
+) -> None:
+    """Print a table. Without a terminal it is as wide as its content: a row a line, nothing cut.
+
+    Where there is no room, words are wrapped, then the columns named in `least` are left out, the first one first;
+    which ones, is said on stderr.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [tuple(map(str, row)) for row in rows]
+    drawn = console()
+    widths = [max(map(_width, (name, *(row[at] for row in cells)))) for at, name in enumerate(columns)]
+    narrow = drawn.is_terminal or bool(os.environ.get("COLUMNS"))
+    if not narrow:
+        drawn.width = max(sum(widths) + _GAP * len(widths), 1)
+    smallest = [_smallest([name, *(row[at] for row in cells)]) for at, name in enumerate(columns)]
+    kept = list(range(len(columns)))
+    left_out: list[str] = []
+    for name in least:
+        if sum(smallest[at] + _GAP for at in kept) - _GAP <= drawn.width:
+            break
+        kept.remove(columns.index(name))
+        left_out.append(name)
+    table = Table(
+        title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0)
+    )
+    for at in kept:
+        table.add_column(columns[at], overflow="fold", min_width=min(smallest[at], drawn.width))
+    for row in cells:
         # Names and remarks come from outside: text, never markup.
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+        table.add_row(*(Text(row[at]) for at in kept))
+    drawn.print(table)
+    if left_out:
+        remark(f"no room for: {', '.join(left_out)} (a wider terminal, or --json)")
 
 
 def when(at: datetime | None) -> str:
     """Write a time as UTC to the second."""
     return f"{at:%Y-%m-%d %H:%M:%S}" if at is not None else "-"
+
+
+def _width(cell: str) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, cell.splitlines()), default=0)
+
+
+def _smallest(cells: Sequence[str]) -> int:
+    """Return how narrow a column may get: numbers, ids and times are not broken, sentences are."""
+    longest = max(map(_width, cells))
+    words = max((_width(word) for cell in cells for word in cell.split()), default=0)
+    return min(longest, max(words, _WRAPPED))
 
 
 def _plain(value: Any) -> Any:

@@ -1,30 +1,28 @@
 """`orders reconcile`: run a reconciliation, and read what runs answered."""
 
-import asyncio
-from collections.abc import Callable
+from __future__ import annotations
+
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
+from worker.cli.dialogue import record
+from worker.cli.options import actor_option, examples, moment, reason_option
 from worker.cli.output import as_json, print_json, print_table, when
+from worker.cli.progress import progress_option, wanted
 from worker.cli.reconcile_again import diff, replay, watch
+from worker.cli.reconcile_answer import answer, reconcile, show_run
 from worker.cli.reconcile_backfill import backfill
 from worker.cli.reconcile_dry import dry_run
-from worker.cli.verdicts import leave, progress_option, tell, wanted
 from worker.config import WorkerConfig, load
 from worker.connections import reading, stored_at
-from worker.contract.ids import reconciliation_workflow_id
-from worker.contract.reconciliation import Mode, Progress, Reconcile, ReconciliationResult, Window
+from worker.contract.reconciliation import Mode, Reconcile, Window
 from worker.domain.errors import NotFound
 from worker.domain.window import Span
-from worker.reports.model import build
-from worker.reports.terminal import show as show_report
-from worker.services.ports import StatementFile
-from worker.services.reporting import run_record
-from worker.temporal.client import connect
-from worker.temporal.codec import converter_of
-from worker.temporal.operations import run_reconciliation
+
+if TYPE_CHECKING:
+    from worker.services.ports import StatementFile
 
 
 @click.group()
@@ -36,11 +34,17 @@ for one in (replay, diff, watch, backfill):
     command.add_command(one)
 
 
-@command.command()
+@command.command(
+    epilog=examples(
+        "orders reconcile run --from 2026-11-01T00:00:00Z --to 2026-11-02T00:00:00Z --dry-run",
+        "orders reconcile run --statement 3b9c1f...",
+        'orders reconcile run --mode close --repair --reason "the month is over"',
+    )
+)
 @click.option("--shop", help="Default: the shop of the settings.")
 @click.option("--provider", help="Default: the statement file's, or the provider of the settings.")
-@click.option("--from", "start", help="Start of the window, ISO 8601 with zone (inclusive).")
-@click.option("--to", "end", help="End of the window, ISO 8601 with zone (exclusive).")
+@click.option("--from", "start", callback=moment, help="Start of the window, ISO 8601 (inclusive).")
+@click.option("--to", "end", callback=moment, help="End of the window, ISO 8601 (exclusive).")
 @click.option("--statement", help="SHA-256 of an imported statement file to compare with, instead of the API.")
 @click.option("--repair/--no-repair", default=False, show_default=True, help="Deliver lost messages again.")
 @click.option(
@@ -51,15 +55,19 @@ for one in (replay, diff, watch, backfill):
     help="What to compare: all legs; payments alone (light); a month, of which nothing may be pending (close).",
 )
 @click.option("--dry-run", "dry", is_flag=True, help="Compare and print; store and repair nothing, start no workflow.")
+@reason_option(why="Why; needed with --repair, and then in the audit trail.", required=False)
+@actor_option
 @progress_option
 @as_json
 def run(
     shop: str | None,
     provider: str | None,
-    start: str | None,
-    end: str | None,
+    start: datetime | None,
+    end: datetime | None,
     statement: str | None,
     mode: str,
+    reason: str,
+    actor: str,
     *,
     repair: bool,
     dry: bool,
@@ -71,10 +79,12 @@ def run(
         raise click.UsageError("name a window with --from and --to, or a file with --statement")
     if dry and repair:
         raise click.UsageError("a dry run repairs nothing; leave --repair out")
+    if repair and not reason:
+        raise click.UsageError("--repair changes orders: say why with --reason")
     if (start is None) != (end is None):
         raise click.UsageError("a window needs both --from and --to")
     config = load()
-    span = Span(_time(start), _time(end)) if start is not None and end is not None else None
+    span = Span(start, end) if start is not None and end is not None else None
     file = _imported(config, statement) if statement is not None else None
     if file is None and shop not in {None, config.shop.name}:
         raise click.UsageError(f"the shop and the warehouse at hand are {config.shop.name}'s, not {shop}'s")
@@ -84,7 +94,7 @@ def run(
         window=Window(start=span.start.isoformat(), end=span.end.isoformat()) if span else None,
         statement_sha256=statement,
         repair=repair,
-        requested_by="cli",
+        requested_by=actor,
         mode=mode,
     )
     if dry:
@@ -93,11 +103,12 @@ def run(
     # The asking is part of the id: an operator who runs a window again wants it to run again.
     window = str(span) if span else f"file-{statement}"[:17] if statement else mode
     asked = f"{window}-{datetime.now().astimezone():%Y%m%dT%H%M%S}"
-    shown = tell if wanted(progress) else None
-    answer(config, asyncio.run(reconcile(config, request, asked, shown)), as_json=as_json)
+    if repair:
+        record(config, "repair_run_asked_for", f"reconcile/{asked}", actor=actor, reason=reason)
+    answer(config, reconcile(config, request, asked, progress=wanted(progress)), as_json=as_json)
 
 
-@command.command("list")
+@command.command("list", epilog=examples("orders reconcile list", "orders reconcile list --limit 100 --json"))
 @click.option("--limit", default=20, show_default=True)
 @as_json
 def list_runs(limit: int, *, as_json: bool) -> None:
@@ -123,10 +134,11 @@ def list_runs(limit: int, *, as_json: bool) -> None:
             )
             for item in runs
         ],
+        least=("source", "provider", "pending", "matched", "from (UTC)"),
     )
 
 
-@command.command()
+@command.command(epilog=examples("orders reconcile show 41f0c9d2", "orders reconcile show 41f0c9d2 --json"))
 @click.argument("run_id")
 @as_json
 def show(run_id: str, *, as_json: bool) -> None:
@@ -135,61 +147,20 @@ def show(run_id: str, *, as_json: bool) -> None:
     show_run(config, run_id, as_json=as_json)
 
 
-@command.command()
+@command.command(epilog=examples("xdg-open $(orders reconcile report 41f0c9d2)"))
 @click.argument("run_id")
-def report(run_id: str) -> None:
+@as_json
+def report(run_id: str, *, as_json: bool) -> None:
     """Print where the HTML report of a run is."""
     config = load()
     with reading(config) as database:
         found = database.transact(lambda tx: tx.runs.get(run_id))
     if found is None or not found.report:
         raise NotFound(f"run {run_id} has no report; `orders reconcile list` shows the runs")
+    if as_json:
+        print_json({"run_id": run_id, "report": stored_at(config, found.report)})
+        return
     click.echo(stored_at(config, found.report))
-
-
-async def reconcile(
-    config: WorkerConfig, request: Reconcile, window: str, shown: Callable[[Progress], None] | None = None
-) -> ReconciliationResult:
-    """Start a reconciliation through Temporal and wait for its result."""
-    client = await connect(config.temporal, converter_of(config.encryption))
-    workflow_id = reconciliation_workflow_id(request.shop, request.provider, window)
-    return await run_reconciliation(client, request, workflow_id, tell=shown)
-
-
-def answer(config: WorkerConfig, result: ReconciliationResult, *, as_json: bool) -> None:
-    """Print the result of a run and exit by its verdict."""
-    if as_json:
-        print_json(result)
-        leave(result.verdict)
-    else:
-        show_run(config, result.run_id, as_json=False)
-
-
-def show_run(config: WorkerConfig, run_id: str, *, as_json: bool) -> None:
-    """Print a stored run and exit by its verdict."""
-    leave(print_run(config, run_id, as_json=as_json))
-
-
-def print_run(config: WorkerConfig, run_id: str, *, as_json: bool = False) -> str:
-    """Print a stored run and return its verdict."""
-    with reading(config) as database:
-        record = run_record(database, run_id)
-    if as_json:
-        print_json({"run": record.run, "statements": record.statements, "breaks": record.breaks})
-    else:
-        shown = build(
-            record.run,
-            statements=record.statements,
-            findings=record.findings,
-            breaks=record.breaks,
-            resolved=record.resolved,
-            earlier=record.earlier,
-            history=record.history,
-        )
-        show_report(shown, Console())
-        if record.run.report:
-            click.echo(f"report: {stored_at(config, record.run.report)}")
-    return record.run.verdict
 
 
 def _imported(config: WorkerConfig, sha256: str) -> StatementFile:
@@ -200,13 +171,3 @@ def _imported(config: WorkerConfig, sha256: str) -> StatementFile:
             f"no imported statement file has the SHA-256 {sha256[:12]}...; `orders statements import` adds one"
         )
     return file
-
-
-def _time(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not an ISO 8601 time, for example 2026-11-22T00:00:00Z") from None
-    if at.tzinfo is None:
-        raise click.BadParameter(f"{text!r} has no zone; add Z for UTC")
-    return at

@@ -1,26 +1,27 @@
 """`orders reconcile replay|diff|watch`: what runs answered, proved, compared, awaited."""
 
-import asyncio
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
+from worker.cli.dialogue import ask
+from worker.cli.options import examples
 from worker.cli.output import as_json, print_json
-from worker.cli.verdicts import DIFFERENT, leave, tell
+from worker.cli.progress import Meter, progress_option
+from worker.cli.verdicts import DIFFERENT, leave
 from worker.config import WorkerConfig, load
 from worker.connections import lake_of, reading
-from worker.contract.reconciliation import ReconciliationResult
 from worker.domain.errors import NotFound
 from worker.domain.finding import Finding, Statement
-from worker.gateways.clock import SystemClock
-from worker.services.ports import Run, Transaction
-from worker.services.run_result import Difference, differences, stored_document
-from worker.services.verification import Verification
-from worker.temporal.client import connect
-from worker.temporal.codec import converter_of
-from worker.temporal.operations import watch_reconciliation
+
+if TYPE_CHECKING:
+    from worker.services.ports import Run, Transaction
+    from worker.services.run_result import Difference
 
 
-@click.command()
+@click.command(epilog=examples("orders reconcile replay 41f0c9d2", "orders reconcile replay 41f0c9d2 --json"))
 @click.argument("run_id", metavar="RUN")
 @as_json
 def replay(run_id: str, *, as_json: bool) -> None:
@@ -30,6 +31,9 @@ def replay(run_id: str, *, as_json: bool) -> None:
     follows from the books (findings, sums); what people decided and what the run before left open is no part of it.
     Exits 0 when identical, 5 when different, naming what differs.
     """
+    from worker.gateways.clock import SystemClock
+    from worker.services.verification import Verification
+
     config = load()
     with reading(config) as database:
         verified = Verification(database, lake_of(config), SystemClock()).replay(run_id)
@@ -59,12 +63,14 @@ def replay(run_id: str, *, as_json: bool) -> None:
         raise click.exceptions.Exit(DIFFERENT)
 
 
-@click.command()
+@click.command(epilog=examples("orders reconcile diff 41f0c9d2 8c1e77ab"))
 @click.argument("before", metavar="RUN")
 @click.argument("after", metavar="RUN")
 @as_json
 def diff(before: str, after: str, *, as_json: bool) -> None:
     """Show what changed from one run to another: findings, amounts, verdict, statement; people's decisions included."""
+    from worker.services.run_result import differences, stored_document
+
     config = load()
     with reading(config) as database:
         found = tuple(
@@ -79,23 +85,24 @@ def diff(before: str, after: str, *, as_json: bool) -> None:
     _print(found)
 
 
-@click.command()
+@click.command(
+    epilog=examples("orders reconcile watch 41f0c9d2", "orders reconcile watch reconcile/main/stripe/2026-11-28")
+)
 @click.argument("run", metavar="RUN|WORKFLOW")
+@progress_option
 @as_json
-def watch(run: str, *, as_json: bool) -> None:
+def watch(run: str, *, progress: bool | None, as_json: bool) -> None:
     """Say how far a run is until it ends; progress goes to stderr. Exits as `run` does.
 
     Takes a run's id, or that of its workflow (it has slashes), as `list --json` and the Temporal UI show it.
     """
+    from worker.temporal.operations import watch_reconciliation
+
     config = load()
     workflow_id = run if "/" in run else _workflow_of(config, run)
-
-    async def go() -> ReconciliationResult:
-        return await watch_reconciliation(
-            await connect(config.temporal, converter_of(config.encryption)), workflow_id, tell
-        )
-
-    result = asyncio.run(go())
+    # Who watches wants to see it, in lines where there is no terminal.
+    with Meter(shown=progress is not False) as meter:
+        result = ask(config, lambda client: watch_reconciliation(client, workflow_id, meter.tell))
     if as_json:
         print_json(result)
     else:

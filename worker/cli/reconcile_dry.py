@@ -1,20 +1,23 @@
 """`orders reconcile run --dry-run`: what a run would answer and do to the breaks, stored nowhere."""
 
+from __future__ import annotations
+
 import uuid
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
-from worker.cli.output import print_json
+from worker.cli.output import console, print_json
+from worker.cli.progress import Meter
 from worker.cli.verdicts import leave
 from worker.config import WorkerConfig
 from worker.connections import reading
-from worker.contract.reconciliation import Reconcile
+from worker.contract.reconciliation import Progress, Reconcile
 from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, Finding, FindingKind
-from worker.reports.model import build
-from worker.reports.terminal import show
-from worker.services.run_result import Answer
+
+if TYPE_CHECKING:
+    from worker.services.run_result import Answer
 
 FATE = {BreakStatus.NEW: "open", BreakStatus.REOPENED: "reopen", BreakStatus.RESOLVED: "resolve"}
 """What would become of a break; one that persists is not told."""
@@ -28,18 +31,16 @@ def dry_run(config: WorkerConfig, request: Reconcile, *, progress: bool, as_json
 
     What was read lies in a folder that is gone afterwards; the lake and the database stay as they are.
     """
-    from worker.app import reconciliation_of  # noqa: PLC0415 - the whole application, only where books are compared
+    from worker.app import reconciliation_of
 
     run_id = f"dry-{uuid.uuid4().hex[:12]}"
     with reading(config) as database:
         service = reconciliation_of(config, database)
         span = service.window(request, datetime.now(UTC))
-        answer = service.dry_run(
-            request,
-            span,
-            run_id=run_id,
-            progress=(lambda step: click.echo(step, err=True)) if progress else (lambda _step: None),
-        )
+        with Meter(shown=progress) as meter:
+            answer = service.dry_run(
+                request, span, run_id=run_id, progress=lambda step: meter.tell(Progress(step=step))
+            )
     would = _would(answer)
     # As a run stores them: what plainly agrees is a number.
     told = [one for one in answer.findings if one.kind is not FindingKind.MATCHED]
@@ -68,6 +69,9 @@ def _would(answer: Answer) -> dict[str, list[Break]]:
 
 
 def _print(answer: Answer, told: list[Finding], would: dict[str, list[Break]]) -> None:
+    from worker.reports.model import build
+    from worker.reports.terminal import show
+
     after = dict(answer.known) | {item.break_id: item for item in answer.step.upserts}
     shown = build(
         answer.run,
@@ -77,7 +81,7 @@ def _print(answer: Answer, told: list[Finding], would: dict[str, list[Break]]) -
         resolved=would["resolve"],
         earlier=(),
     )
-    show(shown, Console())
+    show(shown, console())
     click.echo("dry run: nothing was stored, no break was changed, nothing was repaired. It would")
     for fate, items in would.items():
         named = ", ".join(f"{item.finding.kind} {item.finding.key}" for item in items[:NAMED])

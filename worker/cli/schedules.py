@@ -1,20 +1,20 @@
 """`orders schedules`: schedules as code. plan shows, apply converges; what an operator paused stays paused."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 import click
-from temporalio.client import Client
 
-from worker.cli.output import as_json, print_json, print_table, when
+from worker.cli.dialogue import ask, record
+from worker.cli.options import actor_option, dry_run_option, examples, moment, reason_option
+from worker.cli.output import as_json, print_json, print_table, remark, when
 from worker.config import WorkerConfig, load
-from worker.temporal import schedule_control, schedules
-from worker.temporal.client import connect
-from worker.temporal.codec import converter_of
+from worker.domain.errors import DatabaseUnavailable, SchemaMismatch
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from worker.temporal import schedules
 
 
 @click.group()
@@ -22,46 +22,53 @@ def command() -> None:
     """Schedules as code."""
 
 
-@command.command()
+@command.command(epilog=examples("orders schedules plan", "orders schedules plan --json"))
 @as_json
 def plan(*, as_json: bool) -> None:
     """Show what `apply` would do. Exits 1 when something would change."""
+    from worker.temporal import schedules
+
     config = load()
-    changes = _with_client(config, lambda client: _plan(client, config))
+    changes = ask(config, lambda client: _plan(client, config))
     if as_json:
         print_json([{"id": c.id, "action": c.action, "paused": c.paused, "fields": c.fields} for c in changes])
     else:
-        for change in changes:
-            click.echo(f"{change.action:<10} {change.id}{'  (paused, stays so)' if change.paused else ''}")
-            for field in change.fields:
-                click.echo(f"             {field.name}: {field.old} -> {field.new}")
+        _tell(changes)
     if any(change.action in {schedules.ChangeAction.CREATE, schedules.ChangeAction.UPDATE} for change in changes):
         raise click.exceptions.Exit(1)
 
 
-@command.command()
+@command.command(epilog=examples("orders schedules apply --dry-run", "orders schedules apply --prune"))
 @click.option("--prune", is_flag=True, help="Also delete schedules of ours that are no longer declared.")
-def apply(*, prune: bool) -> None:
+@dry_run_option
+def apply(*, prune: bool, dry_run: bool) -> None:
     """Make the server's schedules what settings.toml declares. Never triggers a run."""
-    config = load()
+    from worker.temporal import schedules
 
-    async def work(client: Client) -> schedules.Applied:
+    config = load()
+    if dry_run:
+        _tell(ask(config, lambda client: _plan(client, config)))
+        return
+
+    async def work(client: "Client") -> schedules.Applied:
         return await schedules.apply(client, await _plan(client, config), prune=prune)
 
-    done = _with_client(config, work)
+    done = ask(config, work)
     click.echo(
         f"created {done.created}, updated {done.updated}, unchanged {done.unchanged}, "
         f"pruned {done.pruned}, orphans left {done.orphans}"
     )
 
 
-@command.command("list")
+@command.command("list", epilog=examples("orders schedules list", "orders schedules list --json"))
 @as_json
 def list_schedules(*, as_json: bool) -> None:
     """List schedules with their next times and what was missed."""
+    from worker.temporal import schedule_control
+
     config = load()
     ids = [declared.id for declared in config.schedules.values()]
-    views = _with_client(config, lambda client: schedule_control.describe_all(client, ids))
+    views = ask(config, lambda client: schedule_control.describe_all(client, ids))
     if as_json:
         print_json(views)
         return
@@ -83,59 +90,114 @@ def list_schedules(*, as_json: bool) -> None:
             )
             for view in views
         ],
+        least=("every", "skipped", "runs", "last (UTC)", "mode", "note"),
     )
 
 
-@command.command()
+@command.command(epilog=examples('orders schedules pause reconcile-main-stripe --reason "month-end closing"'))
 @click.argument("schedule_id")
-@click.option("--note", required=True, help="Why; the next person will read it.")
-def pause(schedule_id: str, note: str) -> None:
-    """Stop starting runs, until `resume`; deploys keep the pause."""
-    _with_client(load(), lambda client: schedule_control.pause(client, schedule_id, note))
+@reason_option("--note", why="Why; the next person will read it.")
+@actor_option
+@dry_run_option
+def pause(schedule_id: str, reason: str, actor: str, *, dry_run: bool) -> None:
+    """Stop starting runs, until `resume`; deploys keep the pause.
+
+    It works without the database, too: then its entry in the audit trail is missing, which is said.
+    """
+    from worker.temporal import schedule_control
+
+    config = load()
+    if dry_run:
+        found = ask(config, lambda client: schedule_control.describe(client, schedule_id))
+        click.echo(f"{schedule_id} {'is paused already' if found.paused else 'would be paused'}")
+        return
+    ask(config, lambda client: schedule_control.pause(client, schedule_id, _note(actor, reason)))
+    _recorded(config, "paused", schedule_id, actor, reason)
     click.echo(f"{schedule_id} is paused")
 
 
-@command.command()
+@command.command(epilog=examples('orders schedules resume reconcile-main-stripe --reason "closed"'))
 @click.argument("schedule_id")
-@click.option("--note", required=True, help="Why it may run again.")
-def resume(schedule_id: str, note: str) -> None:
+@reason_option("--note", why="Why it may run again.")
+@actor_option
+@dry_run_option
+def resume(schedule_id: str, reason: str, actor: str, *, dry_run: bool) -> None:
     """Start runs again; the first one covers what was missed, back to the watermark."""
-    _with_client(load(), lambda client: schedule_control.resume(client, schedule_id, note))
+    from worker.temporal import schedule_control
+
+    config = load()
+    if dry_run:
+        found = ask(config, lambda client: schedule_control.describe(client, schedule_id))
+        click.echo(f"{schedule_id} {'would run again' if found.paused else 'is not paused'}")
+        return
+    ask(config, lambda client: schedule_control.resume(client, schedule_id, _note(actor, reason)))
+    _recorded(config, "resumed", schedule_id, actor, reason)
     click.echo(f"{schedule_id} runs again")
 
 
-@command.command()
+@command.command(epilog=examples("orders schedules trigger reconcile-main-stripe"))
 @click.argument("schedule_id")
-def trigger(schedule_id: str) -> None:
+@reason_option(required=False)
+@actor_option
+@dry_run_option
+def trigger(schedule_id: str, reason: str, actor: str, *, dry_run: bool) -> None:
     """Start one run now, up to this second."""
-    _with_client(load(), lambda client: schedule_control.trigger(client, schedule_id))
+    from worker.temporal import schedule_control
+
+    config = load()
+    if dry_run:
+        ask(config, lambda client: schedule_control.describe(client, schedule_id))
+        click.echo(f"{schedule_id} would start one run now")
+        return
+    ask(config, lambda client: schedule_control.trigger(client, schedule_id))
+    _recorded(config, "triggered", schedule_id, actor, reason)
     click.echo(f"{schedule_id} was triggered; `orders reconcile list` shows its run")
 
 
-@command.command()
+@command.command(
+    epilog=examples("orders schedules backfill reconcile-main-stripe --from 2026-11-01T00:00Z --to 2026-11-02T00:00Z")
+)
 @click.argument("schedule_id")
-@click.option("--from", "start", required=True, help="ISO 8601 with zone (inclusive).")
-@click.option("--to", "end", required=True, help="ISO 8601 with zone (exclusive).")
-def backfill(schedule_id: str, start: str, end: str) -> None:
+@click.option("--from", "start", required=True, callback=moment, help="ISO 8601 (inclusive).")
+@click.option("--to", "end", required=True, callback=moment, help="ISO 8601 (exclusive).")
+@reason_option(required=False)
+@actor_option
+@dry_run_option
+def backfill(schedule_id: str, start: datetime, end: datetime, reason: str, actor: str, *, dry_run: bool) -> None:
     """Run every slot of a past period, one after the other."""
-    first, last = _time(start), _time(end)
-    _with_client(load(), lambda client: schedule_control.backfill(client, schedule_id, first, last))
-    click.echo(f"{schedule_id} runs every slot from {first.isoformat()} to {last.isoformat()}")
+    from worker.temporal import schedule_control
+
+    config = load()
+    period = f"{start.isoformat()} to {end.isoformat()}"
+    if dry_run:
+        ask(config, lambda client: schedule_control.describe(client, schedule_id))
+        click.echo(f"{schedule_id} would run every slot from {period}")
+        return
+    ask(config, lambda client: schedule_control.backfill(client, schedule_id, start, end))
+    _recorded(config, "backfilled", schedule_id, actor, reason, period=period)
+    click.echo(f"{schedule_id} runs every slot from {period}")
 
 
-async def _plan(client: Client, config: WorkerConfig) -> list[schedules.Change]:
-    return await schedules.plan(client, config.schedules.values(), config.reconciliation)
+def _note(actor: str, reason: str) -> str:
+    return f"{reason} ({actor})"
 
 
-def _with_client(config: WorkerConfig, work: Callable[[Client], Awaitable[T]]) -> T:
-    async def go() -> T:
-        return await work(await connect(config.temporal, converter_of(config.encryption)))
-
-    return asyncio.run(go())
-
-
-def _time(text: str) -> datetime:
+def _recorded(config: WorkerConfig, action: str, schedule_id: str, actor: str, reason: str, **more: str) -> None:
+    """Note it in the audit trail; schedules are stopped in emergencies, so the database may well be away."""
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not an ISO 8601 time, for example 2026-11-22T00:00:00Z") from None
+        record(config, action, f"schedule/{schedule_id}", actor=actor, reason=reason, **more)
+    except (DatabaseUnavailable, SchemaMismatch) as problem:
+        remark(f"it is done, but stands in no audit trail: {problem}")
+
+
+def _tell(changes: "list[schedules.Change]") -> None:
+    for change in changes:
+        click.echo(f"{change.action:<10} {change.id}{'  (paused, stays so)' if change.paused else ''}")
+        for field in change.fields:
+            click.echo(f"             {field.name}: {field.old} -> {field.new}")
+
+
+async def _plan(client: "Client", config: WorkerConfig) -> "list[schedules.Change]":
+    from worker.temporal import schedules
+
+    return await schedules.plan(client, config.schedules.values(), config.reconciliation)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from worker.cli.complaints import EXIT_REFUSED
+from worker.cli.options import dry_run_option, examples
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.domain.errors import InvalidInput, NotFound
 
@@ -54,50 +56,63 @@ def command() -> None:
     """Secrets of a deployed environment, in AWS Secrets Manager."""
 
 
-@command.command()
+@command.command(
+    epilog=examples(
+        "orders secrets put orders/dev/worker ORDERS_PROVIDER__API_KEY # asks for it, without showing it",
+        "openssl rand -hex 32 | orders secrets put orders/dev/worker ORDERS_USERS__TOKEN_KEY",
+    )
+)
 @click.argument("secret")
 @click.argument("key")
 @click.option(
     "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read the value from a file."
 )
-def put(secret: str, key: str, file: Path | None) -> None:
+@dry_run_option
+def put(secret: str, key: str, file: Path | None, *, dry_run: bool) -> None:
     """Set one variable in a secret, as ORDERS_API__KEYS in orders/dev/api; the others stay.
 
     Without --file the value is read from standard input, or asked for without being shown.
     """
-    from worker.gateways.secrets_manager import SecretsManager  # noqa: PLC0415 - the AWS library
+    from worker.gateways.secrets_manager import SecretsManager
 
     kind = _kind(secret)
     _check(kind, key)
     value = _value(file, key)
     vault = SecretsManager()
     found = vault.read(secret)
+    if dry_run:
+        click.echo(f"{secret}: {key} would be {'changed' if key in found.values else 'added'}")
+        return
     vault.write(secret, {**found.values, key: value}, over=found.version)
     click.echo(f"{secret}: {key} {'changed' if key in found.values else 'added'}; {_READERS[kind]}")
 
 
-@command.command()
+@command.command(epilog=examples("orders secrets remove orders/dev/worker ORDERS_OUTBOUND__ERP__SECRETS --dry-run"))
 @click.argument("secret")
 @click.argument("key")
-def remove(secret: str, key: str) -> None:
+@dry_run_option
+def remove(secret: str, key: str, *, dry_run: bool) -> None:
     """Remove one variable from a secret; what it held stays in the secret's previous version."""
-    from worker.gateways.secrets_manager import SecretsManager  # noqa: PLC0415 - the AWS library
+    from worker.gateways.secrets_manager import SecretsManager
 
     vault = SecretsManager()
     found = vault.read(secret)
     if key not in found.values:
         raise NotFound(f"{secret} has no {key}; `orders secrets list {secret}` shows what it has")
+    if dry_run:
+        click.echo(f"{secret}: {key} would be removed")
+        return
     left = {name: value for name, value in found.values.items() if name != key}
     vault.write(secret, left, over=found.version)
     click.echo(f"{secret}: {key} removed; {_READERS[_kind(secret)]}")
 
 
-@command.command("list")
+@command.command("list", epilog=examples("orders secrets list orders/dev/worker"))
 @click.argument("secret")
 @as_json
 def list_keys(secret: str, *, as_json: bool) -> None:
     """List the variables in a secret and when it was last changed; never a value."""
-    from worker.gateways.secrets_manager import SecretsManager  # noqa: PLC0415 - the AWS library
+    from worker.gateways.secrets_manager import SecretsManager
 
     found = SecretsManager().read(secret)
     if as_json:
@@ -109,14 +124,17 @@ def list_keys(secret: str, *, as_json: bool) -> None:
     )
 
 
-@command.command()
+@command.command(
+    epilog=examples("orders secrets check orders/dev --api-key", "orders secrets check orders/prod --mtls --json")
+)
 @click.argument("environment")
 @click.option("--mtls", is_flag=True, help="Temporal knows us by a certificate.")
 @click.option("--api-key", is_flag=True, help="Temporal knows us by an API key.")
 @click.option("--clear", is_flag=True, help="Payloads are not encrypted there.")
-def check(environment: str, *, mtls: bool, api_key: bool, clear: bool) -> None:
+@as_json
+def check(environment: str, *, mtls: bool, api_key: bool, clear: bool, as_json: bool) -> None:
     """Tell what an environment (orders/dev) still lacks before it can be applied; exits 5 when something is missing."""
-    from worker.gateways.secrets_manager import SecretsManager  # noqa: PLC0415 - the AWS library
+    from worker.gateways.secrets_manager import SecretsManager
 
     wanted = {
         name: tuple(key for key in CONTENTS[name] if key not in _NOT_NEEDED)
@@ -131,6 +149,11 @@ def check(environment: str, *, mtls: bool, api_key: bool, clear: bool) -> None:
     for name, keys in wanted.items():
         held = vault.read(f"{environment}/{name}").values
         missing += [f"{environment}/{name}: {key}" for key in keys if not any(_pattern(key).fullmatch(k) for k in held)]
+    if as_json:
+        print_json({"environment": environment, "missing": missing})
+        if missing:
+            raise click.exceptions.Exit(EXIT_REFUSED)
+        return
     if missing:
         raise NotFound("missing\n  " + "\n  ".join(missing) + "\nput each with `orders secrets put SECRET KEY`")
     click.echo(f"{environment}: every secret has what it needs")

@@ -1,7 +1,10 @@
 """What `orders statements` is told about files, and how it tells of them."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,14 +12,30 @@ from worker.cli.output import print_table, when
 from worker.config import StatementsConfig
 from worker.contract.settings import ConfigurationError
 from worker.domain.money import format_minor
-from worker.services.ports import RejectedRow, StatementScope
-from worker.statements.detection import FORMATS
-from worker.statements.dialect import Dialect
-from worker.statements.mapped import MappedJson, describe
-from worker.statements.parse import ParsedStatement
-from worker.statements.told import DateOrder, Told
+
+if TYPE_CHECKING:
+    from worker.services.ports import RejectedRow
+    from worker.statements.dialect import Dialect
+    from worker.statements.mapped import MappedJson
+    from worker.statements.parse import ParsedStatement
+    from worker.statements.told import Told
 
 Command = Callable[..., None]
+
+FORMAT_NAMES = (
+    "stripe_payout_reconciliation",
+    "stripe_payouts",
+    "stripe_balance_history",
+    "adyen_settlement_details",
+    "shopify_transactions",
+    "shopify_payouts",
+    "paypal_activity",
+    "bank_csv",
+    "paypal_settlement",
+    "camt053",
+)
+DATE_ORDERS = ("day-first", "month-first")
+"""Written down here, so that a help text need not load every parser; a test holds them against the parsers."""
 
 
 def told_options(command: Command) -> Command:
@@ -28,10 +47,12 @@ def told_options(command: Command) -> Command:
         ),
         click.option(
             "--dates",
-            type=click.Choice([order.value for order in DateOrder]),
+            type=click.Choice(DATE_ORDERS),
             help="How 04/07 reads, where the file leaves it open.",
         ),
-        click.option("--format", "format_name", help=f"Skip the detection: {', '.join(FORMATS)}, or one of yours."),
+        click.option(
+            "--format", "format_name", help=f"Skip the detection: {', '.join(FORMAT_NAMES)}, or one of yours."
+        ),
     ):
         command = option(command)
     return command
@@ -39,11 +60,15 @@ def told_options(command: Command) -> Command:
 
 def told_of(dates: str | None, decimal: str | None, account: str) -> Told:
     """Return the answers that the options gave."""
+    from worker.statements.told import DateOrder, Told
+
     return Told(dates=DateOrder(dates) if dates else None, decimal=decimal or "", account=account)
 
 
 def own_formats(config: StatementsConfig) -> list[Dialect | MappedJson]:
     """Return the formats that the settings describe. Raises ConfigurationError with all that is wrong with any."""
+    from worker.statements.mapped import describe
+
     found = []
     problems: list[str] = []
     for name, described in sorted(config.formats.items()):
@@ -58,6 +83,8 @@ def own_formats(config: StatementsConfig) -> list[Dialect | MappedJson]:
 
 def describe_file(parsed: ParsedStatement) -> None:
     """Print what was read: rows, checks, rejects, sums by kind, and the time it is of."""
+    from worker.services.ports import StatementScope
+
     what = (
         f"{len(parsed.entries)} bank entries" if parsed.scope is StatementScope.BANK else f"{len(parsed.lines)} lines"
     )

@@ -1,18 +1,22 @@
 """`orders statements`: files of providers and banks, looked at before and after they are taken in."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from worker.cli.options import examples
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.cli.statement_words import checks_and_rejects, describe_file, own_formats, told_of, told_options
 from worker.cli.statements_import import import_files
 from worker.config import load, load_statements
 from worker.connections import reading
 from worker.domain.errors import NotFound
-from worker.reports import rejects_csv
-from worker.services.ports import Database, StatementFile
-from worker.statements.parse import parse
+
+if TYPE_CHECKING:
+    from worker.services.ports import Database, StatementFile
 
 
 @click.group()
@@ -23,7 +27,12 @@ def command() -> None:
 command.add_command(import_files)
 
 
-@command.command()
+@command.command(
+    epilog=examples(
+        "orders statements preview balance.csv",
+        "orders statements preview export.csv --format generic --dates day-first --decimal ,",
+    )
+)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @told_options
 @as_json
@@ -31,6 +40,8 @@ def preview(
     file: Path, format_name: str | None, dates: str | None, decimal: str | None, account: str, *, as_json: bool
 ) -> None:
     """Say what an import would read and whether it would take it, without writing anything."""
+    from worker.statements.parse import parse
+
     config = load_statements()
     told = told_of(dates, decimal, account)
     parsed = parse(file.name, file.read_bytes(), format_name, told=told, own=own_formats(config))
@@ -46,7 +57,7 @@ def preview(
         click.echo("an import would take what can be read; a comparison with it says what is missing or repeated")
 
 
-@command.command("list")
+@command.command("list", epilog=examples("orders statements list", "orders statements list --limit 5 --json"))
 @click.option("--limit", default=20, show_default=True)
 @as_json
 def list_files(limit: int, *, as_json: bool) -> None:
@@ -86,10 +97,11 @@ def list_files(limit: int, *, as_json: bool) -> None:
             )
             for file in files
         ],
+        least=("from (UTC)", "to (UTC)", "provider", "imported (UTC)", "rows"),
     )
 
 
-@command.command()
+@command.command(epilog=examples("orders statements show 3b9c1f"))
 @click.argument("sha256")
 @as_json
 def show(sha256: str, *, as_json: bool) -> None:
@@ -107,7 +119,9 @@ def show(sha256: str, *, as_json: bool) -> None:
     checks_and_rejects(file.checks, rejects)
 
 
-@command.command()
+@command.command(
+    epilog=examples("orders statements rejects 3b9c1f", "orders statements rejects 3b9c1f --csv > rejects.csv")
+)
 @click.argument("sha256")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV for a spreadsheet; text is made safe for one.")
 @as_json
@@ -118,6 +132,8 @@ def rejects(sha256: str, *, as_csv: bool, as_json: bool) -> None:
         file = _imported(database, config.shop.name, sha256)
         rows = database.transact(lambda tx: tx.statements.rejects(file.sha256))
     if as_csv:
+        from worker.reports import rejects_csv
+
         click.echo(rejects_csv.render(file, rows), nl=False)
     elif as_json:
         print_json(rows)

@@ -1,32 +1,49 @@
 """`orders statements import`: take files in, and reconcile the books with those that tell of single payments."""
 
-import asyncio
+from __future__ import annotations
+
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.main import EXIT_REFUSED
-from worker.cli.output import as_json, print_json
-from worker.cli.reconcile import print_run, reconcile
+from worker.cli.complaints import EXIT_REFUSED
+from worker.cli.dialogue import record
+from worker.cli.options import actor_option, dry_run_option, examples, reason_option
+from worker.cli.output import as_json, print_json, remark
+from worker.cli.progress import Meter, progress_option, wanted
+from worker.cli.reconcile_answer import print_run, reconcile
 from worker.cli.statement_words import describe_file, own_formats, told_of, told_options
 from worker.cli.verdicts import INCOMPLETE, exit_code
 from worker.config import WorkerConfig, load
 from worker.connections import lake_of, reading, store_of
-from worker.contract.reconciliation import Reconcile, ReconciliationResult
+from worker.contract.reconciliation import Progress, Reconcile, ReconciliationResult
 from worker.domain.errors import InvalidStatement
-from worker.services.ports import StatementScope
-from worker.statements.importing import Imported, StatementImport
-from worker.statements.told import Told
+
+if TYPE_CHECKING:
+    from worker.statements.importing import Imported, StatementImport
+    from worker.statements.told import Told
 
 
-@click.command("import")
+@click.command(
+    "import",
+    epilog=examples(
+        "orders statements import balance.csv",
+        "orders statements import november/ --no-reconcile --dry-run",
+        "orders statements import # what lies in the drop folder",
+    ),
+)
 @click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @told_options
 @click.option("--provider", help="Whose books to compare with (default: the format's provider).")
-@click.option("--reconcile/--no-reconcile", "run", default=True, show_default=True)
+@click.option("--reconcile/--no-reconcile", "run", default=True, show_default=True, help="With the books.")
+@reason_option(required=False)
+@actor_option
+@dry_run_option
+@progress_option
 @as_json
 def import_files(
     files: tuple[Path, ...],
@@ -35,8 +52,12 @@ def import_files(
     decimal: str | None,
     account: str,
     provider: str | None,
+    reason: str,
+    actor: str,
     *,
     run: bool,
+    dry_run: bool,
+    progress: bool | None,
     as_json: bool,
 ) -> None:
     """Import FILES (folders: every file in them) and reconcile the books with each that tells of single payments.
@@ -46,11 +67,17 @@ def import_files(
     `reconcile run` does, with the worst of several; a file that is refused (5) does not keep the others from being
     imported, a file without a line that could be read is incomplete (4).
     """
+    from worker.statements.importing import StatementImport
+
     config = load()
     told = told_of(dates, decimal, account)
     codes: list[int] = []
     answers: list[Any] = []
-    with reading(config) as database:
+    if dry_run:
+        _look(config, files, told=told, format_name=format_name)
+        return
+    named = list(_named(config, files))
+    with reading(config) as database, Meter(shown=wanted(progress), unit="bytes") as meter:
         taking = StatementImport(
             database,
             store_of(config),
@@ -59,24 +86,45 @@ def import_files(
             own=own_formats(config.statements),
             whole=config.statements.on_reject == "file",
         )
-        for name, file in _named(config, files):
+        weights = [_weight(file) for _, file in named]
+        for number, (name, file) in enumerate(named):
+            done = Progress(
+                step=f"{name} ({number + 1} of {len(named)})", done=sum(weights[:number]), total=sum(weights)
+            )
+            meter.tell(replace(done, rows=done.total))
             try:
                 imported = _taken(taking, name, file, format_name=format_name, provider=provider, told=told)
             except InvalidStatement as problem:
-                click.echo(f"orders: {problem.code}: {name}: {problem}", err=True)
+                remark(f"orders: {problem.code}: {name}: {problem}")
                 codes.append(EXIT_REFUSED)
                 continue
+            if imported.added:
+                record(config, "imported", f"statement/{imported.file.sha256}", actor=actor, reason=reason)
             if not as_json:
                 describe_file(imported.parsed)
                 _what_became_of(imported)
-            result = _compared(config, imported) if run and (files or imported.added) else None
+            result = _compared(config, imported, actor) if run and (files or imported.added) else None
             codes.append(_answered(config, imported, result, answers, as_json=as_json, asked=run))
     if as_json:
         print_json(answers[0] if len(answers) == 1 else answers)
     elif not codes:
-        click.echo(f"nothing lies in {config.statements.drop}", err=True)
+        remark(f"nothing lies in {config.statements.drop}")
     if any(codes):
         raise click.exceptions.Exit(max(codes))
+
+
+def _look(config: WorkerConfig, files: tuple[Path, ...], *, told: Told, format_name: str | None) -> None:
+    """Say what each file holds, as `preview` does, and take none in."""
+    from worker.statements.parse import parse
+
+    for name, file in _named(config, files):
+        content = file.read_bytes() if isinstance(file, Path) else file
+        describe_file(parse(name, content, format_name, told=told, own=own_formats(config.statements)))
+    remark("this was a dry run: nothing was imported")
+
+
+def _weight(file: Path | bytes) -> int:
+    return file.stat().st_size if isinstance(file, Path) else len(file)
 
 
 def _taken(
@@ -103,8 +151,10 @@ def _named(config: WorkerConfig, paths: tuple[Path, ...]) -> Iterator[tuple[str,
             yield file.name, file
 
 
-def _compared(config: WorkerConfig, imported: Imported) -> ReconciliationResult | None:
+def _compared(config: WorkerConfig, imported: Imported, actor: str) -> ReconciliationResult | None:
     """Reconcile the books with a file; None where it has nothing to compare with."""
+    from worker.services.ports import StatementScope
+
     if imported.file.scope is not StatementScope.LEDGER or not imported.lines:
         return None
     request = Reconcile(
@@ -112,10 +162,10 @@ def _compared(config: WorkerConfig, imported: Imported) -> ReconciliationResult 
         provider=imported.file.provider,
         statement_sha256=imported.file.sha256,
         repair=False,
-        requested_by="cli",
+        requested_by=actor,
     )
     window = f"file-{imported.file.sha256[:12]}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    return asyncio.run(reconcile(config, request, window))
+    return reconcile(config, request, window)
 
 
 def _answered(
@@ -128,10 +178,12 @@ def _answered(
     asked: bool,
 ) -> int:
     """Print what a comparison answered, or keep it for the JSON document; return the exit code it stands for."""
+    from worker.services.ports import StatementScope
+
     if result is None:
         answers.append(imported.file)
         if asked and imported.file.scope is StatementScope.LEDGER and not imported.lines:
-            click.echo("nothing to compare: the file has no line that could be read", err=True)
+            remark("nothing to compare: the file has no line that could be read")
             return INCOMPLETE
         return 0
     if as_json:
@@ -142,6 +194,8 @@ def _answered(
 
 
 def _what_became_of(imported: Imported) -> None:
+    from worker.services.ports import StatementScope
+
     click.echo("imported" if imported.added else "this very file was imported before; nothing was added")
     if imported.foreign:
         click.echo(f"{imported.foreign} lines of other shops take no part")

@@ -1,27 +1,38 @@
 """`orders webhooks`: the inbox of received events, events again, and deliveries of our own."""
 
-import asyncio
+from __future__ import annotations
+
 import json
-import sys
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from temporalio.client import Client
 
-from worker.cli.options import moment
-from worker.cli.output import as_json, print_json, print_table, when
+from worker.cli.dialogue import ask, record, workflow_link
+from worker.cli.options import (
+    actor_option,
+    consent,
+    dry_run_option,
+    examples,
+    moment,
+    reason_option,
+    yes_option,
+)
+from worker.cli.output import as_json, print_json, print_table, remark, when
 from worker.cli.webhooks_send import send
 from worker.config import WorkerConfig, load
 from worker.connections import reading
 from worker.contract.events import ProviderEvent
 from worker.domain.errors import Conflict, InvalidInput, NotFound, ProviderUnavailable
-from worker.services.ports import InboxEntry
-from worker.temporal.client import connect
-from worker.temporal.codec import converter_of
-from worker.temporal.replay import event_of, replay
 
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from worker.services.ports import InboxEntry
+
+_NAMED = 100
+"""Events of one replay whose ids the audit trail keeps."""
 MOST = 1000
 """Events that one replay may take: more is a job for a reconciliation."""
 OUTCOMES = ("applied", "duplicate", "ignored", "late", "unmatched", "unreadable", "received")
@@ -60,14 +71,19 @@ def filters(limit: int, meaning: str) -> Callable[[Callable[..., None]], Callabl
     return decorate
 
 
-@command.command("list")
+@command.command(
+    "list",
+    epilog=examples(
+        "orders webhooks list --outcome unmatched", "orders webhooks list --source stripe --since 2026-11-28 --json"
+    ),
+)
 @filters(50, "How many, the newest.")
 @as_json
 def list_events(*, as_json: bool, limit: int, **chosen: Any) -> None:
     """List the newest events and what became of them."""
     entries, more = _chosen(load(), limit, **chosen)
     if more:
-        click.echo(f"the newest {limit}; there are more (--limit)", err=True)
+        remark(f"the newest {limit}; there are more (--limit)")
     if as_json:
         print_json(entries)
         return
@@ -75,10 +91,11 @@ def list_events(*, as_json: bool, limit: int, **chosen: Any) -> None:
         "inbox",
         ["received (UTC)", "source", "type", "origin", "outcome", "event", "detail"],
         [(when(e.received_at), e.source, e.topic, e.origin, e.outcome, e.event_id, e.detail) for e in entries],
+        least=("detail", "origin", "source"),
     )
 
 
-@command.command()
+@command.command(epilog=examples("orders webhooks show evt_1Qx", "orders webhooks show evt_1Qx --body > body.json"))
 @click.argument("event_id")
 @click.option("--source", help="Its source, where two have an event of this id.")
 @click.option("--body", is_flag=True, help="Print the body alone, as it was received. It may hold personal data.")
@@ -88,7 +105,9 @@ def show(event_id: str, source: str | None, *, body: bool, as_json: bool) -> Non
     config = load()
     entry = _one(config, event_id, source)
     if body:
-        found = asyncio.run(_with_client(config, lambda client: event_of(client, entry)))
+        from worker.temporal.replay import event_of
+
+        found = ask(config, lambda client: event_of(client, entry))
         if found is None:
             raise NotFound(f"event {event_id}: {_GONE}")
         click.echo(found.body, nl=False)
@@ -98,15 +117,35 @@ def show(event_id: str, source: str | None, *, body: bool, as_json: bool) -> Non
         click.echo(f"event {entry.source}/{entry.event_id}: {entry.topic}, {entry.outcome} {entry.detail}".rstrip())
         click.echo(f"received {when(entry.received_at)} UTC as {entry.origin}, SHA-256 {entry.body_sha256}")
         click.echo(f"workflow {entry.workflow_id} (run {entry.run_id})")
+        if link := workflow_link(config, entry.workflow_id):
+            click.echo(f"  {link}")
 
 
-@command.command("replay")
+@command.command(
+    "replay",
+    epilog=examples(
+        "orders webhooks replay evt_1Qx --dry-run",
+        'orders webhooks replay --outcome unmatched --since 2026-11-28 --reason "the release is mended" --yes',
+    ),
+)
 @click.argument("event_id", required=False)
 @filters(100, "Refuse to replay more than this.")
-@click.option("--dry-run", is_flag=True, help="Say what would be replayed and whether its body is still there.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@reason_option(required=False)
+@actor_option
+@dry_run_option
+@yes_option
 @as_json
-def replay_events(event_id: str | None, *, dry_run: bool, yes: bool, as_json: bool, limit: int, **chosen: Any) -> None:
+def replay_events(
+    event_id: str | None,
+    reason: str,
+    actor: str,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    limit: int,
+    **chosen: Any,
+) -> None:
     """Run events again, oldest first: one by its id, or all that the options choose.
 
     What an event did before it does not do again: an order takes each event once. Exits 5 when a body is gone or a
@@ -123,11 +162,12 @@ def replay_events(event_id: str | None, *, dry_run: bool, yes: bool, as_json: bo
     if event_id is not None and len(entries) > 1:
         raise _ambiguous(event_id, entries)
     entries = entries[::-1]
-    if not (yes or dry_run):
-        if not sys.stdin.isatty():
-            raise click.UsageError("say --yes to replay without being asked, or --dry-run to look first")
-        click.confirm(f"replay {len(entries)} event{'s' * (len(entries) > 1)}?", abort=True, err=True)
-    told = asyncio.run(_with_client(config, lambda client: _replayed(client, entries, dry_run=dry_run)))
+    consent(f"replay {len(entries)} event{'s' * (len(entries) > 1)}?", yes=yes, dry_run=dry_run)
+    if not dry_run:
+        names = [entry.event_id for entry in entries[:_NAMED]]
+        subject = f"event/{event_id}" if event_id is not None else "events"
+        record(config, "replayed", subject, actor=actor, reason=reason, events=names, number=len(entries))
+    told = ask(config, lambda client: _replayed(client, entries, dry_run=dry_run))
     if as_json:
         print_json(told)
     else:
@@ -135,6 +175,7 @@ def replay_events(event_id: str | None, *, dry_run: bool, yes: bool, as_json: bo
             "would be replayed" if dry_run else "replayed",
             ["received (UTC)", "source", "type", "event", "before", "now", "detail"],
             [tuple(each[key] for key in _TOLD) for each in told],
+            least=("detail", "before", "source", "received (UTC)"),
         )
     outcomes = {each["now"] for each in told}
     if outcomes & {_UNREACHABLE, _NOT_TRIED}:
@@ -164,6 +205,8 @@ async def _replayed(client: Client, entries: list[InboxEntry], *, dry_run: bool)
 
 
 async def _outcome(client: Client, entry: InboxEntry, *, dry_run: bool) -> tuple[str, str]:
+    from worker.temporal.replay import event_of, replay
+
     try:
         event: ProviderEvent | None = await event_of(client, entry)
         if event is None:
@@ -203,7 +246,3 @@ def _one(config: WorkerConfig, event_id: str, source: str | None) -> InboxEntry:
     if len(found) > 1:
         raise _ambiguous(event_id, found)
     return found[0]
-
-
-async def _with_client(config: WorkerConfig, work: Callable[[Client], Any]) -> Any:
-    return await work(await connect(config.temporal, converter_of(config.encryption)))

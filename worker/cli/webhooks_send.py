@@ -1,6 +1,5 @@
 """`orders webhooks send`: stored samples, signed as their sender would, delivered to the functions."""
 
-import asyncio
 import functools
 import json
 import random
@@ -11,18 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
 from worker.cli.dev import STATE_FILE
+from worker.cli.options import examples
 from worker.cli.output import as_json, print_json, print_table
 from worker.contract.settings import ROOT, Secret, build, raw_settings
 from worker.domain.errors import InvalidInput, NotFound
 from worker.gateways.webhook_naming import Place, place_of, rules_of
-from worker.gateways.webhook_sender import UNREACHABLE, Tally
-from worker.gateways.webhook_sender import send as deliver
 from worker.gateways.webhook_signing import Envelope, HmacDescription, Signed, Signer, signer_of
+
+if TYPE_CHECKING:
+    from worker.gateways.webhook_sender import Tally
 
 _FALLBACK = "http://127.0.0.1:8080"
 _KEYS = ("scheme", "secrets", "event_id_from", "topic_from", "hmac")
@@ -80,7 +81,12 @@ def _name(_context: click.Context, _parameter: click.Parameter, text: str) -> st
     return text
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "orders webhooks send stripe charge.json --dry-run",
+        "orders webhooks send shopify order.json --type orders/paid --count 100 --duplicates 1 --shuffle",
+    )
+)
 @click.argument("source")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
@@ -141,6 +147,11 @@ def send(
     The first secret of settings that has not ended signs (webhooks.SOURCE.secrets). Exits 0 when every answer is a 2xx,
     5 when some are not, 4 when nobody answers.
     """
+    import asyncio
+
+    from worker.gateways.webhook_sender import UNREACHABLE
+    from worker.gateways.webhook_sender import send as deliver
+
     if event_id and (new_ids or count * len(files) > 1):
         raise click.UsageError("--id names one event: for more take --new-ids, to repeat it --duplicates")
     known = _source(source)
@@ -238,7 +249,7 @@ def _show(target: str, delivery: Signed, count: int, *, as_json: bool) -> None:
     click.echo(f"the first of {count}; nothing was sent", err=True)
 
 
-def _report(target: str, tally: Tally, *, as_json: bool) -> None:
+def _report(target: str, tally: "Tally", *, as_json: bool) -> None:
     half, most = (round(tally.percentile(share) * 1000) for share in (0.5, 0.99))
     if as_json:
         figures = {"repeated": tally.repeated, "median_ms": half, "p99_ms": most}

@@ -1,12 +1,9 @@
 """`orders worker run`: the long-lived process."""
 
-import asyncio
-
 import click
 
+from worker.cli.options import examples
 from worker.config import load
-from worker.observability.logging import configure
-from worker.process import run_worker
 
 
 @click.group()
@@ -14,9 +11,14 @@ def command() -> None:
     """The worker process."""
 
 
-@command.command()
+@command.command(epilog=examples("orders worker run"))
 def run() -> None:
     """Poll the task queues of the settings until SIGTERM or SIGINT, then finish what is under way."""
+    import asyncio
+
+    from worker.observability.logging import configure
+    from worker.process import run_worker
+
     config = load()
     configure(config.logging)
     raise click.exceptions.Exit(asyncio.run(run_worker(config)))

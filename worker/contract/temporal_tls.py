@@ -25,6 +25,8 @@ class TemporalConfig:
     client_key: Secret | None = None
     server_ca: str | None = None
     server_name: str | None = None
+    ui_url: str = ""
+    """Where people look at workflows; commands print links to it. Empty: none is printed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

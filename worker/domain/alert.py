@@ -240,6 +240,7 @@ def _named(item: Break) -> Mapping[str, str | int]:
     return {
         "break_id": item.break_id,
         "kind": str(item.finding.kind),
+        "leg": str(item.finding.leg),
         "repair": str(item.repair_state),
         "currency": item.finding.currency,
         "at_risk_minor": item.finding.at_risk_minor,

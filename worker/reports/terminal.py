@@ -98,19 +98,20 @@ def plain(report: Report) -> Iterator[str]:
     for broken in report.breaks:
         finding = broken.item.finding
         yield (
-            f"break  {broken.item.break_id}  {broken.item.status.value}  {finding.kind.value}  {_subject(finding)}  "
+            f"break  {broken.item.break_id}  {broken.item.status.value}  {finding.kind.value}  "
+            f"{finding.leg.value}  {_subject(finding)}  "
             f"{broken.at_risk}  {words.duration(broken.age)}"
         )
     for waiting in report.pending:
         until = words.iso(waiting.break_on) if waiting.break_on else "-"
-        yield f"pending  {waiting.kind.value}  {_subject(waiting)}  {exposure(waiting)}  until {until}"
+        yield f"pending  {waiting.kind.value}  {waiting.leg.value}  {_subject(waiting)}  {exposure(waiting)}  until {until}"
     for name, findings in (("warning", report.warnings), ("explained", report.explained)):
         for told in findings:
-            yield f"{name}  {told.kind.value}  {_subject(told)}  {_amount_of(told)}  {told.cause}"
+            yield f"{name}  {told.kind.value}  {told.leg.value}  {_subject(told)}  {_amount_of(told)}  {told.cause}"
     for settled in report.settled:
         if settled.settlement is not None:
             decided = f"{words.decided(settled.settlement)}: {settled.settlement.reason}"
-            yield f"settled  {settled.kind.value}  {_subject(settled)}  {exposure(settled)}  {decided}"
+            yield f"settled  {settled.kind.value}  {settled.leg.value}  {_subject(settled)}  {exposure(settled)}  {decided}"
     for row in report.rejected:
         yield f"rejected  {row.cause}"
     if run.report:
@@ -152,12 +153,13 @@ def _summary(report: Report) -> Table:
 
 def _breaks(breaks: tuple[OpenBreak, ...]) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2), title="Breaks", title_justify="left")
-    for name in ("Break", "What", "Subject", "Status", "Repair", "Age", "At risk"):
+    for name in ("Break", "What", "Leg", "Subject", "Status", "Repair", "Age", "At risk"):
         table.add_column(name, justify="right" if name in {"Age", "At risk"} else "left", no_wrap=name == "Break")
     for one in breaks[:SHOWN]:
         table.add_row(
             Text(one.item.break_id, style="dim"),
             words.KIND[one.item.finding.kind],
+            one.item.finding.leg.value,
             Text(_clean(_subject(one.item.finding))),
             words.STATUS[one.item.status],
             _repair(one.item),

@@ -103,14 +103,27 @@ class MysqlBreakStore:
         return found
 
     def listed(
-        self, shop: str | None, *, status: str | None, limit: int, owner: str | None = None, provider: str | None = None
+        self,
+        shop: str | None,
+        *,
+        status: str | None,
+        limit: int,
+        owner: str | None = None,
+        provider: str | None = None,
+        order_id: str | None = None,
     ) -> list[Break]:
         """Return breaks, largest amount at risk first.
 
         `status` is one of BreakStatus, or `open`, `settled` (by a person), `ignored`; `owner` may be empty for nobody.
         """
         statement = select(BREAKS)
-        for column, wanted in ((BREAKS.c.shop, shop), (BREAKS.c.owner, owner), (BREAKS.c.provider, provider)):
+        exactly = (
+            (BREAKS.c.shop, shop),
+            (BREAKS.c.owner, owner),
+            (BREAKS.c.provider, provider),
+            (BREAKS.c.order_id, order_id),
+        )
+        for column, wanted in exactly:
             if wanted is not None:
                 statement = statement.where(column == wanted)
         if status is not None:

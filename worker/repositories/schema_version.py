@@ -24,18 +24,23 @@ def check(engine: Engine) -> None:
 
     A newer one is used, with a warning: that is what a rollback looks like.
     """
+    found = version(engine)
+    if is_newer(found):
+        _log.warning("the database is newer than this code", extra={"schema": found, "code": head()})
+        return
+    if found != head():
+        raise SchemaMismatch(
+            f"the database has schema {found or 'none'}, this code needs {head()}: run `orders db migrate`"
+        )
+
+
+def version(engine: Engine) -> str | None:
+    """Return the version of the schema, or None for an empty database. Raises DatabaseUnavailable."""
     try:
         with engine.connect() as connection:
-            version = current(connection)
+            return current(connection)
     except SQLAlchemyError as error:
         raise translate(error) from error
-    if is_newer(version):
-        _log.warning("the database is newer than this code", extra={"schema": version, "code": head()})
-        return
-    if version != head():
-        raise SchemaMismatch(
-            f"the database has schema {version or 'none'}, this code needs {head()}: run `orders db migrate`"
-        )
 
 
 def head() -> str:

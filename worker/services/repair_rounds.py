@@ -7,10 +7,12 @@ from worker.domain.finding import OPEN_STATUSES, Break, Repair, RepairState
 from worker.services.ports import BreakAction, Clock, Database, Transaction
 
 
-def begin_anew(database: Database, clock: Clock, break_id: str, *, actor: str, reason: str) -> Break:
+def begin_anew(
+    database: Database, clock: Clock, break_id: str, *, actor: str, reason: str, dry_run: bool = False
+) -> Break:
     """Begin a new round; the next run makes its first attempt. Its number and event id continue the old ones.
 
-    Raises NotFound, Conflict when the break is not open, has no repair, or its repair has not failed.
+    A dry run judges, and changes nothing. Raises NotFound, Conflict when the break is not open, has no repair, or its repair has not failed.
     """
 
     def work(tx: Transaction) -> Break:
@@ -24,6 +26,8 @@ def begin_anew(database: Database, clock: Clock, break_id: str, *, actor: str, r
         if item.repair_state != RepairState.FAILED:
             raise Conflict(f"the repair of break {break_id} is {item.repair_state}: only a failed one is begun anew")
         after = replace(item, repair_state=RepairState.NONE, repair_round=item.repair_round + 1, repair_next_at=None)
+        if dry_run:
+            return after
         action = BreakAction(at=clock.now(), actor=actor, action="repair_begun_anew", run_id="", detail=reason[:500])
         tx.breaks.save(after, action)
         return after

@@ -6,6 +6,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetActivityRequest
 from temporalio.client import (
     Client,
     WorkflowFailureError,
@@ -17,11 +19,11 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.service import RPCError
 
-from worker.contract.ids import order_workflow_id
+from worker.contract.ids import order_workflow_id, refund_workflow_id
 from worker.contract.names import OrderMessage, Queue, WorkflowType
-from worker.contract.orders import CancelOrder, OrderAnswer
+from worker.contract.orders import CancelOrder, LateRefund, OrderAnswer, RefundAnswer, RefundOrder
 from worker.contract.reconciliation import Progress, Reconcile, ReconciliationResult
-from worker.domain.errors import Conflict, InvalidInput, OrdersError
+from worker.domain.errors import Conflict, InvalidInput, NotFound, OrdersError
 from worker.temporal.answers import raise_for, refusal
 
 PROGRESS = "progress"
@@ -42,6 +44,76 @@ async def cancel_order(client: Client, shop: str, order_id: str, request: Cancel
         raise refusal(error, what) from error
     except RPCError as error:
         raise_for(error, what)
+
+
+async def refund_order(client: Client, shop: str, order_id: str, request: RefundOrder) -> RefundAnswer:
+    """Give money back for an order, through its own process or, when that is over, through one for the refund.
+
+    Raises Conflict or InvalidInput when it is refused, ProviderRejected when the provider refuses it.
+    """
+    what = f"order {shop}/{order_id}"
+    handle = client.get_workflow_handle(order_workflow_id(shop, order_id))
+    try:
+        answer: RefundAnswer = await handle.execute_update(
+            OrderMessage.REFUND, request, id=f"refund:{request.request_id}", result_type=RefundAnswer
+        )
+        return answer
+    except WorkflowUpdateFailedError as error:
+        raise refusal(error, what) from error
+    except RPCError as error:
+        try:
+            raise_for(error, what)
+        except NotFound:
+            return await _refund_late(client, LateRefund(shop=shop, order_id=order_id, refund=request))
+
+
+async def _refund_late(client: Client, late: LateRefund) -> RefundAnswer:
+    workflow_id = refund_workflow_id(late.shop, late.order_id, late.refund.request_id)
+    try:
+        answer: RefundAnswer = await client.execute_workflow(
+            WorkflowType.REFUND,
+            late,
+            id=workflow_id,
+            task_queue=Queue.ORDERS,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            result_type=RefundAnswer,
+            static_summary=f"refund for {late.shop} order {late.order_id}, asked for by {late.refund.requested_by}",
+        )
+        return answer
+    except WorkflowFailureError as error:
+        raise _failed(error, workflow_id) from error
+    except RPCError as error:
+        raise_for(error, workflow_id)
+
+
+async def retry_steps(client: Client, workflow_id: str, *, dry_run: bool = False) -> list[str]:
+    """Let the steps of a workflow that failed be tried again now, not at their next time; return what they are.
+
+    Nothing is done twice: a step that waits for its next attempt makes it at once. A dry run only looks. Raises
+    NotFound for a workflow that is unknown or over.
+    """
+    try:
+        found = await client.get_workflow_handle(workflow_id).describe(rpc_timeout=ASKED_FOR)
+        # A step that has not failed needs no help, and is not disturbed.
+        failing = [one for one in found.raw_description.pending_activities if one.attempt > 1]
+        if found.close_time is not None:
+            raise NotFound(f"{workflow_id} is over ({found.status.name.lower() if found.status else 'ended'})")
+        for one in failing if not dry_run else ():
+            request = ResetActivityRequest(
+                namespace=client.namespace,
+                execution=WorkflowExecution(workflow_id=workflow_id, run_id=found.run_id),
+                identity=client.identity,
+                id=one.activity_id,
+            )
+            await client.workflow_service.reset_activity(request, retry=True, timeout=ASKED_FOR)
+    except RPCError as error:
+        raise_for(error, workflow_id)
+    return [
+        # What a failure says is sealed; its code is not.
+        f"{one.activity_type.name}, attempt {one.attempt}: {one.last_failure.application_failure_info.type or 'failed'}"
+        for one in failing
+    ]
 
 
 async def run_reconciliation(

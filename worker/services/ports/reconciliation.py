@@ -178,7 +178,14 @@ class BreakStore(Protocol):
         ...
 
     def listed(
-        self, shop: str | None, *, status: str | None, limit: int, owner: str | None = None, provider: str | None = None
+        self,
+        shop: str | None,
+        *,
+        status: str | None,
+        limit: int,
+        owner: str | None = None,
+        provider: str | None = None,
+        order_id: str | None = None,
     ) -> list[Break]:
         """Return breaks, largest amount at risk first.
 

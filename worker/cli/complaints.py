@@ -1,0 +1,81 @@
+"""What went wrong, as the command line says it: `orders: code: what happened`, then what to do, and an exit code."""
+
+import sys
+import traceback
+
+import click
+
+from worker.contract.sealing import SealError
+from worker.contract.settings import ConfigurationError
+from worker.domain.errors import OrdersError
+
+EXIT_BREAKS = 1
+EXIT_DEPENDENCY = 4
+EXIT_REFUSED = 5
+EXIT_BUG = 70
+
+DEPENDENCIES = frozenset({"database_unavailable", "provider_unavailable", "source_unreadable"})
+"""Codes of what does not answer: trying again may help."""
+
+REMEDIES = {
+    "invalid_input": "correct what it names; `--help` shows how the command is meant",
+    "invalid_order": "correct the order at the shop; sending it again as it is changes nothing",
+    "invalid_statement": "`orders statements preview FILE` says what can be read, --format how to read it",
+    "conflict": "look at how it stands now (`show`), then decide anew",
+    "not_found": "`list` of the same noun shows what there is; --shop names another shop",
+    "erased": "nothing: it was made unreadable for good, on request",
+    "payment_declined": "the customer needs another way to pay; `orders order show` tells how the order stands",
+    "payment_needs_customer": "the customer has to act at the provider; the order waits for it",
+    "provider_rejected": "the same request will be refused again: change what it names",
+    "provider_unavailable": "`orders doctor` says what answers; try again, nothing is done twice",
+    "database_unavailable": "`orders doctor` says what answers; try again, nothing is done twice",
+    "schema_mismatch": "`orders db migrate`, or the release that fits the database",
+    "source_unreadable": "try again; a run that cannot read its source to the end is incomplete, never green",
+}
+"""What to do, by the code of an error; every error has one (a test)."""
+
+_debug = False
+
+
+def show_tracebacks(wanted: bool) -> None:
+    """Set whether the traceback of a problem is shown."""
+    global _debug  # noqa: PLW0603 - one switch of a process that runs one command
+    _debug = wanted
+
+
+def told(problem: Exception) -> int:
+    """Say on stderr what went wrong and what to do; return the exit code that stands for it."""
+    if isinstance(problem, click.ClickException):
+        return _usage(problem)
+    if isinstance(problem, ConfigurationError):
+        return _said("settings", str(problem), "settings.toml explains every key; `orders doctor` checks them", 3)
+    if isinstance(problem, OrdersError):
+        code = EXIT_DEPENDENCY if problem.code in DEPENDENCIES else EXIT_REFUSED
+        return _said(problem.code, str(problem), REMEDIES.get(problem.code, ""), code, problem=problem)
+    if isinstance(problem, SealError):
+        remedy = "`orders keys list` shows the keys of an environment; the key it names must be among [encryption] keys"
+        return _said("sealed", str(problem), remedy, EXIT_REFUSED)
+    remedy = "a bug of ours: report it with what you typed and the traceback (orders --debug ...)"
+    # A terminal has somebody who can repeat it; a log has not.
+    shown = _debug or not sys.stderr.isatty()
+    return _said("bug", f"{type(problem).__name__}: {problem}", remedy, EXIT_BUG, problem=problem, shown=shown)
+
+
+def _usage(problem: click.ClickException) -> int:
+    if isinstance(problem, click.exceptions.NoArgsIsHelpError):
+        problem.show()
+        return problem.exit_code
+    context = problem.ctx if isinstance(problem, click.UsageError) else None
+    command = context.command_path if context else "orders"
+    return _said("usage", problem.format_message(), f"{command} --help", problem.exit_code)
+
+
+def _said(
+    code: str, what: str, remedy: str, exit_code: int, *, problem: Exception | None = None, shown: bool = False
+) -> int:
+    if problem is not None and (shown or _debug):
+        click.echo("".join(traceback.format_exception(problem)), err=True, nl=False)
+    click.echo(f"orders: {code}: {what}", err=True)
+    if remedy:
+        click.echo(f"  -> {remedy}", err=True)
+    return exit_code

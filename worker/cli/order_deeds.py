@@ -1,0 +1,165 @@
+"""`orders order note|cancel|refund|retry`: what people do to an order, each with an actor and a reason."""
+
+import uuid
+
+import click
+
+from worker.cli.dialogue import ask, record
+from worker.cli.options import actor_option, consent, dry_run_option, examples, reason_option, yes_option
+from worker.cli.output import when
+from worker.config import WorkerConfig, load
+from worker.connections import reading
+from worker.contract.ids import order_workflow_id
+from worker.contract.orders import CancelOrder, RefundOrder
+from worker.domain.errors import Conflict, InvalidInput, NotFound
+from worker.domain.money import Money, parse_major
+from worker.domain.order import TERMINAL, Order
+
+shop_option = click.option("--shop", help="Of this shop; default: the shop of the settings.")
+
+
+@click.command(epilog=examples('orders order note 1001 "the customer called: deliver after 18:00"'))
+@click.argument("order_id")
+@click.argument("text")
+@shop_option
+@actor_option
+@dry_run_option
+def note(order_id: str, text: str, shop: str | None, actor: str, *, dry_run: bool) -> None:
+    """Write a note into an order's timeline, also after the order is over.
+
+    It stays for good: no place for customers' data.
+    """
+    from worker.gateways.clock import SystemClock
+    from worker.services.journal import Journal
+
+    config = load()
+    shop = shop or config.shop.name
+    if dry_run:
+        _order(config, shop, order_id)
+        click.echo(f"order {order_id}: would get a note by {actor}")
+        return
+    with reading(config) as database:
+        written = Journal(database, SystemClock()).note(shop, order_id, text, actor=actor)
+    click.echo(f"order {order_id}: note by {written.actor} at {when(written.at)} UTC")
+
+
+@click.command(
+    epilog=examples(
+        'orders order cancel 1001 --reason "ordered twice" --dry-run',
+        'orders order cancel 1001 --reason "ordered twice" --yes',
+    )
+)
+@click.argument("order_id")
+@shop_option
+@reason_option(why="Why; it stands in the order's trail.")
+@actor_option
+@dry_run_option
+@yes_option
+def cancel(order_id: str, shop: str | None, reason: str, actor: str, *, dry_run: bool, yes: bool) -> None:
+    """Cancel an order: before capture the payment is voided, afterwards it is refunded. Cannot be undone."""
+    from worker.temporal.operations import cancel_order
+
+    config = load()
+    shop = shop or config.shop.name
+    consent(f"Cancel order {order_id}? This cannot be undone.", yes=yes, dry_run=dry_run)
+    if dry_run:
+        order = _order(config, shop, order_id)
+        if order.state in TERMINAL:
+            raise Conflict(f"order {order_id} is {order.state}: too late to cancel")
+        held = Money(order.captured_minor - order.refunded_minor, order.currency)
+        click.echo(f"order {order_id} is {order.state}: would be cancelled, {held} given back")
+        return
+    request = CancelOrder(request_id=f"cli-{uuid.uuid4().hex}", requested_by=actor, reason=reason)
+    answer = ask(config, lambda client: cancel_order(client, shop, order_id, request))
+    click.echo(f"{answer.outcome}: order {order_id} is {answer.state}")
+
+
+@click.command(
+    epilog=examples(
+        'orders order refund 1001 --amount 12.50 --reason "one mug was broken" --dry-run',
+        'orders order refund 1001 --reason "came back" --yes # all that is left',
+    )
+)
+@click.argument("order_id")
+@click.option("--amount", help="In the order's currency, like 12.50. Default: all that is left.")
+@click.option("--request-id", help="An id of your own: the same refund under it again is made once.")
+@shop_option
+@reason_option(why="Why; it stands in the order's timeline.")
+@actor_option
+@dry_run_option
+@yes_option
+def refund(
+    order_id: str,
+    amount: str | None,
+    request_id: str | None,
+    shop: str | None,
+    reason: str,
+    actor: str,
+    *,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Give money back for an order, also after it is over. Cannot be undone.
+
+    When all of it goes back before the parcel left, the order is stopped. The parcel is not asked back.
+    """
+    from worker.temporal.operations import refund_order
+
+    config = load()
+    shop = shop or config.shop.name
+    order = _order(config, shop, order_id)
+    left = Money(order.captured_minor - order.refunded_minor, order.currency)
+    wanted = left if amount is None else Money(parse_major(amount, order.currency), order.currency)
+    if not 0 < wanted.minor <= left.minor:
+        raise InvalidInput(f"{wanted} cannot be given back: of order {order_id} our books hold {left}")
+    consent(f"Give back {wanted} of {left} for order {order_id}? This cannot be undone.", yes=yes, dry_run=dry_run)
+    if dry_run:
+        click.echo(f"order {order_id}: {wanted} of {left} would be given back")
+        return
+    request = RefundOrder(
+        request_id=request_id or f"cli-{uuid.uuid4().hex}",
+        requested_by=actor,
+        amount_minor=None if amount is None else wanted.minor,
+        reason=reason,
+    )
+    answer = ask(config, lambda client: refund_order(client, shop, order_id, request))
+    given, all_given = Money(answer.amount_minor, answer.currency), Money(answer.refunded_minor, answer.currency)
+    click.echo(f"{answer.outcome}: {given} given back, {all_given} in all; order {order_id} is {answer.state}")
+
+
+@click.command(
+    epilog=examples(
+        'orders order retry 1001 --reason "the warehouse is back" --dry-run',
+        'orders order retry 1001 --reason "the warehouse is back"',
+    )
+)
+@click.argument("order_id")
+@shop_option
+@reason_option(why="What was mended meanwhile.")
+@actor_option
+@dry_run_option
+def retry(order_id: str, shop: str | None, reason: str, actor: str, *, dry_run: bool) -> None:
+    """Try the steps of an order that keep failing now, not at their next time. No step is done twice by it."""
+    from worker.temporal.operations import retry_steps
+
+    config = load()
+    shop = shop or config.shop.name
+    workflow_id = order_workflow_id(shop, order_id)
+    if not dry_run:
+        record(config, "retried", f"order/{order_id}", actor=actor, reason=reason)
+    steps = ask(config, lambda client: retry_steps(client, workflow_id, dry_run=dry_run))
+    for step in steps:
+        click.echo(f"{step}; {'would be' if dry_run else 'is'} tried again now")
+    if not steps:
+        click.echo(f"no step of order {order_id} has failed; `orders order show {order_id}` tells what it waits for")
+
+
+DEEDS = (note, cancel, refund, retry)
+
+
+def _order(config: WorkerConfig, shop: str, order_id: str) -> Order:
+    with reading(config) as database:
+        found = database.transact(lambda tx: tx.orders.get(shop, order_id))
+    if found is None:
+        raise NotFound(f"order {shop}/{order_id} is not in our books; `orders order list` shows what is")
+    return found
