@@ -55,6 +55,7 @@ class Office:
         at = datetime.fromisoformat(outside.control("GET", "/clock")["now"])
         self.clock = MovedClock(at - datetime.now(UTC))
         payments, shop = outside.payments(timeout=QUICK), outside.shop(timeout=QUICK)
+        self.provider = payments
         warehouse = outside.warehouse(timeout=QUICK)
         self.books = Bookkeeping(self.database, payments, shop, self.clock)
         self.orders = OrderService(self.database, payments, warehouse, self.books, self.clock)

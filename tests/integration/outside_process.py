@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from infra.local.blocking import BlockingStack
+from infra.local.environment import for_worker
 from infra.local.stack import Stack
 from worker.gateways.mail import SmtpMail
 from worker.gateways.shopify import ShopifyShop
@@ -41,6 +42,11 @@ class OutsideProcess:
             gateway.close()
         self._control.close()
         self._running.__exit__(kind, error, trace)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings of a worker that has this outside world."""
+        return for_worker(self._running.stack.layout)
 
     def control(self, method: str, path: str, document: Any = None) -> Any:
         """Call the simulator's control API."""

@@ -81,6 +81,11 @@ class OutboundService:
             if subscription not in self._subscriptions or subscription in self._closed(tx):
                 tx.outbound.postpone([message], self._clock.now())
                 return Told(state=HELD, attempts=message.attempts, detail="its endpoint is disabled")
+            # A try that was noted while its worker died is not made again before the next one's time.
+            rest = message.due_at - GRACE - self._clock.now() if message.attempts and message.due_at else timedelta(0)
+            if rest > timedelta(0):
+                wait = math.ceil(rest.total_seconds())
+                return Told(state=message.state, attempts=message.attempts, wait_seconds=wait, detail=message.detail)
             return message
 
         return self._database.transact(work)

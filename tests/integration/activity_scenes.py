@@ -1,0 +1,296 @@
+"""A scene for each registered activity: brings the world to just before it, and returns its input."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from tests.integration.scene import ASKS_BACK, Scene
+from worker.activities.events import Filing, Receipt
+from worker.activities.journal import CancellationAsked
+from worker.activities.orders import Reverse
+from worker.activities.reconciliation import RepairOrder
+from worker.activities.refunds import PlannedRefund, RefundWish
+from worker.activities.users import Confirmation, Mailing
+from worker.contract.orders import OrderEventKind
+from worker.contract.outbound import Notification
+from worker.contract.users import RegisterUser
+from worker.domain.order import OrderState
+from worker.services.translation.route import Route
+
+Arrange = Callable[[Scene], Awaitable[object]]
+SCENES: dict[tuple[str, str], Arrange] = {}
+"""By activity and by what the case is about: brings the world to just before the activity, and returns its input."""
+TEMPORAL = frozenset({"deliver_event", "repair_breaks"})
+"""Activities that reach other processes: their scenes have a namespace, in which orders are worked on."""
+
+ELSEWHERE = {
+    **dict.fromkeys(
+        ("plan_window", "compare_books", "gather_books", "sift_bucket", "collect_exceptions", "judge_piece"),
+        "test_services_reconciliation.py",
+    ),
+    "conclude_run": "test_services_reconciliation.py",
+    "write_report": "test_services_reconciliation.py",
+    "weigh_alerts": "test_services_alerting.py",
+    "send_notices": "test_services_alerting.py",
+}
+"""Activities that move nothing outside: where it is tested that a run which died is done again under its name."""
+
+
+def scene(activity: str, about: str = "") -> Callable[[Arrange], Arrange]:
+    """Register the scene of an activity."""
+
+    def register(arrange: Arrange) -> Arrange:
+        SCENES[activity, about] = arrange
+        return arrange
+
+    return register
+
+
+@scene("record_order")
+async def _(world: Scene) -> object:
+    return world.order()
+
+
+@scene("authorise_payment")
+async def _(world: Scene) -> object:
+    world.office.orders.record(world.order())
+    return world.step("authorise")
+
+
+@scene("authorise_payment", "declined")
+async def _(world: Scene) -> object:
+    world.office.orders.record(world.order(method="pm_card_chargeDeclinedInsufficientFunds"))
+    return world.step("authorise")
+
+
+@scene("capture_payment")
+async def _(world: Scene) -> object:
+    world.office.place(world.name)
+    world.office.authorise(world.name)
+    return world.step("capture")
+
+
+@scene("request_fulfilment")
+async def _(world: Scene) -> object:
+    world.office.pay(world.name)
+    return world.step("fulfil")
+
+
+@scene("stop_fulfilment", "it has not left")
+async def _(world: Scene) -> object:
+    world.office.pay(world.name)
+    world.office.fulfil(world.name)
+    return world.step()
+
+
+@scene("stop_fulfilment", "it has left")
+async def _(world: Scene) -> object:
+    await _shipped_unheard(world)
+    return world.step()
+
+
+@scene("apply_event", "shipped")
+async def _(world: Scene) -> object:
+    return world.event(OrderEventKind.SHIPPED, await _shipped_unheard(world))
+
+
+@scene("apply_event", "refunded elsewhere")
+async def _(world: Scene) -> object:
+    return world.event(OrderEventKind.REFUNDED, _refunded_unheard(world))
+
+
+@scene("apply_event", "authorised by the customer")
+async def _(world: Scene) -> object:
+    return world.event(OrderEventKind.PAYMENT_AUTHORISED, _acted_on(world))
+
+
+@scene("apply_event", "money for an order that is over")
+async def _(world: Scene) -> object:
+    reference = _acted_on(world)
+    world.office.reversal.reverse("main", world.name, to=OrderState.CANCELLED, reason="test", key=f"{world.key}:x")
+    return world.event(OrderEventKind.PAYMENT_CAPTURED, reference)
+
+
+@scene("ask_payment")
+async def _(world: Scene) -> object:
+    _acted_on(world)
+    return world.step()
+
+
+@scene("expire_order")
+async def _(world: Scene) -> object:
+    world.office.place(world.name, method=ASKS_BACK)
+    world.office.authorise(world.name)
+    return world.step()
+
+
+@scene("reverse_payment", "captured")
+async def _(world: Scene) -> object:
+    world.office.pay(world.name)
+    return _reverse(world)
+
+
+@scene("reverse_payment", "authorised")
+async def _(world: Scene) -> object:
+    world.office.place(world.name)
+    world.office.authorise(world.name)
+    return _reverse(world)
+
+
+@scene("plan_refund")
+async def _(world: Scene) -> object:
+    _refunded_unheard(world)
+    return RefundWish(shop="main", order_id=world.name, amount_minor=500, request_id="r1", requested_by="ada")
+
+
+@scene("plan_refund", "refused")
+async def _(world: Scene) -> object:
+    world.office.complete(world.name)
+    return RefundWish(shop="main", order_id=world.name, amount_minor=9_999, request_id="r1", requested_by="ada")
+
+
+@scene("make_refund")
+async def _(world: Scene) -> object:
+    world.office.complete(world.name)
+    plan = world.activity("plan_refund")(RefundWish(shop="main", order_id=world.name, amount_minor=700))
+    return PlannedRefund(
+        shop="main", order_id=world.name, plan=plan, key=f"{world.key}:refund:r1", request_id="r1", requested_by="ada"
+    )
+
+
+@scene("tell_of_cancellation")
+async def _(world: Scene) -> object:
+    world.office.pay(world.name)
+    return CancellationAsked(shop="main", order_id=world.name, request_id="r1", requested_by="ada", outcome="applied")
+
+
+@scene("receive_event")
+async def _(world: Scene) -> object:
+    world.office.pay(world.name)
+    event = world.captured_by_webhook()
+    return Receipt(event=event, workflow_id=f"event/stripe/{event.event_id}", run_id="run-1")
+
+
+@scene("close_event")
+async def _(world: Scene) -> object:
+    world.office.pay(world.name)
+    event = world.captured_by_webhook()
+    world.office.events.receive(event, "w", "run-1")
+    return Filing(
+        source=event.source,
+        event_id=event.event_id,
+        outcome="applied",
+        shop="main",
+        order_id=world.name,
+        topic=event.topic,
+        origin=event.origin,
+    )
+
+
+@scene("deliver_event", "the order begins")
+async def _(world: Scene) -> object:
+    return Route(shop="main", order_id=world.name, place=world.order())
+
+
+@scene("deliver_event", "the order is under way")
+async def _(world: Scene) -> object:
+    await world.activity("deliver_event")(Route(shop="main", order_id=world.name, place=world.order()))
+    await world.settled()
+    (parcel,) = world.office.parcels_of(world.name)
+    world.office.outside.control("POST", "/warehouse/ship", {"id": parcel.shipment_id})
+    event = world.event(OrderEventKind.SHIPPED, parcel.shipment_id).event
+    return Route(shop="main", order_id=world.name, event=event)
+
+
+@scene("deliver_event", "the order is over")
+async def _(world: Scene) -> object:
+    reference = _refunded_unheard(world)
+    event = world.event(OrderEventKind.REFUNDED, reference).event
+    return Route(shop="main", order_id=world.name, event=event)
+
+
+@scene("repair_breaks", "the refund of which nobody told")
+async def _(world: Scene) -> object:
+    world.office.advance(timedelta(days=20))  # what happened in worlds before is of no concern to this one
+    start = world.office.clock.now()
+    world.office.complete(world.name)
+    wish = {"action": "refund_silently", "order_id": world.name, "amount": 700}
+    world.office.outside.control("POST", "/provider/tamper", wish)
+    world.office.reconcile(world.office.span(start), world.name)
+    return RepairOrder(shop="main", provider="stripe", run_id=world.name)
+
+
+@scene("register_user")
+async def _(world: Scene) -> object:
+    return _registration(world)
+
+
+@scene("mail_confirmation")
+async def _(world: Scene) -> object:
+    world.activity("register_user")(_registration(world))
+    return Mailing(user_id=world.name, number=1)
+
+
+@scene("confirm_user")
+async def _(world: Scene) -> object:
+    world.activity("register_user")(_registration(world))
+    world.activity("mail_confirmation")(Mailing(user_id=world.name, number=1))
+    token = world.mails()[-1]["text"].split()[-1]
+    return Confirmation(user_id=world.name, token_sha256=hashlib.sha256(token.encode()).hexdigest())
+
+
+@scene("expire_user")
+async def _(world: Scene) -> object:
+    world.activity("register_user")(_registration(world))
+    return world.name
+
+
+@scene("send_message", "taken")
+async def _(world: Scene) -> object:
+    world.activity("record_order")(world.order())
+    return _first_message(world)
+
+
+@scene("send_message", "refused for now")
+async def _(world: Scene) -> object:
+    world.activity("record_order")(world.order())
+    world.receiver.faults[:] = [503, 503]
+    return _first_message(world)
+
+
+def _registration(world: Scene) -> RegisterUser:
+    return RegisterUser(user_id=world.name, email=world.email, registered_at=world.office.clock.now().isoformat())
+
+
+def _reverse(world: Scene) -> Reverse:
+    return Reverse(shop="main", order_id=world.name, to="cancelled", reason="test", key=f"{world.key}:reverse")
+
+
+def _refunded_unheard(world: Scene) -> str:
+    """Complete an order of which the provider gave something back; return its payment."""
+    world.office.complete(world.name)
+    (payment,) = world.office.payments_of(world.name)
+    world.office.provider.refund(payment.reference, 700, idempotency_key=f"{world.name}:by hand")
+    return payment.reference
+
+
+def _acted_on(world: Scene) -> str:
+    """Bring an order to wait for its customer, who has acted by now; return its payment."""
+    world.office.place(world.name, method=ASKS_BACK)
+    world.office.authorise(world.name)
+    (payment,) = world.office.payments_of(world.name)
+    world.office.outside.control("POST", f"/provider/payment_intents/{payment.reference}/authenticate", {})
+    return payment.reference
+
+
+async def _shipped_unheard(world: Scene) -> str:
+    world.office.pay(world.name)
+    world.office.fulfil(world.name)
+    (parcel,) = world.office.parcels_of(world.name)
+    world.office.outside.control("POST", "/warehouse/ship", {"id": parcel.shipment_id})
+    return parcel.shipment_id
+
+
+def _first_message(world: Scene) -> Notification:
+    (message, *_) = world.office.database.transact(lambda tx: tx.outbound.of_order("main", world.name))
+    return Notification(subscription=message.subscription, message_id=message.message_id)
