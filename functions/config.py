@@ -31,6 +31,7 @@ WORKER_ONLY = frozenset(
         "schedules",
         "shop",
         "statements",
+        "stock",
         "store",
         "users",
         "warehouse",

@@ -30,7 +30,7 @@ from worker.gateways.mail import SmtpMail
 from worker.gateways.shopify import ShopifyShop
 from worker.gateways.stripe_payments import StripePayments
 from worker.gateways.warehouse import Warehouse
-from worker.policies import alert_rules_of, notifier_of, outbound_of, repair_policies_of, subscriptions_of
+from worker.policies import alert_rules_of, notifier_of, outbound_of, repair_policies_of, stocked_of, subscriptions_of
 from worker.reports.writer import ReportFiles
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.engine import Engine
@@ -77,7 +77,7 @@ class Application:
 def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: UserKeys | None) -> Application:
     """Wire the application over its connections. Connects to nothing yet."""
     clock, bell, subscriptions = SystemClock(), Bell(), subscriptions_of(config)
-    database = MysqlDatabase(engine, list(subscriptions.values()), bell.ring)
+    database = MysqlDatabase(engine, list(subscriptions.values()), bell.ring, stocked_of(config))
     payments, shop, warehouse = _outside(config)
     mail = SmtpMail(host=config.mail.host, port=config.mail.port, sender=config.mail.sender)
     books = Bookkeeping(database, payments, shop, clock)

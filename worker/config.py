@@ -282,7 +282,7 @@ class LoggingConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleConfig:
-    """One declared reconciliation schedule; see settings.toml for the reason of each value."""
+    """One declared reconciliation schedule; see settings.toml. It has an interval or a day of the month, else 0."""
 
     id: str
     shop: str
@@ -294,7 +294,6 @@ class ScheduleConfig:
     mode: str = "full"
     interval_seconds: int = 0
     day_of_month: int = 0
-    """One of the two is 0: the interval of a schedule of the calendar (a close), the day of one of an interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,6 +320,7 @@ class WorkerConfig:
     logging: LoggingConfig
     schedules: dict[str, ScheduleConfig]
     outbound: dict[str, SubscriptionConfig] = field(default_factory=dict)
+    stock: dict[str, str] = field(default_factory=dict)
 
 
 def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerConfig:

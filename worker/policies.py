@@ -18,6 +18,7 @@ from worker.domain.errors import InvalidInput
 from worker.domain.finding import FindingKind, Repair
 from worker.domain.outbound import Subscription
 from worker.domain.repair_policy import RepairMode, RepairPolicy
+from worker.domain.stock import Unknown
 from worker.gateways.mail import SmtpMail
 from worker.gateways.notifier import Endpoint, EndpointNotifier
 from worker.gateways.outbound import Destination, HttpOutbound
@@ -104,6 +105,19 @@ def subscriptions_of(config: WorkerConfig) -> dict[str, Subscription]:
                 found[name] = subscription
     if problems:
         raise ConfigurationError(sorted(problems))
+    return found
+
+
+def stocked_of(config: WorkerConfig) -> dict[str, Unknown]:
+    """Return the shops that keep stock, with what an SKU without a level means there. Raises ConfigurationError."""
+    problems: list[str] = []
+    found: dict[str, Unknown] = {}
+    for shop, word in sorted(config.stock.items()):
+        unknown = _word(word, Unknown, f"stock.{shop}", problems)
+        if unknown is not None:
+            found[shop] = unknown
+    if problems:
+        raise ConfigurationError(problems)
     return found
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import JSON, Column, Date, Engine, Table, event, insert
 
 from tests.integration.own_database import migrated_database
 from worker.domain.outbound import MessageState
+from worker.domain.stock import Fate
 from worker.domain.user import UserState
 from worker.repositories import schema
 from worker.repositories.database import MysqlDatabase
@@ -102,6 +103,12 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "payments.entries_of_order": lambda tx: tx.payments.entries_of_order("shop-x", "1"),
     "payments.entries": lambda tx: list(tx.payments.entries("shop-1", "provider-1", NOW - HOUR, NOW)),
     "shipments.of_order": lambda tx: tx.shipments.of_order("shop-x", "1"),
+    "stock.of_order": lambda tx: tx.stock.of_order("shop-1", "1"),
+    "stock.level": lambda tx: tx.stock.level("shop-1", "none"),
+    "stock.levels": lambda tx: tx.stock.levels("shop-1", at_most=None, limit=20),
+    "stock.movements": lambda tx: tx.stock.movements("shop-1", "sku-1", 20),
+    "stock.holders": lambda tx: tx.stock.holders("shop-1", "sku-1", 20),
+    "stock.settle": lambda tx: tx.stock.settle("shop-1", "1", Fate.RELEASED, NOW, "test"),
     "inbox.recent": lambda tx: tx.inbox.recent(source=None, outcome=None, limit=0),
     "inbox.recent by source": lambda tx: tx.inbox.recent(source="source-1", outcome=None, limit=0),
     "inbox of one event": lambda tx: tx.inbox.recent(source=None, outcome=None, limit=9, event_id="event-1"),

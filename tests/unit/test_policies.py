@@ -11,8 +11,9 @@ from worker.contract.settings import ConfigurationError
 from worker.domain.alert import AlertTrigger
 from worker.domain.finding import FindingKind, Repair
 from worker.domain.repair_policy import RepairMode
+from worker.domain.stock import Unknown
 from worker.gateways.mail import SmtpMail
-from worker.policies import alert_rules_of, notifier_of, repair_policies_of
+from worker.policies import alert_rules_of, notifier_of, repair_policies_of, stocked_of
 
 MAIL = SmtpMail(host="127.0.0.1", port=25, sender="orders@shop.example")
 
@@ -54,6 +55,16 @@ def test_amounts_are_by_currency_and_lists_by_name(variables: pytest.MonkeyPatch
     rule = next(rule for rule in alert_rules_of(config) if rule.name == "open_breaks")
     assert (rule.to, rule.kinds, dict(rule.min_at_risk)) == (("ops",), frozenset({FindingKind.DISPUTED}), {"EUR": 100})
     notifier_of(config, MAIL)
+
+
+def test_stock_is_kept_where_the_settings_say_so_and_nowhere_else(variables: pytest.MonkeyPatch) -> None:
+    assert stocked_of(settings.load()) == {}
+    variables.setenv("ORDERS_STOCK__MAIN", "refuse")
+    variables.setenv("ORDERS_STOCK__OUTLET", "unlimited")
+    assert stocked_of(settings.load()) == {"main": Unknown.REFUSE, "outlet": Unknown.UNLIMITED}
+    variables.setenv("ORDERS_STOCK__OUTLET", "perhaps")
+    with pytest.raises(ConfigurationError, match=r"stock\.outlet: 'perhaps' is none of refuse, unlimited"):
+        stocked_of(settings.load())
 
 
 def test_every_problem_is_told_at_once(variables: pytest.MonkeyPatch) -> None:

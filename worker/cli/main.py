@@ -34,6 +34,7 @@ COMMANDS = {
     "schedules": "Schedules as code: plan, apply, list, pause, resume, trigger, backfill.",
     "secrets": "A deployed environment's secrets: put, remove, list, check.",
     "statements": "Statement files: preview, import, list, show, rejects.",
+    "stock": "What is on the shelf, and what of it is promised: list, show, set, adjust, check, settle.",
     "users": "Users: erase.",
     "webhooks": "Received events, and deliveries of our own: list, show, replay, send.",
     "worker": "The worker process: run.",

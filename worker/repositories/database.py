@@ -11,7 +11,7 @@
 import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
@@ -19,9 +19,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker.domain.errors import DatabaseUnavailable, OrdersError
 from worker.domain.outbound import Subscription
+from worker.domain.stock import Unknown
 from worker.repositories.failures import DEADLOCK, LOCK_WAIT, error_number, is_disconnect, translate
 from worker.repositories.schema_version import current
-from worker.repositories.transaction import MysqlTransaction
+from worker.repositories.transaction import NO_STOCK, MysqlTransaction
 from worker.repositories.unit_of_work import begin_unit
 from worker.services.ports import Transaction
 
@@ -41,15 +42,20 @@ class MysqlDatabase:
     """Implements `Database`. Thread-safe; one for the process.
 
     `subscriptions` are told of every change of an order's state: each transaction writes its messages with it, and
-    calls `mail` after the commit. It must neither block nor raise, and may be lost with the process.
+    calls `mail` after the commit. It must neither block nor raise, and may be lost with the process. `stocked` are the shops that keep stock, with what an SKU without a level means there.
     """
 
     def __init__(
-        self, engine: Engine, subscriptions: Sequence[Subscription] = (), mail: Callable[[], None] = lambda: None
+        self,
+        engine: Engine,
+        subscriptions: Sequence[Subscription] = (),
+        mail: Callable[[], None] = lambda: None,
+        stocked: Mapping[str, Unknown] = NO_STOCK,
     ) -> None:
         self._engine = engine
         self._subscriptions = subscriptions
         self._mail = mail
+        self._stocked = stocked
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction and commit.
@@ -98,7 +104,7 @@ class MysqlDatabase:
             connection.info[_USED] = True
             unit = begin_unit(connection)
             try:
-                transaction = MysqlTransaction(connection, self._subscriptions)
+                transaction = MysqlTransaction(connection, self._subscriptions, self._stocked)
                 result = work(transaction)
                 transaction.seal()
                 if unit.spoilt:

@@ -1,7 +1,7 @@
 """Orders and their audit trail in MySQL.
 
-The state changes only by UPDATE ... WHERE state = the expected one, in one transaction with its line of the trail
-its entry of the timeline and the webhooks that tell of it; the trail is append-only and its sequence has no gap.
+The state changes only by UPDATE ... WHERE state = the expected one, in one transaction with its line of the trail,
+its entry of the timeline, the webhooks that tell of it and the stock that it frees or uses up; the trail is append-only and its sequence has no gap.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ from worker.repositories.order_sums import ParcelTimes, parcel_times, sums_of
 from worker.repositories.outbound import MysqlOutboundStore
 from worker.repositories.paging import chunked, paged
 from worker.repositories.schema import ORDER_TRAIL, ORDERS
+from worker.repositories.stock import MysqlStockStore
 from worker.repositories.timeline import MysqlTimelineStore
 
 _ONE = (ORDERS.c.shop == bindparam("of_shop"), ORDERS.c.order_id == bindparam("of_order"))
@@ -74,10 +75,17 @@ _OWN = select(
 class MysqlOrderStore:
     """Implements `OrderStore`."""
 
-    def __init__(self, connection: Connection, timeline: MysqlTimelineStore, outbound: MysqlOutboundStore) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        timeline: MysqlTimelineStore,
+        outbound: MysqlOutboundStore,
+        stock: MysqlStockStore,
+    ) -> None:
         self._connection = connection
         self._timeline = timeline
         self._outbound = outbound
+        self._stock = stock
 
     def add(self, order: Order, at: datetime, actor: str) -> bool:
         """Insert the order with its first trail line; return False (and change nothing) when it exists."""
@@ -217,6 +225,7 @@ class MysqlOrderStore:
         )
         self._timeline.add(of_change(change))
         self._outbound.changed(change)
+        self._stock.changed(change)
 
     def _orders(self, shop: str, rows: Sequence[Row[Any]]) -> list[Order]:
         sums = sums_of(self._connection, shop, {row.order_id: row.currency for row in rows})

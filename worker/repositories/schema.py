@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from worker.repositories import alert_tables, columns, statement_tables, timeline_tables
+from worker.repositories import alert_tables, columns, dispute_tables, statement_tables, stock_tables, timeline_tables
 from worker.repositories.columns import CURRENCY as _CURRENCY
 from worker.repositories.columns import ID as _ID
 from worker.repositories.columns import OUTSIDE as _OUTSIDE
@@ -330,6 +330,8 @@ STUCK_STEPS = _table(
 
 ALERTS, ALERT_NOTICES = alert_tables.ALERTS, alert_tables.ALERT_NOTICES
 STATEMENT_FILES, STATEMENT_LINES = statement_tables.STATEMENT_FILES, statement_tables.STATEMENT_LINES
+DISPUTES = dispute_tables.DISPUTES
 ORDER_ENTRIES = timeline_tables.ORDER_ENTRIES
 OUTBOUND_MESSAGES, OUTBOUND_ENDPOINTS = timeline_tables.OUTBOUND_MESSAGES, timeline_tables.OUTBOUND_ENDPOINTS
+STOCK_LEVELS, STOCK_MOVEMENTS = stock_tables.STOCK_LEVELS, stock_tables.STOCK_MOVEMENTS
 STATEMENT_REJECTS, BANK_ENTRIES = statement_tables.STATEMENT_REJECTS, statement_tables.BANK_ENTRIES

@@ -1,11 +1,13 @@
 """The stores bound to one transaction, each made when it is first asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
 from worker.domain.outbound import Subscription
+from worker.domain.stock import Unknown
 from worker.repositories.alerts import MysqlAlertStore
 from worker.repositories.audit import MysqlAuditTrail
 from worker.repositories.bank import MysqlBankStore
@@ -18,23 +20,32 @@ from worker.repositories.repairs import MysqlRepairStore
 from worker.repositories.runs import MysqlRunStore
 from worker.repositories.shipments import MysqlShipmentStore
 from worker.repositories.statements import MysqlStatementStore
+from worker.repositories.stock import MysqlStockStore
 from worker.repositories.stuck import MysqlStuckStore
 from worker.repositories.timeline import MysqlTimelineStore
 from worker.repositories.user_keys import MysqlUserKeyStore
 from worker.repositories.users import MysqlUserStore
 
+NO_STOCK: Mapping[str, Unknown] = MappingProxyType({})
+
 
 class MysqlTransaction:
     """Implements `Transaction`. Not to be used after its unit of work has ended."""
 
-    def __init__(self, connection: Connection, subscriptions: Sequence[Subscription] = ()) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        subscriptions: Sequence[Subscription] = (),
+        stocked: Mapping[str, Unknown] = NO_STOCK,
+    ) -> None:
         self._connection = connection
         self._subscriptions = subscriptions
+        self._stocked = stocked
 
     @cached_property
     def orders(self) -> MysqlOrderStore:
         """The orders store."""
-        return MysqlOrderStore(self._connection, self.timeline, self.outbound)
+        return MysqlOrderStore(self._connection, self.timeline, self.outbound, self.stock)
 
     @cached_property
     def payments(self) -> MysqlPaymentStore:
@@ -55,6 +66,11 @@ class MysqlTransaction:
     def outbound(self) -> MysqlOutboundStore:
         """The outbox of webhooks."""
         return MysqlOutboundStore(self._connection, self._subscriptions)
+
+    @cached_property
+    def stock(self) -> MysqlStockStore:
+        """Levels of stock and their movements."""
+        return MysqlStockStore(self._connection, self._stocked)
 
     @cached_property
     def inbox(self) -> MysqlInboxStore:

@@ -15,6 +15,7 @@ from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.money import exponent
 from worker.domain.order import Order, OrderState, broken_rules
 from worker.domain.payment import IN_FLIGHT, Payment, PaymentState
+from worker.domain.stock import told
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.order_messages import capture_entry, order_of, status_of
 from worker.services.parcels import note_parcel, note_requested, note_stopped
@@ -57,7 +58,7 @@ class OrderService:
         self._clock = clock
 
     def record(self, place: PlaceOrder) -> OrderStatus:
-        """Write the order down and check its rules; a broken rule ends in `rejected`, with all reasons."""
+        """Write the order down, check its rules, reserve its goods; what stands against it ends in `rejected`."""
 
         def work(tx: Transaction) -> Order:
             tx.orders.add(order_of(place), self._clock.now(), ACTOR)
@@ -67,6 +68,8 @@ class OrderService:
             reasons = broken_rules(order)
             if reasons:
                 return self._move(tx, order, OrderState.REJECTED, "; ".join(reasons))
+            if missing := tx.stock.reserve(order, self._clock.now(), ACTOR):
+                return self._move(tx, order, OrderState.REJECTED, told(missing))
             charged_by_us = order.payment_mode == PaymentMode.CHARGE
             return self._move(tx, order, OrderState.PAYING if charged_by_us else OrderState.AWAITING_PAYMENT)
 
@@ -300,6 +303,7 @@ class OrderService:
             if order.state is OrderState.PAID:  # the warehouse was quicker than our own record of its acceptance
                 order = self._move(tx, order, OrderState.FULFILLING)
             if order.state is not OrderState.FULFILLING:
+                tx.stock.left(shop, order_id, self._clock.now(), ACTOR)
                 return False
             shipped = self._move(tx, order, OrderState.SHIPPED, event.detail)
             self._move(tx, shipped, OrderState.COMPLETED)

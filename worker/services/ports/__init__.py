@@ -35,6 +35,7 @@ from worker.services.ports.reconciliation import (
 )
 from worker.services.ports.repairs import RepairStore
 from worker.services.ports.reports import ReportWriter
+from worker.services.ports.stock import Contradiction, StockStore
 from worker.services.ports.stuck import StuckStore
 from worker.services.ports.timeline import TimelineStore
 from worker.services.ports.users import UserStore
@@ -47,6 +48,7 @@ __all__ = [
     "BreakAction",
     "BreakStore",
     "Clock",
+    "Contradiction",
     "Database",
     "InboxEntry",
     "InboxStore",
@@ -72,6 +74,7 @@ __all__ = [
     "StatementFile",
     "StatementScope",
     "StatementStore",
+    "StockStore",
     "StuckStore",
     "TimelineStore",
     "Transaction",

@@ -10,6 +10,7 @@ from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
 from worker.services.ports.outbound import OutboundStore
 from worker.services.ports.reconciliation import BankStore, BreakStore, RunStore, StatementStore
 from worker.services.ports.repairs import RepairStore
+from worker.services.ports.stock import StockStore
 from worker.services.ports.stuck import StuckStore
 from worker.services.ports.timeline import TimelineStore
 from worker.services.ports.users import UserKeyStore, UserStore
@@ -43,6 +44,11 @@ class Transaction(Protocol):
     @property
     def outbound(self) -> OutboundStore:
         """The outbox of webhooks."""
+        ...
+
+    @property
+    def stock(self) -> StockStore:
+        """Levels of stock and their movements."""
         ...
 
     @property
