@@ -15,6 +15,7 @@ from worker.contract.names import WorkflowType
 from worker.domain.finding import Break
 from worker.observability.emf import Figures
 from worker.observability.metrics import Backlog
+from worker.services.figures import DEAD_EVENTS
 from worker.services.ports import Database
 from worker.temporal.answers import raise_for
 from worker.temporal.client import RPC_TIMEOUT
@@ -23,14 +24,8 @@ from worker.temporal.schedule_control import ScheduleView
 OVERDUE = timedelta(days=1)
 """From when an open break with money in it is at risk: by then every grace is over and every repair was tried."""
 
-DEAD_LETTERS = ("unmatched", "unreadable")
-"""What becomes of an event that nothing could process: its order never came, or nobody can read it."""
-
 LOOK_BACK = timedelta(hours=1)
 """How long a failed run is reported after it failed."""
-
-MOST = 500
-"""Of each kind at most so many dead letters are counted; the alarm begins at one."""
 
 
 def of_queues(backlogs: Iterable[Backlog]) -> list[Figures]:
@@ -77,8 +72,8 @@ def of_breaks(breaks: Iterable[Break], shops: Iterable[str], now: datetime) -> l
 def missed(views: Sequence[ScheduleView], declared: Iterable[ScheduleConfig], began: datetime, now: datetime) -> int:
     """Return how many declared schedules should have started a run and did not.
 
-    Twice the interval is waited, and from `began`, when this process did, if there was no run yet. A schedule that an
-    operator paused misses nothing; one that is not there misses everything.
+    Twice the interval is waited (of a month's close: a day), and from `began`, when this process did, if there was no run
+    yet. A schedule that an operator paused misses nothing; one that is not there misses everything.
     """
     known = {view.id: view for view in views}
     count = 0
@@ -86,9 +81,21 @@ def missed(views: Sequence[ScheduleView], declared: Iterable[ScheduleConfig], be
         view = known.get(schedule.id)
         if view is not None and view.paused:
             continue
-        last = view.recent[-1].started_at if view is not None and view.recent else began
-        count += now - max(last, began) > timedelta(seconds=2 * schedule.interval_seconds)
+        last = max(began, view.recent[-1].started_at) if view is not None and view.recent else began
+        count += now > _overdue(schedule, last)
     return count
+
+
+def _overdue(schedule: ScheduleConfig, last: datetime) -> datetime:
+    """Return until when the run after `last` may begin."""
+    if not schedule.day_of_month:
+        return last + timedelta(seconds=2 * schedule.interval_seconds)
+    month = last.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    while True:
+        due = month.replace(day=schedule.day_of_month) + timedelta(seconds=schedule.offset_seconds)
+        if due > last:
+            return due + OVERDUE
+        month = (month + timedelta(days=32)).replace(day=1)
 
 
 async def failed_runs(client: Client, now: datetime) -> int:
@@ -105,13 +112,7 @@ async def failed_runs(client: Client, now: datetime) -> int:
 
 def dead_letters(database: Database, now: datetime) -> int:
     """Return how many events of the last day nothing could process. Blocks."""
-    since = now - OVERDUE
-    entries = database.transact(
-        lambda tx: [
-            entry for outcome in DEAD_LETTERS for entry in tx.inbox.recent(source=None, outcome=outcome, limit=MOST)
-        ]
-    )
-    return sum(entry.received_at > since for entry in entries)
+    return sum(database.transact(lambda tx: tx.figures.events(DEAD_EVENTS, now - OVERDUE)).values())
 
 
 def dead_webhooks(database: Database, now: datetime) -> int:

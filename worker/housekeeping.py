@@ -24,8 +24,9 @@ from worker.domain.finding import Break
 from worker.domain.stuck import StuckStep
 from worker.observability import emf
 from worker.observability.emf import Figures
+from worker.observability.figures import Books
 from worker.observability.health import Pulse
-from worker.observability.metrics import Metrics, OpenBreaks
+from worker.observability.metrics import Metrics
 from worker.services.outbound import OVERDUE, OutboundService
 from worker.services.ports import Database
 from worker.temporal import schedules, search_attributes
@@ -140,13 +141,26 @@ def convergence(client: Client, declared: Mapping[str, ScheduleConfig], defaults
     return Upkeep(name="convergence", every_seconds=300, run=run, timeout_seconds=60, jitter_seconds=30)
 
 
-def open_breaks(read: Callable[[], Iterable[OpenBreaks]], metrics: Metrics) -> Upkeep:
-    """Return the job that shows the open breaks; `read` asks the database and runs in a thread."""
+def books(read: Callable[[], Books], metrics: Metrics) -> Upkeep:
+    """Return the job that shows what the books say; `read` asks the database and runs in a thread."""
 
     async def run() -> None:
-        metrics.show_breaks(await asyncio.to_thread(lambda: list(read())))
+        metrics.show_books(await asyncio.to_thread(read))
 
-    return Upkeep(name="open_breaks", every_seconds=30, run=run, jitter_seconds=5)
+    # The first sample sums all of the books: a minute is tens of millions of entries.
+    return Upkeep(name="books", every_seconds=30, run=run, timeout_seconds=60, jitter_seconds=5)
+
+
+def schedule_watch(client: Client, declared: Sequence[ScheduleConfig], metrics: Metrics, *, began: datetime) -> Upkeep:
+    """Return the job that shows which schedules missed their run, and which runs failed."""
+
+    async def run() -> None:
+        now = datetime.now(UTC)
+        views = await describe_all(client, [schedule.id for schedule in declared])
+        failed = await report.failed_runs(client, now)
+        metrics.show_runs(missed=report.missed(views, declared, began, now), failed=failed)
+
+    return Upkeep(name="schedule_watch", every_seconds=60, run=run, timeout_seconds=40, jitter_seconds=5)
 
 
 def stuck_work(client: Client, read: Callable[[], Iterable[StuckStep]], metrics: Metrics) -> Upkeep:
@@ -158,24 +172,6 @@ def stuck_work(client: Client, read: Callable[[], Iterable[StuckStep]], metrics:
         metrics.failing_tasks.set(await count_failing_tasks(client))
 
     return Upkeep(name="stuck_work", every_seconds=30, run=run, jitter_seconds=5)
-
-
-def totals(breaks: Iterable[Break], now: datetime) -> list[OpenBreaks]:
-    """Sum open breaks by shop, provider and currency, for `open_breaks`."""
-    groups: dict[tuple[str, str, str], list[Break]] = {}
-    for item in breaks:
-        groups.setdefault((item.shop, item.provider, item.finding.currency), []).append(item)
-    return [
-        OpenBreaks(
-            shop=shop,
-            provider=provider,
-            currency=currency,
-            count=len(group),
-            at_risk_minor=sum(item.finding.at_risk_minor for item in group),
-            oldest_seconds=max((now - item.first_seen_at).total_seconds() for item in group),
-        )
-        for (shop, provider, currency), group in sorted(groups.items())
-    ]
 
 
 def cloudwatch(

@@ -13,23 +13,24 @@ from worker.domain.stuck import StuckStep
 from worker.gateways.clock import SystemClock
 from worker.housekeeping import (
     Housekeeping,
+    books,
     cloudwatch,
     convergence,
     expiry,
     heartbeat,
-    open_breaks,
     outbound_letters,
     outbound_upkeep,
     outbox,
     queue_backlog,
+    schedule_watch,
     stuck_work,
-    totals,
 )
 from worker.lake.retention import expire, kept_for
 from worker.observability.health import Health, HealthServer, Pulse
-from worker.observability.metrics import Metrics, OpenBreaks
+from worker.observability.metrics import Metrics
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.schema_version import check
+from worker.services.figures import BusinessFigures
 from worker.services.stuck import StuckSteps
 from worker.temporal import search_attributes
 from worker.temporal.backlog import temporal_ping
@@ -41,7 +42,7 @@ from worker.temporal.runtime import telemetry_runtime
 from worker.temporal.worker import activity_executor, build_workers
 
 MOST_GAUGED = 10_000
-"""Above so many open breaks of a shop the gauge counts only the largest, and so many stuck steps the oldest."""
+"""So many open breaks, the largest, and so many stuck steps, the oldest, are counted for CloudWatch; the gauges count all."""
 
 
 async def run_worker(config: WorkerConfig) -> int:
@@ -98,13 +99,12 @@ def _housekeeping(
     application: Application, client: Client, metrics: Metrics, pulse: Pulse, stuck: StuckSteps
 ) -> Housekeeping:
     config, database, clock = application.config, application.database, SystemClock()
+    declared = list(config.schedules.values())
+    shops = [config.shop.name, *(schedule.shop for schedule in declared)]
 
     def open_ones() -> list[Break]:
         listed = database.transact(lambda tx: tx.breaks.listed(None, status="open", limit=MOST_GAUGED))
         return [item for item in listed if item.status in OPEN_STATUSES]
-
-    def read_breaks() -> list[OpenBreaks]:
-        return totals(open_ones(), clock.now())
 
     def read_stuck() -> list[StuckStep]:
         return stuck.listed(MOST_GAUGED)
@@ -112,7 +112,8 @@ def _housekeeping(
     jobs = [
         heartbeat(pulse),
         convergence(client, config.schedules, config.reconciliation, metrics),
-        open_breaks(read_breaks, metrics),
+        books(BusinessFigures(database, clock, shops).sample, metrics),
+        schedule_watch(client, declared, metrics, began=clock.now()),
         queue_backlog(client, config.worker.queues, metrics),
         stuck_work(client, read_stuck, metrics),
         outbox(application.clerk),

@@ -131,6 +131,27 @@ def test_a_schedule_misses_what_it_should_have_run(views: list[ScheduleView], be
     assert cloudwatch.missed(views, [DECLARED], began, NOW) == expected
 
 
+CLOSE = dataclasses.replace(DECLARED, mode="close", interval_seconds=0, day_of_month=4, offset_seconds=6 * 3600)
+
+
+@pytest.mark.parametrize(
+    ("views", "began", "expected"),
+    [
+        ([view(datetime(2026, 11, 4, 6, tzinfo=UTC))], NOW - HOUR, 0),
+        ([view(datetime(2026, 10, 4, 6, tzinfo=UTC))], datetime(2026, 10, 9, tzinfo=UTC), 1),
+        ([view(datetime(2026, 10, 4, 6, tzinfo=UTC))], NOW - HOUR, 0),
+        ([view(None)], NOW - HOUR, 0),
+        ([view(None)], datetime(2026, 11, 4, 5, tzinfo=UTC), 1),
+        ([], NOW - HOUR, 0),
+    ],
+    ids=["in time", "late", "we just came", "not yet due", "never a run", "not there, not yet due"],
+)
+def test_a_month_s_close_is_missed_a_day_after_it_was_due(
+    views: list[ScheduleView], began: datetime, expected: int
+) -> None:
+    assert cloudwatch.missed(views, [CLOSE], began, NOW) == expected
+
+
 def test_the_environment_s_own_figures_have_no_dimension() -> None:
     line = json.loads(
         emf.line("n", cloudwatch.of_work(missed_schedules=1, failed=2, dead=3, stuck=4, dead_webhooks=5), NOW)

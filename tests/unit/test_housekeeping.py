@@ -1,13 +1,13 @@
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import pytest
 
 from worker import housekeeping
 from worker.domain.finding import Break, BreakStatus, Finding, FindingKind, Leg, Outcome
-from worker.housekeeping import Housekeeping, Upkeep, heartbeat, open_breaks, totals
+from worker.housekeeping import Housekeeping, Upkeep, heartbeat
 from worker.observability.health import Pulse
-from worker.observability.metrics import Metrics, OpenBreaks
+from worker.observability.metrics import Metrics
 
 PATIENCE = 10
 
@@ -124,19 +124,3 @@ def a_break(currency: str, at_risk: int, first_seen: datetime) -> Break:
         last_seen_at=first_seen,
         first_movement_at=first_seen,
     )
-
-
-async def test_open_breaks_are_summed_by_shop_provider_and_currency() -> None:
-    now = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-    hour, day = timedelta(hours=1), timedelta(days=1)
-    breaks = [a_break("EUR", 100, now - hour), a_break("EUR", 250, now - day), a_break("JPY", 7, now - hour)]
-    summed = totals(breaks, now)
-    assert summed == [
-        OpenBreaks(shop="main", provider="stripe", currency="EUR", count=2, at_risk_minor=350, oldest_seconds=86400),
-        OpenBreaks(shop="main", provider="stripe", currency="JPY", count=1, at_risk_minor=7, oldest_seconds=3600),
-    ]
-    metrics = Metrics()
-    await open_breaks(lambda: totals(breaks, now), metrics).run()
-    labels = {"shop": "main", "provider": "stripe", "currency": "EUR"}
-    assert metrics.registry.get_sample_value("orders_open_breaks", labels) == 2

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from worker.observability.health import Health, HealthServer, Pulse
-from worker.observability.metrics import Backlog, Metrics, OpenBreaks
+from worker.observability.metrics import Backlog, Metrics
 
 
 def ask(server: HealthServer, path: str, method: str = "GET") -> tuple[int, bytes]:
@@ -69,25 +69,13 @@ def test_a_sick_dependency_is_no_reason_to_restart() -> None:
 
 def test_metrics_are_ours_and_the_sdks() -> None:
     metrics = Metrics()
-    metrics.show_breaks(
-        [OpenBreaks(shop="main", provider="stripe", currency="EUR", count=2, at_risk_minor=300, oldest_seconds=60)]
-    )
     metrics.show_backlog([Backlog(queue="orders", kind="activity", tasks=7, oldest_seconds=1.5, pollers=2)])
     with serve(Health(Pulse(), {}), metrics) as server:
         status, body = ask(server, "/metrics")
     text = body.decode()
     assert status == 200
-    assert 'orders_open_breaks_amount_minor{currency="EUR",provider="stripe",shop="main"} 300.0' in text
     assert 'orders_queue_backlog{kind="activity",queue="orders"} 7.0' in text
     assert text.endswith("sdk 1\n")
-
-
-def test_breaks_that_are_gone_leave_no_stale_figure() -> None:
-    metrics = Metrics()
-    eur = OpenBreaks(shop="main", provider="stripe", currency="EUR", count=2, at_risk_minor=300, oldest_seconds=60)
-    metrics.show_breaks([eur])
-    metrics.show_breaks([])
-    assert "EUR" not in metrics.exposition().decode()
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 404), ("HEAD", "/health/live", 200)])

@@ -9,19 +9,10 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from worker.observability.business import BusinessCollector
+from worker.observability.figures import Books
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenBreaks:
-    """The open breaks of one shop, provider and currency. `at_risk_minor` is what may be lost."""
-
-    shop: str
-    provider: str
-    currency: str
-    count: int
-    at_risk_minor: int
-    oldest_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,21 +65,18 @@ class Metrics:
             ["action"],
             registry=self.registry,
         )
-        self._breaks = Gauge(
-            "orders_open_breaks", "Open breaks.", ["shop", "provider", "currency"], registry=self.registry
-        )
-        self._at_risk = Gauge(
-            "orders_open_breaks_amount_minor",
-            "What may be lost through the open breaks, in minor units.",
-            ["shop", "provider", "currency"],
+        self._schedules_missed = Gauge(
+            "orders_schedules_missed",
+            "Schedules that should have started a reconciliation and did not.",
             registry=self.registry,
         )
-        self._oldest = Gauge(
-            "orders_open_breaks_oldest_seconds",
-            "Age of the oldest open break.",
-            ["shop", "provider", "currency"],
+        self._runs_failed = Gauge(
+            "orders_runs_failed",
+            "Reconciliations that ended with an error within the last hour.",
             registry=self.registry,
         )
+        self._business = BusinessCollector()
+        self.registry.register(self._business)
         self._waiting = Gauge(
             "orders_queue_backlog", "Tasks waiting in a task queue.", ["queue", "kind"], registry=self.registry
         )
@@ -108,15 +96,14 @@ class Metrics:
             "orders_queue_pollers", "Workers that poll a task queue.", ["queue", "kind"], registry=self.registry
         )
 
-    def show_breaks(self, breaks: Iterable[OpenBreaks]) -> None:
-        """Replace the break gauges: what is not named any more is gone, not stale."""
-        for gauge in (self._breaks, self._at_risk, self._oldest):
-            gauge.clear()
-        for item in breaks:
-            labels = (item.shop, item.provider, item.currency)
-            self._breaks.labels(*labels).set(item.count)
-            self._at_risk.labels(*labels).set(item.at_risk_minor)
-            self._oldest.labels(*labels).set(item.oldest_seconds)
+    def show_books(self, books: Books) -> None:
+        """Show a new sample of the books: what is not in it any more is gone, not stale."""
+        self._business.show(books)
+
+    def show_runs(self, *, missed: int, failed: int) -> None:
+        """Set how many schedules missed their run, and how many runs failed within the last hour."""
+        self._schedules_missed.set(missed)
+        self._runs_failed.set(failed)
 
     def show_stuck(self, counts: Mapping[tuple[str, str], int]) -> None:
         """Replace the gauge of stuck steps; the counts are by activity and error code."""

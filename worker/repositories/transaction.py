@@ -12,6 +12,7 @@ from worker.repositories.alerts import MysqlAlertStore
 from worker.repositories.audit import MysqlAuditTrail
 from worker.repositories.bank import MysqlBankStore
 from worker.repositories.breaks import MysqlBreakStore
+from worker.repositories.figures import MysqlFigureStore
 from worker.repositories.inbox import MysqlInboxStore
 from worker.repositories.orders import MysqlOrderStore
 from worker.repositories.outbound import MysqlOutboundStore
@@ -143,3 +144,8 @@ class MysqlTransaction:
     def bank(self) -> MysqlBankStore:
         """The bank entries store."""
         return MysqlBankStore(self._connection)
+
+    @cached_property
+    def figures(self) -> MysqlFigureStore:
+        """The books as numbers."""
+        return MysqlFigureStore(self._connection)

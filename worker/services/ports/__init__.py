@@ -7,6 +7,7 @@ timezone-aware UTC, all amounts integer minor units. Methods raise errors of `do
 from worker.services.ports.alerts import AlertStore, Notice, Notifier
 from worker.services.ports.audit import AuditTrail
 from worker.services.ports.database import Database, Transaction
+from worker.services.ports.figures import FigureStore
 from worker.services.ports.gateways import (
     Clock,
     MailGateway,
@@ -50,6 +51,7 @@ __all__ = [
     "Clock",
     "Contradiction",
     "Database",
+    "FigureStore",
     "InboxEntry",
     "InboxStore",
     "MailGateway",

@@ -5,6 +5,7 @@ from typing import Protocol, TypeVar
 
 from worker.services.ports.alerts import AlertStore
 from worker.services.ports.audit import AuditTrail
+from worker.services.ports.figures import FigureStore
 from worker.services.ports.inbox import InboxStore
 from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
 from worker.services.ports.outbound import OutboundStore
@@ -104,6 +105,11 @@ class Transaction(Protocol):
     @property
     def bank(self) -> BankStore:
         """The bank entries store."""
+        ...
+
+    @property
+    def figures(self) -> FigureStore:
+        """The books as numbers."""
         ...
 
 
