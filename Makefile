@@ -1,7 +1,7 @@
 # Every target sets up what it needs, says what it does, and fails when a promise is broken. `make` alone explains.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test chaos infra-test bench lint format bundle publish lock clean
+.PHONY: help setup demo dev test chaos infra-test bench lint format docs bundle publish lock clean
 
 VENV := .venv/bin
 # Without compiled modules every start of every process costs seconds.
@@ -56,6 +56,9 @@ bundle: .setup ## The functions as zips for AWS Lambda, into dist/ (RUNTIME=3.13
 
 publish: .release .setup ## A release for AWS: the zip and the image, to where Terraform finds them (RELEASE=name)
 	@$(VENV)/python -m infra.deploy publish --release "$(RELEASE)" $(PUBLISH)
+
+docs: .setup ## Write the reference (infra/docs/reference) anew from the code (CHECK=1: only say what is stale)
+	@$(VENV)/python -m infra.docs $(if $(CHECK),--check)
 
 lock: .setup ## Write the lock files anew from pyproject.toml (UPGRADE=1: with the newest allowed versions)
 	@$(VENV)/python -m infra.local.lock $(if $(UPGRADE),--upgrade)

@@ -21,6 +21,20 @@ from worker.temporal.answers import raise_for
 from worker.temporal.client import RPC_TIMEOUT
 from worker.temporal.schedule_control import ScheduleView
 
+MEANING = {
+    "BacklogCount": "Tasks that wait in the queue.",
+    "BacklogAgeSeconds": "Age of the oldest of them.",
+    "BacklogPerPoller": "Tasks that wait for each worker that polls; more tasks are started by it.",
+    "OpenBreaks": "Open breaks of the shop.",
+    "BreaksAtRisk": "Of these, how many have been open for more than a day and have money in them.",
+    "SchedulesMissed": "Declared schedules that should have started a run and did not.",
+    "ReconciliationRunsFailed": "Reconciliations that ended with an error within the last hour.",
+    "DeadLetters": "Events of the last day that nothing could process: `orders webhooks list` shows them.",
+    "StuckWork": "Steps that keep failing, and workflows whose code fails: `orders attention list` shows them.",
+    "DeadWebhooks": "Webhooks of ours that were given up within the last day.",
+}
+"""What each figure says, for who reads it; a test holds it against what is reported."""
+
 OVERDUE = timedelta(days=1)
 """From when an open break with money in it is at risk: by then every grace is over and every repair was tried."""
 

@@ -11,9 +11,13 @@ class Queue(StrEnum):
     """Task queues. One worker process polls all of them unless its settings name a subset."""
 
     ORDERS = "orders"
+    """Orders and refunds."""
     EVENTS = "events"
+    """Webhooks that came in."""
     USERS = "users"
+    """Registrations."""
     RECONCILIATION = "reconciliation"
+    """Runs: they take memory and time, and can be scaled apart."""
     OUTBOUND = "outbound"
     """Webhooks we send: apart, since endpoints of others may be slow."""
 
@@ -63,6 +67,7 @@ class Urgency(IntEnum):
     EVENT = 2
     """A webhook: orders wait for it, nobody else does."""
     USER = 3
+    """A registration: somebody waits for a mail, which takes its time anyway."""
     BACKGROUND = 4
     """Reconciliation and what it repairs: never before what happens now."""
 
@@ -71,11 +76,17 @@ class SearchAttribute(StrEnum):
     """Custom search attributes; each maps to one Temporal indexed type (see SEARCH_ATTRIBUTE_TYPES)."""
 
     ORDER_STATE = "OrderState"
+    """Where an order stands; its workflow writes it at every step."""
     SHOP = "ShopId"
+    """Whose order, event or run it is."""
     CUSTOMER = "CustomerId"
+    """The shop's id of who ordered; it must say nothing about a person."""
     AMOUNT_MINOR = "AmountMinor"
+    """An order's total, in minor units."""
     CURRENCY = "CurrencyCode"
+    """The currency of that amount, as ISO 4217 writes it."""
     VERDICT = "Verdict"
+    """What a reconciliation answered."""
 
 
 SEARCH_ATTRIBUTE_TYPES: dict[SearchAttribute, str] = {

@@ -104,8 +104,11 @@ class Change(StrEnum):
     """What a notice tells."""
 
     OPENED = "opened"
+    """It was quiet and is not."""
     STILL_OPEN = "still_open"
+    """A period later it is still so."""
     CLOSED = "closed"
+    """It is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

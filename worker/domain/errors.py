@@ -30,13 +30,19 @@ class OrdersError(Exception):
 
 
 class InvalidInput(OrdersError):
-    """The caller's data is wrong."""
+    """The caller's data is wrong.
+
+    Read what the message says is wrong, change the request and send it anew.
+    """
 
     code = "invalid_input"
 
 
 class InvalidOrder(InvalidInput):
-    """An order breaks a rule; `reasons` lists all of them."""
+    """An order breaks a rule; `reasons` lists all of them.
+
+    The shop corrects the order and places it under a new id; this one stays rejected.
+    """
 
     code = "invalid_order"
 
@@ -46,33 +52,49 @@ class InvalidOrder(InvalidInput):
 
 
 class InvalidStatement(InvalidInput):
-    """A statement file cannot be read as the format it claims."""
+    """A statement file cannot be read as the format it claims.
+
+    `orders statements preview FILE` says which line and why; ask the issuer for a sound file, or describe its format in
+    the settings.
+    """
 
     code = "invalid_statement"
 
 
 class Conflict(OrdersError):
-    """The thing exists in another shape, or its state forbids the step."""
+    """The thing exists in another shape, or its state forbids the step.
+
+    Look at how the thing stands now (`orders order show`, `orders breaks show`, ...) and decide anew.
+    """
 
     code = "conflict"
 
 
 class NotFound(OrdersError):
-    """The thing is not there; retryable, since an event may overtake the order it belongs to."""
+    """The thing is not there; retryable, since an event may overtake the order it belongs to.
+
+    Nothing while it is tried again; named on the command line, check the id and the shop.
+    """
 
     code = "not_found"
     retryable = True
 
 
 class Erased(NotFound):
-    """Personal data that was erased on request: there is nothing to read, now or later."""
+    """Personal data that was erased on request: there is nothing to read, now or later.
+
+    Nothing: it is as it was asked for.
+    """
 
     code = "erased"
     retryable = False
 
 
 class PaymentDeclined(OrdersError):
-    """The provider declined for good; `reason` is the provider's decline code."""
+    """The provider declined for good; `reason` is the provider's decline code.
+
+    Nothing: the order has ended without money; the customer may order again with another means of payment.
+    """
 
     code = "payment_declined"
 
@@ -82,39 +104,57 @@ class PaymentDeclined(OrdersError):
 
 
 class PaymentNeedsCustomer(OrdersError):
-    """The provider wants the customer to act (for example 3-D Secure) before money can move."""
+    """The provider wants the customer to act (for example 3-D Secure) before money can move.
+
+    Nothing: the order waits for the customer, and expires when its payment window closes.
+    """
 
     code = "payment_needs_customer"
 
 
 class ProviderRejected(OrdersError):
-    """An outside system refused the request; the same request will be refused again."""
+    """An outside system refused the request; the same request will be refused again.
+
+    Read the message, which has the other side's own code; if the request is wrong, the code or a setting is.
+    """
 
     code = "provider_rejected"
 
 
 class ProviderUnavailable(OrdersError):
-    """An outside system did not answer, or not sensibly; the effect may or may not have happened."""
+    """An outside system did not answer, or not sensibly; the effect may or may not have happened.
+
+    Look at the other side's status page, then at the network and the credentials; what waits goes on by itself.
+    """
 
     code = "provider_unavailable"
     retryable = True
 
 
 class DatabaseUnavailable(OrdersError):
-    """MySQL did not answer, or rolled the work back."""
+    """MySQL did not answer, or rolled the work back.
+
+    Look whether MySQL runs and takes connections (`orders db check`); what waits goes on by itself.
+    """
 
     code = "database_unavailable"
     retryable = True
 
 
 class SchemaMismatch(OrdersError):
-    """The database is older than this code; `orders db migrate` brings it up to date."""
+    """The database is older than this code; `orders db migrate` brings it up to date.
+
+    Run `orders db migrate` (on AWS `orders deploy run`, which every apply runs), then start again.
+    """
 
     code = "schema_mismatch"
 
 
 class SourceUnreadable(OrdersError):
-    """A reconciliation source could not be read to its end: the run is incomplete, never green."""
+    """A reconciliation source could not be read to its end: the run is incomplete, never green.
+
+    Look at the source as for provider_unavailable; the next run makes up for this one.
+    """
 
     code = "source_unreadable"
     retryable = True

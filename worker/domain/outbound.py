@@ -54,6 +54,7 @@ class MessageState(StrEnum):
     PENDING = "pending"
     """To be sent, or tried again."""
     DELIVERED = "delivered"
+    """An endpoint took it."""
     DEAD = "dead"
     """Every try failed: a person may have it sent again."""
 
