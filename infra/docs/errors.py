@@ -11,7 +11,7 @@ from functions import problems
 from functions.problems import Problem
 from infra.docs.markdown import cell, code, prose, section, table
 from infra.docs.markdown import page as whole
-from worker.cli import main
+from worker.cli import complaints
 from worker.domain import errors
 from worker.domain.errors import OrdersError
 
@@ -62,7 +62,7 @@ def of_functions() -> list[type[Problem]]:
 
 def exit_of(kind: type[OrdersError]) -> int:
     """Return what a command that ends with this error exits with."""
-    return main.EXIT_DEPENDENCY if issubclass(kind, _dependencies()) else main.EXIT_REFUSED
+    return complaints.EXIT_DEPENDENCY if kind.code in complaints.DEPENDENCIES else complaints.EXIT_REFUSED
 
 
 def what_to_do(kind: type[Exception]) -> str:
@@ -82,7 +82,3 @@ def _below(kind: type[Raised]) -> Iterator[type[Raised]]:
     for child in kind.__subclasses__():
         yield child
         yield from _below(child)
-
-
-def _dependencies() -> tuple[type[OrdersError], ...]:
-    return (errors.DatabaseUnavailable, errors.ProviderUnavailable, errors.SourceUnreadable)
