@@ -39,6 +39,7 @@ class ProcessConfig:
     health_host: str
     health_port: int
     stuck_after_seconds: int
+    release: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,12 +340,11 @@ def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerC
 def load_statements(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> StatementsConfig:
     """Load what a preview of a statement file needs, and no secret. Raises ConfigurationError."""
     config = build(StatementsConfig, raw_settings(environ, root).get("statements", {}))
-    problems = _statement_problems(config)
-    if problems:
+    if problems := _statement_problems(config):
         raise ConfigurationError(problems)
     return config
 
 
 def _statement_problems(config: StatementsConfig) -> list[str]:
-    wrong = config.on_reject not in {"row", "file"}
-    return [f"statements.on_reject: is {config.on_reject!r}; use row or file"] if wrong else []
+    fine = config.on_reject in {"row", "file"}
+    return [] if fine else [f"statements.on_reject: is {config.on_reject!r}; use row or file"]

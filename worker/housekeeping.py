@@ -29,7 +29,7 @@ from worker.observability.health import Pulse
 from worker.observability.metrics import Metrics
 from worker.services.outbound import OVERDUE, OutboundService
 from worker.services.ports import Database
-from worker.temporal import schedules, search_attributes
+from worker.temporal import schedules, search_attributes, versions
 from worker.temporal.backlog import backlog
 from worker.temporal.failing_tasks import count_failing_tasks
 from worker.temporal.outbox import Clerk
@@ -216,6 +216,18 @@ def cloudwatch(
                 raise group
 
     return Upkeep(name="cloudwatch", every_seconds=60, run=run, timeout_seconds=40, jitter_seconds=2)
+
+
+def promotion(client: Client, release: str, queues: Sequence[str]) -> Upkeep:
+    """Return the job that makes a release's version the current one once it polls (worker/temporal/versions.py).
+
+    Every replica may do it, at any time: what is current stays so, and what an operator decided is left alone.
+    """
+
+    async def run() -> None:
+        await versions.promote(client, release, queues)
+
+    return Upkeep(name="promotion", every_seconds=5, run=run, jitter_seconds=1)
 
 
 def expiry(expire: Callable[[], int]) -> Upkeep:

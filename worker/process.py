@@ -21,6 +21,7 @@ from worker.housekeeping import (
     outbound_letters,
     outbound_upkeep,
     outbox,
+    promotion,
     queue_backlog,
     schedule_watch,
     stuck_work,
@@ -123,6 +124,8 @@ def _housekeeping(
     folder = lake_folder(config)
     if folder is not None:
         jobs.append(expiry(lambda: expire(folder, kept_for(config.lake.keep_days), clock.now())))
+    if config.worker.release:
+        jobs.append(promotion(client, config.worker.release, config.worker.queues))
     if config.metrics.emf_namespace:
         jobs.append(cloudwatch(client, database, config, open_ones, read_stuck, began=clock.now()))
     return Housekeeping(jobs, metrics)

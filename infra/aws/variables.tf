@@ -225,6 +225,13 @@ variable "worker_secret_keys" {
   }
 }
 
+variable "worker_versions_enabled" {
+  description = "Whether workers announce the release to Temporal (Worker Deployments) and only the current version gets work; a release makes itself current once it polls. The server must support it."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "container_insights_enabled" {
   description = "Container Insights of the ECS cluster: figures per task, at a price per figure."
   type        = bool

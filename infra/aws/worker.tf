@@ -24,6 +24,7 @@ module "worker" {
     # Links in mails lead to the API, unless a setting says otherwise.
     { ORDERS_USERS__CONFIRM_URL = "${module.gateway.url}/users/{user_id}/confirm" },
     var.worker_settings,
+    var.worker_versions_enabled ? { ORDERS_WORKER__RELEASE = var.release } : {},
     local.temporal_environment,
     local.encryption_environment,
     {

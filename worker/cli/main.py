@@ -37,7 +37,7 @@ COMMANDS = {
     "stock": "What is on the shelf, and what of it is promised: list, show, set, adjust, check, settle.",
     "users": "Users: erase.",
     "webhooks": "Received events, and deliveries of our own: list, show, replay, send.",
-    "worker": "The worker process: run.",
+    "worker": "The worker process: run, versions.",
 }
 
 

@@ -1,8 +1,9 @@
-"""`orders worker run`: the long-lived process."""
+"""`orders worker`: the long-lived process, and its versions."""
 
 import click
 
 from worker.cli.options import examples
+from worker.cli.worker_versions import versions
 from worker.config import load
 
 
@@ -22,3 +23,6 @@ def run() -> None:
     config = load()
     configure(config.logging)
     raise click.exceptions.Exit(asyncio.run(run_worker(config)))
+
+
+command.add_command(versions)

@@ -11,13 +11,15 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import Interceptor, Worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from worker.config import ProcessConfig
 from worker.contract.names import Queue
 from worker.domain.errors import InvalidInput, OrdersError
 from worker.temporal.client import default_identity
+from worker.temporal.versions import DEPLOYMENT
 
 PASSED_THROUGH = ("worker.contract", "worker.domain", "worker.services", "worker.activities")
 """Packages the sandbox shares with workflows instead of importing them anew for each."""
@@ -78,9 +80,22 @@ def build_workers(
             default_heartbeat_throttle_interval=_HEARTBEAT_THROTTLE,
             # Without this a domain error would fail the workflow task, which is retried for ever.
             workflow_failure_exception_types=[OrdersError],
+            deployment_config=_announced(config.release),
         )
         for queue in queues
     ]
+
+
+def _announced(release: str) -> WorkerDeploymentConfig | None:
+    """Return what a worker says of its version; one without a release takes tasks as they come."""
+    if not release:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=DEPLOYMENT, build_id=release),
+        use_worker_versioning=True,
+        # Running workflows go on with a new release at their next task: patches and recorded histories keep it safe.
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+    )
 
 
 def _queues(config: ProcessConfig, plan: Mapping[Queue, Duties]) -> list[Queue]:
