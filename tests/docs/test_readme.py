@@ -44,7 +44,7 @@ def test_every_command_is_named_and_explains_itself(path: tuple[str, ...]) -> No
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_names_what_each_group_can(name: str) -> None:
-    verbs = {path[1] for path in ALL if path[0] == name}
+    verbs = {path[1] for path in ALL if path[0] == name and len(path) > 1}
     said = set(re.findall(r"[a-z]+", COMMANDS[name].partition(":")[2]))
     assert said == verbs
 

@@ -31,7 +31,7 @@ directory_option = click.option(
 def status(directory: Path | None, *, as_json: bool) -> None:
     """Show the processes of a running stack. Exits 4 when none runs or one of them is gone."""
     state = _state(directory)
-    members: list[dict[str, Any]] = [member | {"alive": _alive(member["pid"])} for member in state["members"]]
+    members: list[dict[str, Any]] = [member | {"alive": alive(member["pid"])} for member in state["members"]]
     ports: dict[str, int] = state["ports"]
     if as_json:
         print_json({"members": members, "ports": ports, "urls": state["urls"]})
@@ -79,7 +79,8 @@ def _state(directory: Path | None) -> dict[str, Any]:
     return state
 
 
-def _alive(pid: int | None) -> bool:
+def alive(pid: int | None) -> bool:
+    """Tell whether a process is there."""
     if pid is None:
         return False
     try:

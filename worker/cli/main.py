@@ -26,6 +26,7 @@ COMMANDS = {
     "db": "The database: migrate, check.",
     "deploy": "Before a release starts: run.",
     "dev": "The local stack: env, status.",
+    "doctor": "Whether everything is there that the work needs, and what to do where it is not.",
     "keys": "Payload keys: list, add, use, drop, rewrap.",
     "order": "Orders: list, show, timeline, note, cancel, refund, retry.",
     "outbound": "Webhooks we send: list, show, redeliver, enable.",

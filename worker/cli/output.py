@@ -75,7 +75,10 @@ def print_table(
     for row in cells:
         # Names and remarks come from outside: text, never markup.
         table.add_row(*(Text(row[at]) for at in kept))
-    drawn.print(table)
+    with drawn.capture() as captured:
+        drawn.print(table)
+    # rich fills every line up with blanks.
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
     if left_out:
         remark(f"no room for: {', '.join(left_out)} (a wider terminal, or --json)")
 

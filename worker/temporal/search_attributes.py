@@ -62,6 +62,17 @@ async def converge(client: Client, declared: Mapping[str, str] | None = None) ->
     )
 
 
+async def lacking(client: Client, declared: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Return the declared search attributes that the namespace lacks or has with another type. Changes nothing."""
+    wanted = dict(SEARCH_ATTRIBUTE_TYPES if declared is None else declared)
+    present = await _present(client)
+    return tuple(
+        f"{name}: {f'has {present[name]}, wants {kind}' if name in present else 'missing'}"
+        for name, kind in sorted(wanted.items())
+        if present.get(name) != kind
+    )
+
+
 async def _present(client: Client) -> dict[str, str]:
     try:
         listed = await client.operator_service.list_search_attributes(
