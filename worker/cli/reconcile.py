@@ -11,6 +11,7 @@ from worker.cli.output import as_json, print_json, print_table, when
 from worker.cli.reconcile_again import diff, replay, watch
 from worker.cli.reconcile_backfill import backfill
 from worker.cli.reconcile_dry import dry_run
+from worker.cli.reconcile_report import report
 from worker.cli.verdicts import leave, progress_option, tell, wanted
 from worker.config import WorkerConfig, load
 from worker.connections import reading, stored_at
@@ -32,7 +33,7 @@ def command() -> None:
     """Reconciliation."""
 
 
-for one in (replay, diff, watch, backfill):
+for one in (replay, diff, watch, backfill, report):
     command.add_command(one)
 
 
@@ -133,18 +134,6 @@ def show(run_id: str, *, as_json: bool) -> None:
     """Show what a run answered: statements per currency and open breaks. Exits as `run` does."""
     config = load()
     show_run(config, run_id, as_json=as_json)
-
-
-@command.command()
-@click.argument("run_id")
-def report(run_id: str) -> None:
-    """Print where the HTML report of a run is."""
-    config = load()
-    with reading(config) as database:
-        found = database.transact(lambda tx: tx.runs.get(run_id))
-    if found is None or not found.report:
-        raise NotFound(f"run {run_id} has no report; `orders reconcile list` shows the runs")
-    click.echo(stored_at(config, found.report))
 
 
 async def reconcile(
