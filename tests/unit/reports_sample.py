@@ -258,6 +258,9 @@ RUN = Run(
         "breaks_persisting": 3,
         "breaks_resolved": 2,
         "repairs_requested": 1,
+        "at_risk_minor_EUR": 21490,
+        "at_risk_minor_JPY": 184000,
+        "at_risk_minor_USD": 4900,
     },
 )
 EARLIER = tuple(
@@ -278,6 +281,8 @@ EARLIER = tuple(
             "pending": index % 5,
             "breaks": (index * 5) % 7,
             "breaks_open": (index * 5) % 7 + 1,
+            "at_risk_minor_EUR": (index * 7919) % 31000,
+            "at_risk_minor_JPY": 184000,
         },
     )
     for index in range(1, 18)

@@ -15,8 +15,9 @@ from worker.cli.reconcile_again import diff, replay, watch
 from worker.cli.reconcile_answer import answer, reconcile, show_run
 from worker.cli.reconcile_backfill import backfill
 from worker.cli.reconcile_dry import dry_run
+from worker.cli.reconcile_report import report
 from worker.config import WorkerConfig, load
-from worker.connections import reading, stored_at
+from worker.connections import reading
 from worker.contract.reconciliation import Mode, Reconcile, Window
 from worker.domain.errors import NotFound
 from worker.domain.window import Span
@@ -30,7 +31,7 @@ def command() -> None:
     """Reconciliation."""
 
 
-for one in (replay, diff, watch, backfill):
+for one in (replay, diff, watch, backfill, report):
     command.add_command(one)
 
 
@@ -145,22 +146,6 @@ def show(run_id: str, *, as_json: bool) -> None:
     """Show what a run answered: statements per currency and open breaks. Exits as `run` does."""
     config = load()
     show_run(config, run_id, as_json=as_json)
-
-
-@command.command(epilog=examples("xdg-open $(orders reconcile report 41f0c9d2)"))
-@click.argument("run_id")
-@as_json
-def report(run_id: str, *, as_json: bool) -> None:
-    """Print where the HTML report of a run is."""
-    config = load()
-    with reading(config) as database:
-        found = database.transact(lambda tx: tx.runs.get(run_id))
-    if found is None or not found.report:
-        raise NotFound(f"run {run_id} has no report; `orders reconcile list` shows the runs")
-    if as_json:
-        print_json({"run_id": run_id, "report": stored_at(config, found.report)})
-        return
-    click.echo(stored_at(config, found.report))
 
 
 def _imported(config: WorkerConfig, sha256: str) -> StatementFile:

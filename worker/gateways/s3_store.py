@@ -39,7 +39,7 @@ class S3Store:
         """Write the object; return its path as given. Raises ProviderUnavailable, ProviderRejected, InvalidInput."""
         key = _key(path)
         try:
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=content)
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType=_type(key))
         except (ClientError, BotoCoreError) as error:
             raise _translated(error, self._bucket, path) from error
         return path
@@ -48,7 +48,7 @@ class S3Store:
         """Write the object from a file, in parts where it is large. Raises as `put` does."""
         key = _key(path)
         try:
-            self._client.upload_file(str(source), self._bucket, key)
+            self._client.upload_file(str(source), self._bucket, key, ExtraArgs={"ContentType": _type(key)})
         except S3UploadFailedError as error:
             raise ProviderUnavailable(f"the bucket {self._bucket} did not take {path!r} whole") from error
         except (ClientError, BotoCoreError) as error:
@@ -89,6 +89,19 @@ def _key(path: str) -> str:
     if not parts or parts[0] == "/" or ".." in parts:
         raise InvalidInput(f"object path leaves the store: {path[:120]!r}")
     return "/".join(parts)
+
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".json": "application/json",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def _type(key: str) -> str:
+    """Return the media type of an object, by which a browser shows a report instead of saving it."""
+    return _TYPES.get(PurePosixPath(key).suffix, "application/octet-stream")
 
 
 def _translated(error: ClientError | BotoCoreError, bucket: str, path: str) -> Exception:

@@ -1,96 +1,97 @@
-"""The report as one self-contained HTML file: inline CSS and SVG, no script, no request to anywhere.
+"""The report as HTML: report.html, and beside it as many pages of breaks as it takes to keep each file small.
 
-It opens from a mail attachment or a bucket, prints, and follows the reader's light or dark setting. Its
-policy (`default-src 'none'`) lets a browser refuse whatever a hostile name might smuggle in.
+Every page is complete in itself: it opens from a mail attachment or a bucket, prints, and follows the reader's light or
+dark setting. A break keeps its address for good: `report.html#b-{break_id}`; where the break stands on another page,
+the report's only script leads there.
 """
 
-import shlex
-from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
 
-from worker.contract.ids import is_valid_part, order_workflow_id
-from worker.domain.finding import Break
-from worker.domain.money import Money, format_minor
-from worker.reports import words
-from worker.reports.amounts import exposure
 from worker.reports.charts import HEIGHT, WIDTH
-from worker.reports.model import Report
+from worker.reports.model import OpenBreak, Report
+from worker.reports.page import environment, page
 
-DETAILS = 400
-"""Breaks shown with their records; the rest is named by number and stands in the CSV and JSON."""
+FIRST_BYTES = 400_000
+"""Of the breaks that report.html itself shows: with all else it stays below a megabyte."""
+PAGE_BYTES = 800_000
+DETAILED = 10_000
+"""Breaks shown with their records, on however many pages; the rest stands in the siblings."""
 LISTED = 200
-"""Pending, warned and resolved items shown each; the rest likewise."""
+"""Pending, warned and resolved items shown each; the rest stands in the siblings."""
 
 
-def render(report: Report, digests: Mapping[str, str]) -> bytes:
-    """Return the page as UTF-8. `digests`: SHA-256 (hex) of each sibling file by its name."""
-    page = _template().render(
+@dataclass(frozen=True, slots=True)
+class BreakPage:
+    """A run of breaks that share a page."""
+
+    number: int
+    """1 is report.html itself."""
+    first: int
+    """Rank of its first break, from 1."""
+    breaks: Sequence[OpenBreak]
+    fragments: Sequence[Markup]
+
+    @property
+    def name(self) -> str:
+        """The file's name beside the report."""
+        return "report.html" if self.number == 1 else f"breaks-{self.number:03}.html"
+
+    @property
+    def last(self) -> int:
+        """Rank of its last break."""
+        return self.first + len(self.breaks) - 1
+
+    @property
+    def holds(self) -> str:
+        """The beginnings of its breaks' ids, by which the report's script finds the page of one."""
+        return " ".join(one.item.break_id[:8] for one in self.breaks)
+
+
+def paged(report: Report) -> list[BreakPage]:
+    """Lay the breaks (`DETAILED` at most) out on pages of bounded size, in the report's order; one page at least."""
+    pages: list[BreakPage] = []
+    some: list[OpenBreak] = []
+    drawn: list[Markup] = []
+    size, first = 0, 1
+    for one, fragment, length in _fragments(report):
+        if drawn and size + length > (PAGE_BYTES if pages else FIRST_BYTES):
+            pages.append(BreakPage(len(pages) + 1, first, some, drawn))
+            first += len(some)
+            some, drawn, size = [], [], 0
+        some.append(one)
+        drawn.append(fragment)
+        size += length
+    return [*pages, BreakPage(len(pages) + 1, first, some, drawn)]
+
+
+def _fragments(report: Report) -> Iterator[tuple[OpenBreak, Markup, int]]:
+    parts = environment().get_template("parts.j2").make_module({"few": len(report.breaks) <= 2})
+    draw = parts.detail  # type: ignore[attr-defined]  # a macro of the template
+    for one in report.breaks[:DETAILED]:
+        fragment = draw(one)
+        yield one, fragment, len(fragment.encode())
+
+
+def render(report: Report, digests: Mapping[str, str], pages: Sequence[BreakPage] = ()) -> bytes:
+    """Return report.html. `digests`: SHA-256 (hex) of each sibling file by its name; `pages`: as `paged` gave them."""
+    pages = pages or paged(report)
+    return page(
+        "report.html.j2",
+        script="find_break.js" if len(pages) > 1 else "",
         report=report,
         run=report.run,
         digests=digests,
-        details=DETAILS,
+        pages=pages,
         listed=LISTED,
+        detailed=DETAILED,
         chart_width=WIDTH,
         chart_height=HEIGHT,
     )
-    return page.encode()
 
 
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "money": amount,
-        "signed": signed,
-        "moment": words.moment,
-        "iso": words.iso,
-        "span": lambda run: words.span(run.window_start, run.window_end),
-        "duration": words.duration,
-        "kind": lambda kind: words.KIND[kind],
-        "leg": lambda leg: words.LEG[leg],
-        "our_side": lambda leg: words.OUR_SIDE[leg],
-        "their_side": lambda leg: words.THEIR_SIDE[leg],
-        "status": lambda status: words.STATUS[status],
-        "repair": lambda repair: words.REPAIR[repair],
-        "repair_state": lambda state: words.REPAIR_STATE[state],
-        "verdict": lambda verdict: words.VERDICT[verdict],
-        "tone": lambda verdict: words.TONE[verdict],
-        "source": words.source,
-        "decided": words.decided,
-        "exposure": exposure,
-        "commands": commands,
-        "count": words.count,
-        "sentence": lambda text: text[:1].upper() + text[1:],
-    }
-    environment.globals["Money"] = Money
-    return environment.get_template("report.html.j2")
-
-
-def amount(money: Money) -> str:
-    """Return `1,234.56` with a true minus sign; the currency is written apart, so that columns align."""
-    return format_minor(money.minor, money.currency).replace("-", "\N{MINUS SIGN}")
-
-
-def signed(money: Money) -> str:
-    """Return the amount with its sign, `+` included; zero has none."""
-    return f"+{amount(money)}" if money.minor > 0 else amount(money)
-
-
-def commands(item: Break) -> list[str]:
-    """Return the commands that show a break and the workflow of its order."""
-    told = [shlex.join(["orders", "breaks", "show", item.break_id])]
-    order_id = item.finding.order_id
-    if order_id and is_valid_part(item.shop) and is_valid_part(order_id):
-        workflow = order_workflow_id(item.shop, order_id)
-        told.append(shlex.join(["temporal", "workflow", "show", "--workflow-id", workflow]))
-    return told
+def render_page(report: Report, one: BreakPage, pages: Sequence[BreakPage]) -> bytes:
+    """Return a further page of breaks."""
+    return page("breaks.html.j2", report=report, run=report.run, one=one, pages=pages)

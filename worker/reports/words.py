@@ -38,6 +38,37 @@ KIND: dict[FindingKind, str] = {
     FindingKind.REJECTED_ROW: "Row could not be read",
 }
 
+RULE: dict[FindingKind, str] = {
+    FindingKind.MATCHED: "Amount, currency and number of movements are the same on both sides.",
+    FindingKind.MATCHED_WITHIN_TOLERANCE: "The sides differ by no more than the tolerance of the settings.",
+    FindingKind.MISSING_INTERNAL: "Theirs has it and ours has not, and our grace is over.",
+    FindingKind.MISSING_EXTERNAL: "Ours has it and theirs has not, and their grace is over.",
+    FindingKind.AMOUNT_UNDER: "Both have it; theirs is smaller by more than the tolerance.",
+    FindingKind.AMOUNT_OVER: "Both have it; theirs is larger by more than the tolerance.",
+    FindingKind.CURRENCY_MISMATCH: "The same payment stands in two currencies.",
+    FindingKind.STATUS_MISMATCH: "Both have it, in states that cannot both be true, and the grace is over.",
+    FindingKind.DUPLICATE_INTERNAL: "One movement of theirs stands against several bookings of ours.",
+    FindingKind.DUPLICATE_EXTERNAL: "One booking of ours stands against several movements of theirs.",
+    FindingKind.REFUND_MISSING: "We booked a refund that the provider has not made within its grace.",
+    FindingKind.REFUND_EXCEEDS: "The provider gave back more than we booked.",
+    FindingKind.DISPUTED: "The provider took money back because the customer disputes the charge.",
+    FindingKind.SHIPPED_UNPAID: "A parcel left for an order whose money has not come.",
+    FindingKind.PAID_UNSHIPPED: "The money came, no parcel did, and the warehouse's grace is over.",
+    FindingKind.REVERSED_AFTER_FULFILMENT: "The goods left, and afterwards all the money went back.",
+    FindingKind.NEEDS_ATTENTION: "The order itself says that it does not get on without a person.",
+    FindingKind.FEE_VARIANCE: "The fee is not what the agreed rate makes of the amount.",
+    FindingKind.FX_DIFFERENCE: "A charge and its refund were converted at different rates.",
+    FindingKind.PAYOUT_INCOMPLETE: "The lines of a payout must sum to it, and do not.",
+    FindingKind.PAYOUT_NOT_ITEMISABLE: "The provider cannot say which lines a manual or instant payout pays out.",
+    FindingKind.PAYOUT_FAILED: "The provider says that the payout failed.",
+    FindingKind.PAYOUT_MISSING_AT_BANK: "The bank's statement covers the day and has no such booking.",
+    FindingKind.PAYOUT_AMOUNT_DIFFERS: "The bank booked another amount than the provider paid out.",
+    FindingKind.BANK_CREDIT_WITHOUT_PAYOUT: "The bank booked money from the provider that no payout explains.",
+    FindingKind.UNCLASSIFIED: "The provider's type of movement is unknown here; it is counted, never dropped.",
+    FindingKind.REJECTED_ROW: "The row could not be read; what it says is not part of the comparison.",
+}
+"""What makes a finding be of its class, in a sentence."""
+
 LEG: dict[Leg, str] = {
     Leg.ORDERS: "Shop and our orders",
     Leg.PAYMENTS: "Our books and the provider",

@@ -1,20 +1,23 @@
-"""Writes a finished run's report to the object store: HTML for people, CSV for spreadsheets, JSON for programs.
+"""Writes a finished run's report to the object store: HTML for people, tables for spreadsheets, JSON for programs.
 
-The HTML goes last and names the digests of its siblings, so where the page is, the files are.
+report.html goes last and names the digests of its siblings, so where the page is, the files are.
 """
 
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import Break, Finding, Statement
-from worker.reports import csv_export, html, json_export
-from worker.reports.model import build
+from worker.reports import csv_export, html, json_export, site, workbook
+from worker.reports.model import Report, build
 from worker.services.ports import BreakAction, ObjectStore, Run
 
+ROOT = "reports"
+INDEX = f"{ROOT}/index.html"
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}")
 
 
@@ -35,7 +38,7 @@ class ReportFiles:
         earlier: Sequence[Run],
         history: Mapping[str, Sequence[BreakAction]] | None = None,
     ) -> str:
-        """Write report.html, breaks.csv and report.json; return the path of the HTML below the store.
+        """Write report.html and its siblings; return the path of the HTML below the store.
 
         Writing the same run again gives the same bytes. `history` is optional: what was done about each
         break, by its id. Raises InvalidInput when the run's names cannot be part of a path.
@@ -50,23 +53,52 @@ class ReportFiles:
             earlier=earlier,
             history=history,
         )
-        siblings = {"breaks.csv": csv_export.chunks(report), "report.json": json_export.chunks(report)}
-        digests = {name: self._put(f"{folder}/{name}", chunks) for name, chunks in siblings.items()}
+        pages = html.paged(report)
+        digests = {}
+        for name, make in _siblings(report, pages):
+            with tempfile.TemporaryDirectory(prefix="orders-report-") as scratch:
+                # By way of a file, so that a long one is never in memory.
+                made = Path(scratch) / name
+                make(made)
+                with made.open("rb") as content:
+                    digests[name] = hashlib.file_digest(content, "sha256").hexdigest()
+                self._store.put_file(f"{folder}/{name}", made)
         path = f"{folder}/report.html"
-        self._store.put(path, html.render(report, digests))
+        self._store.put(path, html.render(report, digests, pages))
         return path
 
-    def _put(self, path: str, chunks: Iterable[bytes]) -> str:
-        """Write an object piece by piece, so that a long one is never in memory; return the SHA-256 of its bytes."""
-        with tempfile.TemporaryDirectory(prefix="orders-report-") as folder:
-            made = Path(folder) / "content"
-            digest = hashlib.sha256()
-            with made.open("wb") as file:
-                for chunk in chunks:
-                    digest.update(chunk)
-                    file.write(chunk)
-            self._store.put_file(path, made)
-        return digest.hexdigest()
+    def write_index(self, runs: Sequence[Run], latest: Run | None = None) -> str:
+        """Write the pages over all runs, newest first; return the path of the index below the store.
+
+        Of the pages of months only that of `latest` changes: others are written where they are missing. Without
+        `latest`, all are.
+        """
+        there = set(self._store.names(f"{ROOT}/{site.MONTHS}/")) if latest else set()
+        changed = site.month_of(latest) if latest else ""
+        for month in site.months(runs):
+            path = f"{ROOT}/{site.month_page(month)}"
+            if month == changed or path not in there:
+                self._store.put(path, site.render_month(month, runs))
+        self._store.put(INDEX, site.render(runs))
+        return INDEX
+
+
+def _siblings(report: Report, pages: Sequence[html.BreakPage]) -> Iterator[tuple[str, Callable[[Path], object]]]:
+    for one in pages[1:]:
+        yield one.name, partial(_write_page, report, one, pages)
+    yield "summary.csv", lambda path: _write(path, csv_export.summary_chunks(report))
+    yield "items.csv", lambda path: _write(path, csv_export.item_chunks(report))
+    yield "report.xlsx", lambda path: workbook.write(report, path)
+    yield "report.json", lambda path: _write(path, json_export.chunks(report))
+
+
+def _write_page(report: Report, one: html.BreakPage, pages: Sequence[html.BreakPage], path: Path) -> None:
+    path.write_bytes(html.render_page(report, one, pages))
+
+
+def _write(path: Path, chunks: Iterable[bytes]) -> None:
+    with path.open("wb") as file:
+        file.writelines(chunks)
 
 
 def report_folder(run: Run) -> str:
@@ -75,4 +107,4 @@ def report_folder(run: Run) -> str:
     for part in parts:
         if not _PART.fullmatch(part):
             raise InvalidInput(f"not usable in a report's path: {part[:140]!r}")
-    return "/".join(("reports", *parts))
+    return "/".join((ROOT, *parts))

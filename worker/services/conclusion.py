@@ -26,7 +26,7 @@ from worker.domain.matching.verdict import verdict
 from worker.domain.money import format_minor
 from worker.services.bank_books import bank_document, bookings_of
 from worker.services.comparison import part_of
-from worker.services.ports import API, BreakAction, Clock, Database, Run, Transaction
+from worker.services.ports import API, AT_RISK, BreakAction, Clock, Database, Run, Transaction
 from worker.services.ports.lake import Gathered, RunLake
 from worker.services.run_facts import RunFacts
 from worker.services.run_result import Answer, Compared, result_document
@@ -220,6 +220,10 @@ def _counts(findings: Iterable[Finding], agreeing: int, step: LifecycleStep, kno
     outcomes = Counter(finding.outcome for finding in findings)
     kinds = Counter(finding.kind for finding in findings)
     after = known | {item.break_id: item for item in step.upserts}
+    at_risk: Counter[str] = Counter()
+    for item in after.values():
+        if item.status in OPEN_STATUSES:
+            at_risk[item.finding.currency] += item.finding.at_risk_minor
     return {
         "matched": outcomes[Outcome.MATCHED] + agreeing,
         "within_tolerance": kinds[FindingKind.MATCHED_WITHIN_TOLERANCE],
@@ -231,7 +235,7 @@ def _counts(findings: Iterable[Finding], agreeing: int, step: LifecycleStep, kno
         "breaks_persisting": step.persisting,
         "breaks_reopened": step.reopened,
         "breaks_resolved": step.resolved,
-    }
+    } | {AT_RISK + currency: minor for currency, minor in sorted(at_risk.items())}
 
 
 def _action(item: Break, before: Break | None, at: datetime, run_id: str) -> BreakAction | None:

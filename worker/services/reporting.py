@@ -1,4 +1,4 @@
-"""Reporting: gather what a finished run left behind and hand it to the report writer."""
+"""Reporting: gather what finished runs left behind and hand it to the report writer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +9,10 @@ from worker.services.ports import BreakAction, Database, ReportWriter, Run, Tran
 
 TREND_RUNS = 20
 """How many earlier runs a report's trend shows."""
-HISTORIES = 200
+HISTORIES = 10_000
 """For how many open breaks the history is read."""
+INDEXED_RUNS = 10_000
+"""How many runs, newest first, the pages over all runs are made of: a year of hourly ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,10 @@ class ReportingService:
         self._writer = writer
 
     def write(self, run_id: str) -> str:
-        """Render the run and record where its report is. Raises NotFound. Writing again replaces it."""
+        """Render the run, record where its report is, and bring the index up to it.
+
+        Raises NotFound. Writing again replaces it.
+        """
         record = run_record(self._database, run_id)
         path = self._writer.write(
             record.run,
@@ -75,4 +80,22 @@ class ReportingService:
             history=record.history,
         )
         self._database.transact(lambda tx: tx.runs.set_report(run_id, path))
+        self.write_index(record.run)
         return path
+
+    def write_index(self, latest: Run | None = None) -> str:
+        """Write the pages over all runs; return the path of the index. Without `latest`, every page anew.
+
+        Several runs may end at once, each in a process of its own, and an object store knows no order of writers. So
+        who wrote reads again: if another run has been added meanwhile, the pages are written again. Whoever writes
+        last has then seen all that was there, and no run is missing from the index.
+        """
+        runs = self._runs()
+        while True:
+            path = self._writer.write_index(runs, latest)
+            written, runs = runs, self._runs()
+            if runs == written:
+                return path
+
+    def _runs(self) -> list[Run]:
+        return self._database.transact(lambda tx: tx.runs.recent(None, INDEXED_RUNS))

@@ -23,6 +23,7 @@ from worker.services.ports.outbound import OutboundGateway, OutboundStore, Reply
 from worker.services.ports.processes import Processes
 from worker.services.ports.reconciliation import (
     API,
+    AT_RISK,
     BankStore,
     BreakAction,
     BreakStore,
@@ -43,6 +44,7 @@ from worker.services.ports.users import UserStore
 
 __all__ = [
     "API",
+    "AT_RISK",
     "AlertStore",
     "AuditTrail",
     "BankStore",

@@ -12,6 +12,8 @@ from worker.domain.ledger import BankEntry, LedgerLine
 from worker.domain.window import Span
 
 API = "api"
+AT_RISK = "at_risk_minor_"
+"""How the counts of a run name what its open breaks put at risk in a currency: `at_risk_minor_EUR`."""
 
 
 def source_of(mode: Mode) -> str:
@@ -36,7 +38,7 @@ class Run:
     finished_at: datetime | None = None
     verdict: str = ""
     counts: Mapping[str, int] | None = None
-    """matched, within_tolerance (of the matched), pending, warnings, breaks_open, breaks_new, breaks_persisting, breaks_resolved, repairs_requested."""
+    """matched, within_tolerance (of the matched), pending, warnings, breaks_open, breaks_new, breaks_persisting, breaks_resolved, repairs_requested; and for each currency what is at risk in open breaks (`AT_RISK`)."""
     incomplete_because: tuple[str, ...] = ()
     report: str = ""
     inputs: str = ""

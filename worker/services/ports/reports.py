@@ -1,4 +1,4 @@
-"""The report writer."""
+"""The writer of reports and of the pages over all runs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -21,5 +21,12 @@ class ReportWriter(Protocol):
         earlier: Sequence[Run],
         history: Mapping[str, Sequence[BreakAction]],
     ) -> str:
-        """Write HTML, CSV and JSON to the object store; return the path of the HTML."""
+        """Write HTML, tables and JSON to the object store; return the path of the HTML."""
+        ...
+
+    def write_index(self, runs: Sequence[Run], latest: Run | None = None) -> str:
+        """Write the pages over all runs (newest first); return the path of the index.
+
+        With `latest` only what it changes is written, and what is missing.
+        """
         ...

@@ -1,0 +1,130 @@
+"""What every page of the site shares: the templates' environment, the styles, the policy that forbids the rest.
+
+A page is one file with its CSS and SVG in it. Its policy (`default-src 'none'`) names the digests of the page's own
+style and script, so a browser refuses whatever a hostile name might smuggle in, and asks nothing of any network.
+"""
+
+import base64
+import hashlib
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from worker.contract.ids import is_valid_part, order_workflow_id
+from worker.domain.finding import Break, Repair, RepairState, Verdict
+from worker.domain.money import Money, format_minor
+from worker.reports import words
+from worker.reports.amounts import exposure
+from worker.reports.standing import amounts_at_risk
+
+_FOLDER = Path(__file__).parent
+RECORDS = 20
+"""Records of a side and lines of a history shown with a break at most; all of them stand in report.json."""
+
+
+def page(template: str, *, script: str = "", filters: str = "", **values: Any) -> bytes:
+    """Render a template as a whole page, UTF-8.
+
+    `script`: the file of its only script, if it needs one; `filters`: rules of this page's own, after all others.
+    """
+    shown = environment().get_template(template)
+    style = _source("page.css") + Markup(filters)  # noqa: S704 - made of numbers by the caller
+    return shown.render(style=style, script=_source(script) if script else "", **values).encode()
+
+
+@cache
+def _source(name: str) -> Markup:
+    """Return a file of ours as it goes into a page; what is hashed is what stands there."""
+    return Markup((_FOLDER / name).read_text(encoding="utf-8").strip())  # noqa: S704 - a file of this package
+
+
+def policy(style: str, script: str) -> str:
+    """Return the content security policy of a page with this style and, if any, this script."""
+    parts = ["default-src 'none'", f"style-src '{_digest(style)}'", "img-src data:"]
+    parts += [f"script-src '{_digest(script)}'"] if script else []
+    return "; ".join([*parts, "base-uri 'none'", "form-action 'none'"])
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def environment() -> Environment:
+    """Return the environment of the templates: everything is escaped, and a name that is missing is an error."""
+    made = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {
+        "money": amount,
+        "signed": signed,
+        "moment": words.moment,
+        "iso": words.iso,
+        "span": lambda run: words.span(run.window_start, run.window_end),
+        "duration": words.duration,
+        "kind": lambda kind: words.KIND[kind],
+        "rule": lambda kind: words.RULE[kind],
+        "leg": lambda leg: words.LEG[leg],
+        "our_side": lambda leg: words.OUR_SIDE[leg],
+        "their_side": lambda leg: words.THEIR_SIDE[leg],
+        "status": lambda status: words.STATUS[status],
+        "repair": lambda repair: words.REPAIR[repair],
+        "repair_state": lambda state: words.REPAIR_STATE[state],
+        "verdict": lambda verdict: words.VERDICT[verdict],
+        "tone": lambda verdict: words.TONE[verdict],
+        "as_verdict": Verdict,
+        "at_risk": amounts_at_risk,
+        "source": words.source,
+        "decided": words.decided,
+        "exposure": exposure,
+        "commands": commands,
+        "count": words.count,
+        "sentence": lambda text: text[:1].upper() + text[1:],
+    }
+    made.globals |= {"Money": Money, "policy": policy, "records_shown": RECORDS, "verdicts": tuple(Verdict)}
+    return made
+
+
+def amount(money: Money) -> str:
+    """Return `1,234.56` with a true minus sign; the currency is written apart, so that columns align."""
+    return format_minor(money.minor, money.currency).replace("-", "\N{MINUS SIGN}")
+
+
+def signed(money: Money) -> str:
+    """Return the amount with its sign, `+` included; zero has none."""
+    return f"+{amount(money)}" if money.minor > 0 else amount(money)
+
+
+_STUCK = frozenset({RepairState.FAILED, RepairState.REFUSED})
+
+
+def commands(item: Break) -> list[tuple[str, str]]:
+    """Return what may be done about a break, each with its command: look, mend, settle."""
+    told = [("Look at it", shlex.join(["orders", "breaks", "show", item.break_id]))]
+    order_id = item.finding.order_id
+    if order_id and is_valid_part(item.shop) and is_valid_part(order_id):
+        workflow = order_workflow_id(item.shop, order_id)
+        told.append(
+            ("See the order's workflow", shlex.join(["temporal", "workflow", "show", "--workflow-id", workflow]))
+        )
+    if item.finding.repair is not Repair.NONE and item.repair_state in _STUCK:
+        told.append(
+            (
+                "Let the repair be tried again",
+                f"orders repairs retry {item.break_id} --by YOU --reason 'WHAT WAS MENDED'",
+            )
+        )
+    told += [
+        ("Take it on", f"orders breaks assign {item.break_id} --to YOU --reason 'WHY'"),
+        ("Settle it, once it is dealt with", f"orders breaks resolve {item.break_id} --reason 'WHAT WAS DONE'"),
+    ]
+    return told
