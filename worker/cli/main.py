@@ -30,7 +30,7 @@ COMMANDS = {
     "breaks": "Differences between the books: list, show, assign, comment, resolve, ignore, reopen, link, export, import.",
     "db": "The database: migrate, check.",
     "deploy": "Before a release starts: run.",
-    "dev": "The local stack: env, status.",
+    "dev": "The local stack: env, status, trace.",
     "keys": "Payload keys: list, add, use, drop, rewrap.",
     "order": "Orders: list, show, timeline, note, cancel.",
     "outbound": "Webhooks we send: list, show, redeliver, enable.",
