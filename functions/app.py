@@ -57,6 +57,15 @@ def create_app(config: FunctionsConfig | None = None) -> Flask:
         "health": Health(temporal).operations,
         "description": Description().operations,
     }
+    observers: list[Observer] = []
+    enter = tracing.enter
+    if config.tracing.wanted:
+        from functions.spans import Spans  # noqa: PLC0415 - nobody else pays for it
+        from worker.contract.spans import SpanWriter  # noqa: PLC0415
+
+        spans = Spans(SpanWriter("orders-functions", config.tracing), config.tracing.sample_per_mille)
+        enter = spans.enter
+        observers.append(spans)
     app = BareFlask("functions", static_folder=None)
     # A redirect is a failed delivery to every sender of webhooks.
     app.url_map.strict_slashes = False
@@ -68,7 +77,7 @@ def create_app(config: FunctionsConfig | None = None) -> Flask:
         if route.function not in config.api.functions:
             continue
         callers = _operators(config.api.shop) if route.operator and by_gateway else _holders(keys, route.function)
-        view = _guarded(operations[route.function][route.operation], route, callers)
+        view = _guarded(operations[route.function][route.operation], route, callers, enter)
         blueprints[route.function].add_url_rule(
             route.rule, route.operation, view, methods=[route.method], provide_automatic_options=False
         )
@@ -77,7 +86,6 @@ def create_app(config: FunctionsConfig | None = None) -> Flask:
     app.register_error_handler(problems.Problem, _problem)
     app.register_error_handler(HTTPException, _framework_refusal)
     app.register_error_handler(Exception, _defect)
-    observers: list[Observer] = []
     admission = Admission(app.wsgi_app, config.api.max_in_flight)
     app.wsgi_app = AccessLog(admission, observers)  # type: ignore[method-assign]
     app.extensions |= {"temporal": temporal, "observers": observers, "sources": sources}
@@ -93,11 +101,13 @@ def _operators(shop: str) -> Callable[[], Caller]:
     return lambda: operator_of(request.environ.get("apig_wsgi.request_context"), shop)
 
 
-def _guarded(view: View, route: Route, caller: Callable[[], Caller]) -> View:
+def _guarded(
+    view: View, route: Route, caller: Callable[[], Caller], enter: Callable[[str, str], tracing.Trace]
+) -> View:
     @wraps(view)
     def guarded(**parameters: str) -> Response:
         headers = SentHeaders(request.environ)
-        trace = tracing.enter(headers.get("traceparent", ""), headers.get("tracestate", ""))
+        trace = enter(headers.get("traceparent", ""), headers.get("tracestate", ""))
         note(route=route.path, trace_id=trace.trace_id)
         if route.auth is Auth.BEARER:
             g.caller = caller()

@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from functions.auth import BEARER, GATEWAY, BearerKey
 from functions.routes import Auth, table
 from functions.source_settings import MAX_BODY_BYTES, SourceConfig, problems_of
-from worker.contract import encryption, temporal_tls
+from worker.contract import encryption, temporal_tls, tracing
 from worker.contract.encryption import EncryptionConfig
 from worker.contract.ids import is_valid_part
 from worker.contract.settings import ROOT, ConfigurationError, build, environment, pick, raw_settings
 from worker.contract.temporal_tls import TemporalConfig
+from worker.contract.tracing import TracingConfig
 
 WORKER_ONLY = frozenset(
     {
@@ -77,6 +78,7 @@ class FunctionsConfig:
     api: ApiConfig
     webhooks: dict[str, SourceConfig]
     logging: LoggingConfig
+    tracing: TracingConfig = field(default_factory=TracingConfig)
 
 
 def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> FunctionsConfig:
@@ -104,6 +106,7 @@ def check(config: FunctionsConfig, *, environment: str) -> list[str]:
         if value < least
     ]
     problems.extend(temporal_tls.problems_of(config.temporal))
+    problems.extend(tracing.problems_of(config.tracing))
     problems.extend(encryption.problems_of(config.encryption, environment=environment))
     known = sorted({route.function for route in table()})
     problems.extend(

@@ -54,12 +54,25 @@ def enter(parent: str, state: str) -> Trace:
     return trace
 
 
+def continue_in(trace: Trace) -> None:
+    """Make `trace` the current one: what is sent from here on belongs to it."""
+    _CURRENT.set(trace)
+
+
 def trace_of(parent: str, state: str = "") -> Trace:
     """Return the trace that the headers name, or a new one when `parent` is not valid."""
+    trace = continued(parent, state)
+    if trace is not None:
+        return trace
+    fresh = os.urandom(24).hex()
+    return Trace(f"00-{fresh[:32]}-{fresh[32:]}-00")
+
+
+def continued(parent: str, state: str = "") -> Trace | None:
+    """Return the trace that the headers name; None when `parent` is not valid."""
     match = _PARENT.fullmatch(parent.strip())
     if match is None or (match[1] == "00" and match[5]):
-        fresh = os.urandom(24).hex()
-        return Trace(f"00-{fresh[:32]}-{fresh[32:]}-00")
+        return None
     # What a later version adds is for those who know it: the part that we know is version 00.
     return Trace(f"00-{match[2]}-{match[3]}-{match[4]}", state if _STATE.fullmatch(state) else "")
 

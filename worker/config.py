@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from worker.contract import encryption, temporal_tls
-from worker.contract.encryption import EncryptionConfig
+from worker.contract import encryption, temporal_tls, tracing
 from worker.contract.settings import ROOT, ConfigurationError, Secret, build, environment, pick, raw_settings
-from worker.contract.temporal_tls import TemporalConfig
 
 NOT_THE_WORKERS = frozenset({"api", "deploy", "webhooks"})
 """Top-level tables of settings.toml that the functions read, or the deploy command."""
@@ -301,8 +299,8 @@ class ScheduleConfig:
 class WorkerConfig:
     """Everything the worker reads from settings.toml."""
 
-    temporal: TemporalConfig
-    encryption: EncryptionConfig
+    temporal: temporal_tls.TemporalConfig
+    encryption: encryption.EncryptionConfig
     database: DatabaseConfig
     worker: ProcessConfig
     orders: OrdersConfig
@@ -318,6 +316,7 @@ class WorkerConfig:
     alerts: dict[str, AlertConfig]
     alerting: AlertingConfig
     metrics: MetricsConfig
+    tracing: tracing.TracingConfig
     logging: LoggingConfig
     schedules: dict[str, ScheduleConfig]
     outbound: dict[str, SubscriptionConfig] = field(default_factory=dict)
@@ -329,6 +328,7 @@ def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerC
     config = build(WorkerConfig, pick(raw_settings(environ, root), WorkerConfig, NOT_THE_WORKERS))
     problems = [
         *temporal_tls.problems_of(config.temporal),
+        *tracing.problems_of(config.tracing),
         *encryption.problems_of(config.encryption, environment=environment(environ)),
         *_statement_problems(config.statements),
     ]

@@ -1,13 +1,15 @@
 """The worker process: check the schema, serve health, poll the queues, keep house, drain on a signal."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 
 from worker.app import Application, compose
 from worker.config import WorkerConfig
 from worker.connections import engine_of, lake_folder, user_keys_of
+from worker.contract.settings import ConfigurationError
 from worker.domain.finding import OPEN_STATUSES, Break
 from worker.domain.stuck import StuckStep
 from worker.gateways.clock import SystemClock
@@ -51,10 +53,24 @@ async def run_worker(config: WorkerConfig) -> int:
 
     Raises SchemaMismatch when the database is not the code's, ProviderUnavailable when Temporal does not answer.
     """
+    if not config.tracing.wanted:
+        return await _run(config, [])
+    try:
+        from worker.temporal.tracing import tracing  # noqa: PLC0415 - an extra of the package
+    except ImportError as missing:
+        told = "tracing: spans are wanted, and OpenTelemetry is not installed: install the package with its extra `tracing`"
+        raise ConfigurationError([told]) from missing
+    with tracing(config.tracing) as interceptor:
+        return await _run(config, [interceptor])
+
+
+async def _run(config: WorkerConfig, interceptors: Sequence[Interceptor]) -> int:
     runtime, sdk_metrics = telemetry_runtime()
     engine = engine_of(config.database)
     user_keys = user_keys_of(config.encryption, MysqlDatabase(engine))
-    client = await connect(config.temporal, converter_of(config.encryption, user_keys), runtime=runtime)
+    client = await connect(
+        config.temporal, converter_of(config.encryption, user_keys), runtime=runtime, interceptors=interceptors
+    )
     application = compose(config, client, engine, user_keys)
     await asyncio.to_thread(check, application.engine)
     # Workflows set these attributes: without them the server refuses the workflow task.

@@ -33,6 +33,7 @@ def settings_of(layout: Layout) -> dict[str, str]:
     env = {
         "ORDERS_ENV": "local",
         "ORDERS_STORE__PATH": str(layout.store),
+        "ORDERS_TRACING__FILE": str(layout.spans),
         "ORDERS_PROVIDER__API_KEY": secrets.provider_key,
         "ORDERS_SHOP__ACCESS_TOKEN": secrets.shop_token,
         "ORDERS_WAREHOUSE__SECRET": secrets.warehouse_secret,

@@ -66,6 +66,11 @@ class Layout:
         """The object store's folder: statements and reports."""
         return self.directory / "data" / "store"
 
+    @property
+    def spans(self) -> Path:
+        """The file that all processes write their spans to."""
+        return self.directory / "spans.jsonl"
+
     def direct(self) -> "Layout":
         """Return the same layout without fault proxies: probes ask the members themselves."""
         return dataclasses.replace(self, proxied={})

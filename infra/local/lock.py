@@ -14,9 +14,9 @@ from infra.local.layout import PROJECT
 UV = "uv>=0.13,<0.14"
 LOCAL = "infra/local/requirements.lock"
 TARGETS = {
-    LOCAL: ["--extra", "functions", "--extra", "serve", "--extra", "worker", "--group", "dev"],
+    LOCAL: ["--extra", "functions", "--extra", "serve", "--extra", "worker", "--extra", "tracing", "--group", "dev"],
     "functions/requirements.lock": ["--extra", "functions", "--constraint", LOCAL],
-    "worker/requirements.lock": ["--extra", "worker", "--constraint", LOCAL],
+    "worker/requirements.lock": ["--extra", "worker", "--extra", "tracing", "--constraint", LOCAL],
     # What the images need beyond: the functions' own server, and what makes a package of our code.
     "infra/images/functions.lock": ["--extra", "functions", "--extra", "serve", "--constraint", LOCAL],
     "infra/images/packaging.lock": ["--group", "packaging", "--constraint", LOCAL],

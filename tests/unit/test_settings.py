@@ -318,7 +318,7 @@ def test_each_deployable_reads_its_own_tables_only(variables: pytest.MonkeyPatch
     both = {field.name for field in dataclasses.fields(CONFIGS[0])} & {
         field.name for field in dataclasses.fields(CONFIGS[1])
     }
-    assert both == {"temporal", "encryption", "logging"}
+    assert both == {"temporal", "encryption", "tracing", "logging"}
     of_worker = {field.name for field in dataclasses.fields(CONFIGS[0])}
     of_functions = {field.name for field in dataclasses.fields(CONFIGS[1])}
     assert (of_worker - both) | {"deploy"} == functions.config.WORKER_ONLY

@@ -10,9 +10,11 @@ import click
 
 from worker.cli.options import examples
 from worker.cli.output import as_json, print_json, print_table, remark
+from worker.cli.trace_tree import traces
 from worker.contract.settings import ROOT
 
 STATE_FILE = Path(".local") / "dev" / "state.json"
+SPANS_FILE = "spans.jsonl"
 
 
 @click.group()
@@ -67,6 +69,31 @@ def env(directory: Path | None, *, as_json: bool) -> None:
         return
     for key, value in sorted(_state(directory)["env"].items()):
         click.echo(f"export {key}={shlex.quote(value)}")
+
+
+@command.command(epilog=examples("orders dev trace", "orders dev trace 1001", "orders dev trace --json"))
+@click.argument("what", required=False)
+@directory_option
+@click.option("--limit", default=1, show_default=True, type=click.IntRange(1, 100), help="Show so many, newest last.")
+@as_json
+def trace(what: str | None, directory: Path | None, limit: int, *, as_json: bool) -> None:
+    """Show traces as trees, from the webhook to the provider: the newest, or those that WHAT is found in.
+
+    WHAT is a trace's id, or a part of the id of a workflow, an order or an event. Times are since the trace began; a
+    workflow's own spans have no duration. Exits 5 when there is none.
+
+    Examples: `orders dev trace`, `orders dev trace 4bf92f3577b34da6a3ce929d0e0e4736`, `orders dev trace E-1001`
+    """
+    path = (directory or ROOT / STATE_FILE.parent) / SPANS_FILE
+    found = traces(path, what)[-limit:]
+    if not found:
+        click.echo(f"no trace{f' of {what}' if what else ''} in {path}", err=True)
+        raise click.exceptions.Exit(5)
+    if as_json:
+        print_json([tree.document() for tree in found])
+        return
+    for tree in found:
+        click.echo("\n".join(tree.lines()))
 
 
 def _state(directory: Path | None) -> dict[str, Any]:

@@ -25,7 +25,7 @@ COMMANDS = {
     "completion": "Completion of commands and options in your shell: bash, zsh, fish.",
     "db": "The database: migrate, check.",
     "deploy": "Before a release starts: run.",
-    "dev": "The local stack: env, status.",
+    "dev": "The local stack: env, status, trace.",
     "doctor": "Whether everything is there that the work needs, and what to do where it is not.",
     "keys": "Payload keys: list, add, use, drop, rewrap.",
     "order": "Orders: list, show, timeline, note, cancel, refund, retry.",

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 
 from worker.domain.errors import Conflict, NotFound, ProviderRejected, ProviderUnavailable
+from worker.observability.tracing import call_span
 
 _TRY_AGAIN = frozenset({401, 403, 408, 425, 429})
 
@@ -36,7 +37,9 @@ class JsonClient:
         """
         url = path if path.startswith(("http://", "https://")) else f"{self._base}{path}"
         try:
-            answer = self._client.request(method, url, params=params, content=content, headers=headers)
+            with call_span(self._name, method, path) as told:
+                answer = self._client.request(method, url, params=params, content=content, headers=headers)
+                told("http.response.status_code", str(answer.status_code))
         except httpx2.HTTPError as problem:
             raise ProviderUnavailable(f"{self._name} did not answer: {type(problem).__name__}") from None
         code = answer.status_code

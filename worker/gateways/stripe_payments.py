@@ -17,6 +17,7 @@ from worker.domain.matching.payouts import PayoutSums
 from worker.domain.payment import Payment, PaymentState, Refund
 from worker.gateways.stripe_books import StripeBooks
 from worker.gateways.stripe_errors import translated
+from worker.gateways.stripe_transport import TracedRequests
 
 PAGE = 100
 LONGEST_METHOD = 32
@@ -41,7 +42,7 @@ class StripePayments:
         self.name = name
         # Telemetry would send timings of one request with the next, to no use here.
         stripe.enable_telemetry = False
-        self._http = stripe.RequestsClient(timeout=timeout_seconds)
+        self._http = TracedRequests(name, timeout=timeout_seconds)
         self._client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base},

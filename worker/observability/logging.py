@@ -14,6 +14,7 @@ import structlog
 from temporalio import activity, workflow
 
 from worker.observability.redaction import redact
+from worker.observability.tracing import current_trace_id
 
 MAX_TEXT = 4000
 """Longest text of one field, in characters."""
@@ -72,6 +73,7 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         lift_temporal,
+        add_trace,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         structlog.processors.format_exc_info,
     ]
@@ -115,6 +117,14 @@ def lift_temporal(_: Any, __: str, event: EventDict) -> EventDict:
                     event.setdefault(ours, value)
     for key in ("activity_info", "workflow_info", "temporal_log", "__temporal_error_identifier"):
         event.pop(key, None)
+    return event
+
+
+def add_trace(_: Any, __: str, event: EventDict) -> EventDict:
+    """Name the trace that a line belongs to, where there is one."""
+    trace_id = current_trace_id()
+    if trace_id is not None:
+        event.setdefault("trace_id", trace_id)
     return event
 
 

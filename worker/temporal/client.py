@@ -9,9 +9,10 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.converter import DataConverter
 from temporalio.runtime import Runtime
 from temporalio.service import RetryConfig, RPCError, TLSConfig
@@ -43,6 +44,7 @@ async def connect(
     lazy: bool = False,
     runtime: Runtime | None = None,
     patience_seconds: float = FIRST_CONNECT_SECONDS,
+    interceptors: Sequence[Interceptor] = (),
 ) -> Client:
     """Return a connected client that seals and opens payloads as `converter` does (see `codec.converter_of`).
 
@@ -64,6 +66,7 @@ async def connect(
                     lazy=lazy,
                     runtime=runtime,
                     data_converter=converter,
+                    interceptors=list(interceptors),
                     retry_config=_RETRIES,
                     connect_timeout=_CONNECT_TIMEOUT,
                 )

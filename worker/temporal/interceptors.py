@@ -20,6 +20,7 @@ from worker.domain.errors import OrdersError
 from worker.domain.stuck import StuckStep
 from worker.observability.metrics import Metrics
 from worker.observability.redaction import redact
+from worker.observability.tracing import remember_trace
 from worker.services.stuck import StuckSteps
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class _Inbound(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         info = activity.info()
+        remember_trace()
         began = time.monotonic()
         outcome = "cancelled"
         failure: Exception | None = None
