@@ -98,11 +98,11 @@ def deployed(fake: FakeAws, api_name: str, folder: Path) -> Iterator[Gateway]:
     """Run what is deployed as the API `api_name` until the block ends."""
     routes = deployed_routes(fake, api_name)
     with ExitStack() as ending:
-        running = {
+        invoked = {
             (route.function, route.qualifier): None for route in routes
         }  # each function once, in the order of the routes
         functions = {
-            name: ending.enter_context(running(fake, name, qualifier, folder / name)) for name, qualifier in running
+            name: ending.enter_context(running(fake, name, qualifier, folder / name)) for name, qualifier in invoked
         }
         yield Gateway(routes=routes, functions=functions)
 
