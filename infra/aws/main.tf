@@ -1,7 +1,7 @@
 # The whole system in one environment. This file: the names, and what must exist before (see bootstrap/). The parts:
 #   foundation.tf   key, network, database, object store
 #   functions.tf    the Lambda functions and the HTTP API in front of them
-#   worker.tf       the ECS services, and the deploy task that runs before them
+#   worker.tf       the ECS services, the deploy task that runs before them, and who wakes services that may sleep
 #   watching.tf     alarms, topic, dashboard
 
 data "aws_region" "current" {}

@@ -38,6 +38,11 @@ output "service_names" {
   value       = module.worker.service_names
 }
 
+output "waker_function_name" {
+  description = "The function that wakes the services; null where they never sleep."
+  value       = one(module.waker[*].function_name)
+}
+
 output "deploy_task_definition_arn" {
   description = "The deploy task, for `python -m infra.deploy run-task`."
   value       = module.worker.deploy_task_definition_arn
@@ -94,6 +99,7 @@ output "log_group_names" {
     module.worker.log_group_names,
     { gateway = module.gateway.log_group_name },
     { for name, function in module.function : "function-${name}" => function.log_group_name },
+    { for waker in module.waker : "waker" => waker.log_group_name },
   )
 }
 
@@ -103,6 +109,6 @@ output "alarm_topic_arn" {
 }
 
 output "dashboard_url" {
-  description = "The dashboard in the console."
-  value       = "https://${data.aws_region.current.name}.console.aws.amazon.com/cloudwatch/home?region=${data.aws_region.current.name}#dashboards/dashboard/${module.observability.dashboard_name}"
+  description = "The dashboard in the console; null without one."
+  value       = module.observability.dashboard_name == null ? null : "https://${data.aws_region.current.name}.console.aws.amazon.com/cloudwatch/home?region=${data.aws_region.current.name}#dashboards/dashboard/${module.observability.dashboard_name}"
 }

@@ -239,6 +239,17 @@ variable "container_insights_enabled" {
   nullable    = false
 }
 
+variable "sleep" {
+  description = "Lets the worker's services sleep: after_minutes (5 to 1440) with nothing to do they have no task, and within a minute or two of work they have their fewest again; see modules/waker. Null: they never sleep."
+  type        = object({ after_minutes = number })
+  default     = null
+
+  validation {
+    condition     = var.sleep == null || try(var.sleep.after_minutes >= 5 && var.sleep.after_minutes <= 1440 && floor(var.sleep.after_minutes) == var.sleep.after_minutes, false)
+    error_message = "sleep.after_minutes is a whole number from 5 to 1440."
+  }
+}
+
 # --- Functions and their edge
 
 variable "functions" {
@@ -265,8 +276,8 @@ variable "functions" {
   }
 
   validation {
-    condition     = alltrue([for name in keys(var.functions) : can(regex("^[a-z][a-z0-9-]{0,19}$", name))])
-    error_message = "The name of a function is up to 20 small letters, digits and hyphens."
+    condition     = alltrue([for name in keys(var.functions) : can(regex("^[a-z][a-z0-9-]{0,19}$", name)) && name != "waker"])
+    error_message = "The name of a function is up to 20 small letters, digits and hyphens, and not \"waker\", which is another's."
   }
 }
 
@@ -342,6 +353,21 @@ variable "alarm_email" {
   description = "Address that is written to when an alarm begins or ends; it must confirm once. Null: subscribe something else to the topic (output alarm_topic_arn)."
   type        = string
   default     = null
+}
+
+variable "watching" {
+  description = "How much is watched: alarms \"all\" or \"essential\" (callers are turned away, work is not done), and whether there is a dashboard. Both cost by the month, used or not."
+  type = object({
+    alarms            = optional(string, "all")
+    dashboard_enabled = optional(bool, true)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["all", "essential"], var.watching.alarms)
+    error_message = "watching.alarms is \"all\" or \"essential\"."
+  }
 }
 
 variable "log_retention_days" {

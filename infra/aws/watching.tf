@@ -20,10 +20,13 @@ module "observability" {
     arn       = module.worker.service_arns[name]
     min_tasks = group.min_tasks
   } }
-  queues            = local.queues
-  shops             = [lookup(var.worker_settings, "ORDERS_SHOP__NAME", "main")]
-  metrics_namespace = local.prefix
-  max_connections   = local.connections_of[var.database.engine]
+  waker_function_name = one(module.waker[*].function_name)
+  alarms              = var.watching.alarms
+  dashboard_enabled   = var.watching.dashboard_enabled
+  queues              = local.queues
+  shops               = [lookup(var.worker_settings, "ORDERS_SHOP__NAME", "main")]
+  metrics_namespace   = local.prefix
+  max_connections     = local.connections_of[var.database.engine]
   database = {
     engine           = var.database.engine
     identifier       = module.database.identifier

@@ -7,6 +7,13 @@ locals {
   encryption_secrets = { for key in local.encryption_secret_keys : key => { secret_arn = local.secret_arns["encryption"], key = key } }
   worker_secrets     = { for key in var.worker_secret_keys : key => { secret_arn = local.secret_arns["worker"], key = key } }
 
+  # A database that was paused takes half a minute to answer, and more when it was for a day; it either takes the connection
+  # late, or takes it and is silent for as long.
+  waits_for_database = var.database.engine == "aurora-mysql" && var.database.min_capacity_acu == 0 ? {
+    ORDERS_DATABASE__CONNECT_TIMEOUT_SECONDS = "60"
+    ORDERS_DATABASE__READ_TIMEOUT_SECONDS    = "60"
+  } : {}
+
   mail_port = lookup(var.worker_settings, "ORDERS_MAIL__PORT", null)
 }
 
@@ -23,6 +30,7 @@ module "worker" {
   environment = merge(
     # Links in mails lead to the API, unless a setting says otherwise.
     { ORDERS_USERS__CONFIRM_URL = "${module.gateway.url}/users/{user_id}/confirm" },
+    local.waits_for_database,
     var.worker_settings,
     var.worker_versions_enabled ? { ORDERS_WORKER__RELEASE = var.release } : {},
     local.temporal_environment,
@@ -68,4 +76,32 @@ module "worker" {
   container_insights_enabled = var.container_insights_enabled
   permissions_boundary_arn   = var.permissions_boundary_arn
   log_retention_days         = var.log_retention_days
+}
+
+# Where the worker may sleep: who wakes it. Of the same release, for it knows the same queues.
+module "waker" {
+  source = "./modules/waker"
+  count  = var.sleep == null ? 0 : 1
+
+  prefix        = local.prefix
+  cluster_name  = module.worker.cluster_name
+  after_minutes = var.sleep.after_minutes
+  services = { for name, group in var.worker_groups : name => {
+    name   = module.worker.service_names[name]
+    arn    = module.worker.service_arns[name]
+    queues = group.queues
+    tasks  = group.min_tasks
+  } }
+  artifact_bucket          = var.artifact_bucket
+  artifact_key             = data.aws_s3_object.functions.key
+  artifact_sha256_base64   = local.artifact.sha256
+  runtime                  = local.artifact.runtime
+  architecture             = local.artifact.architecture
+  environment              = local.temporal_environment
+  secret_arns              = [for secret in ["temporal"] : local.secret_arns[secret] if length(local.temporal_secret_keys) > 0]
+  secret_kms_key_arns      = local.secret_kms_key_arns
+  kms_key_arn              = local.kms_key_arn
+  permissions_boundary_arn = var.permissions_boundary_arn
+  log_retention_days       = var.log_retention_days
+  vpc                      = var.temporal.private ? { subnet_ids = module.network.private_subnet_ids, security_group_ids = aws_security_group.functions[*].id } : null
 }

@@ -1,7 +1,8 @@
 """What goes into a bundle, and why the rest does not.
 
 Of the libraries: what Python imports, and the papers that must travel with it (licences, names and versions for
-scanners). Of this project: the functions, the contract, the settings merged for the environments that a cloud has.
+scanners). Of this project: the functions, the contract, the settings merged for the environments that a cloud has; and
+the waker (infra/waker), which is made of the same parts, so that a release stays one zip.
 """
 
 from collections.abc import Iterator
@@ -50,7 +51,13 @@ def own_files(project: Path) -> Iterator[PurePosixPath]:
     """Yield this project's files for a bundle, relative to `project`."""
     yield PurePosixPath("LICENSE")
     yield PurePosixPath("worker/__init__.py")
-    for folder, pattern in (("functions", "**/*.py"), ("functions", "*.json"), ("worker/contract", "**/*.py")):
+    yield PurePosixPath("infra/__init__.py")
+    for folder, pattern in (
+        ("functions", "**/*.py"),
+        ("functions", "*.json"),
+        ("worker/contract", "**/*.py"),
+        ("infra/waker", "**/*.py"),
+    ):
         for file in (project / folder).glob(pattern):
             if file.name not in _SERVED_ONLY:
                 yield PurePosixPath(file.relative_to(project).as_posix())

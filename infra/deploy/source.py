@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-_FOLDERS = ("functions", "worker", "infra/images")
+_FOLDERS = ("functions", "worker", "infra/images", "infra/waker")
 _FILES = ("LICENSE", "README.md", "pyproject.toml", "settings.toml", ".dockerignore")
 _NEVER = {"__pycache__"}
 

@@ -98,11 +98,11 @@ def deployed(fake: FakeAws, api_name: str, folder: Path) -> Iterator[Gateway]:
     """Run what is deployed as the API `api_name` until the block ends."""
     routes = deployed_routes(fake, api_name)
     with ExitStack() as ending:
-        running = {
+        invoked = {
             (route.function, route.qualifier): None for route in routes
         }  # each function once, in the order of the routes
         functions = {
-            name: ending.enter_context(_running(fake, name, qualifier, folder / name)) for name, qualifier in running
+            name: ending.enter_context(running(fake, name, qualifier, folder / name)) for name, qualifier in invoked
         }
         yield Gateway(routes=routes, functions=functions)
 
@@ -141,7 +141,10 @@ def serving(gateway: Gateway, port: int) -> Iterator[None]:
 
 
 @contextmanager
-def _running(fake: FakeAws, name: str, qualifier: str, folder: Path) -> Iterator[Function]:
+def running(
+    fake: FakeAws, name: str, qualifier: str, folder: Path, instead: Mapping[str, str] | None = None
+) -> Iterator[Function]:
+    """Run a deployed function until the block ends; `instead` wins over its variables."""
     told = fake.client("lambda").get_function(FunctionName=name, Qualifier=qualifier)
     configuration = told["Configuration"]
     code = folder / "code"
@@ -152,6 +155,7 @@ def _running(fake: FakeAws, name: str, qualifier: str, folder: Path) -> Iterator
         **configuration["Environment"]["Variables"],
         **acting_as(configuration["Role"], fake.endpoint),
         "AWS_LAMBDA_FUNCTION_NAME": name,
+        **(instead or {}),
     }
     with executing(code, configuration["Handler"], folder, environment) as process:
         yield Function(configuration=configuration, environment=process)

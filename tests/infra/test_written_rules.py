@@ -10,7 +10,7 @@ from tests.infra.configuration import AWS, PROJECT, Block, blocks, folders
 
 MODULES = {
     *("network", "database", "storage", "worker", "observability"),
-    *("gateway", "function", "secrets", "registry", "deploy_role"),
+    *("gateway", "function", "secrets", "registry", "deploy_role", "waker"),
 }
 FOLDERS = folders()
 HOUSE_FILES = ("main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md")

@@ -33,11 +33,11 @@ LIBRARIES = {
     *("_cffi_backend", "apig_wsgi", "blinker", "click", "cryptography", "flask", "google", "itsdangerous"),
     *("jinja2", "markupsafe", "nexusrpc", "temporalio", "typing_extensions", "werkzeug"),
 }
-OWN = {"functions", "worker"}
+OWN = {"functions", "infra", "worker"}
 
 AUDIT = """
 import json, os, sys, threading
-import functions.lambda_handler
+import HANDLER
 from_bundle = [m for m in sys.modules.values() if (getattr(m, "__file__", None) or "").startswith(os.getcwd())]
 opened = [os.readlink(entry.path) for entry in list(os.scandir("/proc/self/fd")) if os.path.islink(entry.path)]
 print(json.dumps({
@@ -90,8 +90,11 @@ class TestContents:
             "worker/__init__.py",
             f"worker/__pycache__/__init__.{sys.implementation.cache_tag}.pyc",
         }
+        assert {name.split("/")[1] for name in names if name.startswith("infra/")} == {
+            *("__init__.py", "__pycache__", "waker"),
+        }
         folders = {part for name in names for part in name.split("/")[:-1]}
-        assert not folders & {"tests", "test", "testing", "infra", "bin", "contrib", ".venv", "sdk-core"}
+        assert not folders & {"tests", "test", "testing", "bin", "contrib", ".venv", "sdk-core"}
         assert {Path(name).suffix for name in names if ".dist-info/" not in name} == {".py", ".pyc", ".so", ".json", ""}
         assert not [name for name in names if name.startswith("functions/gunicorn")]
         assert {"functions/routes.json", "settings.frozen.json"} <= set(names)
@@ -143,7 +146,7 @@ def test_the_same_checkout_gives_the_same_bytes(bundle: Bundle, tmp_path: Path) 
     project = tmp_path / "elsewhere"
     with zipfile.ZipFile(bundle.path) as archive:
         for name in archive.namelist():
-            if name.startswith(("functions/", "worker/", "LICENSE")) and not name.endswith(".pyc"):
+            if name.startswith(("functions/", "infra/", "worker/", "LICENSE")) and not name.endswith(".pyc"):
                 archive.extract(name, project)
     for file in ("settings.toml", "functions/requirements.lock"):
         (project / file).write_bytes((PROJECT / file).read_bytes())
@@ -154,9 +157,13 @@ def test_the_same_checkout_gives_the_same_bytes(bundle: Bundle, tmp_path: Path) 
 
 @pytest.fixture(scope="module")
 def loaded(task_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    environ = {**isolated_environ(tmp_path_factory.mktemp("audit")), **functions_env("127.0.0.1:1")}
+    return audited("functions.lambda_handler", task_root, tmp_path_factory.mktemp("audit"))
+
+
+def audited(handler: str, task_root: Path, folder: Path) -> dict[str, Any]:
+    environ = {**isolated_environ(folder), **functions_env("127.0.0.1:1")}
     done = subprocess.run(
-        [*isolated_python(), "-c", AUDIT],
+        [*isolated_python(), "-c", AUDIT.replace("HANDLER", handler)],
         cwd=task_root,
         env=environ,
         capture_output=True,
@@ -171,10 +178,20 @@ def loaded(task_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 class TestImport:
     def test_only_what_a_function_needs_is_loaded(self, loaded: dict[str, Any]) -> None:
         ours = loaded["from_bundle"]
-        assert {name.partition(".")[0] for name in ours} <= LIBRARIES | OWN
+        assert {name.partition(".")[0] for name in ours} <= LIBRARIES | OWN - {"infra"}
         assert "functions.webhooks" in ours
         worker = {name for name in ours if name.startswith("worker")}
         assert all(name == "worker" or name.startswith("worker.contract") for name in worker)
+
+    def test_the_waker_loads_less_and_serves_nothing(self, task_root: Path, tmp_path: Path) -> None:
+        found = audited("infra.waker.lambda_handler", task_root, tmp_path)
+        ours = set(found["from_bundle"])
+        assert {name for name in ours if name.startswith("functions.")} == {
+            *("functions.aws_call", "functions.secret_store"),
+        }
+        assert "infra.waker.decision" in ours
+        assert not {"flask", "apig_wsgi", "temporalio.worker", "cryptography"} & set(found["names"])
+        assert found["uncompiled"] == []
 
     def test_what_is_dear_and_not_always_needed_is_not_loaded(self, loaded: dict[str, Any]) -> None:
         dear = {"cryptography", "dynaconf", "grpc", "pydantic", "prometheus_client", "opentelemetry", "tomllib"}

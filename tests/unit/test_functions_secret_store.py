@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions import secret_store
-from functions.secret_store import SecretStore, SecretsUnavailable, signed
+from functions.aws_call import Operation, signed
+from functions.secret_store import READ, SecretStore, SecretsUnavailable
 from tests.unit.secrets_service import SecretsService, secrets_service
 from worker.contract.settings import ConfigurationError
 
@@ -40,18 +41,21 @@ def environ(service: SecretsService, *arns: str) -> dict[str, str]:
     token=st.one_of(st.just(""), st.text("abcXYZ0123456789/+=", min_size=1, max_size=40)),
     now=st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2040, 1, 1), timezones=st.just(UTC)),
     region=st.sampled_from(["eu-west-1", "us-east-1", "cn-north-1"]),
+    operation=st.sampled_from([READ, Operation(service="ecs", target="Ecs_1.UpdateService", called="ECS")]),
 )
-def test_it_signs_as_the_aws_library_does(body: bytes, token: str, now: datetime, region: str) -> None:
-    host = f"secretsmanager.{region}.amazonaws.com"
+def test_it_signs_as_the_aws_library_does(
+    body: bytes, token: str, now: datetime, region: str, operation: Operation
+) -> None:
+    host = f"{operation.service}.{region}.amazonaws.com"
     keys = {**KEYS, **({"AWS_SESSION_TOKEN": token} if token else {})}
-    ours = signed(body, host, region, keys, now)
+    ours = signed(operation, body, host, region, keys, now)
     request = AWSRequest(
         "POST",
         f"https://{host}/",
         data=body,
         headers={"content-type": ours["content-type"], "x-amz-target": ours["x-amz-target"]},
     )
-    signer = SigV4Auth(Credentials("ASIATEST", "never-shown", token or None), "secretsmanager", region)
+    signer = SigV4Auth(Credentials("ASIATEST", "never-shown", token or None), operation.service, region)
     request.context["timestamp"] = ours["x-amz-date"]
     request.headers["X-Amz-Date"] = ours["x-amz-date"]
     if token:

@@ -194,3 +194,46 @@ run "a_release_for_another_processor" {
     error_message = "what runs is what was built"
   }
 }
+
+run "nothing_sleeps_unasked" {
+  command = plan
+
+  assert {
+    condition     = length(module.waker) == 0 && output.waker_function_name == null && output.dashboard_url != null && length(local.waits_for_database) == 0
+    error_message = "production is awake, and watched"
+  }
+}
+
+run "worker_and_database_sleep" {
+  command = plan
+
+  variables {
+    sleep    = { after_minutes = 15 }
+    database = { min_capacity_acu = 0, max_capacity_acu = 1, multi_zone = false }
+    watching = { alarms = "essential", dashboard_enabled = false }
+  }
+
+  assert {
+    condition     = output.waker_function_name == "orders-test-waker" && output.log_group_names["waker"] == "/aws/lambda/orders-test-waker" && output.dashboard_url == null
+    error_message = "somebody wakes it"
+  }
+
+  assert {
+    condition     = local.waits_for_database["ORDERS_DATABASE__CONNECT_TIMEOUT_SECONDS"] == "60" && local.waits_for_database["ORDERS_DATABASE__READ_TIMEOUT_SECONDS"] == "60"
+    error_message = "who wakes a database waits for it"
+  }
+}
+
+run "a_waker_joins_the_vpc_of_a_private_temporal" {
+  command = plan
+
+  variables {
+    sleep    = { after_minutes = 15 }
+    temporal = { address = "temporal.internal:7233", namespace = "orders", auth = "none", private = true }
+  }
+
+  assert {
+    condition     = output.waker_function_name == "orders-test-waker"
+    error_message = "it is there"
+  }
+}

@@ -283,3 +283,23 @@ run "refuses_logs_for_a_time_that_cloudwatch_lacks" {
 
   expect_failures = [var.log_retention_days]
 }
+
+run "refuses_to_sleep_at_once" {
+  command = plan
+
+  variables {
+    sleep = { after_minutes = 1 }
+  }
+
+  expect_failures = [var.sleep]
+}
+
+run "refuses_alarms_that_there_are_not" {
+  command = plan
+
+  variables {
+    watching = { alarms = "few" }
+  }
+
+  expect_failures = [var.watching]
+}

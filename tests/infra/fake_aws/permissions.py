@@ -105,6 +105,9 @@ def _needs(service: str, environ: dict[str, Any]) -> Iterator[Need]:
         yield from _of_objects(environ)
         return
     operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2] or "Unknown"
+    if service == "ecs":
+        yield from (Need(action=f"ecs:{operation}", resource=arn) for arn in _services(json.loads(_body(environ))))
+        return
     if service != "secretsmanager":
         yield Need(action=f"{service}:{operation}", resource="*")
         return
@@ -136,6 +139,14 @@ def _of_key(key: str | None, operation: str, service: str) -> Iterator[Need]:
     for action in _KEY_ACTIONS.get(operation, ()):
         context = {"kms:ViaService": f"{service}.{REGION}.amazonaws.com", "kms:CallerAccount": ACCOUNT}
         yield Need(action=f"kms:{action}", resource=arn, context=context)
+
+
+def _services(question: Mapping[str, Any]) -> list[str]:
+    """Return the services that a question to ECS is about."""
+    names = question.get("services") or [question["service"]] if "service" in question or "services" in question else []
+    cluster = str(question.get("cluster", "default")).rpartition("/")[2]
+    prefix = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/{cluster}"
+    return [name if name.startswith("arn:") else f"{prefix}/{name}" for name in names] or ["*"]
 
 
 def _secret(name_or_arn: str) -> Any:

@@ -1,8 +1,17 @@
-# An environment to try things in: the smallest of everything, in one zone, and nothing stays when it is destroyed.
+# An environment to try things in: the smallest of everything, in one zone; asleep while nobody uses it, and nothing stays
+# when it is destroyed.
 
 locals {
   name        = "orders"
   environment = "dev"
+
+  # Each run wakes the worker and the database: once a week, one soon after the other, instead of every hour. Anybody can
+  # start one at any time, and worker_settings wins.
+  schedules = {
+    ORDERS_SCHEDULES__MAIN_STRIPE_LIGHT__INTERVAL_SECONDS = "604800"
+    ORDERS_SCHEDULES__MAIN_STRIPE__INTERVAL_SECONDS       = "604800"
+    ORDERS_SCHEDULES__MAIN_STRIPE__OFFSET_SECONDS         = "900"
+  }
 }
 
 module "orders" {
@@ -14,7 +23,7 @@ module "orders" {
   artifact_bucket          = var.artifact_bucket
   worker_repository_url    = var.worker_repository_url
   temporal                 = var.temporal
-  worker_settings          = var.worker_settings
+  worker_settings          = merge(local.schedules, var.worker_settings)
   alarm_email              = var.alarm_email
   permissions_boundary_arn = var.permissions_boundary_arn
 
@@ -25,10 +34,11 @@ module "orders" {
     flow_logs_enabled = false
   }
 
-  # An Aurora that pauses would be cheaper still, but a worker that is connected keeps it awake.
+  # It pauses when nothing is connected, which is when the worker sleeps.
   database = {
-    engine                 = "mariadb"
-    instance_class         = "db.t4g.micro"
+    engine                 = "aurora-mysql"
+    min_capacity_acu       = 0
+    max_capacity_acu       = 1
     multi_zone             = false
     backup_retention_days  = 1
     final_snapshot_enabled = false
@@ -43,6 +53,14 @@ module "orders" {
       min_tasks = 1
       max_tasks = 1
     }
+  }
+
+  sleep = { after_minutes = 15 }
+
+  # What costs by the month, used or not: two alarms, and no dashboard.
+  watching = {
+    alarms            = "essential"
+    dashboard_enabled = false
   }
 
   log_retention_days   = 7

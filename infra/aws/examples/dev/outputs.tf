@@ -63,7 +63,7 @@ output "alarm_topic_arn" {
   value       = module.orders.alarm_topic_arn
 }
 
-output "dashboard_url" {
-  description = "The dashboard in the console."
-  value       = module.orders.dashboard_url
+output "waker_function_name" {
+  description = "The function that wakes the services."
+  value       = module.orders.waker_function_name
 }

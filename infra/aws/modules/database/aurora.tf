@@ -75,7 +75,7 @@ resource "aws_rds_cluster" "this" {
   serverlessv2_scaling_configuration {
     min_capacity             = var.min_capacity_acu
     max_capacity             = var.max_capacity_acu
-    seconds_until_auto_pause = var.min_capacity_acu == 0 ? 900 : null
+    seconds_until_auto_pause = var.min_capacity_acu == 0 ? 300 : null # the least that there is
   }
 
   depends_on = [aws_cloudwatch_log_group.this]

@@ -62,7 +62,7 @@ variable "database_name" {
 }
 
 variable "min_capacity_acu" {
-  description = "Aurora: the least capacity, in ACU (2 GiB of memory each); 0 pauses the database when nothing is connected."
+  description = "Aurora: the least capacity, in ACU (2 GiB of memory each); 0 pauses the database when nothing has been connected for five minutes."
   type        = number
   default     = 0.5
   nullable    = false
@@ -70,6 +70,11 @@ variable "min_capacity_acu" {
   validation {
     condition     = var.min_capacity_acu >= 0 && var.min_capacity_acu <= 256 && var.min_capacity_acu * 2 == floor(var.min_capacity_acu * 2)
     error_message = "min_capacity_acu is from 0 to 256 in steps of 0.5."
+  }
+
+  validation {
+    condition     = var.min_capacity_acu > 0 || !can(regex("mysql_aurora\\.3\\.0[0-7]\\.", coalesce(var.engine_version, "8.0")))
+    error_message = "Aurora MySQL pauses from 3.08.0 on."
   }
 }
 

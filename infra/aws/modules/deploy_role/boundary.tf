@@ -38,6 +38,13 @@ resource "aws_iam_policy" "boundary" {
         ]
       },
       {
+        # The waker sets how many tasks there are.
+        Sid      = "OwnServices"
+        Effect   = "Allow"
+        Action   = ["ecs:DescribeServices", "ecs:UpdateService"]
+        Resource = ["${local.here["ecs"]}:service/${local.prefix}/*"] # of this cluster
+      },
+      {
         Sid      = "OwnImages"
         Effect   = "Allow"
         Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]

@@ -2,7 +2,10 @@
 # Silence is "all is well" for what counts errors, and "it is broken" for what should always report.
 
 locals {
-  minute = 60
+  minute   = 60
+  sleeping = var.waker_function_name != null
+  # An environment to try things in: callers are turned away, or work is not done (the waker's alarm, or the tasks').
+  essential = ["api-5xx"]
 
   edge = {
     api-5xx = {
@@ -37,10 +40,10 @@ locals {
 
   work = {
     schedules-missed = {
-      description = "A reconciliation did not start when it should have, or no worker reports at all"
+      description = local.sleeping ? "A reconciliation did not start when it should have" : "A reconciliation did not start when it should have, or no worker reports at all"
       namespace   = var.metrics_namespace, metric = "SchedulesMissed", dimensions = {}
-      # Reported every minute by every worker: silence is an outage.
-      stat = "Maximum", period = 5 * local.minute, periods = 3, above = 0, silence = "breaching"
+      # Reported every minute by every worker: silence is an outage, unless they may sleep.
+      stat = "Maximum", period = 5 * local.minute, periods = 3, above = 0, silence = local.sleeping ? "notBreaching" : "breaching"
     }
     runs-failed = {
       description = "A reconciliation ended with an error"
@@ -94,10 +97,11 @@ locals {
     }
   }
 
-  above = merge(
+  all = merge(
     local.edge, local.function_errors, local.function_throttles, local.backlogs, local.work, local.breaks,
     local.database, local.database_aurora,
   )
+  above = { for name, alarm in local.all : name => alarm if var.alarms == "all" || contains(local.essential, name) }
 }
 
 resource "aws_cloudwatch_metric_alarm" "above" {
@@ -120,8 +124,9 @@ resource "aws_cloudwatch_metric_alarm" "above" {
 }
 
 # Every task reports its CPU once a minute: the number of reports is the number of tasks, without Container Insights.
+# Where tasks may sleep, the waker knows whether they should be there.
 resource "aws_cloudwatch_metric_alarm" "tasks" {
-  for_each = var.services
+  for_each = { for name, service in var.services : name => service if !local.sleeping }
 
   alarm_name          = "${var.prefix}-tasks-${each.key}"
   alarm_description   = "Fewer than ${each.value.min_tasks} tasks of ${each.key} run"
@@ -139,8 +144,29 @@ resource "aws_cloudwatch_metric_alarm" "tasks" {
   ok_actions          = [aws_sns_topic.this.arn]
 }
 
+# It fails when it cannot see, and when work waits although the worker should be awake. It reports every minute, also
+# that all is well: silence means that nobody wakes the worker.
+resource "aws_cloudwatch_metric_alarm" "waker" {
+  count = local.sleeping ? 1 : 0
+
+  alarm_name          = "${var.prefix}-waker"
+  alarm_description   = "Work is not done, or nobody looks whether there is any: the log of ${coalesce(var.waker_function_name, "the waker")} says why"
+  namespace           = "AWS/Lambda"
+  metric_name         = "Errors"
+  dimensions          = { FunctionName = var.waker_function_name }
+  statistic           = "Sum"
+  period              = local.minute
+  evaluation_periods  = 10
+  datapoints_to_alarm = 8
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "breaching"
+  alarm_actions       = [aws_sns_topic.this.arn]
+  ok_actions          = [aws_sns_topic.this.arn]
+}
+
 resource "aws_cloudwatch_metric_alarm" "storage" {
-  count = var.database.engine == "mariadb" ? 1 : 0
+  count = var.database.engine == "mariadb" && var.alarms == "all" ? 1 : 0
 
   alarm_name          = "${var.prefix}-database-storage"
   alarm_description   = "Less than a tenth of the database's disk is free: it grows by itself up to max_storage_gb, and no further"

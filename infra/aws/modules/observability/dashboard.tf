@@ -53,6 +53,8 @@ locals {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
+  count = var.dashboard_enabled ? 1 : 0
+
   dashboard_name = var.prefix
   dashboard_body = jsonencode({
     widgets = [for index, widget in local.widgets : {

@@ -4,8 +4,8 @@ output "topic_arn" {
 }
 
 output "dashboard_name" {
-  description = "Name of the dashboard in CloudWatch."
-  value       = aws_cloudwatch_dashboard.this.dashboard_name
+  description = "Name of the dashboard in CloudWatch; null without one."
+  value       = one(aws_cloudwatch_dashboard.this[*].dashboard_name)
 }
 
 output "alarm_names" {
@@ -14,5 +14,6 @@ output "alarm_names" {
     [for alarm in aws_cloudwatch_metric_alarm.above : alarm.alarm_name],
     [for alarm in aws_cloudwatch_metric_alarm.tasks : alarm.alarm_name],
     aws_cloudwatch_metric_alarm.storage[*].alarm_name,
+    aws_cloudwatch_metric_alarm.waker[*].alarm_name,
   ))
 }

@@ -45,6 +45,31 @@ variable "services" {
   nullable    = false
 }
 
+variable "waker_function_name" {
+  description = "The function that wakes the worker (modules/waker); null where the worker never sleeps. With it a worker that is not there is no alarm, but one that is not woken is."
+  type        = string
+  default     = null
+}
+
+variable "alarms" {
+  description = "\"all\", or \"essential\": callers are turned away, or work is not done. Each alarm costs a tenth of a dollar a month."
+  type        = string
+  default     = "all"
+  nullable    = false
+
+  validation {
+    condition     = contains(["all", "essential"], var.alarms)
+    error_message = "alarms is \"all\" or \"essential\"."
+  }
+}
+
+variable "dashboard_enabled" {
+  description = "Whether there is a dashboard, for three dollars a month."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "queues" {
   description = "Task queues whose backlog is watched."
   type        = list(string)

@@ -50,7 +50,7 @@ resource "aws_ecs_service" "this" {
   }
 
   lifecycle {
-    ignore_changes = [desired_count] # autoscaling's
+    ignore_changes = [desired_count] # autoscaling's, and the waker's
   }
 
   depends_on = [

@@ -68,7 +68,7 @@ variable "groups" {
     error_message = "Fargate has tasks of cpu 256 (memory_mb 512, 1024, 2048), 512 (1024 to 4096), 1024 (2048 to 8192), 2048 (4096 to 16384) or 4096 (8192 to 30720), in steps of 1024."
   }
 
-  # Not from zero: the server counts a queue's backlog only while somebody polls it, so nobody would wake the first.
+  # The fewest while it is awake; none is the waker's to decide (modules/waker), which also takes none away from work.
   validation {
     condition     = alltrue([for group in values(var.groups) : group.min_tasks >= 1 && group.max_tasks >= group.min_tasks])
     error_message = "min_tasks is 1 or more, max_tasks not less."

@@ -25,8 +25,8 @@ run "what_the_example_plans" {
   }
 
   assert {
-    condition     = toset(keys(output.log_group_names)) == toset(["worker", "deploy", "gateway", "function-api", "function-webhooks"])
-    error_message = "two functions, a gateway, a worker"
+    condition     = toset(keys(output.log_group_names)) == toset(["worker", "deploy", "gateway", "function-api", "function-webhooks", "waker"])
+    error_message = "two functions, a gateway, a worker and who wakes it"
   }
 }
 

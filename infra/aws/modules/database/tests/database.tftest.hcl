@@ -125,7 +125,7 @@ run "aurora_that_pauses" {
   }
 
   assert {
-    condition     = length(aws_rds_cluster_instance.this) == 1 && aws_rds_cluster.this[0].serverlessv2_scaling_configuration[0].seconds_until_auto_pause == 900
+    condition     = length(aws_rds_cluster_instance.this) == 1 && aws_rds_cluster.this[0].serverlessv2_scaling_configuration[0].seconds_until_auto_pause == 300
     error_message = "one instance, paused after a quarter of an hour"
   }
 }
@@ -257,4 +257,15 @@ run "refuses_insights_where_there_are_none" {
   }
 
   expect_failures = [var.detailed_monitoring_enabled]
+}
+
+run "refuses_to_pause_what_cannot" {
+  command = plan
+
+  variables {
+    min_capacity_acu = 0
+    engine_version   = "8.0.mysql_aurora.3.07.1"
+  }
+
+  expect_failures = [var.min_capacity_acu]
 }

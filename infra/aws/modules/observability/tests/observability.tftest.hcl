@@ -112,12 +112,12 @@ run "the_dashboard_is_json_with_every_part" {
   command = plan
 
   assert {
-    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 11 && alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : length(widget.properties.metrics) > 0])
+    condition     = length(jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets) == 11 && alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : length(widget.properties.metrics) > 0])
     error_message = "no empty widget"
   }
 
   assert {
-    condition     = alltrue(flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : [for metric in widget.properties.metrics : length(metric) % 2 == 0 && alltrue([for word in metric : can(tostring(word))])]]))
+    condition     = alltrue(flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : [for metric in widget.properties.metrics : length(metric) % 2 == 0 && alltrue([for word in metric : can(tostring(word))])]]))
     error_message = "a metric is a namespace, a name, and pairs of dimensions"
   }
 }
@@ -156,4 +156,46 @@ run "refuses_limits_of_nothing" {
   }
 
   expect_failures = [var.max_connections, var.server_errors_limit, var.backlog_age_limit_seconds]
+}
+
+run "a_worker_that_may_sleep_is_watched_by_who_wakes_it" {
+  command = plan
+
+  variables {
+    waker_function_name = "orders-test-waker"
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.tasks) == 0 && aws_cloudwatch_metric_alarm.above["schedules-missed"].treat_missing_data == "notBreaching"
+    error_message = "a worker that sleeps is no outage"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.waker[0].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.waker[0].dimensions == tomap({ FunctionName = "orders-test-waker" }) && contains(output.alarm_names, "orders-test-waker") && aws_cloudwatch_metric_alarm.waker[0].alarm_actions == toset([aws_sns_topic.this.arn])
+    error_message = "but one that nobody wakes is"
+  }
+}
+
+run "the_essential_alarms" {
+  command = plan
+
+  variables {
+    alarms            = "essential"
+    dashboard_enabled = false
+  }
+
+  assert {
+    condition     = toset(output.alarm_names) == toset(["orders-test-api-5xx", "orders-test-tasks-all"]) && output.dashboard_name == null
+    error_message = "callers are turned away, or nobody works"
+  }
+}
+
+run "refuses_alarms_that_there_are_not" {
+  command = plan
+
+  variables {
+    alarms = "few"
+  }
+
+  expect_failures = [var.alarms]
 }

@@ -1,0 +1,81 @@
+# What the waker may do: write its own log, read the key of Temporal, look at its services and set how many tasks they
+# have. ECS knows no narrower right than to change a service.
+
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+resource "aws_iam_role" "this" {
+  name                 = "${local.function_name}-function"
+  description          = "The waker: its log, Temporal's secret, the size of the services"
+  permissions_boundary = var.permissions_boundary_arn
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "lambda.amazonaws.com" }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "this" {
+  name = "run"
+  role = aws_iam_role.this.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [{
+        Sid      = "WriteLogs"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = ["${aws_cloudwatch_log_group.this.arn}:*"] # the streams of this group
+        },
+        {
+          Sid      = "SizeServices"
+          Effect   = "Allow"
+          Action   = ["ecs:DescribeServices", "ecs:UpdateService"]
+          Resource = sort([for service in values(var.services) : service.arn])
+      }],
+      [for arns in [var.secret_arns] : {
+        Sid      = "ReadSecrets"
+        Effect   = "Allow"
+        Action   = ["secretsmanager:GetSecretValue"]
+        Resource = arns
+      } if length(arns) > 0],
+      [for arn in length(var.secret_arns) == 0 ? [] : var.secret_kms_key_arns : {
+        Sid       = "Decrypt${substr(sha1(arn), 0, 8)}"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt"]
+        Resource  = [arn]
+        Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${data.aws_region.current.name}.amazonaws.com" } }
+      }],
+      # Lambda has a grant of its own on the key, but for the role as it was when the function was made.
+      [for arn in var.kms_key_arn == null ? [] : [var.kms_key_arn] : {
+        Sid       = "DecryptOwnVariables"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt"]
+        Resource  = [arn]
+        Condition = { StringEquals = { "kms:EncryptionContext:aws:lambda:FunctionArn" = local.function_arn } }
+      }],
+      [for vpc in var.vpc == null ? [] : [var.vpc] : {
+        Sid    = "AttachToTheVpc"
+        Effect = "Allow"
+        Action = [
+          "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",
+          "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
+        ]
+        # Lambda asks for these in the function's name before there is an interface that could be named.
+        Resource = ["*"]
+      }],
+    )
+  })
+}
+
+locals {
+  # Written out: the function needs the role's policy before it exists.
+  function_arn = join(":", [
+    "arn:${data.aws_partition.current.partition}:lambda", data.aws_region.current.name,
+    data.aws_caller_identity.current.account_id, "function", local.function_name,
+  ])
+}
