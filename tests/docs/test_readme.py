@@ -17,10 +17,12 @@ GUIDES = [
 WRITTEN = "\n".join([README, *GUIDES])
 """By hand: what is rendered from the code has its own tests."""
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-CODE = (
-    "\n".join(re.findall(r"```(?!mermaid)\w*\n(.*?)```", WRITTEN, re.DOTALL))
-    + "\n"
-    + "\n".join(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", WRITTEN, flags=re.DOTALL)))
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CODE = "\n".join(
+    [
+        *(text for language, text in FENCE.findall(WRITTEN) if language != "mermaid"),
+        *re.findall(r"`([^`\n]+)`", FENCE.sub("", WRITTEN)),
+    ]
 )
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
 
