@@ -1,4 +1,4 @@
-"""The README tells the truth: commands, targets, files and settings it names exist, and what exists is named."""
+"""README and guides tell the truth: commands, targets, files and settings it names exist, and what exists is named."""
 
 import re
 from collections.abc import Iterator
@@ -11,9 +11,18 @@ from worker.cli.main import COMMANDS, cli
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+GUIDES = [
+    file.read_text("utf-8") for file in sorted((ROOT / "infra" / "docs").rglob("*.md")) if "reference" not in file.parts
+]
+WRITTEN = "\n".join([README, *GUIDES])
+"""By hand: what is rendered from the code has its own tests."""
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-CODE = (
-    "\n".join(re.findall(r"```\w*\n(.*?)```", README, re.DOTALL)) + "\n" + "\n".join(re.findall(r"`([^`\n]+)`", README))
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CODE = "\n".join(
+    [
+        *(text for language, text in FENCE.findall(WRITTEN) if language != "mermaid"),
+        *re.findall(r"`([^`\n]+)`", FENCE.sub("", WRITTEN)),
+    ]
 )
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
 

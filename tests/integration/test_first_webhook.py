@@ -1,4 +1,4 @@
-"""The README's first webhook, typed as it stands there, at real functions and a real Temporal; it answers as it says."""
+"""The first webhook of infra/docs/deploying.md, typed as it stands there, at real functions and a real Temporal; it answers as it says."""
 
 import asyncio
 import os
@@ -12,8 +12,8 @@ from temporalio.client import Client
 from tests.integration.served_functions import SHOPIFY_SECRET, served
 from tests.integration.temporal_namespace import fresh_namespace
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
-STEP = README[README.index("**5. The first webhook.**") :]
+PAGE = (Path(__file__).resolve().parents[2] / "infra" / "docs" / "deploying.md").read_text("utf-8")
+STEP = PAGE[PAGE.index("## 5. The first webhook") :]
 SCRIPT, SAID = (
     match[1]
     for match in re.finditer(r"```(?:sh|text)\n(.*?)```", STEP[: STEP.index("The worker has filed")], re.DOTALL)
@@ -32,7 +32,7 @@ def namespace(temporal_server: str) -> str:
 @pytest.fixture(scope="module")
 def typed(temporal_server: str, namespace: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """What the terminal shows."""
-    folder = tmp_path_factory.mktemp("readme")
+    folder = tmp_path_factory.mktemp("first_webhook")
     with served(temporal_server, folder, ORDERS_TEMPORAL__NAMESPACE=namespace) as edge:
         terraform = folder / "terraform"
         terraform.write_text(
@@ -53,7 +53,7 @@ def typed(temporal_server: str, namespace: str, tmp_path_factory: pytest.TempPat
     return done.stdout
 
 
-def test_the_answer_is_the_readmes(typed: str) -> None:
+def test_the_answer_is_the_pages(typed: str) -> None:
     assert typed == SAID
 
 

@@ -1,4 +1,4 @@
-"""The README's way to AWS names what there is: variables, outputs, services, secrets, options of our own tool."""
+"""The way to AWS (infra/docs/deploying.md) names what there is: variables, outputs, services, secrets, options of our own tool."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,7 @@ from tests.infra.configuration import AWS, PROJECT, blocks
 from worker.cli.main import cli
 from worker.cli.secrets import CONTENTS
 
-README = (PROJECT / "README.md").read_text("utf-8")
-WAY = README[README.index("## Deploying to AWS") : README.index("## What is not here yet")]
+WAY = (PROJECT / "infra" / "docs" / "deploying.md").read_text("utf-8")
 BOOTSTRAP, DEV, PROD = AWS / "bootstrap", AWS / "examples" / "dev", AWS / "examples" / "prod"
 
 
@@ -64,7 +63,7 @@ def test_every_secret_of_an_environment_is_put() -> None:
     put = {(loop[2], f"ORDERS_{key}") for key in loop[1].split()}
     put |= set(re.findall(r"orders secrets put (orders/dev/\w+) (ORDERS_\w+)", WAY)) - {(loop[2], "ORDERS_")}
     by_kind = {kind: {key for secret, key in put if secret.endswith(f"/{kind}")} for kind in CONTENTS}
-    # Only who sends webhooks has a secret to sign them with; README's own section tells of it.
+    # Only who sends webhooks has a secret to sign them with; the page of settings tells of it.
     assert by_kind["worker"] == set(CONTENTS["worker"]) - {"ORDERS_OUTBOUND__<SOURCE>__SECRETS"}
     assert by_kind["api"] == set(CONTENTS["api"])
     assert by_kind["temporal"] < set(CONTENTS["temporal"])
