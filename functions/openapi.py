@@ -41,6 +41,7 @@ _READERS: Mapping[str, Callable[[Fields], object]] = {
     "orders.place": lambda fields: orders.read_order(fields, "", _NOW, "-"),
     "orders.cancel": orders.read_cancellation,
     "orders.refund": orders.read_refund,
+    "orders.pay": orders.read_payment,
     "users.register": lambda fields: users.read_user(fields, _NOW, "-"),
     "users.confirm": users.read_token,
     "reconciliations.start": lambda fields: reconciliations.read_reconcile(fields, "", "", _NOW),
@@ -48,7 +49,7 @@ _READERS: Mapping[str, Callable[[Fields], object]] = {
 """How the requests of an operation are read; the other operations take no JSON of ours."""
 
 _BODY_OPTIONAL = frozenset({"orders.cancel"})
-_KEYED = frozenset({"orders.place", "orders.cancel", "orders.refund", "users.register"})
+_KEYED = frozenset({"orders.place", "orders.cancel", "orders.refund", "orders.pay", "users.register"})
 _WITHOUT_TEMPORAL = frozenset({"health.live", "description.openapi"})
 
 
@@ -92,6 +93,19 @@ _ANSWERS: Mapping[str, dict[int, tuple[str, Schema]]] = {
                 currency=_TEXT,
                 amount_minor=_MINOR,
                 refunded_minor=_MINOR,
+            ),
+        )
+    },
+    "orders.pay": {
+        200: (
+            "what became of the method",
+            _object(
+                workflow_id=_TEXT,
+                order_id=_TEXT,
+                request_id=_TEXT,
+                outcome=_status("applied", "declined", "duplicate"),
+                state=_TEXT,
+                reason=_TEXT,
             ),
         )
     },

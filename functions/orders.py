@@ -1,4 +1,4 @@
-"""Orders: place one, ask one to stop, give money back. Business rules are the worker's; here only the schema is checked."""
+"""Orders: place one, pay it otherwise, ask one to stop, give money back. Business rules are the worker's; here only the schema is checked."""
 
 import json
 import re
@@ -24,10 +24,12 @@ from worker.contract.orders import (
     LateRefund,
     OrderAnswer,
     OrderLine,
+    PaymentAnswer,
     PaymentMode,
     PlaceOrder,
     RefundAnswer,
     RefundOrder,
+    RetryPayment,
 )
 
 MAX_LINES = 500
@@ -36,6 +38,7 @@ _SKU = re.compile(r"[!-~](?:[ -~]{0,62}[!-~])?", re.ASCII)
 _CUSTOMER = re.compile(r"[!-~]{1,128}", re.ASCII)
 _PAYMENT_METHOD = re.compile(r"[a-z]{2,12}_[A-Za-z0-9_]{1,120}", re.ASCII)
 """A provider's token has a prefix (`pm_...`), which a card number has not."""
+_METHOD_MEANING = "a token of the payment provider, like pm_..."
 
 _STATE = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_STATE)
 _SHOP = SearchAttributeKey.for_keyword(SearchAttribute.SHOP)
@@ -46,7 +49,7 @@ _CURRENCY = SearchAttributeKey.for_keyword(SearchAttribute.CURRENCY)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a client wants of an order: to stop it, or `amount_minor` (None: everything left) back from it.
+    """What a client wants of an order: to stop it, `amount_minor` (None: all) back, or to pay with `payment_method`.
 
     `shop` and `request_id` are empty where the body names none.
     """
@@ -55,11 +58,13 @@ class Wish:
     request_id: str
     reason: str
     amount_minor: int | None = None
+    payment_method: str = ""
 
     @property
     def fingerprint(self) -> str:
         """What is wanted, whoever asks and however the request is named."""
-        return fingerprint(json.dumps([self.amount_minor, self.reason]).encode())
+        wanted = [self.payment_method] if self.payment_method else [self.amount_minor, self.reason]
+        return fingerprint(json.dumps(wanted).encode())
 
 
 class Orders:
@@ -132,9 +137,7 @@ class Orders:
         The answer is given when the money is on its way.
         """
         shop, wish = self._wish(order_id, read_refund)
-        if not wish.request_id:
-            problem = FieldProblem("request_id", "is needed, here or as the Idempotency-Key header")
-            raise Unprocessable("a refund needs an id, so that it is made once", fields=[problem])
+        _need_id(wish, "a refund needs an id, so that it is made once")
         refund = RefundOrder(
             request_id=wish.request_id,
             requested_by=g.caller.holder,
@@ -183,6 +186,37 @@ class Orders:
             },
         )
 
+    def pay(self, order_id: str) -> Response:
+        """POST /orders/{order_id}/payment: Pay with another method.
+
+        While the order waits for its money: in `awaiting_method` or `lapsed` after a refusal, or in `awaiting_payment`
+        instead of what the customer was asked to do. The request needs an id of its own (`request_id` or the
+        Idempotency-Key header): the same method again gets the first answer, another one under the id is a conflict. A
+        method that is refused is answered `declined` with the provider's code; the state says whether another may follow.
+        """
+        shop, wish = self._wish(order_id, read_payment)
+        _need_id(wish, "a payment needs an id, so that it is tried once")
+        workflow_id = order_workflow_id(shop, order_id)
+        answer = self._temporal.update(
+            workflow_id,
+            OrderMessage.RETRY_PAYMENT,
+            RetryPayment(request_id=wish.request_id, requested_by=g.caller.holder, payment_method=wish.payment_method),
+            # With the fingerprint, so that another method under the same id reaches the workflow, which refuses it.
+            update_id=f"payment:{wish.request_id}:{wish.fingerprint[:16]}",
+            answer=PaymentAnswer,
+        )
+        return reply(
+            200,
+            {
+                "workflow_id": workflow_id,
+                "order_id": order_id,
+                "request_id": wish.request_id,
+                "outcome": answer.outcome,
+                "state": answer.state,
+                "reason": answer.reason,
+            },
+        )
+
     def _wish(self, order_id: str, read: Callable[[Fields], Wish], *, body_optional: bool = False) -> tuple[str, Wish]:
         """Read what is wanted of an order; return the shop that it concerns with it."""
         if not is_valid_part(order_id):
@@ -198,7 +232,7 @@ class Orders:
     @property
     def operations(self) -> dict[str, Callable[..., Response]]:
         """The views by their name in the route table."""
-        return {"place": self.place, "cancel": self.cancel, "refund": self.refund}
+        return {"place": self.place, "cancel": self.cancel, "refund": self.refund, "pay": self.pay}
 
 
 def read_cancellation(fields: Fields) -> Wish:
@@ -213,6 +247,25 @@ def read_refund(fields: Fields) -> Wish:
     wish = _read_wish(fields, fields.integer("amount_minor", 1, MAX_MINOR) if fields.present("amount_minor") else None)
     fields.finish()
     return wish
+
+
+def read_payment(fields: Fields) -> Wish:
+    """Read which method an order is to be paid with. Raises Unprocessable with every problem."""
+    method = fields.matching("payment_method", _PAYMENT_METHOD, _METHOD_MEANING)
+    wish = Wish(
+        shop=fields.key("shop") if fields.present("shop") else "",
+        request_id=fields.key("request_id") if fields.present("request_id") else "",
+        reason="",
+        payment_method=method,
+    )
+    fields.finish()
+    return wish
+
+
+def _need_id(wish: Wish, why: str) -> None:
+    if not wish.request_id:
+        problem = FieldProblem("request_id", "is needed, here or as the Idempotency-Key header")
+        raise Unprocessable(why, fields=[problem])
 
 
 def _read_wish(fields: Fields, amount_minor: int | None) -> Wish:
@@ -233,9 +286,11 @@ def read_order(fields: Fields, shop: str, now: datetime, own_id: str = "") -> Pl
     mode = fields.choice("payment_mode", PaymentMode)
     method = None
     if fields.present("payment_method"):
-        method = fields.matching("payment_method", _PAYMENT_METHOD, "a token of the payment provider, like pm_...")
-    if (mode is PaymentMode.CHARGE) != fields.present("payment_method") and fields.present("payment_mode"):
-        fields.refuse("payment_method", "is needed when we charge, and only then")
+        method = fields.matching("payment_method", _PAYMENT_METHOD, _METHOD_MEANING)
+    if (mode is not PaymentMode.COLLECTED_BY_SHOP) != fields.present("payment_method") and fields.present(
+        "payment_mode"
+    ):
+        fields.refuse("payment_method", "is needed when we charge or authorise, and only then")
     order = PlaceOrder(
         shop=fields.key("shop") if fields.present("shop") else shop,
         order_id=own_id if own_id and not fields.present("order_id") else fields.key("order_id"),

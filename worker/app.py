@@ -13,7 +13,7 @@ from temporalio.client import Client
 from worker.activities.alerts import AlertActivities
 from worker.activities.events import EventActivities
 from worker.activities.journal import JournalActivities
-from worker.activities.orders import OrderActivities
+from worker.activities.orders import OrderActivities, Waiting
 from worker.activities.outbound import OutboundActivities
 from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.refunds import RefundActivities
@@ -37,7 +37,9 @@ from worker.repositories.engine import Engine
 from worker.services.alerting import AlertService
 from worker.services.asking import Asking
 from worker.services.bookkeeping import Bookkeeping
+from worker.services.capture_on_shipment import CaptureOnShipment
 from worker.services.events import EventService
+from worker.services.expiry import Expiry
 from worker.services.inquiry import Inquiry
 from worker.services.journal import Journal
 from worker.services.lost_messages import LostMessages, Sources
@@ -48,6 +50,7 @@ from worker.services.reconciliation import Graces, ReconciliationService
 from worker.services.refunds import Refunds
 from worker.services.repair import RepairService
 from worker.services.reporting import ReportingService
+from worker.services.retries import Retries
 from worker.services.reversal import Reversal
 from worker.services.user_keys import UserKeys
 from worker.services.users import UserService
@@ -96,9 +99,15 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
         orders,
         reversal,
         Asking(database, payments, orders, clock),
+        Waiting(
+            retries=Retries(database, payments, clock),
+            shipped=CaptureOnShipment(database, payments, clock),
+            expiry=Expiry(database, payments, orders, clock),
+        ),
         payment_window_seconds=config.orders.payment_window_seconds,
         fulfilment_sla_seconds=config.orders.fulfilment_sla_seconds,
         ask_again_seconds=config.orders.ask_again_seconds,
+        payment_retry_window_seconds=config.orders.payment_retry_window_seconds,
     )
     refund_activities = RefundActivities(Refunds(database, payments, books, clock))
     journal_activities = JournalActivities(Journal(database, clock))
@@ -131,7 +140,10 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
             [
                 order_activities.record_order,
                 order_activities.authorise_payment,
+                order_activities.retry_payment,
                 order_activities.capture_payment,
+                order_activities.capture_shipped,
+                order_activities.lapse_payment,
                 order_activities.request_fulfilment,
                 order_activities.stop_fulfilment,
                 order_activities.apply_event,

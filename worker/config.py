@@ -48,6 +48,7 @@ class OrdersConfig:
     fulfilment_sla_seconds: int
     event_patience_seconds: int
     ask_again_seconds: tuple[int, ...] = ()
+    payment_retry_window_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,13 +54,13 @@ def test_every_command_is_named_and_explains_itself(path: tuple[str, ...]) -> No
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_names_what_each_group_can(name: str) -> None:
     verbs = {path[1] for path in ALL if path[0] == name and len(path) > 1}
-    said = set(re.findall(r"[a-z]+", COMMANDS[name].partition(":")[2]))
+    said = set(re.findall(r"[a-z-]+", COMMANDS[name].partition(":")[2]))
     assert said == verbs
 
 
 def test_every_command_that_is_named_exists() -> None:
     groups = {path[0] for path in ALL}
-    named = re.findall(r"(?:\.venv/bin/)?\borders ([a-z]+) ([a-z]+)\b", CODE)
+    named = re.findall(r"(?:\.venv/bin/)?\borders ([a-z]+) ([a-z]+(?:-[a-z]+)*)\b", CODE)
     assert named
     known = {path[:2] for path in ALL}
     assert {f"{group} {verb}" for group, verb in named if (group, verb) not in known and group in groups} == set()

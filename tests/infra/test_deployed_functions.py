@@ -49,6 +49,13 @@ def requests(deployment: Deployment) -> dict[str, Sent]:
         ),
         # Refunded is what a worker says, and none is there yet: test_deployed_worker.py gives money back.
         "POST /orders/{order_id}/refund": Sent(f"/orders/{nobody}/refund", 503, REFUND, bearer, "temporal_unavailable"),
+        "POST /orders/{order_id}/payment": Sent(
+            f"/orders/{nobody}/payment",
+            404,
+            {"request_id": "r-1", "payment_method": "pm_card_visa"},
+            bearer,
+            "not_found",
+        ),
         "POST /users": Sent("/users", 202, {"user_id": f"u-{nobody}", "email": "a@shop.example"}, bearer),
         "POST /users/{user_id}/confirm": Sent(
             f"/users/{nobody}/confirm", 404, {"token": "no.such.token"}, code="not_found"

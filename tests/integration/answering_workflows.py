@@ -6,7 +6,16 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from worker.contract.names import OrderMessage, UserMessage, WorkflowType
-from worker.contract.orders import CancelOrder, LateRefund, OrderAnswer, PlaceOrder, RefundAnswer, RefundOrder
+from worker.contract.orders import (
+    CancelOrder,
+    LateRefund,
+    OrderAnswer,
+    PaymentAnswer,
+    PlaceOrder,
+    RefundAnswer,
+    RefundOrder,
+    RetryPayment,
+)
 from worker.contract.users import ConfirmUser, RegisterUser, UserStatus
 
 RIGHT_TOKEN = "right-token"
@@ -42,6 +51,15 @@ class AnsweringOrder:
             raise ApplicationError("another refund", type="conflict")
         self._refunds += [request] if not same else []
         return refunded("duplicate" if same else "applied", request, request.requested_by)
+
+    @workflow.update(name=OrderMessage.RETRY_PAYMENT)
+    async def retry_payment(self, request: RetryPayment) -> PaymentAnswer:
+        return PaymentAnswer(outcome="declined", state=request.requested_by, reason=request.payment_method)
+
+    @retry_payment.validator
+    def _may_retry(self, request: RetryPayment) -> None:
+        if request.payment_method.startswith("raise_"):
+            raise ApplicationError("jane.doe says no", type=request.payment_method.removeprefix("raise_"))
 
     @refund.validator
     def _may_refund(self, request: RefundOrder) -> None:

@@ -22,13 +22,16 @@ from worker.domain.window import Span
 from worker.repositories.database import MysqlDatabase
 from worker.services.asking import Asking
 from worker.services.bookkeeping import Bookkeeping
+from worker.services.capture_on_shipment import CaptureOnShipment
 from worker.services.events import EventService
+from worker.services.expiry import Expiry
 from worker.services.inquiry import Answer, Inquiry
 from worker.services.lost_messages import LostMessages, Sources
 from worker.services.orders import OrderService
 from worker.services.ports import Run
 from worker.services.reconciliation import Graces, ReconciliationService
 from worker.services.repair import Claim, RepairService
+from worker.services.retries import NewMethod, Retried, Retries
 from worker.services.reversal import Reversal
 from worker.services.translation.route import Route
 
@@ -60,6 +63,9 @@ class Office:
         self.books = Bookkeeping(self.database, payments, shop, self.clock)
         self.orders = OrderService(self.database, payments, warehouse, self.books, self.clock)
         self.asking = Asking(self.database, payments, self.orders, self.clock)
+        self.expiry = Expiry(self.database, payments, self.orders, self.clock)
+        self.retries = Retries(self.database, payments, self.clock)
+        self.shipped = CaptureOnShipment(self.database, payments, self.clock)
         self.reversal = Reversal(self.database, payments, self.books, self.clock)
         self.events = EventService(self.database, self.books, self.reversal, self.clock)
         # It goes with the office: nothing of one test's runs is there for the next.
@@ -87,6 +93,7 @@ class Office:
         order_id: str,
         *,
         method: str = "pm_card_visa",
+        mode: PaymentMode = PaymentMode.CHARGE,
         placed_at: datetime | None = None,
         currency: str = "EUR",
     ) -> OrderStatus:
@@ -100,14 +107,31 @@ class Office:
                 total_minor=2500,
                 lines=(line,),
                 customer_id="c1",
-                payment_mode=PaymentMode.CHARGE,
+                payment_mode=mode,
                 payment_method=method,
                 placed_at=(placed_at or self.clock.now()).isoformat(),
             )
         )
 
-    def authorise(self, order_id: str) -> OrderStatus:
-        return self.orders.authorise("main", order_id, f"order/main/{order_id}:authorise")
+    def authorise(self, order_id: str, *, may_retry: bool = False) -> OrderStatus:
+        return self.orders.authorise("main", order_id, f"order/main/{order_id}:authorise", may_retry=may_retry)
+
+    def retry(self, order_id: str, method: str, request_id: str = "r-1", asked_at: str = "") -> Retried:
+        """Try another payment method."""
+        return self.retries.retry(
+            NewMethod(
+                shop="main",
+                order_id=order_id,
+                method=method,
+                key=f"order/main/{order_id}:retry:{request_id}",
+                request_id=request_id,
+                requested_by="shop-app",
+                asked_at=asked_at or self.clock.now().isoformat(),
+            )
+        )
+
+    def capture_shipped(self, order_id: str) -> OrderStatus:
+        return self.shipped.capture("main", order_id, f"order/main/{order_id}:capture")
 
     def capture(self, order_id: str) -> OrderStatus:
         return self.orders.capture("main", order_id, f"order/main/{order_id}:capture")

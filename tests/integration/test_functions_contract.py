@@ -168,6 +168,55 @@ class TestRefunds:
         assert answer.json["workflow_id"] == f"refund/main/{order_id}/r-1"
 
 
+class TestPayments:
+    def test_a_method_is_tried_and_its_outcome_answered(self, edge: Edge) -> None:
+        order_id = placed(edge)
+        answer = edge.post(f"/orders/{order_id}/payment", {"request_id": "r-1", "payment_method": "pm_card_visa"})
+        assert (answer.status, answer.json) == (
+            200,
+            {
+                "workflow_id": f"order/main/{order_id}",
+                "order_id": order_id,
+                "request_id": "r-1",
+                "outcome": "declined",
+                "state": "tester",
+                "reason": "pm_card_visa",
+            },
+        )
+
+    @pytest.mark.parametrize(("kind", "status"), [("conflict", 409), ("invalid_input", 422), ("not_found", 404)])
+    def test_a_refusal_keeps_its_kind(self, edge: Edge, kind: str, status: int) -> None:
+        path = f"/orders/{placed(edge)}/payment"
+        answer = edge.post(path, {"request_id": "r-1", "payment_method": f"raise_{kind}"})
+        assert answer.status == status
+        assert b"jane" not in answer.body
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({"payment_method": "pm_card_visa"}, "request_id"),
+            ({"request_id": "r-1"}, "payment_method"),
+            ({"request_id": "r-1", "payment_method": "4242424242424242"}, "payment_method"),
+        ],
+    )
+    def test_what_is_missing_or_a_card_number_is_named(self, edge: Edge, body: object, field: str) -> None:
+        answer = edge.post("/orders/o-1/payment", body)
+        assert (answer.status, answer.code) == (422, "invalid")
+        assert [error["path"] for error in answer.json["errors"]] == [field]
+        assert b"4242" not in answer.body
+
+    async def test_an_order_that_is_over_or_unknown_takes_none(self, edge: Edge, client: Client) -> None:
+        order_id, body = placed(edge), {"request_id": "r-1", "payment_method": "pm_card_visa"}
+        await client.get_workflow_handle(f"order/main/{order_id}").terminate()
+        assert edge.post(f"/orders/{order_id}/payment", body).status == 409
+        assert edge.post(f"/orders/{fresh('o')}/payment", body).status == 404
+
+    def test_an_order_may_be_authorised_only(self, edge: Edge) -> None:
+        assert edge.post("/orders", an_order(payment_mode="authorise")).status == 202
+        refused = edge.post("/orders", an_order(payment_mode="authorise", payment_method=None))
+        assert [error["path"] for error in refused.json["errors"]] == ["payment_method"]
+
+
 class TestKeys:
     def with_key(self, edge: Edge, key: str, path: str, body: object) -> Answer:
         return edge.post(path, body, Authorization=f"Bearer {key}")
@@ -183,6 +232,7 @@ class TestKeys:
             ("/orders", an_order(shop="south")),
             ("/orders/o-1/cancel", {"shop": "south"}),
             ("/orders/o-1/refund", {"shop": "south", "request_id": "r-1"}),
+            ("/orders/o-1/payment", {"shop": "south", "request_id": "r-1", "payment_method": "pm_1"}),
         ):
             for key in (KEY, SHOPS_KEY):
                 answer = self.with_key(edge, key, path, body)

@@ -10,7 +10,7 @@ from sqlalchemy import delete
 
 from tests.integration.own_database import migrated_database
 from tests.integration.review_outside import Clock, Payments, Shop, Warehouse
-from worker.activities.orders import Delivery, OrderActivities
+from worker.activities.orders import Delivery, OrderActivities, Waiting
 from worker.contract.events import ProviderEvent
 from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, OrderStatus, PaymentMode, PlaceOrder
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected, ProviderUnavailable
@@ -21,9 +21,12 @@ from worker.repositories.database import MysqlDatabase
 from worker.repositories.schema import BOOK_ENTRIES, INBOX, ORDER_TRAIL, ORDERS, PAYMENTS, SHIPMENTS
 from worker.services.asking import Asking
 from worker.services.bookkeeping import Bookkeeping
+from worker.services.capture_on_shipment import CaptureOnShipment
 from worker.services.events import EventService
+from worker.services.expiry import Expiry
 from worker.services.orders import OrderService
 from worker.services.ports import ShopPayment
+from worker.services.retries import Retries
 from worker.services.reversal import Reversal
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
@@ -52,12 +55,18 @@ class Process:
         self.clock, self.payments, self.shop, self.warehouse = Clock(NOW), Payments(), Shop(), Warehouse(NOW)
         books = Bookkeeping(database, self.payments, self.shop, self.clock)
         self.orders = OrderService(database, self.payments, self.warehouse, books, self.clock)
+        self.expiry = Expiry(database, self.payments, self.orders, self.clock)
         self.reversal = Reversal(database, self.payments, books, self.clock)
         self.events = EventService(database, books, self.reversal, self.clock)
         self.activities = OrderActivities(
             self.orders,
             self.reversal,
             Asking(database, self.payments, self.orders, self.clock),
+            Waiting(
+                retries=Retries(database, self.payments, self.clock),
+                shipped=CaptureOnShipment(database, self.payments, self.clock),
+                expiry=self.expiry,
+            ),
             payment_window_seconds=60,
             fulfilment_sla_seconds=60,
         )
@@ -131,7 +140,7 @@ def test_money_that_comes_when_the_order_is_over_goes_back_once(
 ) -> None:
     process.orders.record(COLLECTED)
     if ended is S.EXPIRED:
-        process.orders.expire("main", "1001")
+        process.expiry.expire("main", "1001")
     else:
         process.reverse()
     reference = process.payments.collect(1000)
@@ -156,7 +165,7 @@ def test_an_authorisation_for_an_order_that_is_over_is_voided(process: Process) 
     process.payments.answers["authorise"] = PaymentState.REQUIRES_ACTION
     process.orders.record(CHARGED)
     process.orders.authorise("main", "1001", f"{KEY}:authorise")
-    process.orders.expire("main", "1001")
+    process.expiry.expire("main", "1001")
     process.payments.intents["pi_1"] = replace(process.payments.intents["pi_1"], state=PaymentState.AUTHORISED)
     process.events.late("main", "1001", event(OrderEventKind.PAYMENT_AUTHORISED, "pi_1"))
     assert process.payments.intents["pi_1"].state is PaymentState.CANCELLED
@@ -165,7 +174,7 @@ def test_an_authorisation_for_an_order_that_is_over_is_voided(process: Process) 
 def test_a_part_of_the_money_keeps_the_order_from_expiring_until_it_went_back(process: Process) -> None:
     process.orders.record(COLLECTED)
     process.comes(OrderEventKind.PAYMENT_CAPTURED, process.payments.collect(400))
-    assert process.orders.expire("main", "1001").state == S.AWAITING_PAYMENT
+    assert process.expiry.expire("main", "1001").state == S.AWAITING_PAYMENT
     process.reverse(S.REFUNDED)
     assert process.now == (S.REFUNDED, 400, 400)
     assert process.payments.kept == 0
@@ -176,7 +185,7 @@ def test_a_payment_under_way_when_the_window_closes_is_waited_for(process: Proce
     process.orders.record(CHARGED)
     process.orders.authorise("main", "1001", f"{KEY}:authorise")
     with pytest.raises(ProviderUnavailable):
-        process.orders.expire("main", "1001")
+        process.expiry.expire("main", "1001")
     assert process.now == (S.AWAITING_PAYMENT, 0, 0)
 
 

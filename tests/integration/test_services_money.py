@@ -444,7 +444,7 @@ def test_paid_before_created_is_one_order_with_its_money(office: Office) -> None
 def test_money_that_comes_when_all_is_over_is_booked_and_given_back(office: Office) -> None:
     order_id = office.outside.buy(paid=False)
     office.deliver(shop_event(office, order_id, "orders/create", f"c-{order_id}"))
-    assert office.orders.expire("main", order_id).state == OrderState.EXPIRED
+    assert office.expiry.expire("main", order_id).state == OrderState.EXPIRED
     office.outside.control("POST", f"/shop/orders/{order_id}/pay")
     office.deliver(shop_event(office, order_id, "orders/paid", f"p-{order_id}"))
     order = office.order(order_id)

@@ -18,7 +18,16 @@ from tests.workflows.refund_doubles import RefundDoubles
 from tests.workflows.samples import CHARGED, COLLECTED, USER, provider_event
 from tests.workflows.timeskipping import LONG_HISTORY, serving
 from worker.contract.names import NotificationMessage, OrderMessage, UserMessage, WorkflowType
-from worker.contract.orders import LateRefund, OrderEventKind, PlaceOrder, RefundAnswer, RefundOrder
+from worker.contract.orders import (
+    LateRefund,
+    OrderEventKind,
+    PaymentAnswer,
+    PaymentMode,
+    PlaceOrder,
+    RefundAnswer,
+    RefundOrder,
+    RetryPayment,
+)
 from worker.contract.outbound import Notification
 from worker.contract.reconciliation import Reconcile, Window
 from worker.contract.users import ConfirmUser, UserStatus
@@ -38,6 +47,9 @@ Story = Callable[[OrderRun], Awaitable[object]]
 
 EVENTS_OF_A_MESSAGE = 8
 """A message leaves at least so many events in its workflow's history."""
+REFUSED = replace(CHARGED, payment_method="pm_declined")
+HELD = replace(CHARGED, payment_mode=PaymentMode.AUTHORISE)
+GOOD = "pm_card_visa"
 REFUND = RefundOrder(request_id="r-1", requested_by="shop-app", amount_minor=2345)
 
 
@@ -76,6 +88,39 @@ async def refunded_in_part(run: OrderRun) -> None:
     await run.standing(OrderState.FULFILLING)
     await run.handle.execute_update(OrderMessage.REFUND, REFUND, result_type=RefundAnswer)
     await run.deliver(OrderEventKind.SHIPPED)
+
+
+def retried_with(method: str) -> Story:
+    """Return a story: supply another payment method after a refusal, and deliver the parcel's event."""
+
+    async def story(run: OrderRun) -> None:
+        await run.standing(OrderState.AWAITING_METHOD)
+        await retried(run, method)
+        if method == GOOD:
+            await shipped(run)
+
+    return story
+
+
+async def shipped_from_hold(run: OrderRun) -> None:
+    """Deliver the event of a parcel whose money is only held."""
+    await until(run.handle, EventType.EVENT_TYPE_TIMER_STARTED)
+    await run.deliver(OrderEventKind.SHIPPED)
+
+
+async def lapsed(run: OrderRun) -> None:
+    """Let the provider let the money go before the parcel left, supply another method, and deliver the parcel's event."""
+    await until(run.handle, EventType.EVENT_TYPE_TIMER_STARTED)
+    await run.deliver(OrderEventKind.PAYMENT_VOIDED)
+    await run.standing(OrderState.LAPSED)
+    await retried(run, GOOD)
+    await shipped(run)
+
+
+async def retried(run: OrderRun, method: str) -> None:
+    """Supply another payment method."""
+    request = RetryPayment(request_id="r-1", requested_by="shop-app", payment_method=method)
+    await run.handle.execute_update(OrderMessage.RETRY_PAYMENT, request, result_type=PaymentAnswer)
 
 
 async def parcel_failed(run: OrderRun) -> None:
@@ -241,6 +286,14 @@ async def ended(handle: Handle) -> None:
             return
 
 
+def _may_retry(doubles: OrderDoubles) -> None:
+    doubles.payment_retry_window_seconds = 60
+
+
+def _may_retry_for_a_second(doubles: OrderDoubles) -> None:
+    doubles.payment_retry_window_seconds = 1
+
+
 def _asks_again(doubles: OrderDoubles) -> None:
     doubles.untold = OrderEventKind.PAYMENT_CAPTURED
     doubles.conduct.fail("ask_payment", NotFound("the provider does not know it yet"))
@@ -262,6 +315,11 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
         "customer_acted": order(replace(CHARGED, payment_method="pm_needs_customer"), authorised_by_the_customer),
         "asked_for_again": order(COLLECTED, asked_for, _asks_again),
         "declined": order(replace(CHARGED, payment_method="pm_declined")),
+        "paid_otherwise": order(REFUSED, retried_with(GOOD), _may_retry),
+        "refused_again_for_good": order(REFUSED, retried_with("pm_stolen"), _may_retry),
+        "not_paid_otherwise": order(REFUSED, prepare=_may_retry_for_a_second),
+        "captured_on_shipment": order(HELD, shipped_from_hold),
+        "lapsed_and_paid_otherwise": order(HELD, lapsed, _may_retry),
         "rejected": order(replace(CHARGED, total_minor=1)),
         "expired": order(COLLECTED),
         "parcel_failed": order(CHARGED, parcel_failed),

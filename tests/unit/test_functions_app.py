@@ -131,6 +131,7 @@ class TestRoutes:
             "POST /orders": Auth.BEARER,
             "POST /orders/{order_id}/cancel": Auth.BEARER,
             "POST /orders/{order_id}/refund": Auth.BEARER,
+            "POST /orders/{order_id}/payment": Auth.BEARER,
             "POST /users": Auth.BEARER,
             "POST /users/{user_id}/confirm": Auth.TOKEN,
             "POST /reconciliations": Auth.BEARER,
@@ -252,7 +253,19 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(MARKED | st.sampled_from(["sku"]), inner, max_size=3),
     max_leaves=6,
 )
-_FIELDS = ["order_id", "shop", "currency", "lines", "payment_mode", "placed_at", "email", "token", "window", "reason"]
+_FIELDS = [
+    "order_id",
+    "shop",
+    "currency",
+    "lines",
+    "payment_mode",
+    "placed_at",
+    "email",
+    "token",
+    "window",
+    "reason",
+    "payment_method",
+]
 
 
 @settings(
@@ -266,6 +279,8 @@ _FIELDS = ["order_id", "shop", "currency", "lines", "payment_mode", "placed_at",
             "/orders",
             "/orders/o-1/refund",
             "/orders/{}/refund",
+            "/orders/o-1/payment",
+            "/orders/{}/payment",
             "/orders/{}/cancel",
             "/users",
             "/users/{}/confirm",

@@ -25,6 +25,7 @@ from worker.domain.order import OrderState
 from worker.domain.user import UserState
 from worker.domain.window import Span, scheduled_window
 from worker.services.orders import Applied
+from worker.services.retries import NewMethod, Retried
 from worker.services.translation.route import Route
 
 DAY = 86_400
@@ -45,6 +46,7 @@ class OrderDoubles:
         payment_window_seconds: int = 7 * DAY,
         fulfilment_sla_seconds: int = 14 * DAY,
         ask_again_seconds: tuple[int, ...] = (),
+        payment_retry_window_seconds: int = 0,
     ) -> None:
         self.book = OrderBook()
         self.conduct = Conduct()
@@ -54,6 +56,7 @@ class OrderDoubles:
         self.told: list[tuple[str, str]] = []
         """Cancellations that were asked for, with what was answered."""
         self._payment_window_seconds = payment_window_seconds
+        self.payment_retry_window_seconds = payment_retry_window_seconds
         self._fulfilment_sla_seconds = fulfilment_sla_seconds
 
     def asks_again(self, seconds: tuple[int, ...]) -> None:
@@ -68,13 +71,19 @@ class OrderDoubles:
                 payment_window_seconds=self._payment_window_seconds,
                 fulfilment_sla_seconds=self._fulfilment_sla_seconds,
                 ask_again_seconds=self._ask_again_seconds,
+                payment_retry_window_seconds=self.payment_retry_window_seconds,
             )
 
     @activity.defn
     async def authorise_payment(self, step: Step) -> OrderStatus:
         seen = self.book.state(step.order_id)
         async with self.conduct.step("authorise_payment", step):
-            return self.book.authorise(step.order_id, step.key, seen)
+            return self.book.authorise(step.order_id, step.key, seen, may_retry=step.may_retry)
+
+    @activity.defn
+    async def retry_payment(self, new: NewMethod) -> Retried:
+        async with self.conduct.step("retry_payment", new):
+            return self.book.retry(new)
 
     @activity.defn
     async def capture_payment(self, step: Step) -> OrderStatus:
@@ -83,10 +92,20 @@ class OrderDoubles:
             return self.book.capture(step.order_id, step.key, seen)
 
     @activity.defn
+    async def capture_shipped(self, step: Step) -> OrderStatus:
+        async with self.conduct.step("capture_shipped", step):
+            return self.book.capture_shipped(step.order_id, step.key)
+
+    @activity.defn
+    async def lapse_payment(self, step: Step) -> OrderStatus:
+        async with self.conduct.step("lapse_payment", step):
+            return self.book.lapse(step.order_id, may_retry=step.may_retry)
+
+    @activity.defn
     async def request_fulfilment(self, step: Step) -> OrderStatus:
         seen = self.book.state(step.order_id)
         async with self.conduct.step("request_fulfilment", step):
-            return self.book.request_fulfilment(step.order_id, seen)
+            return self.book.request_fulfilment(step.order_id, step.key, seen)
 
     @activity.defn
     async def stop_fulfilment(self, step: Step) -> OrderStatus:

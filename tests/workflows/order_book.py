@@ -9,13 +9,17 @@ meanwhile, as it would for real.
 from collections import defaultdict
 from dataclasses import replace
 
-from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PaymentMode, PlaceOrder
+from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PlaceOrder
 from worker.domain.errors import NotFound, ProviderRejected
-from worker.domain.order import TERMINAL, Order, OrderState, broken_rules
+from worker.domain.order import METHOD_WELCOME, TERMINAL, WITHOUT_GOODS, Order, OrderState, broken_rules
+from worker.domain.payment import may_try_another
 from worker.services.order_messages import order_of, status_of
 from worker.services.orders import Applied
+from worker.services.retries import NewMethod, Retried
 
 S = OrderState
+REFUSED = {"pm_declined": "do_not_honor", "pm_stolen": "stolen_card"}
+"""What the provider says of a method."""
 
 
 class OrderBook:
@@ -59,7 +63,7 @@ class OrderBook:
             reasons = broken_rules(order)
             if reasons:
                 return self._move(order, S.REJECTED, "; ".join(reasons))
-            return self._move(order, S.PAYING if order.payment_mode == PaymentMode.CHARGE else S.AWAITING_PAYMENT)
+            return self._move(order, S.PAYING if order.paid_through_us else S.AWAITING_PAYMENT)
         return status_of(order)
 
     def state(self, order_id: str) -> OrderState:
@@ -70,13 +74,14 @@ class OrderBook:
         """As of OrderService.status."""
         return status_of(self._order(order_id))
 
-    def authorise(self, order_id: str, key: str, seen: OrderState) -> OrderStatus:
+    def authorise(self, order_id: str, key: str, seen: OrderState, *, may_retry: bool = False) -> OrderStatus:
         """As of OrderService.authorise; the payment method says how the provider answers."""
         order = self._order(order_id)
         if seen is not S.PAYING:
             return status_of(order)
-        if order.payment_method == "pm_declined":
-            return self._move(order, S.DECLINED, "do_not_honor")
+        if order.payment_method in REFUSED:
+            again = may_retry and may_try_another(REFUSED[order.payment_method])
+            return self._move(order, S.AWAITING_METHOD if again else S.DECLINED, REFUSED[order.payment_method])
         if order.payment_method == "pm_needs_customer":
             return self._move(order, S.AWAITING_PAYMENT, "the customer must act")
         if key not in self._done_outside:
@@ -96,22 +101,66 @@ class OrderBook:
         order = self._book(order_id, key, self._order(order_id).total_minor)
         return self._move(order, S.PAID) if order.state is seen else status_of(order)
 
-    def request_fulfilment(self, order_id: str, seen: OrderState) -> OrderStatus:
-        """As of OrderService.request_fulfilment."""
+    def retry(self, new: NewMethod) -> Retried:
+        """As of Retries.retry."""
+        order = self._order(new.order_id)
+        if order.state not in METHOD_WELCOME:
+            return Retried(outcome="declined" if order.state in WITHOUT_GOODS else "applied", status=status_of(order))
+        if new.method in REFUSED:
+            code = REFUSED[new.method]
+            status = status_of(order) if may_try_another(code) else self._move(order, S.DECLINED, code)
+            return Retried(outcome="declined", status=status, reason=code)
+        if new.key not in self._done_outside:
+            self._done_outside.add(new.key)
+            (self.taken if order.state is S.LAPSED else self.authorised)[order.order_id] += order.total_minor
+        if order.state is S.LAPSED:
+            self._book(order.order_id, new.key, order.total_minor)
+            return Retried(outcome="applied", status=self._move(self._order(order.order_id), S.PAID))
+        return Retried(outcome="applied", status=self._move(order, S.AUTHORISED))
+
+    def capture_shipped(self, order_id: str, key: str) -> OrderStatus:
+        """As of CaptureOnShipment.capture."""
         order = self._order(order_id)
-        if seen is not S.PAID:
+        if self.parcels.get(order_id) != "left" or order.state not in {S.AUTHORISED, S.PAID, S.FULFILLING}:
+            return status_of(order)
+        if order.state is S.AUTHORISED:
+            if key not in self._done_outside and not self.authorised[order_id]:
+                return self._move(order, S.NEEDS_ATTENTION, "the parcel left, but its money could not be taken")
+            if key not in self._done_outside:
+                self._done_outside.add(key)
+                self.taken[order_id] += self.authorised.pop(order_id)
+            self._move(self._book(order_id, key, order.total_minor), S.PAID)
+        return self._sent(order_id)
+
+    def lapse(self, order_id: str, *, may_retry: bool) -> OrderStatus:
+        """As of CaptureOnShipment.lapse."""
+        order = self._order(order_id)
+        if order.state is not S.AUTHORISED:
+            return status_of(order)
+        return self._move(order, S.LAPSED if may_retry else S.DECLINED)
+
+    def request_fulfilment(self, order_id: str, key: str, seen: OrderState) -> OrderStatus:
+        """As of OrderService.request_fulfilment; a parcel is the same one for as long as its key is."""
+        order = self._order(order_id)
+        if seen is not S.PAID and not _held_for_parcel(order):
             return status_of(order)
         if self.refusing_parcels:
             raise ProviderRejected("the warehouse does not know the article")
-        self.parcels.setdefault(order_id, "requested")
+        if key not in self._done_outside and self.parcels.get(order_id) not in {"requested", "left"}:
+            self._done_outside.add(key)
+            self.parcels[order_id] = "requested"
+        if _held_for_parcel(order):
+            return status_of(order)
         return self._move(order, S.FULFILLING) if order.state is seen else status_of(order)
 
     def stop_fulfilment(self, order_id: str) -> OrderStatus:
         """As of OrderService.stop_fulfilment: a parcel that left completes the order."""
         order = self._order(order_id)
-        if order.state is not S.FULFILLING:
+        if order.state is not S.FULFILLING and not _held_for_parcel(order):
             return status_of(order)
-        if self.parcels[order_id] == "left":
+        if self.parcels.get(order_id) == "left":
+            if _held_for_parcel(order):
+                return status_of(order)
             self._move(order, S.SHIPPED, "had left before it could be stopped")
             return self._move(self._order(order_id), S.COMPLETED)
         self.parcels[order_id] = "stopped"
@@ -120,8 +169,10 @@ class OrderBook:
     def expire(self, order_id: str) -> OrderStatus:
         """As of OrderService.expire."""
         order = self._order(order_id)
-        if order.state is not S.AWAITING_PAYMENT or order.captured_minor > order.refunded_minor:
+        if order.state not in METHOD_WELCOME or order.captured_minor > order.refunded_minor:
             return status_of(order)
+        if order.state is not S.AWAITING_PAYMENT:
+            return self._move(order, S.DECLINED, "no other method was supplied")
         return self._move(order, S.EXPIRED, "nobody paid within the window")
 
     def apply(self, order_id: str, event: OrderEvent) -> Applied:
@@ -160,24 +211,34 @@ class OrderBook:
                 self._move(order, S.PAID)
             return True
         if event.kind is OrderEventKind.PAYMENT_AUTHORISED:
-            if order.state is not S.AWAITING_PAYMENT:
+            if order.state not in {S.AWAITING_PAYMENT, S.AWAITING_METHOD}:
                 return False
             self.authorised[order.order_id] += order.total_minor
             self._move(order, S.AUTHORISED)
             return True
         if event.kind is OrderEventKind.SHIPPED:
             self.parcels[order.order_id] = "left"
+            if _held_for_parcel(order):
+                return True
             if order.state is S.PAID:
                 self._move(order, S.FULFILLING)
             if self._order(order.order_id).state is not S.FULFILLING:
                 return False
-            self._move(self._order(order.order_id), S.SHIPPED)
-            self._move(self._order(order.order_id), S.COMPLETED)
+            self._sent(order.order_id)
             return True
         if event.kind is OrderEventKind.SHIPMENT_FAILED:
             self.parcels[order.order_id] = "failed"
-            return order.state in {S.PAID, S.FULFILLING}
+            return order.state in {S.PAID, S.FULFILLING} or _held_for_parcel(order)
+        if event.kind is OrderEventKind.PAYMENT_VOIDED and _held_for_parcel(order):
+            self.authorised.pop(order.order_id, None)
+            return True
         return False
+
+    def _sent(self, order_id: str) -> OrderStatus:
+        if self._order(order_id).state is S.PAID:
+            self._move(self._order(order_id), S.FULFILLING)
+        self._move(self._order(order_id), S.SHIPPED)
+        return self._move(self._order(order_id), S.COMPLETED)
 
     def _book(self, order_id: str, reference: str, amount_minor: int) -> Order:
         order = self._order(order_id)
@@ -196,3 +257,7 @@ class OrderBook:
         self.orders[order.order_id] = moved
         self.trail[order.order_id].append(to)
         return status_of(moved)
+
+
+def _held_for_parcel(order: Order) -> bool:
+    return order.captured_on_shipment and order.state is S.AUTHORISED

@@ -7,7 +7,10 @@ from temporalio import activity
 from worker.contract.orders import OrderEvent, OrderStatus, PlaceOrder
 from worker.domain.order import OrderState
 from worker.services.asking import Asking
+from worker.services.capture_on_shipment import CaptureOnShipment
+from worker.services.expiry import Expiry
 from worker.services.orders import Applied, OrderService
+from worker.services.retries import NewMethod, Retried, Retries
 from worker.services.reversal import Reversal
 
 
@@ -20,6 +23,8 @@ class Recorded:
     fulfilment_sla_seconds: int
     ask_again_seconds: tuple[int, ...] = ()
     """After what time of silence to ask what became of the payment, and then again; the last one repeats."""
+    payment_retry_window_seconds: int = 0
+    """How long another payment method may be supplied after a refusal; 0: not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,8 @@ class Step:
     shop: str
     order_id: str
     key: str = ""
+    may_retry: bool = False
+    """Whether another payment method may be supplied when this one is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,15 @@ class Reverse:
     key: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The use cases around money that is waited for."""
+
+    retries: Retries
+    shipped: CaptureOnShipment
+    expiry: Expiry
+
+
 class OrderActivities:
     """Steps of OrderWorkflow; every one may be repeated."""
 
@@ -59,17 +75,21 @@ class OrderActivities:
         orders: OrderService,
         reversal: Reversal,
         asking: Asking,
+        waiting: Waiting,
         *,
         payment_window_seconds: int,
         fulfilment_sla_seconds: int,
         ask_again_seconds: tuple[int, ...] = (),
+        payment_retry_window_seconds: int = 0,
     ) -> None:
         self._orders = orders
         self._reversal = reversal
         self._asking = asking
+        self._waiting = waiting
         self._payment_window_seconds = payment_window_seconds
         self._fulfilment_sla_seconds = fulfilment_sla_seconds
         self._ask_again_seconds = ask_again_seconds
+        self._payment_retry_window_seconds = payment_retry_window_seconds
 
     @activity.defn
     def record_order(self, place: PlaceOrder) -> Recorded:
@@ -79,17 +99,33 @@ class OrderActivities:
             payment_window_seconds=self._payment_window_seconds,
             fulfilment_sla_seconds=self._fulfilment_sla_seconds,
             ask_again_seconds=self._ask_again_seconds,
+            payment_retry_window_seconds=self._payment_retry_window_seconds,
         )
 
     @activity.defn
     def authorise_payment(self, step: Step) -> OrderStatus:
         """Authorise the order's total at the provider."""
-        return self._orders.authorise(step.shop, step.order_id, step.key)
+        return self._orders.authorise(step.shop, step.order_id, step.key, may_retry=step.may_retry)
+
+    @activity.defn
+    def retry_payment(self, new: NewMethod) -> Retried:
+        """Try another payment method."""
+        return self._waiting.retries.retry(new)
 
     @activity.defn
     def capture_payment(self, step: Step) -> OrderStatus:
         """Capture the authorised payment and book it."""
         return self._orders.capture(step.shop, step.order_id, step.key)
+
+    @activity.defn
+    def capture_shipped(self, step: Step) -> OrderStatus:
+        """Capture what a parcel that has left is paid from."""
+        return self._waiting.shipped.capture(step.shop, step.order_id, step.key)
+
+    @activity.defn
+    def lapse_payment(self, step: Step) -> OrderStatus:
+        """Let an order whose authorisation is gone wait for another method, or end it."""
+        return self._waiting.shipped.lapse(step.shop, step.order_id, may_retry=step.may_retry)
 
     @activity.defn
     def request_fulfilment(self, step: Step) -> OrderStatus:
@@ -117,7 +153,7 @@ class OrderActivities:
     @activity.defn
     def expire_order(self, step: Step) -> OrderStatus:
         """End an order nobody paid."""
-        return self._orders.expire(step.shop, step.order_id)
+        return self._waiting.expiry.expire(step.shop, step.order_id)
 
     @activity.defn
     def reverse_payment(self, reverse: Reverse) -> OrderStatus | None:

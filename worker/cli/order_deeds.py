@@ -1,4 +1,4 @@
-"""`orders order note|cancel|refund|retry`: what people do to an order, each with an actor and a reason."""
+"""`orders order note|cancel|refund|retry|retry-payment`: what people do to an order, each with an actor and a reason."""
 
 import uuid
 
@@ -10,10 +10,10 @@ from worker.cli.output import when
 from worker.config import WorkerConfig, load
 from worker.connections import reading
 from worker.contract.ids import order_workflow_id
-from worker.contract.orders import CancelOrder, RefundOrder
+from worker.contract.orders import CancelOrder, RefundOrder, RetryPayment
 from worker.domain.errors import Conflict, InvalidInput, NotFound
 from worker.domain.money import Money, parse_major
-from worker.domain.order import TERMINAL, Order
+from worker.domain.order import METHOD_WELCOME, TERMINAL, Order
 
 shop_option = click.option("--shop", help="Of this shop; default: the shop of the settings.")
 
@@ -154,7 +154,44 @@ def retry(order_id: str, shop: str | None, reason: str, actor: str, *, dry_run: 
         click.echo(f"no step of order {order_id} has failed; `orders order show {order_id}` tells what it waits for")
 
 
-DEEDS = (note, cancel, refund, retry)
+@click.command(
+    "retry-payment",
+    epilog=examples("orders order retry-payment 1001 --method pm_1Nxyz"),
+)
+@click.argument("order_id")
+@click.option("--method", required=True, help="Token of the payment provider, like pm_...; never a card number.")
+@click.option("--request-id", help="An id of your own: the same method under it again is tried once.")
+@shop_option
+@actor_option
+@dry_run_option
+def retry_payment(
+    order_id: str, method: str, request_id: str | None, shop: str | None, actor: str, *, dry_run: bool
+) -> None:
+    """Pay an order with another method while it waits for its money. Exits 1 when the method is refused, too.
+
+    After a refusal an order waits for orders.payment_retry_window_seconds.
+    """
+    from worker.temporal.operations import retry_payment as ask_to_retry
+
+    config = load()
+    shop = shop or config.shop.name
+    if dry_run:
+        order = _order(config, shop, order_id)
+        if order.state not in METHOD_WELCOME:
+            raise Conflict(f"order {order_id} is {order.state}: it waits for no payment method")
+        click.echo(f"order {order_id} is {order.state}: {Money(order.total_minor, order.currency)} would be tried")
+        return
+    request = RetryPayment(
+        request_id=request_id or f"cli-{uuid.uuid4().hex}", requested_by=actor, payment_method=method
+    )
+    answer = ask(config, lambda client: ask_to_retry(client, shop, order_id, request))
+    why = f" ({answer.reason})" if answer.reason else ""
+    click.echo(f"{answer.outcome}{why}: order {order_id} is {answer.state}")
+    if answer.reason:
+        raise click.exceptions.Exit(1)
+
+
+DEEDS = (note, cancel, refund, retry, retry_payment)
 
 
 def _order(config: WorkerConfig, shop: str, order_id: str) -> Order:

@@ -39,6 +39,7 @@ class OrderMessage(StrEnum):
     DELIVER_EVENT = "deliver_event"
     CANCEL = "cancel"
     REFUND = "refund"
+    RETRY_PAYMENT = "retry_payment"
     STATUS = "status"
 
 

@@ -9,6 +9,8 @@ class PaymentMode(StrEnum):
 
     CHARGE = "charge"
     """We charge `payment_method` through the payment provider."""
+    AUTHORISE = "authorise"
+    """We authorise `payment_method` at once and capture when the parcel has left."""
     COLLECTED_BY_SHOP = "collected_by_shop"
     """The shop's own checkout collects; the order waits for the shop's or the provider's payment event."""
 
@@ -35,7 +37,7 @@ class PlaceOrder:
     payment_mode: PaymentMode
     placed_at: str
     payment_method: str | None = None
-    """Token of the provider (for example `pm_card_visa`); never a card number. Only with CHARGE."""
+    """Token of the provider (for example `pm_card_visa`); never a card number. Needed with CHARGE and AUTHORISE, and only then."""
     shipping_minor: int = 0
     discount_minor: int = 0
     tax_minor: int = 0
@@ -51,6 +53,8 @@ class OrderEventKind(StrEnum):
     """The customer did what the provider wanted to see: what waited for it can be captured."""
     PAYMENT_CAPTURED = "payment_captured"
     PAYMENT_FAILED = "payment_failed"
+    PAYMENT_VOIDED = "payment_voided"
+    """What was authorised is no longer: it lapsed, or somebody gave it up at the provider."""
     REFUNDED = "refunded"
     SHIPPED = "shipped"
     SHIPMENT_FAILED = "shipment_failed"
@@ -88,6 +92,26 @@ class RefundOrder:
     requested_by: str
     amount_minor: int | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPayment:
+    """Pay with another method (a token of the provider) what the order still waits for."""
+
+    request_id: str
+    requested_by: str
+    payment_method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentAnswer:
+    """What the `retry_payment` update of OrderWorkflow answers."""
+
+    outcome: str
+    """`applied`, `declined` or `duplicate` (which repeats the first answer's reason)."""
+    state: str
+    reason: str = ""
+    """Of a refusal: the provider's code. While the order still waits, another method may be supplied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,16 +91,17 @@ class Erased(NotFound):
 
 
 class PaymentDeclined(OrdersError):
-    """The provider declined for good; `reason` is the provider's decline code.
+    """The provider declined; `reason` is its decline code, `reference` its id of the payment where it names one.
 
-    Nothing: the order has ended without money; the customer may order again with another means of payment.
+    Nothing: the order has ended without money, or waits for another method; the customer may pay otherwise.
     """
 
     code = "payment_declined"
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, reference: str = "") -> None:
         super().__init__(f"the payment provider declined: {reason}")
         self.reason = reason
+        self.reference = reference
 
 
 class PaymentNeedsCustomer(OrdersError):

@@ -3,13 +3,19 @@
     received -> paying -> authorised -> paid -> fulfilling -> shipped -> completed*
     received -> awaiting_payment -> paid | expired* | cancelled*
     received -> rejected*                      a rule of the shop is broken
-    paying   -> declined* | awaiting_payment   the provider says no, or wants the customer to act
+    paying   -> declined* | awaiting_payment   the provider says no for good, or wants the customer to act
+    paying   -> awaiting_method                the provider says no to this method: another may be supplied
+    awaiting_method -> authorised | awaiting_payment | declined*
     awaiting_payment -> authorised             the customer acted
     authorised -> cancelled*                   voided before capture
+    authorised -> lapsed                       captured on shipment, and let go by the provider before that
+    lapsed -> paid | declined*                 paid with another method at once, or not
+    authorised -> needs_attention*             the parcel left, and the money could not be taken
     paid | fulfilling -> refunding -> cancelled* | refunded*
     refunding -> needs_attention*              the provider refuses the refund: a person decides
 States marked * are terminal. Money is consistent in each: either captured for a shipped order, or captured
-minus refunded is zero, except in needs_attention, which reconciliation reports until it is resolved.
+minus refunded is zero, except in needs_attention, which reconciliation reports until it is resolved. An order that is
+captured on shipment stays authorised while the warehouse has it: states follow the money, parcels stand in their book.
 """
 
 from dataclasses import dataclass, replace
@@ -24,6 +30,8 @@ class OrderState(StrEnum):
 
     RECEIVED = "received"
     AWAITING_PAYMENT = "awaiting_payment"
+    AWAITING_METHOD = "awaiting_method"
+    LAPSED = "lapsed"
     PAYING = "paying"
     AUTHORISED = "authorised"
     PAID = "paid"
@@ -43,8 +51,10 @@ S = OrderState
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     S.RECEIVED: frozenset({S.AWAITING_PAYMENT, S.PAYING, S.REJECTED, S.CANCELLED}),
     S.AWAITING_PAYMENT: frozenset({S.AUTHORISED, S.PAID, S.DECLINED, S.EXPIRED, S.CANCELLED, S.REFUNDING}),
-    S.PAYING: frozenset({S.AUTHORISED, S.AWAITING_PAYMENT, S.DECLINED, S.CANCELLED, S.REFUNDING}),
-    S.AUTHORISED: frozenset({S.PAID, S.CANCELLED, S.DECLINED, S.REFUNDING}),
+    S.PAYING: frozenset({S.AUTHORISED, S.AWAITING_PAYMENT, S.AWAITING_METHOD, S.DECLINED, S.CANCELLED, S.REFUNDING}),
+    S.AWAITING_METHOD: frozenset({S.AUTHORISED, S.AWAITING_PAYMENT, S.PAID, S.DECLINED, S.CANCELLED, S.REFUNDING}),
+    S.AUTHORISED: frozenset({S.PAID, S.LAPSED, S.CANCELLED, S.DECLINED, S.REFUNDING, S.NEEDS_ATTENTION}),
+    S.LAPSED: frozenset({S.PAID, S.DECLINED, S.CANCELLED, S.REFUNDING}),
     S.PAID: frozenset({S.FULFILLING, S.REFUNDING}),
     S.FULFILLING: frozenset({S.SHIPPED, S.REFUNDING}),
     S.SHIPPED: frozenset({S.COMPLETED}),
@@ -65,11 +75,20 @@ def may_follow(earlier: OrderState, later: OrderState) -> bool:
     return earlier is later or any(may_follow(step, later) for step in TRANSITIONS[earlier])
 
 
-MONEY_IN_HAND = frozenset({OrderState.PAID, OrderState.FULFILLING, OrderState.REFUNDING})
-"""States in which captured money waits for goods or for its way back: never forgotten, however old."""
+MONEY_IN_HAND = frozenset({OrderState.AUTHORISED, OrderState.PAID, OrderState.FULFILLING, OrderState.REFUNDING})
+"""States in which money waits for goods or for its way back, taken or held for us: never forgotten, however old."""
+AWAITING_ANOTHER = frozenset({OrderState.AWAITING_METHOD, OrderState.LAPSED})
+"""States in which nothing is held, and the customer may supply another method until a window closes."""
+METHOD_WELCOME = AWAITING_ANOTHER | {OrderState.AWAITING_PAYMENT}
+"""States in which another method may be supplied for what we charge: also instead of acting for the first one."""
 TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
 WITHOUT_GOODS = TERMINAL - {OrderState.COMPLETED, OrderState.NEEDS_ATTENTION}
 """States in which an order is over and may hold no money: what comes in later goes back."""
+
+
+COLLECTED_BY_SHOP = "collected_by_shop"
+ON_SHIPMENT = "authorise"
+"""Payment modes, in the words of the contract."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +128,16 @@ class Order:
         if to not in TRANSITIONS[self.state]:
             raise Conflict(f"order {self.shop}/{self.order_id} is {self.state} and cannot become {to}")
         return replace(self, state=to, state_reason=reason)
+
+    @property
+    def paid_through_us(self) -> bool:
+        """Whether we take the money at the payment provider; otherwise the shop collects it."""
+        return self.payment_mode != COLLECTED_BY_SHOP
+
+    @property
+    def captured_on_shipment(self) -> bool:
+        """Whether the money is only held until the parcel has left."""
+        return self.payment_mode == ON_SHIPMENT
 
     @property
     def financial_status(self) -> str:
@@ -160,6 +189,6 @@ def broken_rules(order: Order) -> tuple[str, ...]:
         reasons.append(f"total is {order.total_minor} but lines, shipping, tax and discount make {expected}")
     if not 0 < order.total_minor <= MAX_MINOR:
         reasons.append("total must be more than 0 and at most 10^12 minor units")
-    if order.payment_mode == "charge" and not order.payment_method:
-        reasons.append("payment_method is needed when we charge")
+    if order.paid_through_us and not order.payment_method:
+        reasons.append("payment_method is needed when we charge or authorise")
     return tuple(reasons)

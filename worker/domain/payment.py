@@ -1,5 +1,6 @@
 """A payment at the provider, and our book entries about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,6 +23,18 @@ IN_FLIGHT = frozenset({
 """States in which money may still be captured (after a refusal with another card); voiding ends them."""
 
 
+HARD_DECLINES = frozenset({
+    "fraudulent", "lost_card", "merchant_blacklist", "pickup_card", "restricted_card", "revocation_of_all_authorizations",
+    "security_violation", "stolen_card",
+})  # fmt: skip
+"""Decline codes of Stripe after which nobody is asked for another card: somebody else may hold this one."""
+
+
+def may_try_another(decline_code: str) -> bool:
+    """Tell whether a refusal is of this method only (no funds, a wrong digit, a cautious bank), not of who pays."""
+    return decline_code not in HARD_DECLINES
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """One payment intent. `captured_minor`/`refunded_minor` are the provider's cumulative amounts."""
@@ -38,6 +51,12 @@ class Payment:
     """When the money moved, where its owner says so; the books date it like that, however late they hear of it."""
     method: str = ""
     """How the customer paid, in the provider's word (`card`, `sepa_debit`), where it is told."""
+
+
+def held(payments: Sequence[Payment]) -> Payment | None:
+    """Return the payment that an order's money is held by, of those known of it, oldest first: the latest that is good."""
+    good = [payment for payment in payments if payment.state in {PaymentState.AUTHORISED, PaymentState.CAPTURED}]
+    return (good or [*payments])[-1] if payments else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,8 @@ class Happening(StrEnum):
     PAYMENT_WAITS = "payment.requires_action"
     PAYMENT_DECLINED = "payment.declined"
     PAYMENT_VOIDED = "payment.voided"
+    METHOD_SUPPLIED = "payment.retried"
+    METHOD_REFUSED = "payment.refused"
     CAPTURED = "money.captured"
     REFUNDED = "money.refunded"
     REFUND_REQUESTED = "refund.requested"
@@ -91,7 +93,9 @@ _STATES: dict[OrderState, str] = {
     OrderState.RECEIVED: "the order was written down",
     OrderState.PAYING: "the payment is asked for at the provider",
     OrderState.AWAITING_PAYMENT: "the order waits for its payment",
+    OrderState.AWAITING_METHOD: "the payment was refused: the order waits for another method",
     OrderState.AUTHORISED: "the payment is authorised",
+    OrderState.LAPSED: "the authorisation is gone, and the parcel is stopped: the order waits for another method",
     OrderState.PAID: "the order is paid",
     OrderState.FULFILLING: "the warehouse has the order",
     OrderState.SHIPPED: "the order was shipped",
@@ -102,7 +106,7 @@ _STATES: dict[OrderState, str] = {
     OrderState.EXPIRED: "nobody paid in time: the order is over",
     OrderState.CANCELLED: "the order is cancelled",
     OrderState.REFUNDED: "the money is given back: the order is over",
-    OrderState.NEEDS_ATTENTION: "the money cannot be given back: a person has to decide",
+    OrderState.NEEDS_ATTENTION: "the money is not where it should be: a person has to decide",
 }
 
 _PAYMENTS: dict[PaymentState, tuple[Happening, str]] = {
@@ -233,6 +237,8 @@ def of_request(
 ) -> TimelineEntry:
     """Return the entry of something that was asked of the order, and of what was refused; `request` names it."""
     said = {
+        Happening.METHOD_SUPPLIED: "another payment method was supplied",
+        Happening.METHOD_REFUSED: "the payment method was refused",
         Happening.REFUND_REQUESTED: f"{'a refund' if amount else 'a refund of all that is left'} was asked for",
         Happening.REFUND_REFUSED: "the refund was refused",
         Happening.CANCELLATION_REQUESTED: "the order is to be cancelled",

@@ -14,9 +14,10 @@ def translated(what: str) -> Iterator[None]:
     try:
         yield
     except stripe.CardError as problem:
-        raise PaymentDeclined(
-            (problem.error.decline_code if problem.error else None) or problem.code or "card_declined"
-        ) from None
+        said = problem.error
+        refused = (said.decline_code if said else None) or problem.code or "card_declined"
+        intent = said.payment_intent if said and "payment_intent" in said else None
+        raise PaymentDeclined(refused, intent["id"] if intent else "") from None
     except stripe.InvalidRequestError as problem:
         if problem.code == "resource_missing":
             raise NotFound(f"{what}: the provider does not know it") from None

@@ -6,7 +6,7 @@ need not wait for a reconciliation, and money that was only authorised stands in
 
 from datetime import datetime
 
-from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus, PaymentMode
+from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus
 from worker.domain.errors import NotFound, ProviderRejected
 from worker.domain.order import Order, OrderState
 from worker.domain.payment import IN_FLIGHT, PaymentState
@@ -37,7 +37,7 @@ class Asking:
         order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
         if order is not None and order.state is OrderState.AWAITING_PAYMENT:
             now = self._clock.now()
-            events = self._of_provider(order, now) if order.payment_mode == PaymentMode.CHARGE else [_of_shop(now)]
+            events = self._of_provider(order, now) if order.paid_through_us else [_of_shop(now)]
             for event in events:
                 try:
                     self._orders.apply(shop, order_id, event)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from worker.contract.orders import OrderEvent, PaymentMode
+from worker.contract.orders import OrderEvent
 from worker.domain.errors import NotFound, ProviderRejected
 from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState, Refund
 from worker.services.ports import Clock, Database, PaymentGateway, ShopGateway, ShopPayment, Transaction
@@ -96,7 +96,7 @@ class Bookkeeping:
 
     def _charged_by_us(self, shop: str, order_id: str) -> bool:
         order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
-        return order is not None and order.payment_mode == PaymentMode.CHARGE
+        return order is not None and order.paid_through_us
 
     def refunds(self, shop: str, order_id: str, payment_reference: str) -> bool:
         """Book every refund the provider made on a payment; return whether any was new."""

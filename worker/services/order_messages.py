@@ -6,8 +6,9 @@ Also its book entry of a payment, which every service that books one must write 
 from datetime import datetime
 
 from worker.contract.orders import OrderStatus, PlaceOrder
+from worker.domain.errors import PaymentDeclined
 from worker.domain.order import Line, Order
-from worker.domain.payment import BookEntry, EntryKind, Payment
+from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState
 
 
 def order_of(place: PlaceOrder) -> Order:
@@ -58,4 +59,18 @@ def capture_entry(order: Order, payment: Payment, at: datetime) -> BookEntry:
         currency=payment.currency,
         occurred_at=at,
         method=payment.method,
+    )
+
+
+def refused_payment(order: Order, provider: str, refusal: PaymentDeclined) -> Payment | None:
+    """Return the payment that was refused, where the provider names it: it could be paid later, and is to be voided."""
+    if not refusal.reference:
+        return None
+    return Payment(
+        provider=provider,
+        reference=refusal.reference,
+        amount_minor=order.total_minor,
+        currency=order.currency,
+        state=PaymentState.DECLINED,
+        detail=refusal.reason,
     )

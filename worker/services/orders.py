@@ -9,20 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PaymentMode, PlaceOrder
+from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PlaceOrder
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected, ProviderUnavailable
 from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.money import exponent
-from worker.domain.order import Order, OrderState, broken_rules
-from worker.domain.payment import IN_FLIGHT, Payment, PaymentState
+from worker.domain.order import METHOD_WELCOME, Order, OrderState, broken_rules
+from worker.domain.payment import Payment, PaymentState, held, may_try_another
 from worker.domain.stock import told
 from worker.services.bookkeeping import Bookkeeping
-from worker.services.order_messages import capture_entry, order_of, status_of
-from worker.services.parcels import note_parcel, note_requested, note_stopped
+from worker.services.letting_go import decided, let_go
+from worker.services.order_messages import capture_entry, order_of, refused_payment, status_of
+from worker.services.parcels import has_left, note_parcel, note_requested, note_stopped, sent
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction, WarehouseGateway
 
 ACTOR = "order workflow"
-_UNAUTHORISED = frozenset({OrderState.PAYING, OrderState.AWAITING_PAYMENT})
+_UNAUTHORISED = frozenset({OrderState.PAYING, OrderState.AWAITING_METHOD, OrderState.AWAITING_PAYMENT})
 """Also PAYING: the event may overtake the answer to our own call, whose repetition would get the old answer."""
 _LOOK_FIRST_AFTER = timedelta(hours=1)
 """An authorisation tried for so long is looked for first: the provider forgets keys (Stripe after 24 h), not payments."""
@@ -70,13 +71,15 @@ class OrderService:
                 return self._move(tx, order, OrderState.REJECTED, "; ".join(reasons))
             if missing := tx.stock.reserve(order, self._clock.now(), ACTOR):
                 return self._move(tx, order, OrderState.REJECTED, told(missing))
-            charged_by_us = order.payment_mode == PaymentMode.CHARGE
-            return self._move(tx, order, OrderState.PAYING if charged_by_us else OrderState.AWAITING_PAYMENT)
+            return self._move(tx, order, OrderState.PAYING if order.paid_through_us else OrderState.AWAITING_PAYMENT)
 
         return status_of(self._database.transact(work))
 
-    def authorise(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
-        """Authorise the order's total. A refusal ends in `declined`; a wish to see the customer in `awaiting_payment`."""
+    def authorise(self, shop: str, order_id: str, idempotency_key: str, *, may_retry: bool = False) -> OrderStatus:
+        """Authorise the order's total. A refusal ends in `declined`; a wish to see the customer in `awaiting_payment`.
+
+        Where another method `may_retry`, a refusal that is of this method only leads to `awaiting_method` instead.
+        """
         order = self._order(shop, order_id)
         if order.state is not OrderState.PAYING:
             return status_of(order)
@@ -95,8 +98,12 @@ class OrderService:
                 idempotency_key=idempotency_key,
             )
         except (PaymentDeclined, ProviderRejected) as refusal:
-            reason = refusal.reason if isinstance(refusal, PaymentDeclined) else f"refused: {refusal}"
-            return self._from(order, OrderState.PAYING, OrderState.DECLINED, reason)
+            if not isinstance(refusal, PaymentDeclined):
+                return self._from(order, OrderState.PAYING, OrderState.DECLINED, f"refused: {refusal}")
+            again = may_retry and may_try_another(refusal.reason)
+            refused = refused_payment(order, self._payments.name, refusal) if again else None
+            to = OrderState.AWAITING_METHOD if again else OrderState.DECLINED
+            return self._from(order, OrderState.PAYING, to, refusal.reason, refused)
         following = {
             PaymentState.AUTHORISED: OrderState.AUTHORISED,
             PaymentState.CAPTURED: OrderState.AUTHORISED,
@@ -110,16 +117,18 @@ class OrderService:
         order = self._order(shop, order_id)
         if order.state is not OrderState.AUTHORISED:
             return status_of(order)
-        held = self._database.transact(lambda tx: tx.payments.of_order(shop, order_id))[-1]
+        found = held(self._database.transact(lambda tx: tx.payments.of_order(shop, order_id)))
+        if found is None:
+            raise NotFound(f"order {shop}/{order_id} is authorised by no payment that we know of")
         try:
-            payment = self._payments.capture(held.reference, idempotency_key=idempotency_key)
+            payment = self._payments.capture(found.reference, idempotency_key=idempotency_key)
         except (PaymentDeclined, ProviderRejected):
-            payment = self._payments.retrieve(held.reference)
+            payment = self._payments.retrieve(found.reference)
         if payment.state is PaymentState.PROCESSING:
             # Asked anew: a repeated capture would be answered from the provider's memory.
-            payment = _decided(self._payments.retrieve(held.reference), frozenset({PaymentState.PROCESSING}))
+            payment = decided(self._payments.retrieve(found.reference), frozenset({PaymentState.PROCESSING}))
         if payment.state is PaymentState.AUTHORISED:
-            payment = self._let_go(payment, idempotency_key)
+            payment = let_go(self._payments, payment, idempotency_key)
         if payment.state is not PaymentState.CAPTURED:
             reason = f"not captured: the payment is {payment.state}"
             return self._from(order, OrderState.AUTHORISED, OrderState.DECLINED, reason, payment)
@@ -136,15 +145,21 @@ class OrderService:
         return status_of(self._database.transact(work))
 
     def request_fulfilment(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
-        """Ask the warehouse for the parcel. Raises ProviderRejected when it refuses for good."""
+        """Ask the warehouse for the parcel, unless one is under way. Raises ProviderRejected when it refuses for good."""
         order = self._order(shop, order_id)
-        if order.state is not OrderState.PAID:
+        if order.state is not OrderState.PAID and not _held_for_parcel(order):
             return status_of(order)
-        shipment = self._warehouse.request(
-            shop=shop,
-            order_id=order_id,
-            lines=[(line.sku, line.quantity) for line in order.lines],
-            idempotency_key=idempotency_key,
+        parcels = self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id))
+        under_way = [parcel for parcel in parcels if parcel.state is not ShipmentState.FAILED]
+        shipment = (
+            under_way[-1]
+            if under_way
+            else self._warehouse.request(
+                shop=shop,
+                order_id=order_id,
+                lines=[(line.sku, line.quantity) for line in order.lines],
+                idempotency_key=idempotency_key,
+            )
         )
 
         def work(tx: Transaction) -> Order:
@@ -155,17 +170,17 @@ class OrderService:
             return self._move(tx, current, OrderState.FULFILLING) if current.state is OrderState.PAID else current
 
         recorded = self._database.transact(work)
-        if recorded.state not in _WITH_PARCEL:  # it was given up while the warehouse accepted the parcel
-            self._stop(shop, shipment)
+        if recorded.state not in _WITH_PARCEL and not _held_for_parcel(recorded):
+            self._stop(shop, shipment)  # it was given up while the warehouse accepted the parcel
         return status_of(recorded)
 
     def stop_fulfilment(self, shop: str, order_id: str) -> OrderStatus:
-        """Stop the parcel if it has not left. One that has left completes the order instead.
+        """Stop the parcel if it has not left. One that has left completes the order instead, once that is paid for.
 
         Raises ProviderUnavailable while the warehouse has neither stopped it nor sent it off.
         """
         order = self._order(shop, order_id)
-        if order.state is not OrderState.FULFILLING:
+        if order.state is not OrderState.FULFILLING and not _held_for_parcel(order):
             return status_of(order)
         for parcel in self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id)):
             if self._stop(shop, parcel) is ShipmentState.SHIPPED:
@@ -179,28 +194,6 @@ class OrderService:
                 return self.apply(shop, order_id, shipped).status
         return status_of(order)
 
-    def expire(self, shop: str, order_id: str) -> OrderStatus:
-        """End an order whose payment window passed without a payment.
-
-        One that holds part of its money stays in `awaiting_payment`: that money has to go back first.
-        """
-        order = self._order(shop, order_id)
-        if order.state is not OrderState.AWAITING_PAYMENT:
-            return status_of(order)
-        for payment in self._database.transact(lambda tx: tx.payments.of_order(shop, order_id)):
-            if payment.state in IN_FLIGHT:
-                now_held = self._let_go(payment, f"expire:{shop}:{order_id}")
-                if now_held.state is PaymentState.CAPTURED:  # paid at the last moment: the money decides
-                    self._captured_late(order, now_held)
-
-        def work(tx: Transaction) -> Order:
-            current = tx.orders.lock(shop, order_id)
-            if current.state is not OrderState.AWAITING_PAYMENT or current.captured_minor > current.refunded_minor:
-                return current
-            return self._move(tx, current, OrderState.EXPIRED, "nobody paid within the window")
-
-        return status_of(self._database.transact(work))
-
     def apply(self, shop: str, order_id: str, event: OrderEvent) -> Applied:
         """Apply an outside event: book the money it speaks of, then move the order if the event allows.
 
@@ -210,6 +203,7 @@ class OrderService:
         handlers: dict[OrderEventKind, Callable[[str, str, OrderEvent], bool]] = {
             OrderEventKind.PAYMENT_AUTHORISED: self._payment_authorised,
             OrderEventKind.PAYMENT_CAPTURED: self._payment_captured,
+            OrderEventKind.PAYMENT_VOIDED: self._payment_voided,
             OrderEventKind.REFUNDED: self._refunded,
             OrderEventKind.SHIPPED: self._shipped,
             OrderEventKind.SHIPMENT_FAILED: self._shipment_failed,
@@ -227,7 +221,7 @@ class OrderService:
     def _payment_authorised(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         """Go on to capture once the customer has acted. What the shop collects, the shop captures."""
         order = self._order(shop, order_id)
-        if order.state not in _UNAUTHORISED or order.payment_mode != PaymentMode.CHARGE:
+        if order.state not in _UNAUTHORISED or not order.paid_through_us:
             return False
         payment = self._payments.retrieve(event.reference)
         if payment.state is not PaymentState.AUTHORISED:
@@ -243,6 +237,20 @@ class OrderService:
 
         return self._database.transact(work)
 
+    def _payment_voided(self, shop: str, order_id: str, event: OrderEvent) -> bool:
+        """Note that what a parcel waits to be paid from is gone; the order moves once the parcel is stopped."""
+        order = self._order(shop, order_id)
+        if not _held_for_parcel(order):
+            return False
+        known = held(self._database.transact(lambda tx: tx.payments.of_order(shop, order_id)))
+        if known is None or known.reference != event.reference:
+            return False  # one that was given up for another method
+        payment = self._payments.retrieve(event.reference)
+        if payment.state is not PaymentState.CANCELLED:
+            return False
+        self._database.transact(lambda tx: tx.payments.save(shop, order_id, payment, self._clock.now()))
+        return True
+
     def _authorised_before(self, order: Order) -> Payment | None:
         """Return what an earlier call authorised whose answer was lost too long ago for its key to be relied on."""
         asked_at = order.updated_at
@@ -251,12 +259,6 @@ class OrderService:
         found = self._payments.find(shop=order.shop, order_id=order.order_id, since=asked_at - CLOCK_SKEW)
         alive = [payment for payment in found if payment.state not in _DEAD]
         return alive[0] if alive else None
-
-    def _let_go(self, payment: Payment, key: str) -> Payment:
-        """Void a payment and return what became of it; raises ProviderUnavailable while that is not decided."""
-        # The state is part of the key: a void refused for it is tried anew once the payment has moved on.
-        step = f"{key}:void:{payment.reference}:{payment.state}"
-        return _decided(self._payments.cancel(payment.reference, idempotency_key=step), IN_FLIGHT)
 
     def _stop(self, shop: str, parcel: Shipment) -> ShipmentState:
         """Keep a parcel from leaving and note it; return where it stands."""
@@ -275,23 +277,15 @@ class OrderService:
 
         def work(tx: Transaction) -> bool:
             order = tx.orders.lock(shop, order_id)
-            waiting = order.state in {OrderState.AWAITING_PAYMENT, OrderState.AUTHORISED}
+            waiting = order.state in METHOD_WELCOME | {OrderState.AUTHORISED}
             if waiting and order.captured_minor >= order.total_minor:
-                self._move(tx, order, OrderState.PAID, event.detail)
+                paid = self._move(tx, order, OrderState.PAID, event.detail)
+                if has_left(tx, paid):  # it was to be captured when the parcel leaves
+                    sent(tx, paid, self._clock.now(), ACTOR)
                 return True
             return booked
 
         return self._database.transact(work)
-
-    def _captured_late(self, order: Order, payment: Payment) -> None:
-        event = OrderEvent(
-            event_id=f"expire:{payment.reference}",
-            kind=OrderEventKind.PAYMENT_CAPTURED,
-            occurred_at=self._clock.now().isoformat(),
-            reference=payment.reference,
-            detail="paid at the last moment",
-        )
-        self.apply(order.shop, order.order_id, event)
 
     def _refunded(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         return self._books.refunds(shop, order_id, event.reference)
@@ -300,13 +294,12 @@ class OrderService:
         def work(tx: Transaction) -> bool:
             order = tx.orders.lock(shop, order_id)
             note_parcel(tx, order, event, ShipmentState.SHIPPED)
-            if order.state is OrderState.PAID:  # the warehouse was quicker than our own record of its acceptance
-                order = self._move(tx, order, OrderState.FULFILLING)
-            if order.state is not OrderState.FULFILLING:
+            if _held_for_parcel(order):
+                return True  # it is paid for now, and moves when it is
+            if order.state not in {OrderState.PAID, OrderState.FULFILLING}:
                 tx.stock.left(shop, order_id, self._clock.now(), ACTOR)
                 return False
-            shipped = self._move(tx, order, OrderState.SHIPPED, event.detail)
-            self._move(tx, shipped, OrderState.COMPLETED)
+            sent(tx, order, self._clock.now(), ACTOR, event.detail)
             return True
 
         return self._database.transact(work)
@@ -315,7 +308,7 @@ class OrderService:
         def work(tx: Transaction) -> bool:
             order = tx.orders.lock(shop, order_id)
             note_parcel(tx, order, event, ShipmentState.FAILED)
-            return order.state in {OrderState.PAID, OrderState.FULFILLING}
+            return order.state in {OrderState.PAID, OrderState.FULFILLING} or _held_for_parcel(order)
 
         return self._database.transact(work)
 
@@ -342,8 +335,6 @@ class OrderService:
         return tx.orders.move(order, to, at=self._clock.now(), actor=ACTOR, reason=reason)
 
 
-def _decided(payment: Payment, open_states: frozenset[PaymentState]) -> Payment:
-    """Return the payment unless it stands in one of `open_states`: then it is to be asked again (ProviderUnavailable)."""
-    if payment.state in open_states:
-        raise ProviderUnavailable(f"payment {payment.reference} is still {payment.state}")
-    return payment
+def _held_for_parcel(order: Order) -> bool:
+    """Tell whether the money is held, and taken when the parcel leaves."""
+    return order.captured_on_shipment and order.state is OrderState.AUTHORISED

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from worker.contract.orders import OrderEvent
 from worker.domain.ledger import Shipment, ShipmentState
-from worker.domain.order import Order
+from worker.domain.order import Order, OrderState
 from worker.domain.timeline import of_parcel
 from worker.services.ports import Transaction
 
@@ -39,3 +39,16 @@ def note_stopped(tx: Transaction, shop: str, parcel: Shipment, at: datetime, act
     stopped = replace(parcel, state=ShipmentState.FAILED)
     tx.shipments.save(shop, stopped)
     tx.timeline.add(of_parcel(shop, stopped, at, actor, stopped=True))
+
+
+def has_left(tx: Transaction, order: Order) -> bool:
+    """Tell whether our books know of a parcel of the order that has left."""
+    return any(parcel.state is ShipmentState.SHIPPED for parcel in tx.shipments.of_order(order.shop, order.order_id))
+
+
+def sent(tx: Transaction, order: Order, at: datetime, actor: str, reason: str = "") -> Order:
+    """Take a paid order whose parcel has left to its end."""
+    if order.state is OrderState.PAID:  # the warehouse was quicker than our own record of its acceptance
+        order = tx.orders.move(order, OrderState.FULFILLING, at=at, actor=actor)
+    shipped = tx.orders.move(order, OrderState.SHIPPED, at=at, actor=actor, reason=reason)
+    return tx.orders.move(shipped, OrderState.COMPLETED, at=at, actor=actor)

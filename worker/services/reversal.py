@@ -8,12 +8,13 @@ two calls at once: their idempotency keys are the same.
 from collections.abc import Sequence
 
 from worker.contract.ids import order_workflow_id
-from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus, PaymentMode
-from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected, ProviderUnavailable
+from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus
+from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
 from worker.domain.money import format_minor
-from worker.domain.order import TERMINAL, WITHOUT_GOODS, Order, OrderState
+from worker.domain.order import METHOD_WELCOME, TERMINAL, WITHOUT_GOODS, Order, OrderState
 from worker.domain.payment import IN_FLIGHT, Payment, PaymentState, Refund
 from worker.services.bookkeeping import Bookkeeping
+from worker.services.letting_go import let_go
 from worker.services.order_messages import capture_entry, status_of
 from worker.services.orders import ACTOR, CLOCK_SKEW
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
@@ -58,7 +59,7 @@ class Reversal:
         if order is None or order.state not in WITHOUT_GOODS:
             return False
         authorised = event.kind is OrderEventKind.PAYMENT_AUTHORISED
-        if authorised and order.payment_mode != PaymentMode.CHARGE:
+        if authorised and not order.paid_through_us:
             return False  # the shop's own authorisation is the shop's to void
         if not authorised and order.captured_minor <= order.refunded_minor:
             return False
@@ -70,7 +71,7 @@ class Reversal:
         known = self._database.transact(lambda tx: tx.payments.of_order(order.shop, order.order_id))
         references = [payment.reference for payment in known if payment.provider == self._payments.name]
         references += [reference for reference in named if reference not in references]
-        if order.payment_mode == PaymentMode.CHARGE:
+        if order.paid_through_us:
             # The provider may have authorised while we died: it knows payments that we never recorded.
             since = self._database.transact(lambda tx: tx.orders.trail(order.shop, order.order_id))[0].at - CLOCK_SKEW
             found = self._payments.find(shop=order.shop, order_id=order.order_id, since=since)
@@ -90,11 +91,7 @@ class Reversal:
     def _give_back(self, order: Order, reference: str, key: str) -> None:
         payment = self._payments.retrieve(reference)
         if payment.state in IN_FLIGHT:
-            # The state is part of the key: a void refused for it is tried anew once the payment has moved on.
-            step = f"{key}:void:{reference}:{payment.state}"
-            payment = self._payments.cancel(reference, idempotency_key=step)
-            if payment.state in IN_FLIGHT:
-                raise ProviderUnavailable(f"payment {reference} is still {payment.state}")
+            payment = let_go(self._payments, payment, key)
         if payment.state is not PaymentState.CAPTURED:
             now = self._clock.now()
             self._database.transact(lambda tx: tx.payments.save(order.shop, order.order_id, payment, now))
@@ -147,7 +144,7 @@ class Reversal:
                 return tx.orders.move(current, state, at=self._clock.now(), actor=ACTOR, reason=because)
 
             if current.captured_minor == 0 and not why:
-                if current.state in {OrderState.RECEIVED, OrderState.AWAITING_PAYMENT, OrderState.PAYING}:
+                if current.state in METHOD_WELCOME | {OrderState.RECEIVED, OrderState.PAYING}:
                     move(OrderState.CANCELLED, reason)
                     return True
                 if current.state is OrderState.AUTHORISED:

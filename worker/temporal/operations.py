@@ -1,10 +1,10 @@
-"""What operators ask of running workflows: cancel an order, run a reconciliation and wait for it."""
+"""What operators ask of running workflows: cancel an order, pay it with another method, run a reconciliation and wait for it."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetActivityRequest
@@ -21,10 +21,20 @@ from temporalio.service import RPCError
 
 from worker.contract.ids import order_workflow_id, refund_workflow_id
 from worker.contract.names import OrderMessage, Queue, WorkflowType
-from worker.contract.orders import CancelOrder, LateRefund, OrderAnswer, RefundAnswer, RefundOrder
+from worker.contract.orders import (
+    CancelOrder,
+    LateRefund,
+    OrderAnswer,
+    PaymentAnswer,
+    RefundAnswer,
+    RefundOrder,
+    RetryPayment,
+)
 from worker.contract.reconciliation import Progress, Reconcile, ReconciliationResult
 from worker.domain.errors import Conflict, InvalidInput, NotFound, OrdersError
 from worker.temporal.answers import raise_for, refusal
+
+T = TypeVar("T")
 
 PROGRESS = "progress"
 BETWEEN_QUESTIONS = timedelta(milliseconds=500)
@@ -33,13 +43,23 @@ ASKED_FOR = timedelta(seconds=3)
 
 async def cancel_order(client: Client, shop: str, order_id: str, request: CancelOrder) -> OrderAnswer:
     """Ask an order to stop. Raises NotFound for an unknown or finished order, Conflict when it is too late."""
+    return await _asked(client, shop, order_id, OrderMessage.CANCEL, request, request.request_id, OrderAnswer)
+
+
+async def retry_payment(client: Client, shop: str, order_id: str, request: RetryPayment) -> PaymentAnswer:
+    """Pay an order with another method. Raises NotFound as `cancel_order`, Conflict when it waits for none."""
+    update_id = f"payment:{request.request_id}"
+    return await _asked(client, shop, order_id, OrderMessage.RETRY_PAYMENT, request, update_id, PaymentAnswer)
+
+
+async def _asked(
+    client: Client, shop: str, order_id: str, message: OrderMessage, request: object, update_id: str, answer: type[T]
+) -> T:
     what = f"order {shop}/{order_id}"
     handle = client.get_workflow_handle(order_workflow_id(shop, order_id))
     try:
-        answer: OrderAnswer = await handle.execute_update(
-            OrderMessage.CANCEL, request, id=request.request_id, result_type=OrderAnswer
-        )
-        return answer
+        answered: T = await handle.execute_update(message, request, id=update_id, result_type=answer)
+        return answered
     except WorkflowUpdateFailedError as error:
         raise refusal(error, what) from error
     except RPCError as error:

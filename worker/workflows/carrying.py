@@ -11,7 +11,7 @@ from datetime import datetime
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from worker.contract.orders import OrderStatus, PlaceOrder, RefundAnswer, RefundOrder
+    from worker.contract.orders import OrderStatus, PaymentAnswer, PlaceOrder, RefundAnswer, RefundOrder, RetryPayment
 
 SEEN_KEPT = 1000
 """Event ids. A sender repeats an event within days at most, and the inbox knows every event for good."""
@@ -28,7 +28,10 @@ class Carried:
     deadline: datetime
     seen: list[str] = field(default_factory=list)
     refunds: list[tuple[RefundOrder, RefundAnswer]] = field(default_factory=list)
+    retries: list[tuple[RetryPayment, PaymentAnswer]] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
+    parcel_left: bool = False
+    lapsed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,11 +14,9 @@ from worker.domain.ledger import OwnOrder, ShopOrder
 from worker.domain.matching.issue import Issue, conclude
 from worker.domain.matching.scope import Scope
 from worker.domain.money import format_minor
-from worker.domain.order import OrderState
+from worker.domain.order import COLLECTED_BY_SHOP, METHOD_WELCOME, OrderState
 
-COLLECTED_BY_SHOP = "collected_by_shop"
-
-UNPAID_STATES = frozenset({OrderState.RECEIVED, OrderState.AWAITING_PAYMENT, OrderState.PAYING, OrderState.AUTHORISED})
+UNPAID_STATES = frozenset({OrderState.RECEIVED, OrderState.PAYING, OrderState.AUTHORISED}) | METHOD_WELCOME
 CANCELLABLE_STATES = UNPAID_STATES | {OrderState.PAID, OrderState.FULFILLING}
 SENT_STATES = frozenset({OrderState.SHIPPED, OrderState.COMPLETED})
 PAID_STATES = SENT_STATES | {OrderState.PAID, OrderState.FULFILLING}
@@ -143,10 +141,15 @@ def _own_issues(order: OwnOrder, scope: Scope) -> list[Issue]:
 
 def _needs_attention(order: OwnOrder) -> Issue:
     kept = order.captured_minor - order.refunded_minor
+    why = (
+        f"{_text(kept, order.currency)} are captured and not given back"
+        if order.captured_minor
+        else "nothing is captured"
+    )
     return Issue(
         kind=FindingKind.NEEDS_ATTENTION,
         at_risk_minor=abs(kept),
-        cause=f"the order waits for a person: {_text(kept, order.currency)} are captured and not given back",
+        cause=f"the order waits for a person: {why}",
     )
 
 

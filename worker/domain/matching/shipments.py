@@ -18,7 +18,7 @@ from worker.domain.matching.issue import Issue, conclude
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.money import format_minor
-from worker.domain.order import WITHOUT_GOODS, OrderState
+from worker.domain.order import ON_SHIPMENT, WITHOUT_GOODS, OrderState
 
 _DISPUTES = frozenset({LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL})
 WAITING_STATES = frozenset({OrderState.PAID, OrderState.FULFILLING})
@@ -84,7 +84,7 @@ def parcels_from(own: Iterable[OwnOrder], scope: Scope) -> datetime:
         for order in own
         if order.requested_at is not None
         and (
-            order.state in WAITING_STATES
+            order.state in WAITING_STATES | {OrderState.AUTHORISED}
             or (order.state in SENT_STATES and scope.judged(order.shipped_at or order.updated_at))
         )
     )
@@ -154,12 +154,17 @@ def _left_issues(order: OwnOrder, left: list[Shipment], value: int, scope: Scope
     first = left[0]
     break_on = _left_at(first) + scope.order_grace
     if order.captured_minor == 0:
+        # The money is still held for us, and taken once we hear of the parcel.
+        unheard = order.state == OrderState.AUTHORISED and order.payment_mode == ON_SHIPMENT
         return [
             Issue(
                 kind=FindingKind.SHIPPED_UNPAID,
                 at_risk_minor=value,
-                cause=f"the goods left although the order ({order.state}) holds no money",
+                cause=f"the goods left although the order ({order.state}) holds no money"
+                + (": it is authorised and was not captured" if unheard else ""),
                 break_on=break_on,
+                repair=Repair.DELIVER_SHIPMENT if unheard else Repair.NONE,
+                repair_reference=first.shipment_id if unheard else "",
             )
         ]
     if order.state in SENT_STATES:

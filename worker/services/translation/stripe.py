@@ -14,6 +14,7 @@ _TOPICS = frozenset(
         "payment_intent.amount_capturable_updated",
         "payment_intent.succeeded",
         "payment_intent.payment_failed",
+        "payment_intent.canceled",
         "charge.refunded",
     }
 )
@@ -60,6 +61,14 @@ def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> R
             occurred_at=at,
             reference=found.text("id"),
             detail=found.child("last_payment_error").text("code", "failed"),
+        )
+    elif topic == "payment_intent.canceled":
+        event = OrderEvent(
+            event_id=event_id,
+            kind=OrderEventKind.PAYMENT_VOIDED,
+            occurred_at=at,
+            reference=found.text("id"),
+            detail=f"the provider let the payment go: {found.text('cancellation_reason', 'no reason given')}",
         )
     else:
         event = OrderEvent(

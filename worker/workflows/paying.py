@@ -1,0 +1,79 @@
+"""How an order waits for its money: for a payment that is under way, or for another method after a refusal."""
+
+from datetime import datetime, timedelta
+from itertools import chain, repeat
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from worker.activities.orders import OrderActivities, Recorded
+    from worker.domain.order import AWAITING_ANOTHER, OrderState
+    from worker.workflows.exits import heed_cancellation
+    from worker.workflows.order_steps import OrderSteps, from_now
+    from worker.workflows.policies import ASKING
+
+PAYMENT_WINDOW = "payment window"
+RETRY_WINDOW = "payment retry window"
+
+
+class Paying(OrderSteps):
+    """Waits for money."""
+
+    async def _wait_for_payment(self, recorded: Recorded) -> None:
+        deadline = self._until(PAYMENT_WINDOW, timedelta(seconds=recorded.payment_window_seconds))
+        left = from_now(deadline)
+        ladder = [timedelta(seconds=each) for each in recorded.ask_again_seconds]
+        # An order that was recorded before there was a ladder has none in its history, and never asks: that is its patch.
+        # (`workflow.patched` behind a local activity is not replayed when a query came while that was under way.)
+        for wait in chain(ladder, repeat(ladder[-1])) if ladder else ():
+            if wait >= left or await self._payment_told(wait, "ask again", deadline):
+                break
+            left -= wait
+            await self._ask_for_payment()
+        if not await self._payment_told(left, PAYMENT_WINDOW, deadline):
+            await self._give_up_payment("payment window passed")
+
+    async def _wait_for_method(self, recorded: Recorded) -> None:
+        """Wait until another method has brought the order on, or its window closes: then nothing is owed."""
+        deadline = self._until(RETRY_WINDOW, timedelta(seconds=recorded.payment_retry_window_seconds))
+        try:
+            await self._wait(
+                lambda: self._state not in AWAITING_ANOTHER or self._cancel is not None,
+                from_now(deadline),
+                RETRY_WINDOW,
+                RETRY_WINDOW,
+                deadline,
+            )
+        except TimeoutError:
+            await self._give_up_payment("payment retry window passed")
+
+    async def _give_up_payment(self, summary: str) -> None:
+        async with self._refunds.turn:  # a method that is being tried may yet be good
+            await self._do("expire", OrderActivities.expire_order, summary)
+
+    async def _payment_told(self, within: timedelta, summary: str, deadline: datetime) -> bool:
+        """Wait until there is nothing to wait for; return whether that came in time."""
+        try:
+            await self._wait(
+                lambda: self._state is not OrderState.AWAITING_PAYMENT or self._cancel is not None,
+                within,
+                summary,
+                PAYMENT_WINDOW,
+                deadline,
+            )
+        except TimeoutError:
+            return False
+        return True
+
+    async def _ask_for_payment(self) -> None:
+        """Ask its owner what became of the payment; without an answer everything stays as it is."""
+        try:
+            status = await workflow.execute_activity_method(
+                OrderActivities.ask_payment, self._step("ask"), summary="ask what became of the payment", **ASKING
+            )
+        except ActivityError as problem:
+            workflow.logger.warning("the payment could not be asked for", extra={"cause": str(problem.cause)})
+        else:
+            self._stand(status)
+        heed_cancellation()
