@@ -17,6 +17,7 @@ from worker.activities.orders import OrderActivities, Waiting
 from worker.activities.outbound import OutboundActivities
 from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.refunds import RefundActivities
+from worker.activities.resolution import ResolutionActivities
 from worker.activities.users import UserActivities
 from worker.config import RulesConfig, WorkerConfig
 from worker.connections import lake_of, store_of
@@ -50,6 +51,7 @@ from worker.services.reconciliation import Graces, ReconciliationService
 from worker.services.refunds import Refunds
 from worker.services.repair import RepairService
 from worker.services.reporting import ReportingService
+from worker.services.resolution import Resolution
 from worker.services.retries import Retries
 from worker.services.reversal import Reversal
 from worker.services.user_keys import UserKeys
@@ -62,6 +64,7 @@ from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
 from worker.workflows.reconciliation import ReconciliationWorkflow
 from worker.workflows.refund import RefundWorkflow
+from worker.workflows.resolution import ResolutionWorkflow
 from worker.workflows.user import UserWorkflow
 
 
@@ -110,6 +113,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
         payment_retry_window_seconds=config.orders.payment_retry_window_seconds,
     )
     refund_activities = RefundActivities(Refunds(database, payments, books, clock))
+    resolution_activities = ResolutionActivities(Resolution(database, payments, books, clock))
     journal_activities = JournalActivities(Journal(database, clock))
     event_activities = EventActivities(
         EventService(database, books, reversal, clock), processes, patience_seconds=config.orders.event_patience_seconds
@@ -136,7 +140,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
     outbound_activities = OutboundActivities(outbound, outbound_of(config))
     plan: dict[Queue, Duties] = {
         Queue.ORDERS: (
-            [OrderWorkflow, RefundWorkflow],
+            [OrderWorkflow, RefundWorkflow, ResolutionWorkflow],
             [
                 order_activities.record_order,
                 order_activities.authorise_payment,
@@ -152,6 +156,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
                 order_activities.reverse_payment,
                 refund_activities.plan_refund,
                 refund_activities.make_refund,
+                resolution_activities.resolve_order,
                 journal_activities.tell_of_cancellation,
             ],
         ),

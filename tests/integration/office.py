@@ -31,6 +31,7 @@ from worker.services.orders import OrderService
 from worker.services.ports import Run
 from worker.services.reconciliation import Graces, ReconciliationService
 from worker.services.repair import Claim, RepairService
+from worker.services.resolution import Resolution
 from worker.services.retries import NewMethod, Retried, Retries
 from worker.services.reversal import Reversal
 from worker.services.translation.route import Route
@@ -66,6 +67,7 @@ class Office:
         self.expiry = Expiry(self.database, payments, self.orders, self.clock)
         self.retries = Retries(self.database, payments, self.clock)
         self.shipped = CaptureOnShipment(self.database, payments, self.clock)
+        self.resolution = Resolution(self.database, payments, self.books, self.clock)
         self.reversal = Reversal(self.database, payments, self.books, self.clock)
         self.events = EventService(self.database, self.books, self.reversal, self.clock)
         # It goes with the office: nothing of one test's runs is there for the next.

@@ -10,7 +10,14 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.doubles import EventDoubles, OrderDoubles, ReconciliationDoubles, UserDoubles, activities_of
+from tests.workflows.doubles import (
+    EventDoubles,
+    OrderDoubles,
+    ReconciliationDoubles,
+    ResolutionDoubles,
+    UserDoubles,
+    activities_of,
+)
 from tests.workflows.histories import until
 from tests.workflows.order_run import OrderRun, start_order
 from tests.workflows.outbound_doubles import OutboundDoubles
@@ -26,6 +33,7 @@ from worker.contract.orders import (
     PlaceOrder,
     RefundAnswer,
     RefundOrder,
+    ResolveOrder,
     RetryPayment,
 )
 from worker.contract.outbound import Notification
@@ -39,6 +47,7 @@ from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
 from worker.workflows.reconciliation import ReconciliationWorkflow
 from worker.workflows.refund import RefundWorkflow
+from worker.workflows.resolution import ResolutionWorkflow
 from worker.workflows.user import UserWorkflow
 
 Handle = WorkflowHandle[Any, Any]
@@ -196,6 +205,23 @@ def late_refund(amount_minor: int) -> Walk:
     return walk
 
 
+def resolution(reason: str) -> Walk:
+    """Return the walk of a person's decision; without a reason it is refused."""
+
+    async def walk(env: WorkflowEnvironment) -> Handle:
+        async with serving(env.client, [ResolutionWorkflow], activities_of(ResolutionDoubles())) as queue:
+            handle = await env.client.start_workflow(
+                ResolutionWorkflow.run,
+                ResolveOrder(shop="main", order_id="1001", requested_by="ann", reason=reason),
+                id=f"resolve/main/{uuid.uuid4().hex}",
+                task_queue=queue,
+            )
+            await ended(handle)
+        return handle
+
+    return walk
+
+
 def event(body: str, *, times: int = 1) -> Walk:
     """Return the walk of one event (see EventDoubles for bodies); with `times`, that of its last repetition."""
 
@@ -332,6 +358,7 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
         "process_failed": order(CHARGED, prepare=_break_after_capture),
     },
     WorkflowType.REFUND: {"given": late_refund(2345), "refused": late_refund(99_999)},
+    WorkflowType.RESOLUTION: {"resolved": resolution("given back by hand"), "refused": resolution("")},
     WorkflowType.NOTIFICATION: {
         "delivered": notification(),
         "delivered_at_the_third_try": notification(1, 1),

@@ -21,6 +21,7 @@ from worker.activities.orders import OrderActivities
 from worker.activities.outbound import OutboundActivities
 from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.refunds import RefundActivities
+from worker.activities.resolution import ResolutionActivities
 from worker.activities.users import UserActivities
 from worker.contract.names import WorkflowType
 from worker.domain.errors import OrdersError
@@ -30,6 +31,7 @@ from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
 from worker.workflows.reconciliation import ReconciliationWorkflow
 from worker.workflows.refund import RefundWorkflow
+from worker.workflows.resolution import ResolutionWorkflow
 from worker.workflows.user import UserWorkflow
 
 WORKFLOWS = [
@@ -38,6 +40,7 @@ WORKFLOWS = [
     ProviderEventWorkflow,
     ReconciliationWorkflow,
     RefundWorkflow,
+    ResolutionWorkflow,
     UserWorkflow,
 ]
 ACTIVITIES = [
@@ -48,6 +51,7 @@ ACTIVITIES = [
     JournalActivities,
     ReconciliationActivities,
     RefundActivities,
+    ResolutionActivities,
     UserActivities,
 ]
 

@@ -16,7 +16,7 @@ from worker.activities.orders import Delivery, Recorded, Reverse, Step
 from worker.activities.reconciliation import Conclude, PartOrder, Parts, Plan, RepairOrder, RunAnswer, RunOrder
 from worker.activities.users import Confirmation, Mailing, Registered
 from worker.contract.events import EventResult
-from worker.contract.orders import OrderEventKind, OrderStatus, PlaceOrder
+from worker.contract.orders import OrderAnswer, OrderEventKind, OrderStatus, PlaceOrder, ResolveOrder
 from worker.contract.reconciliation import Window
 from worker.contract.users import RegisterUser
 from worker.domain.errors import Conflict, InvalidInput, NotFound
@@ -138,6 +138,16 @@ class OrderDoubles:
     async def reverse_payment(self, reverse: Reverse) -> OrderStatus | None:
         async with self.conduct.step("reverse_payment", reverse):
             return self.book.reverse(reverse.order_id, OrderState(reverse.to), reverse.reason)
+
+
+class ResolutionDoubles:
+    """The step of ResolutionWorkflow; without a reason it is refused, as for real."""
+
+    @activity.defn
+    async def resolve_order(self, request: ResolveOrder) -> OrderAnswer:
+        if not request.reason:
+            raise InvalidInput("say why")
+        return OrderAnswer(outcome="applied", state="refunded")
 
 
 class EventDoubles:

@@ -99,7 +99,7 @@ def _of_order(order: Order) -> Matter:
         id=f"{order.shop}/{order.order_id}",
         since=order.updated_at,
         why=order.state_reason,
-        do=f"orders order show {order.order_id}; give the money back at the provider, then resolve its break",
+        do=f"orders order show {order.order_id}; settle it, then orders order resolve {order.order_id} --reason WHY",
     )
 
 

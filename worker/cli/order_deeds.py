@@ -1,4 +1,4 @@
-"""`orders order note|cancel|refund|retry|retry-payment`: what people do to an order, each with an actor and a reason."""
+"""`orders order note|cancel|refund|retry|retry-payment|resolve`: what people do to an order, each with an actor and a reason."""
 
 import uuid
 
@@ -10,10 +10,10 @@ from worker.cli.output import when
 from worker.config import WorkerConfig, load
 from worker.connections import reading
 from worker.contract.ids import order_workflow_id
-from worker.contract.orders import CancelOrder, RefundOrder, RetryPayment
+from worker.contract.orders import CancelOrder, RefundOrder, ResolveOrder, RetryPayment
 from worker.domain.errors import Conflict, InvalidInput, NotFound
 from worker.domain.money import Money, parse_major
-from worker.domain.order import METHOD_WELCOME, TERMINAL, Order
+from worker.domain.order import METHOD_WELCOME, TERMINAL, Order, OrderState
 
 shop_option = click.option("--shop", help="Of this shop; default: the shop of the settings.")
 
@@ -191,7 +191,47 @@ def retry_payment(
         raise click.exceptions.Exit(1)
 
 
-DEEDS = (note, cancel, refund, retry, retry_payment)
+@click.command(
+    epilog=examples(
+        'orders order resolve 1001 --reason "given back at the provider" --dry-run',
+        'orders order resolve 1001 --reason "paid in cash" --settled-elsewhere --yes',
+    )
+)
+@click.argument("order_id")
+@click.option("--settled-elsewhere", is_flag=True, help="Goods and money match outside of the books, as --reason says.")
+@shop_option
+@reason_option(why="What was done; it stands in the order's trail for good.")
+@actor_option
+@dry_run_option
+@yes_option
+def resolve(
+    order_id: str, shop: str | None, reason: str, actor: str, *, settled_elsewhere: bool, dry_run: bool, yes: bool
+) -> None:
+    """End an order in needs_attention that a person has settled: the provider is asked, then its state says how.
+
+    Completed when its goods left and are paid for, refunded or cancelled when neither left nor money is held; anything
+    else is refused with what is missing. Cannot be undone.
+    """
+    from worker.temporal.operations import resolve_order
+
+    config = load()
+    shop = shop or config.shop.name
+    consent(f"End order {order_id}? This cannot be undone.", yes=yes, dry_run=dry_run)
+    if dry_run:
+        order = _order(config, shop, order_id)
+        if order.state is not OrderState.NEEDS_ATTENTION:
+            raise Conflict(f"order {order_id} is {order.state}: it does not wait for a person")
+        held = Money(order.captured_minor - order.refunded_minor, order.currency)
+        click.echo(f"order {order_id}: the provider would be asked; our books hold {held} ({order.state_reason})")
+        return
+    request = ResolveOrder(
+        shop=shop, order_id=order_id, requested_by=actor, reason=reason, settled_elsewhere=settled_elsewhere
+    )
+    answer = ask(config, lambda client: resolve_order(client, request))
+    click.echo(f"{answer.outcome}: order {order_id} is {answer.state}")
+
+
+DEEDS = (note, cancel, refund, retry, retry_payment, resolve)
 
 
 def _order(config: WorkerConfig, shop: str, order_id: str) -> Order:

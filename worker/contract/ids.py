@@ -26,6 +26,11 @@ def refund_workflow_id(shop: str, order_id: str, request_id: str) -> str:
     return _join("refund", shop, order_id, request_id)
 
 
+def resolution_workflow_id(shop: str, order_id: str) -> str:
+    """Return the id of a person's decision about an order: `resolve/{shop}/{order_id}`."""
+    return _join("resolve", shop, order_id)
+
+
 def notification_workflow_id(subscription: str, message_id: str) -> str:
     """Return the id of the delivery of one message to one subscription: `notify/{subscription}/{message_id}`."""
     return _join("notify", subscription, message_id)

@@ -27,6 +27,7 @@ class WorkflowType(StrEnum):
 
     ORDER = "OrderWorkflow"
     REFUND = "RefundWorkflow"
+    RESOLUTION = "ResolutionWorkflow"
     USER = "UserWorkflow"
     PROVIDER_EVENT = "ProviderEventWorkflow"
     RECONCILIATION = "ReconciliationWorkflow"

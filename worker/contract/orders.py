@@ -115,6 +115,18 @@ class PaymentAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveOrder:
+    """Input of ResolutionWorkflow: a person has settled what an order waited for in `needs_attention`."""
+
+    shop: str
+    order_id: str
+    requested_by: str
+    reason: str
+    settled_elsewhere: bool = False
+    """Whether goods and money match outside of our books, where they do not within."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LateRefund:
     """Input of RefundWorkflow: a refund asked for when the order's own process had ended."""
 

@@ -11,6 +11,7 @@
     authorised -> lapsed                       captured on shipment, and let go by the provider before that
     lapsed -> paid | declined*                 paid with another method at once, or not
     authorised -> needs_attention*             the parcel left, and the money could not be taken
+    needs_attention* -> completed* | refunded* | cancelled*   a person settled it (worker.domain.resolution)
     paid | fulfilling -> refunding -> cancelled* | refunded*
     refunding -> needs_attention*              the provider refuses the refund: a person decides
 States marked * are terminal. Money is consistent in each: either captured for a shipped order, or captured
@@ -65,7 +66,7 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     S.EXPIRED: frozenset(),
     S.CANCELLED: frozenset(),
     S.REFUNDED: frozenset(),
-    S.NEEDS_ATTENTION: frozenset(),
+    S.NEEDS_ATTENTION: frozenset({S.COMPLETED, S.REFUNDED, S.CANCELLED}),
 }
 del S
 
@@ -81,7 +82,8 @@ AWAITING_ANOTHER = frozenset({OrderState.AWAITING_METHOD, OrderState.LAPSED})
 """States in which nothing is held, and the customer may supply another method until a window closes."""
 METHOD_WELCOME = AWAITING_ANOTHER | {OrderState.AWAITING_PAYMENT}
 """States in which another method may be supplied for what we charge: also instead of acting for the first one."""
-TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
+TERMINAL = frozenset(state for state, following in TRANSITIONS.items() if not following) | {OrderState.NEEDS_ATTENTION}
+"""States in which an order's process is over. From `needs_attention` a person alone leads on."""
 WITHOUT_GOODS = TERMINAL - {OrderState.COMPLETED, OrderState.NEEDS_ATTENTION}
 """States in which an order is over and may hold no money: what comes in later goes back."""
 

@@ -16,10 +16,10 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from worker.contract.ids import order_workflow_id, refund_workflow_id
+from worker.contract.ids import order_workflow_id, refund_workflow_id, resolution_workflow_id
 from worker.contract.names import OrderMessage, Queue, WorkflowType
 from worker.contract.orders import (
     CancelOrder,
@@ -28,6 +28,7 @@ from worker.contract.orders import (
     PaymentAnswer,
     RefundAnswer,
     RefundOrder,
+    ResolveOrder,
     RetryPayment,
 )
 from worker.contract.reconciliation import Progress, Reconcile, ReconciliationResult
@@ -50,6 +51,33 @@ async def retry_payment(client: Client, shop: str, order_id: str, request: Retry
     """Pay an order with another method. Raises NotFound as `cancel_order`, Conflict when it waits for none."""
     update_id = f"payment:{request.request_id}"
     return await _asked(client, shop, order_id, OrderMessage.RETRY_PAYMENT, request, update_id, PaymentAnswer)
+
+
+async def resolve_order(client: Client, request: ResolveOrder) -> OrderAnswer:
+    """End an order that waits for a person, as its goods and money say, and wait for the answer.
+
+    Raises NotFound for an unknown order, InvalidInput without a reason, Conflict when goods and money do not match.
+    """
+    what = f"order {request.shop}/{request.order_id}"
+    try:
+        answer: OrderAnswer = await client.execute_workflow(
+            WorkflowType.RESOLUTION,
+            request,
+            id=resolution_workflow_id(request.shop, request.order_id),
+            task_queue=Queue.ORDERS,
+            result_type=OrderAnswer,
+            # Refused ones changed nothing; one that is under way is somebody else's, with another reason.
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            static_summary=f"{what} resolved by {request.requested_by}",
+        )
+        return answer
+    except WorkflowFailureError as error:
+        raise _failed(error, what) from error
+    except WorkflowAlreadyStartedError as error:
+        raise Conflict(f"{what} is being resolved by somebody else") from error
+    except RPCError as error:
+        raise_for(error, what)
 
 
 async def _asked(
@@ -207,5 +235,5 @@ def _failed(error: WorkflowFailureError, what: str) -> OrdersError:
     cause = error.cause
     if isinstance(cause, ActivityError) and cause.cause is not None:
         cause = cause.cause
-    refused = isinstance(cause, ApplicationError) and cause.type == InvalidInput.code
-    return (InvalidInput if refused else Conflict)(f"{what}: {cause}")
+    refused = cause.type if isinstance(cause, ApplicationError) else None
+    return {InvalidInput.code: InvalidInput, NotFound.code: NotFound}.get(refused or "", Conflict)(f"{what}: {cause}")
