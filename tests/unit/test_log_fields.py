@@ -28,31 +28,34 @@ VALUES: dict[str, object] = {
 }
 
 
-def keys_of(node: ast.AST) -> Iterator[str]:
-    """Return the literal keys of a dictionary, and those of dictionaries in it under `fields`."""
+def keys_of(node: ast.AST, named: dict[str, ast.AST]) -> Iterator[str]:
+    """Return the literal keys of a dictionary; under `fields` those of the dictionary there, or of the one so named."""
     if isinstance(node, ast.Dict):
         for key, value in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and key.value == "fields":
-                yield from keys_of(value)
+                yield from keys_of(named.get(value.id, value) if isinstance(value, ast.Name) else value, named)
             elif isinstance(key, ast.Constant):
                 yield str(key.value)
 
 
 def written(path: Path) -> Iterator[str]:
-    """Return the fields that a module logs: `extra={...}`, and in the functions `note(...)` and `fields = {...}`."""
-    edge = path.is_relative_to(ROOT / "functions") and path.name != "logs.py"
-    source = path.read_text("utf-8")
-    for node in ast.walk(ast.parse(source)):
+    """Return the fields that a module logs: `extra={...}`, and in the functions `note(...)` too."""
+    tree = ast.parse(path.read_text("utf-8"))
+    edge = path.is_relative_to(ROOT / "functions")
+    named: dict[str, ast.AST] = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             if edge and ast.unparse(node.func).rpartition(".")[2] in {"note", "note_in"}:
                 yield from (keyword.arg for keyword in node.keywords if keyword.arg)
             for keyword in node.keywords:
                 if keyword.arg == "extra":
-                    yield from keys_of(keyword.value)
-        elif (
-            edge and isinstance(node, ast.Assign) and {ast.unparse(each) for each in node.targets} & {"fields", "said"}
-        ):
-            yield from keys_of(node.value)
+                    yield from keys_of(keyword.value, named)
 
 
 def modules() -> list[Path]:
