@@ -1,6 +1,6 @@
-"""Log lines: one JSON object a line for machines, or plain text for a terminal, on standard error.
+"""Log lines: one JSON object a line for machines, or columns for a terminal, on standard error; as the worker writes them.
 
-Only the fields a call site names are written. Exceptions are written as type and places in our code, without
+The names of fields, and what they mean, are those of infra/observability/log_fields.toml. Only the fields a call site names are written. Exceptions are written as type and places in our code, without
 their message, which may hold what a caller sent.
 """
 
@@ -23,11 +23,11 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            **getattr(record, "fields", {}),
+            "at": _moment(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
-            **getattr(record, "fields", {}),
         }
         return _JSON.encode(line)
 
@@ -37,9 +37,18 @@ class PlainLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        moment = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        fields = " ".join(f"{name}={value}" for name, value in getattr(record, "fields", {}).items())
-        return f"{moment} {record.levelname.lower():7} {record.getMessage()} {fields}".rstrip()
+        fields = " ".join(f"{name}={_shown(value)}" for name, value in sorted(getattr(record, "fields", {}).items()))
+        event = f"{record.getMessage():<40} [{record.name}] {fields}"
+        return f"{_moment(record)} [{record.levelname.lower():<9}] {event}".rstrip()
+
+
+def _moment(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def _shown(value: object) -> str:
+    """Return a value as columns show it: a text with spaces in quotes, so that one knows where it ends."""
+    return value if isinstance(value, str) and " " not in value else repr(value)
 
 
 def configure(config: LoggingConfig) -> None:

@@ -27,6 +27,7 @@ from worker.observability.emf import Figures
 from worker.observability.figures import Books
 from worker.observability.health import Pulse
 from worker.observability.metrics import Metrics
+from worker.observability.progress import Progress
 from worker.services.outbound import OVERDUE, OutboundService
 from worker.services.ports import Database
 from worker.temporal import schedules, search_attributes, versions
@@ -240,11 +241,15 @@ def expiry(expire: Callable[[], int]) -> Upkeep:
     return Upkeep(name="expiry", every_seconds=6 * 3600, run=run, timeout_seconds=600, jitter_seconds=600)
 
 
-def queue_backlog(client: Client, queues: Sequence[str], metrics: Metrics) -> Upkeep:
-    """Return the job that shows what waits in the task queues."""
+def queue_backlog(client: Client, queues: Sequence[str], metrics: Metrics, progress: Progress | None = None) -> Upkeep:
+    """Return the job that shows what waits in the task queues, and tells `progress` when we last asked for work."""
 
     async def run() -> None:
-        metrics.show_backlog(await backlog(client, queues))
+        found = await backlog(client, queues)
+        metrics.show_backlog(found)
+        if progress is not None:
+            # Workflow tasks only: who is full of activities does well not to ask for more.
+            progress.polled({each.queue: each.own_poll_seconds for each in found if each.kind == "workflow"})
 
     return Upkeep(name="queue_backlog", every_seconds=15, run=run, jitter_seconds=3)
 

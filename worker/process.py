@@ -31,6 +31,7 @@ from worker.housekeeping import (
 from worker.lake.retention import expire, kept_for
 from worker.observability.health import Health, HealthServer, Pulse
 from worker.observability.metrics import Metrics
+from worker.observability.progress import Progress
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.schema_version import check
 from worker.services.figures import BusinessFigures
@@ -75,14 +76,18 @@ async def _run(config: WorkerConfig, interceptors: Sequence[Interceptor]) -> int
     await asyncio.to_thread(check, application.engine)
     # Workflows set these attributes: without them the server refuses the workflow task.
     await search_attributes.converge(client)
-    metrics, pulse = Metrics(), Pulse()
-    health = Health(pulse, {"database": application.database.ping, "temporal": temporal_ping(client)})
+    metrics, pulse, progress = Metrics(), Pulse(), Progress(config.worker.activity_threads)
+    health = Health(
+        pulse,
+        {"database": application.database.ping, "temporal": temporal_ping(client)},
+        {"activities": progress.activities, "polling": progress.polling},
+    )
     executor = activity_executor(config.worker)
     stuck = StuckSteps(application.database, SystemClock(), timedelta(seconds=config.worker.stuck_after_seconds))
     workers = build_workers(
-        client, config.worker, application.plan, executor, interceptors=[ActivityInterceptor(metrics, stuck)]
+        client, config.worker, application.plan, executor, interceptors=[ActivityInterceptor(metrics, stuck, progress)]
     )
-    house = _housekeeping(application, client, metrics, pulse, stuck)
+    house = _housekeeping(application, client, metrics, pulse, stuck, progress)
     clerk = asyncio.create_task(application.clerk.serve(), name="clerk")
 
     async def ready() -> None:
@@ -113,7 +118,12 @@ async def _run(config: WorkerConfig, interceptors: Sequence[Interceptor]) -> int
 
 
 def _housekeeping(
-    application: Application, client: Client, metrics: Metrics, pulse: Pulse, stuck: StuckSteps
+    application: Application,
+    client: Client,
+    metrics: Metrics,
+    pulse: Pulse,
+    stuck: StuckSteps,
+    progress: Progress,
 ) -> Housekeeping:
     config, database, clock = application.config, application.database, SystemClock()
     declared = list(config.schedules.values())
@@ -131,7 +141,7 @@ def _housekeeping(
         convergence(client, config.schedules, config.reconciliation, metrics),
         books(BusinessFigures(database, clock, shops).sample, metrics),
         schedule_watch(client, declared, metrics, began=clock.now()),
-        queue_backlog(client, config.worker.queues, metrics),
+        queue_backlog(client, config.worker.queues, metrics, progress),
         stuck_work(client, read_stuck, metrics),
         outbox(application.clerk),
         outbound_letters(application.outbound, metrics),

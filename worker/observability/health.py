@@ -1,6 +1,6 @@
 """The process's health over HTTP, from a thread of its own: it answers even when the event loop does not.
 
-    GET /health/live    200 while the event loop ticks; a supervisor restarts the process on 503
+    GET /health/live    200 while the process gets on (its loop ticks, see progress.py); a supervisor restarts it on 503
     GET /health/ready   200 when the process takes work and everything it needs answers
     GET /metrics        Prometheus text: ours, then the SDK's
 
@@ -23,6 +23,9 @@ PULSE_SECONDS = 10.0
 
 _PINGS_KEPT_SECONDS = 2.0
 _log = logging.getLogger(__name__)
+
+Vital = Callable[[], str]
+"""Says `ok`, or in a word what is wrong with the process itself. Asks nobody and never waits."""
 
 Ping = Callable[[], object]
 """Asks one dependency, from the health thread; raises when it does not answer. Must be bounded in time."""
@@ -47,18 +50,27 @@ class Pulse:
 class Health:
     """What the process knows about itself. `ready` is set once it takes work, and cleared before it stops."""
 
-    def __init__(self, pulse: Pulse, pings: Mapping[str, Ping], *, pulse_seconds: float = PULSE_SECONDS) -> None:
+    def __init__(
+        self,
+        pulse: Pulse,
+        pings: Mapping[str, Ping],
+        vitals: Mapping[str, Vital] | None = None,
+        *,
+        pulse_seconds: float = PULSE_SECONDS,
+    ) -> None:
         self.pulse = pulse
         self.ready = False
         self._pings = dict(pings)
+        self._vitals = dict(vitals or {})
         self._pulse_seconds = pulse_seconds
         self._lock = threading.Lock()
         self._asked: tuple[float, dict[str, str]] | None = None
 
     def live(self) -> tuple[bool, dict[str, str]]:
-        """Return whether the event loop ticked lately."""
-        alive = self.pulse.age < self._pulse_seconds
-        return alive, {"event_loop": "ok" if alive else "stuck"}
+        """Return whether the event loop ticked lately and the process gets on."""
+        ticks = "ok" if self.pulse.age < self._pulse_seconds else "stuck"
+        checks = {"event_loop": ticks, **{name: vital() for name, vital in self._vitals.items()}}
+        return all(answer == "ok" for answer in checks.values()), checks
 
     def readiness(self) -> tuple[bool, dict[str, str]]:
         """Return whether the process takes work, and the answer of every dependency (kept for two seconds)."""

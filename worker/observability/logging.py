@@ -1,5 +1,6 @@
 """One formatter for every log line of the process, ours and the libraries'.
 
+The names of fields, and what they mean, are those of infra/observability/log_fields.toml, in the functions too.
 Everything goes through the standard library's logging, so `logging.getLogger(__name__)` with `extra={...}` is
 all a module needs. Lines are JSON (one object a line) or, for people, plain columns. Every text is redacted and
 bounded; activity arguments are never logged; tracebacks show code, never local variables.

@@ -24,6 +24,8 @@ class Backlog:
     tasks: int
     oldest_seconds: float
     pollers: int
+    own_poll_seconds: float | None = None
+    """How long ago this process asked for a task of it; None when the server knows of no poll."""
 
 
 class Metrics:

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 from worker.domain.errors import ProviderUnavailable
 from worker.observability.metrics import Backlog
 from worker.temporal.answers import raise_for
-from worker.temporal.client import RPC_TIMEOUT
+from worker.temporal.client import RPC_TIMEOUT, default_identity
 
 _PING_SECONDS = 2.0
 _KINDS = {
@@ -48,6 +48,8 @@ def temporal_ping(client: Client) -> Callable[[], None]:
 
 
 async def _one(client: Client, queue: str, kind: str) -> Backlog:
+    # As worker.temporal.worker names the workers of this process.
+    ours = f"{default_identity()}/"
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=queue),
@@ -64,4 +66,9 @@ async def _one(client: Client, queue: str, kind: str) -> Backlog:
         tasks=found.stats.approximate_backlog_count,
         oldest_seconds=found.stats.approximate_backlog_age.ToTimedelta().total_seconds(),
         pollers=len(found.pollers),
+        own_poll_seconds=min((_age(each) for each in found.pollers if each.identity.startswith(ours)), default=None),
     )
+
+
+def _age(poller: PollerInfo) -> float:
+    return max(0.0, (datetime.now(UTC) - poller.last_access_time.ToDatetime(UTC)).total_seconds())

@@ -7,6 +7,7 @@ with its parameters has no place. The traceback (code only, no values) is kept.
 """
 
 import asyncio
+import inspect
 import logging
 import time
 from datetime import UTC, datetime
@@ -14,11 +15,17 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError, FailureError
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ActivityOutboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+)
 
 from worker.domain.errors import OrdersError
 from worker.domain.stuck import StuckStep
 from worker.observability.metrics import Metrics
+from worker.observability.progress import Progress
 from worker.observability.redaction import redact
 from worker.observability.tracing import remember_trace
 from worker.services.stuck import StuckSteps
@@ -29,20 +36,27 @@ _log = logging.getLogger(__name__)
 class ActivityInterceptor(Interceptor):
     """Translates and counts; give one to every worker of a process."""
 
-    def __init__(self, metrics: Metrics, stuck: StuckSteps) -> None:
+    def __init__(self, metrics: Metrics, stuck: StuckSteps, progress: Progress | None = None) -> None:
         self._metrics = metrics
         self._stuck = stuck
+        self._progress = progress or Progress(1)
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the SDK's name
         """Wrap the next interceptor."""
-        return _Inbound(next, self._metrics, self._stuck)
+        return _Inbound(next, self._metrics, self._stuck, self._progress)
 
 
 class _Inbound(ActivityInboundInterceptor):
-    def __init__(self, following: ActivityInboundInterceptor, metrics: Metrics, stuck: StuckSteps) -> None:
+    def __init__(
+        self, following: ActivityInboundInterceptor, metrics: Metrics, stuck: StuckSteps, progress: Progress
+    ) -> None:
         super().__init__(following)
         self._metrics = metrics
         self._stuck = stuck
+        self._progress = progress
+
+    def init(self, outbound: ActivityOutboundInterceptor) -> None:
+        super().init(_Outbound(outbound, self._progress))
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         info = activity.info()
@@ -50,6 +64,9 @@ class _Inbound(ActivityInboundInterceptor):
         began = time.monotonic()
         outcome = "cancelled"
         failure: Exception | None = None
+        holds_thread = not inspect.iscoroutinefunction(input.fn)
+        if holds_thread:
+            self._progress.began()
         try:
             result = await super().execute_activity(input)
             outcome = "completed"
@@ -62,6 +79,8 @@ class _Inbound(ActivityInboundInterceptor):
                 raise
             raise failure.with_traceback(error.__traceback__) from None
         finally:
+            if holds_thread:
+                self._progress.ended()
             self._metrics.activities.labels(info.task_queue, info.activity_type, outcome).inc()
             self._metrics.activity_seconds.labels(info.task_queue, info.activity_type).observe(time.monotonic() - began)
             self._metrics.last_activity.set_to_current_time()
@@ -94,6 +113,16 @@ class _Inbound(ActivityInboundInterceptor):
             _log.warning(
                 "a stuck step could not be noted", extra={"activity": info.activity_type, "error": problem.code}
             )
+
+
+class _Outbound(ActivityOutboundInterceptor):
+    def __init__(self, following: ActivityOutboundInterceptor, progress: Progress) -> None:
+        super().__init__(following)
+        self._progress = progress
+
+    def heartbeat(self, *details: Any) -> None:
+        self._progress.moved()
+        super().heartbeat(*details)
 
 
 def translated(error: Exception) -> Exception:

@@ -57,8 +57,8 @@ class Clerk:
                 await self.round()
             except Exception as problem:
                 # Whatever it was: who stops listening would leave every message to housekeeping, later than it need be.
-                cause = problem.code if isinstance(problem, OrdersError) else type(problem).__name__
-                _log.warning("webhooks wait to be sent", extra={"cause": cause})
+                error = problem.code if isinstance(problem, OrdersError) else type(problem).__name__
+                _log.warning("webhooks wait to be sent", extra={"error": error})
 
     async def round(self, *, overdue: timedelta = timedelta(0)) -> int:
         """Start what is due, for at least `overdue`; return how many deliveries.
