@@ -15,7 +15,7 @@ ALARMS = ROOT / "infra" / "aws" / "modules" / "observability"
 
 _ROW = re.compile(
     r'^ *(?:[\w]+ = \{ for .*? : "(?P<each>[^"]+)" => |(?P<name>[a-z][\w-]*) = )\{\n'
-    r' +description = "(?P<description>[^\n]+)"\n'
+    r" +description = (?P<description>[^\n]+)\n"
     r"(?P<body>.*?)^ *\}",
     re.MULTILINE | re.DOTALL,
 )
@@ -121,7 +121,7 @@ def _rows(text: str) -> Iterator[Alarm]:
             figure=f"{_argument(body, 'namespace')} {_argument(body, 'metric')}",
             when=f"{_argument(body, 'stat')} of {_span(_argument(body, 'period'))} above {_argument(body, 'above')}, "
             f"{_argument(body, 'periods')} times",
-            silence=_SILENCE.get(_argument(body, "silence"), ""),
+            silence=_SILENCE.get(_words(_argument(body, "silence")), ""),
         )
 
 
@@ -148,7 +148,7 @@ def _resources(text: str) -> Iterator[Alarm]:
 
 
 def _argument(body: str, name: str) -> str:
-    match = re.search(rf'\b{name} *= *(?:"([^"\n]*)"|([^,\n]+))', body)
+    match = re.search(rf'\b{name} *= *(?:"([^\n]*?)"(?= *(?:,|$))|([^,\n]+))', body, re.MULTILINE)
     return (match[1] or match[2] or "").strip() if match else ""
 
 
@@ -157,6 +157,9 @@ def _named(name: str) -> str:
 
 
 def _words(description: str) -> str:
+    """Return a description's text; of two that a condition chooses between, the one for what is usual."""
+    description = re.sub(r'\$\{coalesce\(.*?"([^"]*)"\)\}', r"\1", description)
+    description = (re.findall(r'"([^"]+)"', description) or [description])[-1]
     return re.sub(r"\$\{(?:var\.|each\.value\.)?([\w.]+)\}", r"{\1}", description)
 
 

@@ -39,10 +39,10 @@ def every(group: click.Group = cli, path: Path = ()) -> Iterator[tuple[Path, cli
         command = group.get_command(context, name)
         if command is None or command.hidden:
             continue
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield (*path, name), command
         if isinstance(command, click.Group):
             yield from every(command, (*path, name))
-        else:
-            yield (*path, name), command
 
 
 def exits() -> list[tuple[str, str]]:
@@ -59,6 +59,7 @@ def _command(path: Path, command: click.Command) -> str:
         f"orders {' '.join(path)}",
         fence(" ".join(usage.split()), "text"),
         _help(command.help or ""),
+        _help(command.epilog or ""),
         table(("option", "value", "default", "meaning"), options),
         level=3,
     )

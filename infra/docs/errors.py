@@ -29,9 +29,15 @@ def page() -> str:
             "The worker and the command line",
             "`worker/domain/errors.py`. What can be tried again is tried again by Temporal, without an end.",
             table(
-                ("code", "tried again", "exit status", "meaning", "what to do"),
+                ("code", "tried again", "exit status", "meaning", "what to do", "the command line says"),
                 (
-                    (code(kind.code), "yes" if kind.retryable else "no", str(exit_of(kind)), *_told(kind))
+                    (
+                        code(kind.code),
+                        "yes" if kind.retryable else "no",
+                        str(exit_of(kind)),
+                        *_told(kind),
+                        cell(complaints.REMEDIES.get(kind.code, "")),
+                    )
                     for kind in sorted(of_worker(), key=lambda kind: kind.code)
                 ),
             ),

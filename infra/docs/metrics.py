@@ -90,8 +90,10 @@ def of_cloudwatch() -> list[Figures]:
 def _series(registry: CollectorRegistry) -> Iterator[Series]:
     for collector in registry._collector_to_names:  # noqa: SLF001 - collecting tells no labels of a metric without samples
         labels = collector._labelnames if isinstance(collector, MetricWrapperBase) else ()  # noqa: SLF001
-        for family in collector.collect():
-            named = labels or tuple({name: None for sample in family.samples for name in sample.labels if name != "le"})
+        # A collector of our own may have nothing to show yet, and tells what it would show.
+        tells = getattr(collector, "describe", None)
+        for family in collector.collect() if isinstance(collector, MetricWrapperBase) or tells is None else tells():
+            named = labels or getattr(family, "_labelnames", ())
             name = f"{family.name}_total" if family.type == "counter" else family.name
             yield Series(name=name, kind=family.type, labels=tuple(named), meaning=family.documentation)
 

@@ -51,4 +51,4 @@ def _rules(document: Any) -> Iterator[Rule]:
 
 def _from_here(link: str) -> str:
     """Return a link for the pages of the reference; the rules' own are from the top of the repository."""
-    return link if not link or "://" in link else f"../../../{link}"
+    return f"../../{link.removeprefix('infra/')}" if link.startswith("infra/") else link

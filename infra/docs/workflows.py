@@ -11,7 +11,6 @@ from temporalio import workflow
 from infra.docs import told
 from infra.docs.markdown import cell, code, codes, first_line, prose, section, table
 from infra.docs.markdown import page as whole
-from worker import app
 from worker.contract import ids, names
 from worker.contract.names import SEARCH_ATTRIBUTE_TYPES, Queue, SearchAttribute, Urgency, WorkflowType
 
@@ -103,7 +102,7 @@ def queues() -> dict[str, list[Queue]]:
     """Return by workflow's type the queues it runs on, read from the plan in worker/app.py."""
     types = {definition.cls.__name__: kind for kind, definition in definitions().items()}
     found: dict[str, list[Queue]] = {}
-    for node in ast.walk(told.tree_of(app)):
+    for node in ast.walk(ast.parse((told.ROOT / "worker" / "app.py").read_text("utf-8"))):
         if not isinstance(node, ast.Dict):
             continue
         for key, value in zip(node.keys, node.values, strict=True):

@@ -21,8 +21,8 @@ NAMES = [
 def test_every_alert_has_an_entry(name: str) -> None:
     entry = ENTRIES.get(name, "")
     assert re.search(r"^- \*\*Means\*\* \S", entry, re.MULTILINE), f"infra/docs/runbook.md: ### {name}"
-    assert re.search(r"\*\*[Ww]ake\*\* (now|today|nobody|whoever|finance)", entry)
-    assert re.search(r"\*\*([Ll]ook|[Dd]o)\*\*", entry)
+    assert re.search(r"\*\*Wake\*\* (now|today|nobody|whoever|finance)", entry)
+    assert re.search(r"\*\*(Look|Do|[Ll]ook)\*\*", entry)
 
 
 def test_every_entry_is_for_something_that_exists() -> None:
@@ -45,7 +45,7 @@ def test_every_error_of_the_functions_has_a_line(code: str) -> None:
 def test_codes_that_are_named_exist() -> None:
     part = RUNBOOK.partition("## Error codes")[2].partition("## Things people ask for")[0]
     named = {code for line in re.findall(r"^\| (`.*?) \|", part, re.MULTILINE) for code in re.findall(r"`(\w+)`", line)}
-    assert named == {kind.code for kind in [*errors.of_worker(), *errors.of_functions()]}
+    assert named == {kind.code for kind in errors.of_worker()} | {kind.code for kind in errors.of_functions()}
 
 
 def test_rules_of_prometheus_say_what_to_do() -> None:
