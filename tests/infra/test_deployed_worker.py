@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from temporalio.client import Client
 from infra.local import freeports
 from tests.e2e.scene import api_order
 from tests.infra import cloud_database
+from tests.infra.configuration import AWS
 from tests.infra.container import Container, ended, started
 from tests.infra.deployment import Deployment, master_user
 from tests.infra.fake_aws.containers import REGION, acting_as
@@ -118,11 +120,15 @@ def reported(log: Path) -> set[tuple[str, str, frozenset[tuple[str, str]]]]:
 
 
 def test_every_alarm_on_its_figures_is_on_one_that_it_reports(deployment: Deployment, worker: Container) -> None:
+    """Also those that this environment does without: what a production watches is what the same worker reports."""
     namespace = worker.settings["ORDERS_METRICS__EMF_NAMESPACE"]
+    text = (AWS / "modules" / "observability" / "alarms.tf").read_text("utf-8")
+    declared = re.findall(r'= var\.metrics_namespace, metric = "(\w+)", dimensions = \{ ?(\w*)', text)
+    things = {"": [""], "Queue": json.loads(worker.settings["ORDERS_WORKER__QUEUES"]), "Shop": ["main"]}
     watched = {
-        (each["Namespace"], each["MetricName"], frozenset((d["Name"], d["Value"]) for d in each["Dimensions"]))
-        for each in deployment.fake.client("cloudwatch").describe_alarms()["MetricAlarms"]
-        if each.get("Namespace") == namespace
+        (namespace, metric, frozenset([(dimension, thing)] if dimension else []))
+        for metric, dimension in declared
+        for thing in things[dimension]
     }
     assert {name for _, name, _ in watched} == {
         *(
