@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from worker.cli.options import examples
+from worker.cli.options import Noun, examples
 from worker.cli.output import as_json, print_json, print_table, remark
 from worker.contract.settings import ROOT
 
 STATE_FILE = Path(".local") / "dev" / "state.json"
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """The local stack."""
 

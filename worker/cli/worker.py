@@ -2,11 +2,11 @@
 
 import click
 
-from worker.cli.options import examples
+from worker.cli.options import Noun, examples
 from worker.config import load
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """The worker process."""
 
