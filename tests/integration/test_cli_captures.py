@@ -163,6 +163,12 @@ def test_what_is_printed_on_eighty_columns(noun: str, settings: pytest.MonkeyPat
         held_against(f"narrow/{noun}", "\n".join(typed(line) for line in tables))
 
 
+def test_what_a_terminal_of_eighty_columns_shows_of_a_run(settings: pytest.MonkeyPatch) -> None:
+    for name, value in (("COLUMNS", NARROW), ("FORCE_COLOR", "1"), ("NO_COLOR", "1")):
+        settings.setenv(name, value)
+    held_against("narrow/reconcile-drawn", typed(f"reconcile show {RUN.run_id}"))
+
+
 def test_tables_fit_eighty_columns(settings: pytest.MonkeyPatch) -> None:
     settings.setenv("COLUMNS", NARROW)
     for line in (one for lines in SHOWN.values() for one in lines if one.endswith(" list")):
@@ -219,4 +225,6 @@ def test_no_color_leaves_no_escape_sequence(settings: pytest.MonkeyPatch) -> Non
 def test_no_capture_is_of_a_command_that_is_gone() -> None:
     nouns = {name.partition(" ")[0] for name in ALL}
     kept = {str(file.relative_to(CAPTURES).with_suffix("")) for file in CAPTURES.rglob("*.txt")}
-    assert kept <= set(SHOWN) | {f"narrow/{noun}" for noun in SHOWN} | {f"help/{noun}" for noun in {*nouns, "orders"}}
+    assert kept <= set(SHOWN) | {f"narrow/{noun}" for noun in SHOWN} | {
+        f"help/{noun}" for noun in {*nouns, "orders"}
+    } | {"narrow/reconcile-drawn"}
