@@ -84,7 +84,6 @@ async def story(directory: Path, report: Path, count: int, seed: int) -> int:
                 first = await run_schedule(client)
                 tell.show((await stack.cli("reconcile", "show", first.run_id)).out)
                 promise_found(tell, books, sold, tampered)
-                promise_accounted(tell, first)
                 tell.say(
                     f"{first.repairs_requested} repairs: the lost messages are delivered again, by the webhooks' own path"
                 )
@@ -95,7 +94,7 @@ async def story(directory: Path, report: Path, count: int, seed: int) -> int:
                 tell.show((await stack.cli("reconcile", "show", second.run_id)).out)
                 promise_repaired(tell, books, sold, tampered)
                 await promise_alerted(world, tell, books)
-                promise_accounted(tell, second)
+                promise_accounted(tell, first, second)
                 await _statement(stack, world, tell, directory, tampered)
                 source = Path(config.store.path) / second.report
                 shutil.copyfile(source, report)

@@ -18,6 +18,7 @@ from tests.integration.temporal_namespace import fresh_namespace
 from tests.unit.test_settings import FUNCTION_SECRETS, SECRETS
 from worker.cli.checks import installation, secrets, servers, stack
 from worker.cli.checks.line import Line, Status, clock, examine, ok, worst
+from worker.cli.dev import STATE_FILE
 from worker.cli.main import cli
 from worker.config import load
 from worker.temporal import vitals
@@ -210,7 +211,7 @@ def test_a_clock_is_judged_by_how_far_it_is_off(seconds: float, status: str) -> 
 
 def test_a_stack_whose_port_is_silent_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "ROOT", tmp_path)
-    folder = (tmp_path / stack.STATE_FILE).parent
+    folder = (tmp_path / STATE_FILE).parent
     folder.mkdir(parents=True)
     (folder / "state.json").write_text(json.dumps({"members": [], "ports": {"worker": 1}}))
     (line,) = stack.ports()

@@ -1,10 +1,11 @@
 """`orders alerts`: one alert per rule, shop and provider; what was told of it, and to whom."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import click
 
-from worker.cli.options import dry_run_option, examples
+from worker.cli.options import Noun, dry_run_option, examples
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import load
 from worker.connections import reading
@@ -13,7 +14,7 @@ from worker.domain.errors import NotFound, OrdersError
 from worker.domain.money import Money
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Alerts about reconciliation."""
 
@@ -69,7 +70,7 @@ def show(alert_id: str, *, as_json: bool) -> None:
                 str(each["kind"]),
                 str(each.get("leg", "-")),
                 str(Money(int(each["at_risk_minor"]), str(each["currency"]))),
-                str(each["since"]),
+                when(datetime.fromisoformat(str(each["since"]))),
             )
             for each in concern.top
         ],

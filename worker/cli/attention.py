@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from worker.cli.dialogue import ask
-from worker.cli.options import examples
+from worker.cli.options import Noun, examples
 from worker.cli.output import as_json, print_json, print_table, remark, when
 from worker.config import WorkerConfig, load
 from worker.connections import reading
@@ -29,7 +29,7 @@ class Matter:
     do: str
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """What does not get on without a person."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from worker.cli.options import examples
+from worker.cli.options import Noun, examples
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import load
 from worker.connections import reading
@@ -16,7 +16,7 @@ BROKEN = 5
 shop_option = click.option("--shop", help="Whose trail. Default: the shop of the settings.")
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """The audit trail."""
 
@@ -60,7 +60,7 @@ def list_entries(
             )
             for entry in entries
         ],
-        least=("hash", "run", "number"),
+        least=("hash", "run", "number", "detail"),
     )
 
 

@@ -7,7 +7,7 @@ from worker.cli.breaks_screen import Links, commands, show_break
 from worker.cli.breaks_sheet import export_sheet, import_sheet
 from worker.cli.breaks_words import state
 from worker.cli.dialogue import workflow_link
-from worker.cli.options import examples
+from worker.cli.options import Noun, examples
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import load
 from worker.connections import reading, stored_at
@@ -22,7 +22,7 @@ RECENT_RUNS = 50
 STATUSES = ("open", *BreakStatus, "settled", "ignored", "all")
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Differences between the books."""
 
@@ -132,6 +132,6 @@ def show(break_id: str, *, as_json: bool) -> None:
     )
     if as_json:
         document = {"break": item, "history": history, "suggested": [one.break_id for one in suggested]}
-        print_json(document | {"links": links, "commands": commands(item)})
+        print_json(document | {"links": links, "commands": [typed for typed, _ in commands(item)]})
     else:
         show_break(item, history, suggested, links)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from worker.cli.breaks_words import state
-from worker.cli.output import print_table, when
+from worker.cli.output import print_commands, print_table, when
 from worker.domain.finding import Break, Fact, Finding, Repair, RepairState
 from worker.domain.money import Money, format_minor
 
@@ -67,8 +67,7 @@ def show_break(item: Break, history: Sequence[BreakAction], suggested: Sequence[
         if link:
             click.echo(f"{name}: {link}")
     click.echo("what may be done")
-    for command in commands(item):
-        click.echo(f"  {command}")
+    print_commands(commands(item))
 
 
 def several_breaks(title: str, items: Sequence[Break]) -> None:
@@ -92,24 +91,22 @@ def several_breaks(title: str, items: Sequence[Break]) -> None:
     )
 
 
-def commands(item: Break) -> list[str]:
-    """Return the commands that may be wanted next, the likeliest first."""
+def commands(item: Break) -> list[tuple[str, str]]:
+    """Return the commands that may be wanted next and what each is for, the likeliest first."""
     name, finding = item.break_id, item.finding
-    told: list[str] = []
+    told: list[tuple[str, str]] = []
     if item.resolved_at is not None:
         if item.settlement is not None:
-            told.append(f"orders breaks reopen {name} --reason WHY")
+            told.append((f"orders breaks reopen {name} --reason WHY", "it counts again"))
         return told + _of_order(finding)
     if item.repair_state is RepairState.FAILED:
-        told.append(f"orders repairs retry {name} --reason WHY        # once its cause is mended")
+        told.append((f"orders repairs retry {name} --reason WHY", "once its cause is mended"))
     elif finding.repair is not Repair.NONE and item.repair_state is not RepairState.REFUSED:
-        told.append(
-            "orders schedules trigger SCHEDULE                     # the next run repairs what the policy allows"
-        )
+        told.append(("orders schedules trigger SCHEDULE", "the next run repairs what the policy allows"))
     told += _of_order(finding)
     if not item.owner:
-        told.append(f"orders breaks assign {name} --to WHO --reason WHY")
-    told.append(f"orders breaks resolve {name} --reason WHY      # settled outside; ignore --until puts it off")
+        told.append((f"orders breaks assign {name} --to WHO --reason WHY", "somebody looks after it"))
+    told.append((f"orders breaks resolve {name} --reason WHY", "settled; ignore --until puts it off"))
     return told
 
 
@@ -118,8 +115,8 @@ def subject(finding: Finding) -> str:
     return f"order {finding.order_id}" if finding.order_id else finding.key
 
 
-def _of_order(finding: Finding) -> list[str]:
-    return [f"orders order show {finding.order_id}"] if finding.order_id else []
+def _of_order(finding: Finding) -> list[tuple[str, str]]:
+    return [(f"orders order show {finding.order_id}", "its money, parcels, states")] if finding.order_id else []
 
 
 def _seen(item: Break) -> str:

@@ -3,12 +3,12 @@
 import click
 from click.shell_completion import get_completion_class
 
-from worker.cli.options import examples
+from worker.cli.options import Noun, examples
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Completion of commands and options in your shell."""
 

@@ -2,13 +2,13 @@
 
 import click
 
-from worker.cli.options import dry_run_option, examples
+from worker.cli.options import Noun, dry_run_option, examples
 from worker.cli.output import as_json, print_json
 from worker.config import load
 from worker.connections import engine_of
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """The database."""
 

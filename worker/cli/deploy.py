@@ -2,10 +2,10 @@
 
 import click
 
-from worker.cli.options import examples
+from worker.cli.options import Noun, examples
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Preparing a release."""
 

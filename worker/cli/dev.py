@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from worker.cli.options import examples
+from worker.cli.options import Noun, examples
 from worker.cli.output import as_json, print_json, print_table, remark
 from worker.cli.trace_tree import traces
 from worker.contract.settings import ROOT
@@ -17,7 +17,7 @@ STATE_FILE = Path(".local") / "dev" / "state.json"
 SPANS_FILE = "spans.jsonl"
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """The local stack."""
 

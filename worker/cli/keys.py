@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import click
 
 from worker.cli.dialogue import record
-from worker.cli.options import actor_option, consent, dry_run_option, examples, reason_option, yes_option
+from worker.cli.options import Noun, actor_option, consent, dry_run_option, examples, reason_option, yes_option
 from worker.cli.output import as_json, print_json, print_table
 from worker.contract.sealing import KEY_BYTES
 from worker.domain.errors import Conflict, InvalidInput, NotFound
@@ -29,7 +29,7 @@ _NEXT = "wait until the functions have it (five minutes) and restart the worker'
 Keys = list[dict[str, str]]
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Payload keys: in a deployed environment's secret (orders/dev/encryption), and what is wrapped by them."""
 

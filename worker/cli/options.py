@@ -12,6 +12,16 @@ import click
 LONGEST_REASON = 300
 
 
+class Noun(click.Group):
+    """A group whose help says what each verb does in a whole sentence, and not the first words of one."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of verbs."""
+        verbs = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.get_short_help_str(limit=200)) for name, verb in verbs if verb is not None])
+
+
 def moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:
     """Read a time of an option, as UTC unless it says otherwise."""
     if text is None:

@@ -7,9 +7,9 @@ import click
 
 from worker.cli.breaks_screen import SEVERAL, several_breaks
 from worker.cli.dialogue import workflow_link
-from worker.cli.options import examples, moment
+from worker.cli.options import Noun, examples, moment
 from worker.cli.order_deeds import DEEDS, shop_option
-from worker.cli.output import as_json, print_json, print_table, remark, when
+from worker.cli.output import as_json, print_commands, print_json, print_table, remark, when
 from worker.config import load
 from worker.connections import reading
 from worker.contract.ids import order_workflow_id
@@ -19,7 +19,7 @@ from worker.domain.order import TERMINAL, Order, OrderState
 from worker.domain.timeline import TimelineEntry, kind_of
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Orders."""
 
@@ -130,20 +130,20 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
     )
     if breaks:
         several_breaks("open breaks", breaks)
-    for line in _next(order, [one.break_id for one in breaks]):
-        click.echo(f"  {line}")
+    click.echo("what may be done")
+    print_commands(_next(order, [one.break_id for one in breaks]))
 
 
-def _next(order: Order, breaks: list[str]) -> list[str]:
+def _next(order: Order, breaks: list[str]) -> list[tuple[str, str]]:
     """Return the commands that may be wanted next."""
     name = order.order_id
-    shown = [f"orders breaks show {one}" for one in breaks]
+    shown = [(f"orders breaks show {one}", "both records, side by side") for one in breaks]
     if order.state not in TERMINAL:
-        shown.append(f"orders order cancel {name} --reason WHY")
-        shown.append(f"orders order retry {name} --reason WHY     # a step that keeps failing, now instead of later")
+        shown.append((f"orders order cancel {name} --reason WHY", "what was paid goes back"))
+        shown.append((f"orders order retry {name} --reason WHY", "a step that keeps failing: now, not later"))
     if order.captured_minor > order.refunded_minor:
-        shown.append(f"orders order refund {name} --reason WHY    # all that is left, or --amount")
-    return [*shown, f"orders order timeline {name}"]
+        shown.append((f"orders order refund {name} --reason WHY", "all that is left, or --amount"))
+    return [*shown, (f"orders order timeline {name}", "all that happened")]
 
 
 @command.command(epilog=examples("orders order timeline 1001", "orders order timeline 1001 --json"))

@@ -62,10 +62,10 @@ def cancel(order_id: str, shop: str | None, reason: str, actor: str, *, dry_run:
     config = load()
     shop = shop or config.shop.name
     consent(f"Cancel order {order_id}? This cannot be undone.", yes=yes, dry_run=dry_run)
+    order = _order(config, shop, order_id)
+    if order.state in TERMINAL:
+        raise Conflict(f"order {order_id} is {order.state}: too late to cancel")
     if dry_run:
-        order = _order(config, shop, order_id)
-        if order.state in TERMINAL:
-            raise Conflict(f"order {order_id} is {order.state}: too late to cancel")
         held = Money(order.captured_minor - order.refunded_minor, order.currency)
         click.echo(f"order {order_id} is {order.state}: would be cancelled, {held} given back")
         return
@@ -84,7 +84,7 @@ def cancel(order_id: str, shop: str | None, reason: str, actor: str, *, dry_run:
 @click.option("--amount", help="In the order's currency, like 12.50. Default: all that is left.")
 @click.option("--request-id", help="An id of your own: the same refund under it again is made once.")
 @shop_option
-@reason_option(why="Why; it stands in the order's timeline.")
+@reason_option()
 @actor_option
 @dry_run_option
 @yes_option
@@ -121,6 +121,15 @@ def refund(
         requested_by=actor,
         amount_minor=None if amount is None else wanted.minor,
         reason=reason,
+    )
+    record(
+        config,
+        "refund_requested",
+        f"order/{order_id}",
+        actor=actor,
+        reason=reason,
+        request_id=request.request_id,
+        amount=str(wanted),
     )
     answer = ask(config, lambda client: refund_order(client, shop, order_id, request))
     given, all_given = Money(answer.amount_minor, answer.currency), Money(answer.refunded_minor, answer.currency)

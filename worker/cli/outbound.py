@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from worker.cli.dialogue import record
-from worker.cli.options import actor_option, dry_run_option, examples, reason_option
+from worker.cli.options import Noun, actor_option, dry_run_option, examples, reason_option
 from worker.cli.output import as_json, print_json, print_table, remark, when
 from worker.config import WorkerConfig, load
 from worker.connections import reading
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from worker.services.ports import Database
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Webhooks we send."""
 

@@ -47,29 +47,29 @@ def print_table(
 ) -> None:
     """Print a table. Without a terminal it is as wide as its content: a row a line, nothing cut.
 
-    Where there is no room, words are wrapped, then the columns named in `least` are left out, the first one first;
-    which ones, is said on stderr.
+    Where there is no room, words are wrapped, then columns are left out: those named in `least`, the first one first,
+    then from the right. Which ones, is said on stderr.
     """
     from rich.table import Table
     from rich.text import Text
 
     cells = [tuple(map(str, row)) for row in rows]
     drawn = console()
-    widths = [max(map(_width, (name, *(row[at] for row in cells)))) for at, name in enumerate(columns)]
-    narrow = drawn.is_terminal or bool(os.environ.get("COLUMNS"))
-    if not narrow:
-        drawn.width = max(sum(widths) + _GAP * len(widths), 1)
+    drawn.print(Text(f"{title}{'' if cells else ': none'}", style="bold italic"), soft_wrap=True)
+    if not cells:
+        return
+    if not (drawn.is_terminal or os.environ.get("COLUMNS")):
+        natural = [max(map(_width, (name, *(row[at] for row in cells)))) for at, name in enumerate(columns)]
+        drawn.width = sum(natural) + _GAP * len(natural)
     smallest = [_smallest([name, *(row[at] for row in cells)]) for at, name in enumerate(columns)]
     kept = list(range(len(columns)))
     left_out: list[str] = []
-    for name in least:
+    for name in (*least, *(name for name in reversed(columns[1:]) if name not in least)):
         if sum(smallest[at] + _GAP for at in kept) - _GAP <= drawn.width:
             break
         kept.remove(columns.index(name))
         left_out.append(name)
-    table = Table(
-        title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0)
-    )
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
     for at in kept:
         table.add_column(columns[at], overflow="fold", min_width=min(smallest[at], drawn.width))
     for row in cells:
@@ -78,9 +78,16 @@ def print_table(
     with drawn.capture() as captured:
         drawn.print(table)
     # rich fills every line up with blanks.
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
     if left_out:
         remark(f"no room for: {', '.join(left_out)} (a wider terminal, or --json)")
+
+
+def print_commands(commands: Sequence[tuple[str, str]]) -> None:
+    """Print commands that may be wanted next, each with what it is for."""
+    width = max((len(typed) for typed, meant in commands if meant), default=0)
+    for typed, meant in commands:
+        click.echo(f"  {f'{typed:<{width}}  # {meant}' if meant else typed}")
 
 
 def when(at: datetime | None) -> str:

@@ -5,6 +5,7 @@ Without a terminal nothing is said unless it is asked for, and then in plain lin
 
 import sys
 import threading
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -95,15 +96,29 @@ def line(progress: Progress, unit: str = "rows") -> str:
 def _bars(unit: str) -> "Bars":
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         ProgressColumn,
         Task,
         TextColumn,
         TimeElapsedColumn,
-        TimeRemainingColumn,
     )
     from rich.progress import Progress as Bars
     from rich.text import Text
+
+    class Share(ProgressColumn):
+        """How many parts of a step are done, where it has any."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.completed:,.0f} of {task.total:,.0f}" if task.total else "")
+
+    class Left(ProgressColumn):
+        """How long this step will take yet, where that can be told."""
+
+        max_refresh = 0.5
+
+        def render(self, task: Task) -> Text:
+            if task.time_remaining is None or not task.completed:
+                return Text("")
+            return Text(f"{timedelta(seconds=round(task.time_remaining))} left")
 
     class Rate(ProgressColumn):
         """How many rows (or bytes) a second this step gets through, from its share of parts that are done."""
@@ -118,11 +133,10 @@ def _bars(unit: str) -> "Bars":
     return Bars(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
-        MofNCompleteColumn(),
+        Share(),
         Rate(),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        Left(),
         console=console(err=True),
         transient=True,
     )

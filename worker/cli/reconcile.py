@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from worker.cli.dialogue import record
-from worker.cli.options import actor_option, examples, moment, reason_option
+from worker.cli.options import Noun, actor_option, examples, moment, reason_option
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.cli.progress import progress_option, wanted
 from worker.cli.reconcile_again import diff, replay, watch
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from worker.services.ports import StatementFile
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Reconciliation."""
 

@@ -1,5 +1,7 @@
 """Starting a reconciliation, and printing what it answered."""
 
+from dataclasses import replace
+
 import click
 
 from worker.cli.dialogue import ask, workflow_link
@@ -50,7 +52,8 @@ def print_run(config: WorkerConfig, run_id: str, *, as_json: bool = False) -> st
         print_json({"run": record.run, "statements": record.statements, "breaks": record.breaks})
         return record.run.verdict
     shown = build(
-        record.run,
+        # Where its report is, is said below in full.
+        replace(record.run, report=""),
         statements=record.statements,
         findings=record.findings,
         breaks=record.breaks,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.options import actor_option, dry_run_option, examples, reason_option
+from worker.cli.options import Noun, actor_option, dry_run_option, examples, reason_option
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.config import load
 from worker.connections import reading
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from worker.services.ports import Transaction
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Automatic repairs of breaks."""
 

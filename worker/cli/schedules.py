@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from worker.cli.dialogue import ask, record
-from worker.cli.options import actor_option, dry_run_option, examples, moment, reason_option
+from worker.cli.options import Noun, actor_option, dry_run_option, examples, moment, reason_option
 from worker.cli.output import as_json, print_json, print_table, remark, when
 from worker.config import WorkerConfig, load
 from worker.domain.errors import DatabaseUnavailable, SchemaMismatch
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from worker.temporal import schedules
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Schedules as code."""
 

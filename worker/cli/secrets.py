@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from worker.cli.complaints import EXIT_REFUSED
-from worker.cli.options import dry_run_option, examples
+from worker.cli.options import Noun, dry_run_option, examples
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.domain.errors import InvalidInput, NotFound
 
@@ -51,7 +51,7 @@ _LONGEST = 60_000
 """Secrets Manager takes 65,536 bytes for all values of a secret together."""
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Secrets of a deployed environment, in AWS Secrets Manager."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.options import examples
+from worker.cli.options import Noun, examples
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.cli.statement_words import checks_and_rejects, describe_file, own_formats, told_of, told_options
 from worker.cli.statements_import import import_files
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from worker.services.ports import Database, StatementFile
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Statement files of providers and banks."""
 

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 import click
 
 from worker.cli.dialogue import ask
-from worker.cli.options import actor_option, consent, dry_run_option, examples, reason_option, yes_option
+from worker.cli.options import Noun, actor_option, consent, dry_run_option, examples, reason_option, yes_option
 from worker.config import load
 from worker.connections import reading
 from worker.contract.ids import is_valid_part, user_workflow_id
 from worker.domain.errors import InvalidInput, NotFound
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Users."""
 

@@ -11,6 +11,7 @@ import click
 
 from worker.cli.dialogue import ask, record, workflow_link
 from worker.cli.options import (
+    Noun,
     actor_option,
     consent,
     dry_run_option,
@@ -45,7 +46,7 @@ _GONE = (
 )
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Received webhooks, and deliveries of our own."""
 

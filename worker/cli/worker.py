@@ -2,12 +2,12 @@
 
 import click
 
-from worker.cli.options import examples
+from worker.cli.options import Noun, examples
 from worker.cli.worker_versions import versions
 from worker.config import load
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """The worker process."""
 

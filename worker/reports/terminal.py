@@ -17,10 +17,13 @@ from worker.domain.finding import Break, Finding, Repair, RepairState
 from worker.domain.money import Money, format_minor
 from worker.reports import words
 from worker.reports.amounts import exposure
+from worker.reports.bridge import Bridge
 from worker.reports.model import OpenBreak, Report
 
 STYLE = {"good": "green", "wait": "blue", "warn": "yellow", "bad": "red"}
 NOTHING = "\N{EN DASH}"
+WIDE = 120
+"""Columns from which status and repair of a break have room beside it."""
 SHOWN = 20
 """Breaks and pending items shown each on a terminal."""
 
@@ -28,14 +31,14 @@ SHOWN = 20
 def show(report: Report, console: Console) -> None:
     """Print the report: drawn on a terminal, plain elsewhere."""
     if console.is_terminal:
-        console.print(render(report))
+        console.print(render(report, console.width))
     else:
         for line in plain(report):
             console.print(Text(_clean(line)), soft_wrap=True)
 
 
-def render(report: Report) -> RenderableType:
-    """Return the report as one rich renderable."""
+def render(report: Report, width: int = WIDE) -> RenderableType:
+    """Return the report as one rich renderable for a terminal of that width."""
     tone = STYLE[words.TONE[report.verdict]]
     title = Text(f" {words.VERDICT[report.verdict]} ", style=f"bold reverse {tone}")
     where = f"{report.run.shop} and {report.run.provider}, {words.span(report.run.window_start, report.run.window_end)}"
@@ -53,7 +56,7 @@ def render(report: Report) -> RenderableType:
         Text(f" ✗ {check.text}: {_clean(check.detail)}", style="bold red") for check in report.checks if not check.holds
     ]
     if report.breaks:
-        parts.append(_breaks(report.breaks))
+        parts.append(_breaks(report.breaks, wide=width >= WIDE))
     if report.pending:
         parts.append(_pending(report.pending))
     if report.settled:
@@ -119,50 +122,51 @@ def plain(report: Report) -> Iterator[str]:
 
 
 def _summary(report: Report) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2))
-    for name in (
-        "Currency",
-        "Our books",
-        "Provider",
-        "Difference",
-        "Explained",
-        "Unexplained",
-        "Open before",
-        "Open now",
-        "At risk",
-    ):
-        table.add_column(name, justify="left" if name == "Currency" else "right")
+    """Return the sums, a currency a column: amounts are never cut, however narrow the terminal."""
     risk = {money.currency: money for card in report.cards if card.code == "at_risk" for money in card.amounts}
-    for one in report.bridges:
-        exposed = risk.pop(one.currency, Money(0, one.currency))
-        table.add_row(
-            one.currency,
-            _amount(one.ours),
-            _amount(one.theirs),
-            _amount(one.theirs - one.ours),
-            _amount(one.explained),
-            Text(_amount(one.residual), style="green" if one.ties else "bold red"),
-            _amount(one.roll.opening) if one.roll else NOTHING,
-            Text(_amount(one.roll.closing), style="" if one.roll.ties else "bold red") if one.roll else NOTHING,
-            Text(_amount(exposed), style="red" if exposed.minor else "dim"),
-        )
-    for currency, exposed in sorted(risk.items()):
-        table.add_row(currency, *[NOTHING] * 7, Text(_amount(exposed), style="red" if exposed.minor else "dim"))
+    bridges = {one.currency: one for one in report.bridges}
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2))
+    table.add_column("")
+    currencies = [*bridges, *(currency for currency in sorted(risk) if currency not in bridges)]
+    for currency in currencies:
+        table.add_column(currency, justify="right", overflow="fold")
+    columns = [_sums(bridges.get(one), risk.get(one, Money(0, one))) for one in currencies]
+    for name in _SUMS if columns else ():
+        table.add_row(name, *(column[name] for column in columns))
     return table
 
 
-def _breaks(breaks: tuple[OpenBreak, ...]) -> RenderableType:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2), title="Breaks", title_justify="left")
-    for name in ("Break", "What", "Leg", "Subject", "Status", "Repair", "Age", "At risk"):
-        table.add_column(name, justify="right" if name in {"Age", "At risk"} else "left", no_wrap=name == "Break")
+_SUMS = ("Our books", "Provider", "Difference", "Explained", "Unexplained", "Open before", "Open now", "At risk")
+
+
+def _sums(one: Bridge | None, exposed: Money) -> dict[str, Text]:
+    told = dict.fromkeys(_SUMS, Text(NOTHING))
+    if one is not None:
+        told |= {
+            "Our books": Text(_amount(one.ours)),
+            "Provider": Text(_amount(one.theirs)),
+            "Difference": Text(_amount(one.theirs - one.ours)),
+            "Explained": Text(_amount(one.explained)),
+            "Unexplained": Text(_amount(one.residual), style="green" if one.ties else "bold red"),
+        }
+        if one.roll is not None:
+            told["Open before"] = Text(_amount(one.roll.opening))
+            told["Open now"] = Text(_amount(one.roll.closing), style="" if one.roll.ties else "bold red")
+    return told | {"At risk": Text(_amount(exposed), style="red" if exposed.minor else "dim")}
+
+
+def _breaks(breaks: tuple[OpenBreak, ...], *, wide: bool) -> RenderableType:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), title="Breaks", title_justify="left")
+    for name in ("Break", "What", "Leg", "Subject", *(("Status", "Repair") if wide else ()), "Age", "At risk"):
+        whole = name in {"Break", "Leg", "Status", "Age", "At risk"}
+        table.add_column(name, justify="right" if name in {"Age", "At risk"} else "left", no_wrap=whole)
     for one in breaks[:SHOWN]:
         table.add_row(
             Text(one.item.break_id, style="dim"),
             words.KIND[one.item.finding.kind],
             one.item.finding.leg.value,
             Text(_clean(_subject(one.item.finding))),
-            words.STATUS[one.item.status],
-            _repair(one.item),
+            *((words.STATUS[one.item.status], _repair(one.item)) if wide else ()),
             words.duration(one.age),
             Text(str(one.at_risk), style="bold"),
         )

@@ -109,12 +109,13 @@ def promise_repaired(tell: Narrator, books: Books, sold: Sold, tampered: Tampere
     )
 
 
-def promise_accounted(tell: Narrator, result: ReconciliationResult) -> None:
-    """Check that the run explained the whole difference."""
+def promise_accounted(tell: Narrator, *results: ReconciliationResult) -> None:
+    """Check that the runs explained the whole difference; what they did not would make them incomplete."""
+    verdicts = ", ".join(result.verdict for result in results)
     tell.promise(
         "every run explains itself to the cent",
-        result.verdict != "incomplete",
-        f"verdict {result.verdict}, unexplained residual 0 in every currency",
+        all(result.verdict != "incomplete" for result in results),
+        f"{len(results)} runs, verdicts {verdicts}; unexplained residual 0 in every currency",
     )
 
 

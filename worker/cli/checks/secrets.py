@@ -35,7 +35,7 @@ def of_worker(config: WorkerConfig, now: datetime) -> list[Line]:
 
 def of_webhooks(raw: Mapping[str, Any], now: datetime) -> list[Line]:
     """Look at the secrets of webhook sources, where this process's settings have any (the functions hold them)."""
-    lines = []
+    lines: list[Line] = []
     for source, table in sorted(raw.get("webhooks", {}).items()):
         secrets = table.get("secrets") if isinstance(table, Mapping) else None
         for number, secret in enumerate(secrets if isinstance(secrets, list | tuple) else (), 1):
