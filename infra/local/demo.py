@@ -43,12 +43,13 @@ from worker.temporal.client import connect
 from worker.temporal.codec import converter_of
 
 DIRECTORY = PROJECT / ".local" / "demo"
-REPORT = DIRECTORY / "report.html"
+REPORTS = DIRECTORY / "reports"
+"""Where the reports and the pages over them outlive the stack."""
 GRACE_SECONDS = 5
 CHAPTERS = 8
 
 
-async def story(directory: Path, report: Path, count: int, seed: int) -> int:
+async def story(directory: Path, reports: Path, count: int, seed: int) -> int:
     """Tell the story; return the exit code."""
     tell = Narrator(CHAPTERS)
     dice = random.Random(seed)
@@ -96,11 +97,12 @@ async def story(directory: Path, report: Path, count: int, seed: int) -> int:
                 await promise_alerted(world, tell, books)
                 promise_accounted(tell, first, second)
                 await _statement(stack, world, tell, directory, tampered)
-                source = Path(config.store.path) / second.report
-                shutil.copyfile(source, report)
+                shutil.rmtree(reports, ignore_errors=True)
+                shutil.copytree(Path(config.store.path) / "reports", reports)
         tell.close()
     elapsed = time.monotonic() - started
-    tell.say(f"\nreport: {report}   ({elapsed:.0f} s in all)")
+    tell.say(f"\nreport:   {reports / Path(second.report).relative_to('reports')}   ({elapsed:.0f} s in all)")
+    tell.say(f"all runs: {reports / 'index.html'}")
     if tell.broken:
         tell.say(f"[bold red]broken: {', '.join(tell.broken)}[/]")
         return 1
@@ -206,7 +208,7 @@ def main() -> int:
         task = asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await story(DIRECTORY, REPORT, count, seed)
+        return await story(DIRECTORY, REPORTS, count, seed)
 
     try:
         return asyncio.run(run())

@@ -1,6 +1,7 @@
 """The demo keeps its promises, small, in a directory of its own, and leaves nothing running."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import asyncio, sys
 from pathlib import Path
 from infra.local.demo import story
 directory = Path(sys.argv[1])
-sys.exit(asyncio.run(story(directory, directory / "report.html", 40, 7)))
+sys.exit(asyncio.run(story(directory, directory / "reports", 40, 7)))
 """
 
 
@@ -36,6 +37,9 @@ def test_the_demo_with_forty_orders(tmp_path: Path) -> None:
     assert told.returncode == 0, f"{told.stdout[-4000:]}\n{told.stderr[-4000:]}"
     assert "BROKEN" not in told.stdout
     assert told.stdout.count("kept") >= 9
-    assert "<html" in (directory / "report.html").read_text(encoding="utf-8")
+    index = (directory / "reports" / "index.html").read_text(encoding="utf-8")
+    listed = re.findall(r'<tr data-run="[^"]+"[^>]*><th scope="row"><a href="([^"]+)"', index)
+    assert len(listed) >= 2, "both runs of the schedule, by whichever process they were written"
+    assert all((directory / "reports" / address).is_file() for address in listed)
     assert pids.marked(directory.resolve()) == set()
     assert not (directory / "state.json").exists()

@@ -30,6 +30,7 @@ from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.order import OrderState
 from worker.domain.window import Span
 from worker.reports.model import build
+from worker.reports.trend import open_at_risk
 from worker.services.audit import verify
 from worker.services.break_desk import BreakDesk, Instruction
 from worker.services.ports import RejectedRow, Run, StatementFile
@@ -152,6 +153,8 @@ def settle(office: Office, item: Break, reason: str) -> None:
 def test_what_a_person_settled_stays_in_the_statement_and_is_no_break(office: Office, start: datetime) -> None:
     office.outside.buy()
     first = office.reconcile(office.span(start), "found")
+    assert open_at_risk(first.counts) == {"EUR": sum(item.finding.at_risk_minor for item in open_breaks(office))}
+    assert open_at_risk(first.counts) != {"EUR": 0}
     for item in open_breaks(office):
         settle(office, item, "written off: ticket 7")
     again = office.reconcile(Span(first.window_start, first.window_end), "settled")
@@ -163,6 +166,7 @@ def test_what_a_person_settled_stays_in_the_statement_and_is_no_break(office: Of
     assert [line.code for line in bridge.lines] == ["settled"]
     assert roll_of(office, again)[3] == 0
     assert open_breaks(office) == []
+    assert open_at_risk(again.counts) == {}
 
 
 def test_rows_of_a_file_that_could_not_be_read_are_findings_of_an_incomplete_run(

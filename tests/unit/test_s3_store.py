@@ -49,3 +49,20 @@ def test_a_bucket_that_does_not_list_says_so(
 def test_a_prefix_that_leaves_the_store_is_refused(stubbed: tuple[S3Store, Stubber]) -> None:
     with pytest.raises(InvalidInput, match="leaves the store"):
         stubbed[0].names("../other/")
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("reports/index.html", "text/html; charset=utf-8"),
+        ("reports/a/b/c/items.csv", "text/csv; charset=utf-8"),
+        ("lake/part.parquet", "application/octet-stream"),
+    ],
+)
+def test_a_browser_is_told_what_an_object_is(stubbed: tuple[S3Store, Stubber], path: str, media_type: str) -> None:
+    """So that the bucket is a site to read, not a heap of downloads."""
+    store, s3 = stubbed
+    s3.add_response("put_object", {}, {"Bucket": "files", "Key": path, "Body": b"x", "ContentType": media_type})
+    with s3:
+        assert store.put(path, b"x") == path
+        s3.assert_no_pending_responses()

@@ -85,11 +85,18 @@ def render(report: Report, digests: Mapping[str, str], pages: Sequence[BreakPage
         run=report.run,
         digests=digests,
         pages=pages,
+        places=_places(report, pages),
         listed=LISTED,
         detailed=DETAILED,
         chart_width=WIDTH,
         chart_height=HEIGHT,
     )
+
+
+def _places(report: Report, pages: Sequence[BreakPage]) -> dict[str, str]:
+    """Return the page on which each of the top breaks stands, empty where it is report.html itself."""
+    wanted = {one.item.break_id for one in report.top}
+    return {one.item.break_id: some.name for some in pages[1:] for one in some.breaks if one.item.break_id in wanted}
 
 
 def render_page(report: Report, one: BreakPage, pages: Sequence[BreakPage]) -> bytes:
