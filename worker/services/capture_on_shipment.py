@@ -47,7 +47,8 @@ class CaptureOnShipment:
             if current.state in _MONEY_THERE:
                 sent(tx, current, now, ACTOR)
             elif current.state is OrderState.AUTHORISED:
-                tx.stock.settle(shop, order_id, Fate.SHIPPED, now, ACTOR)  # whatever becomes of the order, they are gone
+                # Whatever becomes of the order, they are gone.
+                tx.stock.settle(shop, order_id, Fate.SHIPPED, now, ACTOR)
                 why = f"the parcel left, but its money could not be taken: {_said(payment)}"
                 tx.orders.move(current, OrderState.NEEDS_ATTENTION, at=now, actor=ACTOR, reason=why)
             return tx.orders.get(shop, order_id) or current
