@@ -5,7 +5,7 @@ Additive: the release before runs on it; it reserves nothing, and leaves reserva
 
 from alembic import op
 
-revision = "0012"
+revision = "0011"
 down_revision = "0010"
 branch_labels = None
 depends_on = None
