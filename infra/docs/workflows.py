@@ -126,6 +126,7 @@ def patterns() -> dict[str, list[str]]:
 _KINDS = {
     "order": WorkflowType.ORDER,
     "refund": WorkflowType.REFUND,
+    "resolution": WorkflowType.RESOLUTION,
     "user": WorkflowType.USER,
     "event": WorkflowType.PROVIDER_EVENT,
     "replay": WorkflowType.PROVIDER_EVENT,

@@ -16,7 +16,7 @@ from worker.services.ports import BreakAction, Transaction
 
 ROUNDS = 12
 _MONEY_BACK = frozenset({OrderState.CANCELLED, OrderState.REFUNDED, OrderState.REJECTED, OrderState.DECLINED})
-_QUIET = frozenset({OrderState.AWAITING_PAYMENT, OrderState.FULFILLING})
+_QUIET = frozenset({OrderState.AWAITING_PAYMENT, OrderState.AUTHORISED, OrderState.FULFILLING})
 """States in which an order waits for a message; if it was lost, only a repair brings it on."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 CURRENCIES = ("EUR", "EUR", "USD", "GBP", "JPY", "KWD")
 LIGHT: dict[str, int] = {
     "order": 10,
+    "hold": 4,
     "buy": 10,
     "decline": 2,
     "unshippable": 2,
@@ -85,7 +86,7 @@ def without(steps: Sequence[Step], start: int, length: int) -> list[Step]:
 def _step(name: str, dice: random.Random) -> Step:
     which = {"which": dice.randrange(10**6)}
     match name:
-        case "order" | "buy" | "decline" | "unshippable":
+        case "order" | "hold" | "buy" | "decline" | "unshippable":
             currency = dice.choice(CURRENCIES if name != "buy" else ("EUR", "USD"))
             return Step(
                 name, {"currency": currency, "quantity": dice.randint(1, 4), "price": dice.randint(10, 900) * 10}

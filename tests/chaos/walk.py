@@ -86,6 +86,12 @@ class Walk:
         self.sold[order_id].declined = True
         return order_id
 
+    async def hold(self, **wish: Any) -> str:
+        """Place an order whose money is held until its parcel has left."""
+        order_id = await self.order(**wish, payment_mode="authorise")
+        self.sold[order_id].touched = False
+        return order_id
+
     async def unshippable(self, **wish: Any) -> str:
         return await self.order(**wish, sku=FAILING_SKU)
 
