@@ -8,11 +8,14 @@ the bank's has moved no money and stops nothing.
 
 from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus
 
+_OF_DISPUTES = frozenset({OrderEventKind.DISPUTE_OPENED, OrderEventKind.DISPUTE_WON, OrderEventKind.DISPUTE_LOST})
+
 
 def why_no_parcel(event: OrderEvent, status: OrderStatus) -> str | None:
     """Return why the parcel is not to leave, after an event that was applied; None when it may."""
     if event.kind is OrderEventKind.SHIPMENT_FAILED:
         return event.detail or "the warehouse could not ship"
-    if event.kind is OrderEventKind.DISPUTE_OPENED and status.disputed_minor > 0:
+    # Whichever word of the dispute comes first: that it was lost may be heard before that it was opened.
+    if event.kind in _OF_DISPUTES and status.disputed_minor > 0:
         return "the customer disputes the payment"
     return None
