@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from worker.domain.dispute import Dispute, DisputeState
 from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.money import Money
 from worker.domain.order import Order, OrderState, Transition
@@ -130,13 +129,6 @@ _MONEY: dict[EntryKind, tuple[Happening, str, bool]] = {
 }
 """How money that moved is told, and whether its payment is named besides."""
 
-_DISPUTES: dict[DisputeState, str] = {
-    DisputeState.INQUIRY: "is asked about by the bank; no money has moved",
-    DisputeState.OPEN: "is open: its money is held until it is won or lost",
-    DisputeState.WON: "was won",
-    DisputeState.LOST: "was lost: its money is gone",
-}
-
 _PARCELS: dict[ShipmentState, tuple[Happening, str]] = {
     ShipmentState.REQUESTED: (Happening.PARCEL_REQUESTED, "was asked for"),
     ShipmentState.SHIPPED: (Happening.PARCEL_SHIPPED, "has left the warehouse"),
@@ -211,21 +203,6 @@ def of_money(entry: BookEntry) -> TimelineEntry:
         at=entry.occurred_at,
         amount_minor=entry.amount_minor,
         currency=entry.currency,
-    )
-
-
-def of_dispute(shop: str, order_id: str, dispute: Dispute, at: datetime) -> TimelineEntry:
-    """Return the entry of a dispute in its state; the money it moved has entries of its own."""
-    return TimelineEntry(
-        shop=shop,
-        order_id=order_id,
-        key=entry_key("dispute", dispute.provider, dispute.reference, dispute.state),
-        kind=f"{Happening.DISPUTE}.{dispute.state}",
-        sentence=f"dispute {dispute.reference} of payment {dispute.payment_reference} {_DISPUTES[dispute.state]}",
-        actor=dispute.provider,
-        at=at,
-        amount_minor=dispute.amount_minor,
-        currency=dispute.currency,
     )
 
 

@@ -6,8 +6,8 @@ from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.mysql import insert
 
 from worker.domain.dispute import Dispute, DisputeState
+from worker.domain.dispute_told import of_dispute
 from worker.domain.errors import Conflict
-from worker.domain.timeline import of_dispute
 from worker.repositories.dispute_tables import DISPUTES
 from worker.repositories.timeline import MysqlTimelineStore
 
