@@ -110,7 +110,7 @@ class StoreConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LakeConfig:
-    """What comparisons in columns may take of a process, and how they are cut into parts."""
+    """What comparisons in columns may take of a process, and how they are cut; `keep_days` is for a folder, 0: for good."""
 
     memory_mb: int
     threads: int
@@ -118,7 +118,6 @@ class LakeConfig:
     rows_per_part: int
     keys_per_piece: int
     keep_days: int
-    """How long what a run was gathered with is kept in a folder; 0: for good. A bucket has a lifecycle of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

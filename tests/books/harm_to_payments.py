@@ -188,7 +188,7 @@ def refund_booked_twice(books: Filled, story: Story) -> list[Expected]:
 
 def dispute_came_back_from_before(books: Filled, story: Story) -> list[Expected]:
     books.swap_line(shown(books, story, LineKind.DISPUTE))
-    return [paid(story, K.DISPUTED, story.total, 2 * story.total, risk=0, outcome=Outcome.WARNING)]
+    return [paid(story, K.DISPUTED, story.total, 2 * story.total)]
 
 
 def payment_of_nobody(books: Filled, story: Story) -> list[Expected]:

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import weakref
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from worker.domain.ledger import Shipment
 from worker.domain.order import Order, OrderState
 from worker.domain.payment import BookEntry, Payment
 from worker.domain.repair_policy import AttemptOutcome, RepairPolicy
+from worker.domain.stock import Unknown
 from worker.domain.window import Span
 from worker.repositories.database import MysqlDatabase
+from worker.repositories.transaction import NO_STOCK
 from worker.services.asking import Asking
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.capture_on_shipment import CaptureOnShipment
@@ -52,10 +55,10 @@ class MovedClock:
 class Office:
     """Every service, and short words for what tests do with them."""
 
-    def __init__(self, engine: Engine, outside: OutsideProcess) -> None:
+    def __init__(self, engine: Engine, outside: OutsideProcess, stocked: Mapping[str, Unknown] = NO_STOCK) -> None:
         self.outside = outside
         self.engine = engine
-        self.database = MysqlDatabase(engine)
+        self.database = MysqlDatabase(engine, stocked=stocked)
         at = datetime.fromisoformat(outside.control("GET", "/clock")["now"])
         self.clock = MovedClock(at - datetime.now(UTC))
         payments, shop = outside.payments(timeout=QUICK), outside.shop(timeout=QUICK)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from worker.domain.dispute import Dispute
 from worker.domain.errors import NotFound, ProviderRejected, ProviderUnavailable
 from worker.domain.ledger import LedgerLine, Shipment, ShipmentState, ShopOrder
 from worker.domain.matching.payouts import PayoutSums
@@ -105,6 +106,9 @@ class Payments:
     def refunds(self, reference: str) -> list[Refund]:
         self.retrieve(reference)
         return [refund for refund in self.made.values() if refund.payment_reference == reference]
+
+    def dispute(self, reference: str) -> Dispute:
+        raise NotFound(f"{reference} is unknown")
 
     def payment_document(self, reference: str) -> str:
         raise NotImplementedError

@@ -48,6 +48,10 @@ def only(office: Office, status: str = "open") -> Break:
     return item
 
 
+def opened(office: Office) -> list[Break]:
+    return office.database.transact(lambda tx: tx.breaks.open("main", "stripe"))
+
+
 def told(office: Office, item: Break) -> list[str]:
     return [action.action for action in office.database.transact(lambda tx: tx.breaks.history(item.break_id))]
 
@@ -187,18 +191,26 @@ def test_an_attempt_that_was_cut_off_is_finished_under_its_own_event_id(office: 
     assert len(office.repair.attempts(break_id)) == 1
 
 
-def test_a_dispute_is_filed_and_put_before_a_person(office: Office, start: datetime) -> None:
-    order_id = completed(office)
-    office.outside.control("POST", "/provider/disputes", {"order_id": order_id})
-    once = office.repairing(deliver_dispute=RepairPolicy(ladder=(MINUTE,), most_attempts=1))
+def test_disputes_whose_events_were_lost_are_booked_by_repairs(office: Office, start: datetime) -> None:
+    """One was never heard of; of another it was never heard that it was won. Both are found, delivered and booked."""
+    unheard, won = completed(office), completed(office)
+    office.outside.control("POST", "/provider/disputes", {"order_id": unheard})
+    dispute = office.outside.control("POST", "/provider/disputes", {"order_id": won})
+    office.books.disputes("main", won, dispute["id"])
+    office.outside.control("POST", f"/provider/disputes/{dispute['id']}/close", {"status": "won"})
     office.reconcile(office.span(start), "first")
-    assert office.repaired("first", once) == 1
-    (entry,) = inbox(office)
-    assert (entry.topic, entry.origin) == ("charge.dispute.created", "repair")
+    found = {item.finding.order_id: item.finding for item in opened(office)}
+    assert {finding.kind for finding in found.values()} == {FindingKind.DISPUTED}
+    assert "our books do not hold that" in found[unheard].cause
+    assert "came back from a dispute that was won" in found[won].cause
+    assert office.repaired("first") == 2
+    assert {(entry.topic, entry.origin) for entry in inbox(office)} == {
+        ("charge.dispute.created", "repair"),
+        ("charge.dispute.closed", "repair"),
+    }
+    assert (office.booked(unheard), office.booked(won)) == ([2500, -2500], [2500, 2500, -2500])
     office.reconcile(office.span(start), "second")
-    assert office.repaired("second", once) == 0
-    item = only(office)
-    assert (item.finding.kind, item.repair_state) == (FindingKind.DISPUTED, RepairState.FAILED)
+    assert opened(office) == []
 
 
 def test_money_that_the_provider_denies_is_asked_about_and_put_before_a_person(office: Office, start: datetime) -> None:

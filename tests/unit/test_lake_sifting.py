@@ -145,6 +145,19 @@ class World:
             )
         return made
 
+    def disputed(self, entry: BookEntry, line: LedgerLine) -> BookEntry | None:
+        """Return how our books may hold a line of a dispute; None for any other line."""
+        kinds = {LineKind.DISPUTE: EntryKind.DISPUTE, LineKind.DISPUTE_REVERSAL: EntryKind.DISPUTE_REVERSAL}
+        if line.kind not in kinds:
+            return None
+        return replace(
+            entry,
+            kind=kinds[line.kind],
+            reference=line.source_id or line.line_id,
+            amount_minor=line.gross_minor,
+            occurred_at=line.created_at,
+        )
+
 
 def worlds(seed: int) -> Iterator[tuple[list[BookEntry], list[LedgerLine], dict[str, str]]]:
     chance = Random(seed)
@@ -157,7 +170,11 @@ def worlds(seed: int) -> Iterator[tuple[list[BookEntry], list[LedgerLine], dict[
             # The database holds every movement of ours once.
             if booked.setdefault((entry.kind, entry.reference), entry) is entry and chance.random() < 0.9:
                 partner = world.partner(entry)
-                lines += world.course(partner) if chance.random() < 0.2 else [partner]
+                made = world.course(partner) if chance.random() < 0.2 else [partner]
+                lines += made
+                for dispute in (world.disputed(entry, line) for line in made if chance.random() < 0.7):
+                    if dispute is not None:
+                        booked.setdefault((dispute.kind, dispute.reference), dispute)
         if chance.random() < 0.4:
             lines += [world.line() for _ in range(chance.randint(1, 2))]
         if lines and chance.random() < 0.1:
@@ -200,7 +217,9 @@ def test_the_engine_and_the_rules_agree_on_books_gone_wrong(tmp_path: Path, rule
     assert by_rules.agreeing > WORLDS / 6, "the case must hold pairs that agree as well"
 
 
-@pytest.mark.parametrize("course", ["partial capture", "failed refund", "won dispute", "refunded twice"])
+@pytest.mark.parametrize(
+    "course", ["partial capture", "failed refund", "won dispute", "booked dispute", "refunded twice"]
+)
 def test_what_agrees_as_a_whole_is_no_matter_for_the_rules(tmp_path: Path, course: str) -> None:
     books = clean(40)
     booked = Counter(entry.payment_reference for entry in books.entries)
@@ -211,6 +230,7 @@ def test_what_agrees_as_a_whole_is_no_matter_for_the_rules(tmp_path: Path, cours
         "won dispute": [
             (LineKind.CHARGE, charge.gross_minor), (LineKind.DISPUTE, -900), (LineKind.DISPUTE_REVERSAL, 900),
         ],
+        "booked dispute": [(LineKind.CHARGE, charge.gross_minor), (LineKind.DISPUTE, -900)],
         "refunded twice": [(LineKind.CHARGE, charge.gross_minor), (LineKind.REFUND, -6), (LineKind.REFUND, -4)],
     }[course]  # fmt: skip
     lines = [line for line in books.lines if line is not charge]
@@ -221,9 +241,14 @@ def test_what_agrees_as_a_whole_is_no_matter_for_the_rules(tmp_path: Path, cours
         for number, (kind, minor) in enumerate(more)
     ]
     entries = list(books.entries)
-    if course == "refunded twice":
+    own = {
+        "refunded twice": (EntryKind.REFUND, "in-one", -10),
+        "booked dispute": (EntryKind.DISPUTE, "own-1", -900),
+    }
+    if course in own:
         (capture,) = (entry for entry in entries if entry.payment_reference == charge.payment_reference)
-        entries.append(replace(capture, kind=EntryKind.REFUND, reference="in-one", amount_minor=-10))
+        kind_of, reference, minor_of = own[course]
+        entries.append(replace(capture, kind=kind_of, reference=reference, amount_minor=minor_of))
     found = matched_in_a_lake(lake_in(tmp_path), entries, lines, nobody, SCOPE)
     assert (found.findings, found.agreeing, found.judged) == ((), 40, ())
     assert found.sums == matched_by_the_rules(entries, lines, owners_of(entries), SCOPE).sums

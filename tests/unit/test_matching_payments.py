@@ -20,6 +20,7 @@ from tests.unit.matching_books import (
 from worker.domain.finding import FindingKind, Outcome, Repair
 from worker.domain.ledger import LineKind
 from worker.domain.matching.issue import MAX_FACTS
+from worker.domain.payment import BookEntry, EntryKind
 
 K = FindingKind
 
@@ -221,18 +222,55 @@ def test_the_refund_that_is_alone_decides_how_long_to_wait() -> None:
     assert only(books.payments(), K.REFUND_MISSING).at_risk_minor == 40
 
 
-def test_a_dispute_is_a_break_until_it_is_won() -> None:
+def test_a_dispute_that_we_did_not_hear_of_is_a_break_until_it_is_won() -> None:
     books = clean()
     books.lines.append(line("001", -1001, LineKind.DISPUTE, at=JUST_NOW, fee=1500))
-    assert only(books.payments(), K.DISPUTED).at_risk_minor == 1001
-    books.lines.append(line("001", 1001, LineKind.DISPUTE_REVERSAL, at=JUST_NOW))
+    found = only(books.payments(), K.DISPUTED, Outcome.PENDING)
+    assert found.break_on == JUST_NOW + SCOPE.payment_grace
+    books.lines[-1] = line("001", -1001, LineKind.DISPUTE, fee=1500)
+    late = only(books.payments(), K.DISPUTED)
+    assert (late.at_risk_minor, late.repair) == (1001, Repair.DELIVER_DISPUTE)
+    books.lines.append(line("001", 1001, LineKind.DISPUTE_REVERSAL))
     assert exceptions(books.payments()) == []
 
 
-def test_a_won_dispute_older_than_the_horizon_is_a_warning_without_risk() -> None:
+def disputed(minor: int, kind: EntryKind = EntryKind.DISPUTE) -> BookEntry:
+    return replace(entry("001", minor, reference="dp_1"), kind=kind)
+
+
+def test_a_dispute_that_our_books_hold_agrees_and_so_does_its_return() -> None:
+    books = clean()
+    books.entries.append(disputed(-1001))
+    books.lines.append(line("001", -1001, LineKind.DISPUTE, source="dp_1"))
+    assert exceptions(books.payments()) == []
+    assert sum(f.difference_minor for f in books.payments()) == 0
+    books.lines.append(line("001", 1001, LineKind.DISPUTE_REVERSAL, source="dp_1"))
+    lost = only(books.payments(), K.DISPUTED)
+    assert (lost.difference_minor, lost.at_risk_minor, lost.repair) == (1001, 1001, Repair.DELIVER_DISPUTE)
+    assert "came back from a dispute that was won" in lost.cause
+    books.entries.append(disputed(1001, EntryKind.DISPUTE_REVERSAL))
+    assert exceptions(books.payments()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "minor", "cause"),
+    [
+        (EntryKind.DISPUTE, -1001, "as withdrawn by a dispute that the provider did not withdraw"),
+        (EntryKind.DISPUTE_REVERSAL, 1001, "as returned by a dispute that the provider did not return"),
+    ],
+)
+def test_a_dispute_that_only_our_books_hold_is_no_lost_message(kind: EntryKind, minor: int, cause: str) -> None:
+    books = clean()
+    books.entries.append(disputed(minor, kind))
+    found = only(books.payments(), K.DISPUTED)
+    assert (found.difference_minor, found.at_risk_minor, found.repair) == (-minor, 1001, Repair.NONE)
+    assert cause in found.cause
+
+
+def test_a_dispute_won_after_it_was_opened_before_the_horizon_is_a_lost_message() -> None:
     books = clean()
     books.lines.append(line("001", 1001, LineKind.DISPUTE_REVERSAL))
-    assert only(books.payments(), K.DISPUTED, Outcome.WARNING).at_risk_minor == 0
+    assert only(books.payments(), K.DISPUTED).repair is Repair.DELIVER_DISPUTE
 
 
 @pytest.mark.parametrize("kind", [LineKind.ADJUSTMENT, LineKind.UNCLASSIFIED])

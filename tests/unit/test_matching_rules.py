@@ -346,6 +346,8 @@ def test_money_that_went_back_after_the_parcel_left() -> None:
     assert reversal(books) == [("order/005", K.REVERSED_AFTER_FULFILMENT, Outcome.WARNING, 0, 0)]
     books.lines.append(line("005", 1, LineKind.DISPUTE_REVERSAL))
     assert reversal(books) == [], "the dispute was won"
+    books.own[5] = own("005", 1005, refunded_minor=1004, disputed_minor=1)
+    assert reversal(books) == [("order/005", K.REVERSED_AFTER_FULFILMENT, Outcome.WARNING, 0, 0)], "by our own books"
 
 
 def test_everything_dated_at_the_cut_belongs_to_the_next_run_under_rules_too() -> None:

@@ -35,7 +35,7 @@ def test_the_committed_settings_have_a_policy_for_every_repair_and_tell_nobody_y
     policies = repair_policies_of(config)
     assert set(config.reconciliation.repairs) == {str(repair) for repair in Repair} - {"none"}
     assert set(policies) == set(Repair) - {Repair.NONE}
-    assert policies[Repair.DELIVER_DISPUTE].most_attempts == 1
+    assert policies[Repair.DELIVER_DISPUTE].most_attempts == 6
     assert policies[Repair.START_ORDER].ladder[:2] == (timedelta(minutes=5), timedelta(hours=1))
     rules = alert_rules_of(config)
     assert {rule.when for rule in rules} == set(AlertTrigger)

@@ -47,7 +47,7 @@ class OrderBook:
         waiting_parcel = self.parcels.get(order_id) == "requested"
         return (
             order.state in TERMINAL
-            and order.captured_minor - order.refunded_minor == self.taken[order_id] == paid
+            and order.kept_minor == self.taken[order_id] == paid
             and self.authorised[order_id] == 0
             and parcel_is_right
             and not waiting_parcel
@@ -188,7 +188,7 @@ class OrderBook:
         if order is None or order.state in TERMINAL:
             return status_of(order) if order else None
         self.authorised.pop(order_id, None)
-        rest = order.captured_minor - order.refunded_minor
+        rest = order.kept_minor
         if order.captured_minor == 0:
             return self._move(order, S.CANCELLED, reason)
         if order.state is not S.REFUNDING:
@@ -209,6 +209,11 @@ class OrderBook:
             order = self._book(order.order_id, event.reference, amount)
             if order.state is S.AWAITING_PAYMENT and order.captured_minor >= order.total_minor:
                 self._move(order, S.PAID)
+            return True
+        if event.kind is OrderEventKind.DISPUTE_OPENED:
+            amount = event.amount_minor or 0
+            self.taken[order.order_id] -= amount
+            self.orders[order.order_id] = replace(order, disputed_minor=order.disputed_minor + amount)
             return True
         if event.kind is OrderEventKind.PAYMENT_AUTHORISED:
             if order.state not in {S.AWAITING_PAYMENT, S.AWAITING_METHOD}:

@@ -237,6 +237,23 @@ async def test_a_failed_parcel_is_refunded(env: WorkflowEnvironment, doubles: Or
     assert doubles.book.at_rest(run.order_id)
 
 
+@pytest.mark.parametrize(("withdrawn", "refunded"), [(12345, 0), (345, 12000)])
+async def test_a_dispute_stops_the_parcel_and_gives_back_what_the_bank_did_not(
+    env: WorkflowEnvironment, doubles: OrderDoubles, withdrawn: int, refunded: int
+) -> None:
+    async with running_order(env, doubles, CHARGED) as run:
+        await run.standing(OrderState.FULFILLING)
+        await run.deliver(OrderEventKind.DISPUTE_OPENED, "inquiry", amount_minor=0)  # nothing was withdrawn
+        assert doubles.book.state(run.order_id) is OrderState.FULFILLING
+        await run.deliver(OrderEventKind.DISPUTE_OPENED, "withdrawn", amount_minor=withdrawn)
+        status = await run.result()
+
+    assert (status.state, status.reason) == ("refunded", "the customer disputes the payment")
+    assert (status.disputed_minor, status.refunded_minor) == (withdrawn, refunded)
+    assert doubles.book.parcels[run.order_id] == "stopped"
+    assert doubles.book.at_rest(run.order_id)
+
+
 async def test_a_parcel_the_warehouse_refuses_is_refunded(env: WorkflowEnvironment, doubles: OrderDoubles) -> None:
     doubles.book.refusing_parcels = True
     async with running_order(env, doubles, CHARGED) as run:

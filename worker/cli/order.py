@@ -13,6 +13,7 @@ from worker.cli.output import as_json, print_commands, print_json, print_table, 
 from worker.config import load
 from worker.connections import reading
 from worker.contract.ids import order_workflow_id
+from worker.domain.dispute import lost_of
 from worker.domain.errors import NotFound
 from worker.domain.money import Money
 from worker.domain.order import TERMINAL, Order, OrderState
@@ -91,12 +92,14 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
         trail = database.transact(lambda tx: tx.orders.trail(shop, order_id))
         entries = database.transact(lambda tx: tx.payments.entries_of_order(shop, order_id))
         payments = database.transact(lambda tx: tx.payments.of_order(shop, order_id))
+        disputes = database.transact(lambda tx: tx.disputes.of_order(shop, order_id))
         parcels = database.transact(lambda tx: tx.shipments.of_order(shop, order_id))
+        stock = database.transact(lambda tx: tx.stock.of_order(shop, order_id))
         breaks = database.transact(lambda tx: tx.breaks.listed(shop, status="open", limit=SEVERAL, order_id=order_id))
     link = workflow_link(config, order_workflow_id(shop, order_id))
     if as_json:
         document = {"order": order, "trail": trail, "entries": entries, "payments": payments, "parcels": parcels}
-        print_json(document | {"breaks": breaks, "workflow_url": link})
+        print_json(document | {"disputes": disputes, "stock": stock, "breaks": breaks, "workflow_url": link})
         return
     click.echo(f"order {order.order_id}: {order.state}{f' ({order.state_reason})' if order.state_reason else ''}")
     click.echo(
@@ -115,6 +118,15 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
         ["at (UTC)", "kind", "amount", "reference"],
         [(when(e.occurred_at), e.kind, str(Money(e.amount_minor, e.currency)), e.reference) for e in entries],
     )
+    if disputes:
+        print_table(
+            f"disputes ({Money(lost_of(disputes), order.currency)} lost)",
+            ["opened (UTC)", "dispute", "state", "amount", "why"],
+            [
+                (when(d.opened_at), d.reference, d.state, str(Money(d.amount_minor, d.currency)), d.reason)
+                for d in disputes
+            ],
+        )
     print_table(
         "payments at the provider, as last heard",
         ["payment", "state", "captured", "refunded"],
@@ -128,6 +140,12 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
         ["parcel", "state", "requested (UTC)", "shipped (UTC)"],
         [(p.shipment_id, p.state, when(p.requested_at), when(p.shipped_at)) for p in parcels],
     )
+    if stock:
+        print_table(
+            "stock",
+            ["SKU", "promised", "reserved", "shipped"],
+            [(held.sku, str(held.promised), str(held.reserved), str(held.shipped)) for held in stock],
+        )
     if breaks:
         several_breaks("open breaks", breaks)
     click.echo("what may be done")
@@ -141,7 +159,7 @@ def _next(order: Order, breaks: list[str]) -> list[tuple[str, str]]:
     if order.state not in TERMINAL:
         shown.append((f"orders order cancel {name} --reason WHY", "what was paid goes back"))
         shown.append((f"orders order retry {name} --reason WHY", "a step that keeps failing: now, not later"))
-    if order.captured_minor > order.refunded_minor:
+    if order.kept_minor > 0:
         shown.append((f"orders order refund {name} --reason WHY", "all that is left, or --amount"))
     return [*shown, (f"orders order timeline {name}", "all that happened")]
 

@@ -66,7 +66,7 @@ def cancel(order_id: str, shop: str | None, reason: str, actor: str, *, dry_run:
     if order.state in TERMINAL:
         raise Conflict(f"order {order_id} is {order.state}: too late to cancel")
     if dry_run:
-        held = Money(order.captured_minor - order.refunded_minor, order.currency)
+        held = Money(order.kept_minor, order.currency)
         click.echo(f"order {order_id} is {order.state}: would be cancelled, {held} given back")
         return
     request = CancelOrder(request_id=f"cli-{uuid.uuid4().hex}", requested_by=actor, reason=reason)
@@ -108,7 +108,7 @@ def refund(
     config = load()
     shop = shop or config.shop.name
     order = _order(config, shop, order_id)
-    left = Money(order.captured_minor - order.refunded_minor, order.currency)
+    left = Money(order.kept_minor, order.currency)
     wanted = left if amount is None else Money(parse_major(amount, order.currency), order.currency)
     if not 0 < wanted.minor <= left.minor:
         raise InvalidInput(f"{wanted} cannot be given back: of order {order_id} our books hold {left}")
@@ -230,7 +230,7 @@ def resolve(
         order = _order(config, shop, order_id)
         if order.state is not OrderState.NEEDS_ATTENTION:
             raise Conflict(f"order {order_id} is {order.state}: it does not wait for a person")
-        held = Money(order.captured_minor - order.refunded_minor, order.currency)
+        held = Money(order.kept_minor, order.currency)
         click.echo(f"order {order_id}: the provider would be asked; our books hold {held} ({order.state_reason})")
         return
     request = ResolveOrder(

@@ -59,6 +59,10 @@ class OrderEventKind(StrEnum):
     SHIPPED = "shipped"
     SHIPMENT_FAILED = "shipment_failed"
     SHOP_CANCELLED = "shop_cancelled"
+    DISPUTE_OPENED = "dispute_opened"
+    """The customer's bank asks about a payment, or took its money back. `reference` is the dispute."""
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,3 +174,5 @@ class OrderStatus:
     captured_minor: int
     refunded_minor: int
     reason: str = ""
+    disputed_minor: int = 0
+    """What disputes withdrew and did not return: held, or lost."""

@@ -169,3 +169,10 @@ class OwnOrder:
     shipped_at: datetime | None = None
     requested_at: datetime | None = None
     """When its first parcel was asked for, as far as our books know."""
+    disputed_minor: int = 0
+    """What disputes withdrew and did not return."""
+
+    @property
+    def kept_minor(self) -> int:
+        """What the order holds of its money."""
+        return self.captured_minor - self.refunded_minor - self.disputed_minor

@@ -104,7 +104,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One order as our books hold it. `captured_minor` and `refunded_minor` are sums of book entries."""
+    """One order as our books hold it. `captured_minor` and the sums after it are of book entries."""
 
     shop: str
     order_id: str
@@ -124,6 +124,8 @@ class Order:
     updated_at: datetime | None = None
     captured_minor: int = 0
     refunded_minor: int = 0
+    disputed_minor: int = 0
+    """What disputes withdrew and did not return: held, or lost."""
 
     def moved(self, to: OrderState, reason: str = "") -> "Order":
         """Return the order in state `to`. Raises Conflict when the table does not allow it."""
@@ -142,10 +144,20 @@ class Order:
         return self.payment_mode == ON_SHIPMENT
 
     @property
+    def kept_minor(self) -> int:
+        """What the order holds of its money."""
+        return self.captured_minor - self.refunded_minor - self.disputed_minor
+
+    @property
     def financial_status(self) -> str:
-        """Derived from amounts, never stored: unpaid, partially_paid, paid, overcharged, partially_refunded, refunded."""
+        """Derived from amounts, never stored.
+
+        One of unpaid, partially_paid, paid, overcharged, partially_refunded, refunded, disputed.
+        """
         if self.captured_minor == 0:
             return "unpaid"
+        if self.disputed_minor > 0:
+            return "disputed"
         if self.refunded_minor >= self.captured_minor:
             return "refunded"
         if self.captured_minor > self.total_minor:

@@ -76,14 +76,22 @@ class EntryKind(StrEnum):
 
     CAPTURE = "capture"
     REFUND = "refund"
+    DISPUTE = "dispute"
+    """Withdrawn by the customer's bank."""
+    DISPUTE_REVERSAL = "dispute_reversal"
+    """Returned: the dispute was won."""
+
+
+COMES_IN = frozenset({EntryKind.CAPTURE, EntryKind.DISPUTE_REVERSAL})
+"""Kinds whose amount is not below zero; of the others it is not above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookEntry:
     """One movement of money in our books; append-only, unique by (provider, kind, reference).
 
-    `amount_minor` is signed from the shop's view: captures are positive, refunds negative.
-    `reference` is the provider's id of the movement (capture: the payment intent; refund: the refund).
+    `amount_minor` is signed from the shop's view: captures and reversals of disputes are positive, the others negative.
+    `reference` is the provider's id of what moved (capture: the payment intent; refund: the refund; else the dispute).
     """
 
     shop: str

@@ -36,7 +36,7 @@ class RefundPart:
 def check(state: OrderState, left_minor: int, amount_minor: int | None) -> None:
     """Raise Conflict when an order in `state` gives nothing back, InvalidInput when the amount is not there.
 
-    `left_minor` is captured minus refunded.
+    `left_minor` is captured minus refunded, minus what disputes withdrew: held or lost, it is not the order's.
     """
     if state not in REFUNDABLE:
         raise Conflict(f"the order is {state}: nothing can be refunded")

@@ -21,7 +21,7 @@ def resolved_state(order: Order, *, left: bool, settled_elsewhere: bool) -> Orde
     """
     if order.state is not OrderState.NEEDS_ATTENTION:
         raise Conflict(f"order {order.shop}/{order.order_id} is {order.state}: it does not wait for a person")
-    kept = order.captured_minor - order.refunded_minor
+    kept = order.kept_minor
     if not settled_elsewhere and left and kept < order.total_minor:
         missing = Money(order.total_minor - kept, order.currency)
         raise Conflict(f"the goods left and {missing} are missing: take them, or say that it was settled elsewhere")

@@ -120,12 +120,11 @@ class Shortage:
         return f"SKU {self.sku}: {self.wanted} wanted, {self.available} available"
 
 
-def told(missing: Sequence[Shortage]) -> str:
-    """Say what is missing as the reason of a rejection; of a long order the first few SKUs say enough."""
+def told(missing: Sequence[Shortage]) -> tuple[str, ...]:
+    """Return what is missing as reasons of a rejection, none for none; of a long order the first SKUs say enough."""
     rest = len(missing) - NAMED
-    return "; ".join(["too little stock: " + str(missing[0]), *map(str, missing[1:NAMED])]) + (
-        f"; and {rest} more" if rest > 0 else ""
-    )
+    named = [("" if place else "too little stock: ") + str(each) for place, each in enumerate(missing[:NAMED])]
+    return (*named, f"and {rest} more") if rest > 0 else tuple(named)
 
 
 class Fate(StrEnum):

@@ -36,6 +36,10 @@ class Happening(StrEnum):
     REFUND_REFUSED = "refund.refused"
     CANCELLATION_REQUESTED = "cancellation.requested"
     CANCELLATION_IGNORED = "cancellation.ignored"
+    WITHDRAWN = "money.withdrawn"
+    RETURNED = "money.returned"
+    DISPUTE = "dispute"
+    """With the state after a dot: `dispute.open`, `dispute.won`, `dispute.lost`, `dispute.inquiry`."""
     PARCEL_REQUESTED = "parcel.requested"
     PARCEL_SHIPPED = "parcel.shipped"
     PARCEL_STOPPED = "parcel.stopped"
@@ -117,6 +121,14 @@ _PAYMENTS: dict[PaymentState, tuple[Happening, str]] = {
 }
 """Captured money is told by its book entry, and what is processing by what comes of it."""
 
+_MONEY: dict[EntryKind, tuple[Happening, str, bool]] = {
+    EntryKind.CAPTURE: (Happening.CAPTURED, "payment {} was captured", False),
+    EntryKind.REFUND: (Happening.REFUNDED, "refund {} was made", True),
+    EntryKind.DISPUTE: (Happening.WITHDRAWN, "the bank withdrew money by dispute {}", True),
+    EntryKind.DISPUTE_REVERSAL: (Happening.RETURNED, "the bank returned the money of dispute {}", True),
+}
+"""How money that moved is told, and whether its payment is named besides."""
+
 _PARCELS: dict[ShipmentState, tuple[Happening, str]] = {
     ShipmentState.REQUESTED: (Happening.PARCEL_REQUESTED, "was asked for"),
     ShipmentState.SHIPPED: (Happening.PARCEL_SHIPPED, "has left the warehouse"),
@@ -178,15 +190,15 @@ def of_payment(shop: str, order_id: str, payment: Payment, at: datetime) -> Time
 
 
 def of_money(entry: BookEntry) -> TimelineEntry:
-    """Return the entry of money that moved; refunds count below zero, as in the books."""
-    came = entry.kind is EntryKind.CAPTURE
-    what = f"payment {entry.reference} was captured" if came else f"refund {entry.reference} was made"
+    """Return the entry of money that moved; what went out counts below zero, as in the books."""
+    kind, said, names_payment = _MONEY[entry.kind]
+    what = said.format(entry.reference)
     return TimelineEntry(
         shop=entry.shop,
         order_id=entry.order_id,
         key=entry_key("money", entry.provider, entry.kind, entry.reference),
-        kind=Happening.CAPTURED if came else Happening.REFUNDED,
-        sentence=what if came else f"{what}, of payment {entry.payment_reference}",
+        kind=kind,
+        sentence=f"{what}, of payment {entry.payment_reference}" if names_payment else what,
         actor=entry.provider,
         at=entry.occurred_at,
         amount_minor=entry.amount_minor,

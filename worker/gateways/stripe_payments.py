@@ -11,11 +11,13 @@ from typing import Any
 
 import stripe
 
+from worker.domain.dispute import Dispute
 from worker.domain.errors import NotFound, ProviderRejected
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.payouts import PayoutSums
 from worker.domain.payment import Payment, PaymentState, Refund
 from worker.gateways.stripe_books import StripeBooks
+from worker.gateways.stripe_disputes import dispute_of
 from worker.gateways.stripe_errors import translated
 from worker.gateways.stripe_transport import TracedRequests
 
@@ -128,6 +130,12 @@ class StripePayments:
             found = [item for item in listed.auto_paging_iter() if item.status not in {"failed", "canceled"}]
         return [_refund(item, reference) for item in reversed(found)]
 
+    def dispute(self, reference: str) -> Dispute:
+        """Return a dispute as it stands, with the money it moved. Raises NotFound."""
+        with translated(f"read dispute {reference}"):
+            found = self._client.disputes.retrieve(reference)
+        return dispute_of(self.name, _plain(found))
+
     def payment_document(self, reference: str) -> str:
         """Return the event JSON the provider would send for a captured payment. Raises NotFound."""
         with translated(f"read {reference}"):
@@ -161,7 +169,10 @@ class StripePayments:
                 raise NotFound(f"{reference} is not disputed")
             intent = self._client.payment_intents.retrieve(reference)
         dispute = _plain(listed[0])
-        return _event("charge.dispute.created", dispute, _plain(intent), dispute["created"])
+        over = dispute["status"] in {"won", "lost", "warning_closed"}
+        moved = [dispute["created"], *(each["created"] for each in dispute.get("balance_transactions") or ())]
+        topic = "charge.dispute.closed" if over else "charge.dispute.created"
+        return _event(topic, dispute, _plain(intent), max(moved))
 
     def ledger(self, start: datetime, end: datetime, after: str = "") -> Iterator[LedgerLine]:
         """Stream the ledger lines of [start, end), newest first. Raises SourceUnreadable when it breaks off."""

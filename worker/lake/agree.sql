@@ -2,13 +2,13 @@
 -- rest, a refund that failed, a dispute that was won, two refunds that are one in our books.
 --
 -- A key is clear when the rules could have nothing to say of it: one currency, nothing twice, every movement where
--- both books must know it, captures equal payment by payment, refunds equal in all, disputes settled, no more evidence
+-- both books must know it, captures equal payment by payment, refunds equal in all, disputes too, no more evidence
 -- than a finding shows, and no difference brought along from before the window. Never more generous than the rules are:
 -- tests/unit/test_lake_sifting.py holds both against each other. Suspects are left to the rules whatever they are.
 create or replace temp table agreed as
 with movement as (
     select
-        key, kind as class, payment_reference as payment, amount_minor as ours, 0 as theirs, currency,
+        key, {entry_class} as class, payment_reference as payment, amount_minor as ours, 0 as theirs, currency,
         occurred_at as moved_at, true as plain, hash(kind, reference) as record, 1 as booked
     from judged_entry
     union all
@@ -35,5 +35,5 @@ having min(currency) = max(currency)
     and sum(booked) <= {most_facts}
     and count(*) - sum(booked) <= {most_facts}
     and sum(case class when 'refund' then ours - theirs else 0 end) = 0
-    and sum(case class when 'dispute' then theirs else 0 end) = 0
+    and sum(case class when 'dispute' then ours - theirs else 0 end) = 0
     and sum(case when moved_at < $window_start then ours - theirs else 0 end) = 0;

@@ -22,7 +22,7 @@ _COLLECT = (_FOLDER / "collect.sql").read_text("utf-8")
 _AGREE = (
     (_FOLDER / "agree.sql")
     .read_text("utf-8")
-    .format(line_class=LINE_CLASS, payment_of_line=PAYMENT_OF_LINE, most_facts=MAX_FACTS)
+    .format(entry_class=ENTRY_CLASS, line_class=LINE_CLASS, payment_of_line=PAYMENT_OF_LINE, most_facts=MAX_FACTS)
 )
 _OWNED_LINES = pa.schema(
     [*schema_of(LedgerLine), pa.field("payment_owner", pa.string()), pa.field("source_owner", pa.string())]

@@ -26,7 +26,7 @@ LINE_NAME = (
     f"case when {in_kinds(CHARGE_KINDS)} then {_first_of('payment_reference', 'source_id', 'line_id')} "
     f"else {_first_of('source_id', 'payment_reference', 'line_id')} end"
 )
-ENTRY_CLASS = "kind"
+ENTRY_CLASS = "case kind when 'dispute_reversal' then 'dispute' else kind end"
 ENTRY_NAME = "case kind when 'capture' then payment_reference else reference end"
 MONEY = in_kinds(MONEY_KINDS)
 PAYMENT_OF_LINE = _first_of("payment_reference", "source_id", "line_id")

@@ -1,4 +1,4 @@
-"""What our books hold per order: captured and refunded sums, and when it was first asked for and first shipped.
+"""What our books hold per order: captured, refunded and disputed sums, and when it was first asked for and first shipped.
 
 Sums are over book entries in the order's own currency: an entry in another currency is a difference for
 reconciliation to show, not money to be added up.
@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from worker.domain.dispute import DISPUTED
 from worker.domain.payment import EntryKind
 from worker.repositories.paging import chunked
 from worker.repositories.schema import BOOK_ENTRIES, SHIPMENTS
@@ -43,10 +44,11 @@ _PARCELS = (
 
 @dataclass(frozen=True, slots=True)
 class OrderSums:
-    """Captured and refunded sums in minor units, both positive."""
+    """Sums in minor units, none below zero; `disputed_minor` is what was withdrawn and not returned."""
 
     captured_minor: int = 0
     refunded_minor: int = 0
+    disputed_minor: int = 0
 
 
 def sums_of(connection: Connection, shop: str, currencies: Mapping[str, str]) -> dict[str, OrderSums]:
@@ -60,6 +62,7 @@ def sums_of(connection: Connection, shop: str, currencies: Mapping[str, str]) ->
         order_id: OrderSums(
             captured_minor=amounts.get((order_id, EntryKind.CAPTURE), 0),
             refunded_minor=-amounts.get((order_id, EntryKind.REFUND), 0),
+            disputed_minor=-sum(amounts.get((order_id, kind), 0) for kind in DISPUTED),
         )
         for order_id in currencies
     }

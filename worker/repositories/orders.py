@@ -200,6 +200,7 @@ class MysqlOrderStore:
                 payment_mode=row.payment_mode,
                 captured_minor=sums[order_id].captured_minor,
                 refunded_minor=sums[order_id].refunded_minor,
+                disputed_minor=sums[order_id].disputed_minor,
                 placed_at=row.placed_at,
                 updated_at=row.updated_at,
                 shipped_at=parcels.get(order_id, none).shipped_at,
@@ -249,6 +250,7 @@ class MysqlOrderStore:
                 updated_at=row.updated_at,
                 captured_minor=sums[row.order_id].captured_minor,
                 refunded_minor=sums[row.order_id].refunded_minor,
+                disputed_minor=sums[row.order_id].disputed_minor,
             )
             for row in rows
         ]

@@ -13,7 +13,7 @@ from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.mysql import insert
 
 from worker.domain.errors import Conflict, InvalidInput
-from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState
+from worker.domain.payment import COMES_IN, BookEntry, EntryKind, Payment, PaymentState
 from worker.domain.timeline import of_money, of_payment
 from worker.repositories.entry_blocks import count_entries, entry_blocks
 from worker.repositories.insertion import insert_once
@@ -117,9 +117,9 @@ class MysqlPaymentStore:
     def post(self, entry: BookEntry) -> bool:
         """Append a book entry; return False when (provider, kind, reference) is already booked.
 
-        Raises InvalidInput for a capture below zero or a refund above it.
+        Raises InvalidInput for a capture (or a dispute's reversal) below zero, a refund (or a dispute) above it.
         """
-        if entry.amount_minor < 0 if entry.kind is EntryKind.CAPTURE else entry.amount_minor > 0:
+        if entry.amount_minor < 0 if entry.kind in COMES_IN else entry.amount_minor > 0:
             raise InvalidInput(f"{entry.kind} {entry.reference}: {entry.amount_minor} has the wrong sign")
         values = {
             "provider": entry.provider,

@@ -12,6 +12,7 @@ from worker.repositories.alerts import MysqlAlertStore
 from worker.repositories.audit import MysqlAuditTrail
 from worker.repositories.bank import MysqlBankStore
 from worker.repositories.breaks import MysqlBreakStore
+from worker.repositories.disputes import MysqlDisputeStore
 from worker.repositories.figures import MysqlFigureStore
 from worker.repositories.inbox import MysqlInboxStore
 from worker.repositories.orders import MysqlOrderStore
@@ -52,6 +53,11 @@ class MysqlTransaction:
     def payments(self) -> MysqlPaymentStore:
         """The payments store."""
         return MysqlPaymentStore(self._connection, self.timeline)
+
+    @cached_property
+    def disputes(self) -> MysqlDisputeStore:
+        """The disputes store."""
+        return MysqlDisputeStore(self._connection, self.timeline)
 
     @cached_property
     def shipments(self) -> MysqlShipmentStore:

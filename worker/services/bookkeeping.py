@@ -9,23 +9,32 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from worker.contract.orders import OrderEvent
+from worker.contract.orders import OrderEvent, OrderEventKind
 from worker.domain.errors import NotFound, ProviderRejected
+from worker.domain.ledger import ShipmentState
 from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState, Refund
+from worker.services.disputes import Disputes
+from worker.services.parcels import note_parcel
 from worker.services.ports import Clock, Database, PaymentGateway, ShopGateway, ShopPayment, Transaction
 
+DISPUTES = frozenset({OrderEventKind.DISPUTE_OPENED, OrderEventKind.DISPUTE_WON, OrderEventKind.DISPUTE_LOST})
+PARCELS = {
+    OrderEventKind.SHIPPED: ShipmentState.SHIPPED,
+    OrderEventKind.SHIPMENT_FAILED: ShipmentState.FAILED,
+}
 SHOP = "shop"
 """Provider of payments that only the shop knows: cash, vouchers, gateways of its own."""
 
 
 class Bookkeeping:
-    """Posts captures and refunds by the provider's own references."""
+    """Posts captures, refunds and disputes by the provider's own references."""
 
     def __init__(self, database: Database, payments: PaymentGateway, shop: ShopGateway, clock: Clock) -> None:
         self._database = database
         self._payments = payments
         self._shop = shop
         self._clock = clock
+        self._disputes = Disputes(database, payments, clock)
 
     def captures(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         """Book what was captured for an order; return whether anything was new.
@@ -132,15 +141,42 @@ class Bookkeeping:
 
         return self._database.transact(work)
 
+    def order_of(self, shop: str, payment_reference: str) -> str | None:
+        """Return the order of a payment of the provider's, None when we hold no such payment."""
+        provider, named = self._payments.name, [payment_reference]
+        return self._database.transact(lambda tx: tx.payments.order_of_payment(shop, provider, named)).get(
+            payment_reference
+        )
+
     def late(self, shop: str, order_id: str, event: OrderEvent) -> bool:
-        """Book the money of an event whose order is over, without reopening it; return whether any was new."""
+        """Book what an event tells of an order that is over, without reopening it; return whether any was new.
+
+        A parcel that left all the same is noted, and its goods are gone from stock: what it means that both the goods
+        and the money went is for reconciliation to say, and for a person.
+        """
         if self._database.transact(lambda tx: tx.orders.get(shop, order_id)) is None:
             raise NotFound(f"order {shop}/{order_id} is not in our books")
         if event.kind == "payment_captured":
             return self.captures(shop, order_id, event)
         if event.kind == "refunded":
             return self.refunds(shop, order_id, event.reference)
+        if event.kind in DISPUTES:
+            return self.disputes(shop, order_id, event.reference)
+        if event.kind in PARCELS:
+            return self._database.transact(lambda tx: self._late_parcel(tx, shop, order_id, event))
         return False
+
+    def disputes(self, shop: str, order_id: str, reference: str) -> bool:
+        """Book a dispute as it stands now; return whether anything was new."""
+        return self._disputes.take_in(shop, order_id, reference)
+
+    def _late_parcel(self, tx: Transaction, shop: str, order_id: str, event: OrderEvent) -> bool:
+        order = tx.orders.lock(shop, order_id)
+        before = tx.shipments.of_order(shop, order_id)
+        note_parcel(tx, order, event, PARCELS[event.kind])
+        if PARCELS[event.kind] is ShipmentState.SHIPPED:
+            tx.stock.left(shop, order_id, self._clock.now(), "warehouse")
+        return tx.shipments.of_order(shop, order_id) != before
 
 
 def _captured(provider: str, reference: str, amount_minor: int, currency: str) -> Payment:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from worker.contract.orders import OrderEvent
 from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.order import TERMINAL
 from worker.domain.timeline import of_event
-from worker.services.bookkeeping import Bookkeeping
+from worker.services.bookkeeping import PARCELS, Bookkeeping
 from worker.services.ports import Clock, Database, InboxEntry, Transaction
 from worker.services.reversal import Reversal
 from worker.services.translation import shopify, stripe, warehouse
@@ -71,7 +71,7 @@ class EventService:
         stored = self._database.transact(lambda tx: tx.inbox.open(entry))
         if stored.run_id != run_id and event.origin != REPLAY:
             return None
-        return self.translate(event)
+        return self._addressed(self.translate(event))
 
     def translate(self, event: ProviderEvent) -> Route:
         """Translate the body by its dialect. Raises InvalidInput."""
@@ -86,6 +86,18 @@ class EventService:
         if route.order_id and not is_valid_part(route.order_id):
             raise InvalidInput("the order id is not usable as an id")
         return route
+
+    def _addressed(self, route: Route) -> Route:
+        """Find the order of an event that names only its payment. One of a payment we do not hold is nobody's yet.
+
+        Reconciliation delivers it again once its order is known.
+        """
+        if route.order_id or not route.payment:
+            return route
+        order_id = self._books.order_of(route.shop, route.payment)
+        if order_id is None:
+            return Route(reason=f"payment {route.payment} is no order's of ours")
+        return replace(route, order_id=order_id)
 
     def close(self, source: str, event_id: str, outcome: str, detail: str, about: About | None = None) -> None:
         """File what became of the event, and tell it in the timeline of the order it was for."""
@@ -114,7 +126,7 @@ class EventService:
         return order is not None and order.state in TERMINAL
 
     def late(self, shop: str, order_id: str, event: OrderEvent) -> str:
-        """Book the money of an event whose order is over, and give back what that order may not hold.
+        """Book what an event tells of an order that is over, and give back what that order may not hold.
 
         Return what was done, empty when there is nothing (or no order) to book.
         """
@@ -124,4 +136,6 @@ class EventService:
             return ""
         if self._reversal.settle(shop, order_id, event):
             return "the money was given back"
-        return "the money was booked" if booked else ""
+        if not booked:
+            return ""
+        return "the parcel was noted" if event.kind in PARCELS else "the money was booked"

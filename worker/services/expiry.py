@@ -40,7 +40,7 @@ class Expiry:
 
         def work(tx: Transaction) -> Order:
             current = tx.orders.lock(shop, order_id)
-            if current.state not in _ENDS or current.captured_minor > current.refunded_minor:
+            if current.state not in _ENDS or current.kept_minor > 0:
                 return current
             to, reason = _ENDS[current.state]
             return tx.orders.move(current, to, at=self._clock.now(), actor=ACTOR, reason=reason)

@@ -78,7 +78,7 @@ class Inquiry:
         """
         shop, order_id = item.shop, item.finding.repair_reference
         order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
-        if order is None or order.state not in _WANT_A_PARCEL or order.captured_minor <= order.refunded_minor:
+        if order is None or order.state not in _WANT_A_PARCEL or order.kept_minor <= 0:
             return Answer(outcome=AttemptOutcome.NOTHING, detail="the order wants no parcel any more")
         known = self._parcel_of(order)
         if known is not None:

@@ -114,9 +114,9 @@ class LostMessages:
         return None
 
     def _dispute_event(self, item: Break, event_id: str) -> ProviderEvent | None:
-        for reference in _payments_of(item, LineKind.DISPUTE):
+        for reference in _payments_of(item, LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL):
             document = self._payments.dispute_document(reference)
-            return self._stripe(item, event_id, "charge.dispute.created", document)
+            return self._stripe(item, event_id, json.loads(document)["type"], document)
         return None
 
     def _shipment_event(self, item: Break, event_id: str) -> ProviderEvent:
@@ -145,10 +145,10 @@ class LostMessages:
         )
 
 
-def _payments_of(item: Break, record: LineKind) -> list[str]:
-    """Return the payments of the provider's lines of one kind, each once, in the order of the evidence."""
+def _payments_of(item: Break, *records: LineKind) -> list[str]:
+    """Return the payments of the provider's lines of some kinds, each once, in the order of the evidence."""
     return [
         reference
-        for reference in dict.fromkeys(f.status for f in item.finding.theirs if f.record == record)
+        for reference in dict.fromkeys(f.status for f in item.finding.theirs if f.record in records)
         if reference
     ]

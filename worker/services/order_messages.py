@@ -43,6 +43,7 @@ def status_of(order: Order) -> OrderStatus:
         captured_minor=order.captured_minor,
         refunded_minor=order.refunded_minor,
         reason=order.state_reason,
+        disputed_minor=order.disputed_minor,
     )
 
 

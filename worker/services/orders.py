@@ -16,7 +16,7 @@ from worker.domain.money import exponent
 from worker.domain.order import METHOD_WELCOME, Order, OrderState, broken_rules
 from worker.domain.payment import Payment, PaymentState, held, may_try_another
 from worker.domain.stock import told
-from worker.services.bookkeeping import Bookkeeping
+from worker.services.bookkeeping import DISPUTES, Bookkeeping
 from worker.services.letting_go import decided, let_go
 from worker.services.order_messages import capture_entry, order_of, refused_payment, status_of
 from worker.services.parcels import has_left, note_parcel, note_requested, note_stopped, sent
@@ -66,11 +66,9 @@ class OrderService:
             order = tx.orders.lock(place.shop, place.order_id)
             if order.state is not OrderState.RECEIVED:
                 return order
-            reasons = broken_rules(order)
+            reasons = broken_rules(order) or told(tx.stock.reserve(order, self._clock.now(), ACTOR))
             if reasons:
                 return self._move(tx, order, OrderState.REJECTED, "; ".join(reasons))
-            if missing := tx.stock.reserve(order, self._clock.now(), ACTOR):
-                return self._move(tx, order, OrderState.REJECTED, told(missing))
             return self._move(tx, order, OrderState.PAYING if order.paid_through_us else OrderState.AWAITING_PAYMENT)
 
         return status_of(self._database.transact(work))
@@ -204,7 +202,7 @@ class OrderService:
             OrderEventKind.PAYMENT_AUTHORISED: self._payment_authorised,
             OrderEventKind.PAYMENT_CAPTURED: self._payment_captured,
             OrderEventKind.PAYMENT_VOIDED: self._payment_voided,
-            OrderEventKind.REFUNDED: self._refunded,
+            **dict.fromkeys([OrderEventKind.REFUNDED, *DISPUTES], self._money_left),
             OrderEventKind.SHIPPED: self._shipped,
             OrderEventKind.SHIPMENT_FAILED: self._shipment_failed,
         }
@@ -287,8 +285,9 @@ class OrderService:
 
         return self._database.transact(work)
 
-    def _refunded(self, shop: str, order_id: str, event: OrderEvent) -> bool:
-        return self._books.refunds(shop, order_id, event.reference)
+    def _money_left(self, shop: str, order_id: str, event: OrderEvent) -> bool:
+        book = self._books.disputes if event.kind in DISPUTES else self._books.refunds
+        return book(shop, order_id, event.reference)
 
     def _shipped(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         def work(tx: Transaction) -> bool:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from worker.contract.orders import OrderStatus
+from worker.domain.dispute import withdrawn_of
 from worker.domain.errors import NotFound, OrdersError
 from worker.domain.money import Money
 from worker.domain.order import Order
@@ -75,7 +76,7 @@ class Refunds:
         check(order.state, 1, None)
         held = self._held(shop, order_id)
         order = self._order(shop, order_id)
-        left = min(sum(payment.left_minor for payment in held), order.captured_minor - order.refunded_minor)
+        left = min(sum(payment.left_minor for payment in held), order.kept_minor)
         check(order.state, left, amount_minor)
         wanted = left if amount_minor is None else amount_minor
         return RefundPlan(parts=allot(held, wanted), left_minor=left - wanted)
@@ -122,6 +123,7 @@ class Refunds:
     def _held(self, shop: str, order_id: str) -> list[Held]:
         """Return what the provider holds; what only the shop collected is the shop's to give back."""
         found: list[Held] = []
+        entries = self._database.transact(lambda tx: tx.payments.entries_of_order(shop, order_id))
         for payment in self._database.transact(lambda tx: tx.payments.of_order(shop, order_id)):
             if payment.provider != self._payments.name or payment.state is not PaymentState.CAPTURED:
                 continue
@@ -133,7 +135,10 @@ class Refunds:
             found.append(
                 Held(
                     payment_reference=payment.reference,
-                    left_minor=payment.captured_minor - sum(refund.amount_minor for refund in refunds),
+                    # What a dispute withdrew is not ours to give, and would be given twice.
+                    left_minor=payment.captured_minor
+                    - sum(refund.amount_minor for refund in refunds)
+                    - withdrawn_of(entries, payment.reference),
                     refunds=tuple(refund.reference for refund in refunds),
                 )
             )

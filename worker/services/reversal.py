@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from worker.contract.ids import order_workflow_id
 from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus
+from worker.domain.dispute import withdrawn_of
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
 from worker.domain.money import format_minor
 from worker.domain.order import METHOD_WELCOME, TERMINAL, WITHOUT_GOODS, Order, OrderState
@@ -19,6 +20,9 @@ from worker.services.order_messages import capture_entry, status_of
 from worker.services.orders import ACTOR, CLOCK_SKEW
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
 
+_BRINGS_MONEY = frozenset(
+    {OrderEventKind.PAYMENT_AUTHORISED, OrderEventKind.PAYMENT_CAPTURED, OrderEventKind.DISPUTE_WON}
+)
 ROUNDS = 3
 """How often money that moves while it is given back is looked at anew."""
 
@@ -53,7 +57,7 @@ class Reversal:
 
         What is refused stays booked as captured, for reconciliation to show.
         """
-        if event.kind not in {OrderEventKind.PAYMENT_AUTHORISED, OrderEventKind.PAYMENT_CAPTURED}:
+        if event.kind not in _BRINGS_MONEY:
             return False
         order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
         if order is None or order.state not in WITHOUT_GOODS:
@@ -61,10 +65,12 @@ class Reversal:
         authorised = event.kind is OrderEventKind.PAYMENT_AUTHORISED
         if authorised and not order.paid_through_us:
             return False  # the shop's own authorisation is the shop's to void
-        if not authorised and order.captured_minor <= order.refunded_minor:
+        if not authorised and order.kept_minor <= 0:
             return False
         key = f"{order_workflow_id(shop, order_id)}:reverse"
-        return not self._give_all_back(order, key, [event.reference] if event.reference else [])
+        # The reference of a dispute that was won is the dispute's; its payment is in the books.
+        named = [event.reference] if event.reference and event.kind is not OrderEventKind.DISPUTE_WON else []
+        return not self._give_all_back(order, key, named)
 
     def _give_all_back(self, order: Order, key: str, named: Sequence[str] = ()) -> list[str]:
         """Give back every payment of the order; return what was refused."""
@@ -98,7 +104,10 @@ class Reversal:
             return
         self._book_capture(order, payment)
         refunds = self._refunds(order, reference)
-        while (rest := payment.captured_minor - _sum(refunds)) > 0:
+        entries = self._database.transact(lambda tx: tx.payments.entries_of_order(order.shop, order.order_id))
+        # What a dispute withdrew has gone back already, by way of the bank.
+        held = payment.captured_minor - withdrawn_of(entries, reference)
+        while (rest := held - _sum(refunds)) > 0:
             # The amount already refunded is part of the key: a retry repeats the call, a later one does not.
             step = f"{key}:refund:{reference}:{_sum(refunds)}"
             try:
@@ -134,7 +143,7 @@ class Reversal:
             if current.state in TERMINAL:
                 return True
             why = list(refusals)
-            kept = current.captured_minor - current.refunded_minor
+            kept = current.kept_minor
             if kept > 0 and not why:
                 if not last:
                     return False

@@ -34,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.workflows.carrying import OrderInput
     from worker.workflows.exits import heed_cancellation, shielded
     from worker.workflows.fulfilling import Fulfilling
+    from worker.workflows.parcel_stops import why_no_parcel
     from worker.workflows.paying import Paying
     from worker.workflows.policies import EVENT, RECORDING
 
@@ -93,14 +94,13 @@ class OrderWorkflow(Paying, Fulfilling):
             raise
         self._stand(applied.status)
         if applied.answer.outcome == "applied":
-            self._heed(event)
+            self._heed(event, applied.status)
         return applied.answer
 
-    def _heed(self, event: OrderEvent) -> None:
+    def _heed(self, event: OrderEvent, status: OrderStatus) -> None:
         """Note what an event that was taken in means to the parcel that is waited for."""
-        if event.kind is OrderEventKind.SHIPMENT_FAILED:
-            self._parcel_failed = event.detail or "the warehouse could not ship"
-        elif event.kind is OrderEventKind.SHIPPED:
+        self._parcel_failed = self._parcel_failed or why_no_parcel(event, status)
+        if event.kind is OrderEventKind.SHIPPED:
             self._parcel_left = True
         elif event.kind is OrderEventKind.PAYMENT_VOIDED:
             self._lapsed = True

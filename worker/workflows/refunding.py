@@ -37,7 +37,8 @@ class Refunding:
                 raise ApplicationError("this request id was used for another refund", type=Conflict.code)
             return
         try:
-            check(OrderState(status.state), status.captured_minor - status.refunded_minor, request.amount_minor)
+            left = status.captured_minor - status.refunded_minor - status.disputed_minor
+            check(OrderState(status.state), left, request.amount_minor)
         except OrdersError as refusal:
             raise ApplicationError(str(refusal), type=refusal.code) from None
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
+from worker.domain.dispute import DISPUTED
 from worker.domain.finding import Fact
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.matching.rules import PLAIN, Compared, Reference, Rules
@@ -48,6 +49,7 @@ class Account:
     currency: str
     captures: list[BookEntry] = field(default_factory=list)
     refunds: list[BookEntry] = field(default_factory=list)
+    disputes: list[BookEntry] = field(default_factory=list)
     charged: list[LedgerLine] = field(default_factory=list)
     refunded: list[LedgerLine] = field(default_factory=list)
     disputed: list[LedgerLine] = field(default_factory=list)
@@ -55,7 +57,7 @@ class Account:
     @property
     def entries(self) -> list[BookEntry]:
         """Everything we booked."""
-        return [*self.captures, *self.refunds]
+        return [*self.captures, *self.refunds, *self.disputes]
 
     @property
     def lines(self) -> list[LedgerLine]:
@@ -145,7 +147,10 @@ def accounts(
 
     for entry in entries:
         side = account(f"order/{entry.order_id}", entry.currency)
-        (side.captures if entry.kind is EntryKind.CAPTURE else side.refunds).append(entry)
+        if entry.kind in DISPUTED:
+            side.disputes.append(entry)
+        else:
+            (side.captures if entry.kind is EntryKind.CAPTURE else side.refunds).append(entry)
     for line in lines:
         if line.kind not in ORDER_KINDS:
             continue
@@ -157,7 +162,7 @@ def accounts(
     for side in found.values():
         side.captures, side.charged = _counting(side.captures, side.charged, scope)
         side.refunds, side.refunded = _counting(side.refunds, side.refunded, scope)
-        _, side.disputed = _counting([], side.disputed, scope, alone=True)
+        side.disputes, side.disputed = _counting(side.disputes, side.disputed, scope, whole=True)
     return [found[name] for name in sorted(found) if found[name].entries or found[name].lines]
 
 
@@ -186,16 +191,19 @@ def line_fact(line: LedgerLine) -> Fact:
 
 
 def _counting(
-    entries: list[BookEntry], lines: list[LedgerLine], scope: Scope, *, alone: bool = False
+    entries: list[BookEntry], lines: list[LedgerLine], scope: Scope, *, whole: bool = False
 ) -> tuple[list[BookEntry], list[LedgerLine]]:
-    """Return the movements of a class that count; `alone`: it is a class that only the provider has."""
+    """Return the movements of a class that count; `whole`: those in the margin belong to each other, not to a partner.
+
+    A dispute and its reversal are months apart often enough, and both books date them by the provider's word.
+    """
     times = [entry.occurred_at for entry in entries] + [line.created_at for line in lines]
     if not any(scope.judged(at) for at in times):
         return [], []
     entries = [entry for entry in entries if scope.read_from <= entry.occurred_at < scope.cut]
     lines = [line for line in lines if scope.read_from <= line.created_at < scope.cut]
-    if alone:
-        return [], sorted(lines, key=_line_order)
+    if whole:
+        return sorted(entries, key=_entry_order), sorted(lines, key=_line_order)
     ours = {name for entry in entries for name in _entry_names(entry)}
     theirs = {name for line in lines for name in _line_names(line)}
     return (

@@ -119,7 +119,7 @@ def _own_issues(order: OwnOrder, scope: Scope) -> list[Issue]:
     """Return what is wrong with an order whatever the shop says."""
     if order.state == OrderState.NEEDS_ATTENTION:
         return [_needs_attention(order)]
-    kept = order.captured_minor - order.refunded_minor
+    kept = order.kept_minor
     if kept > order.total_minor:
         kind, cause = FindingKind.AMOUNT_OVER, "more than its total: it was probably paid twice"
         at_risk = kept - order.total_minor
@@ -140,7 +140,7 @@ def _own_issues(order: OwnOrder, scope: Scope) -> list[Issue]:
 
 
 def _needs_attention(order: OwnOrder) -> Issue:
-    kept = order.captured_minor - order.refunded_minor
+    kept = order.kept_minor
     why = (
         f"{_text(kept, order.currency)} are captured and not given back"
         if order.captured_minor
@@ -225,7 +225,7 @@ def _differing(order: OwnOrder, listed: ShopOrder, scope: Scope) -> list[Issue]:
 
 
 def _status_issues(order: OwnOrder, listed: ShopOrder, scope: Scope) -> list[Issue]:
-    kept = order.captured_minor - order.refunded_minor
+    kept = order.kept_minor
     at_risk, repair = 0, Repair.NONE
     if listed.cancelled:
         at_risk = abs(kept)
@@ -261,7 +261,7 @@ def _status_issues(order: OwnOrder, listed: ShopOrder, scope: Scope) -> list[Iss
 
 
 def _without_money(ours: list[OwnOrder]) -> bool:
-    return all(order.state in ENDED_STATES and order.captured_minor == order.refunded_minor for order in ours)
+    return all(order.state in ENDED_STATES and order.kept_minor == 0 for order in ours)
 
 
 def _own_fact(order: OwnOrder) -> Fact:

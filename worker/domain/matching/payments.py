@@ -87,7 +87,9 @@ def _judge(side: Account, currencies: list[Account], scope: Scope, rules: Rules)
         return [conclude(replace(base, ours=ours, theirs=theirs), [mismatch], SEVERITY, scope.cut)]
     unique, issues = set_repeats_aside(side)
     rest, voids = set_voids_aside(unique)
-    issues += capture_issues(rest, scope, rules) + refund_issues(rest, scope, rules) + dispute_issues(rest)
+    issues += (
+        capture_issues(rest, scope, rules) + refund_issues(rest, scope, rules) + dispute_issues(rest, scope, rules)
+    )
     issues += fee_issues(unique, rules)
     base = replace(base, cause="; ".join(voids)) if voids else base
     exchanged = [conclude(finding, (), SEVERITY, scope.cut) for finding in fx_findings(unique, rules)]

@@ -58,29 +58,35 @@ def refund_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list[
     ]
 
 
-def dispute_issues(account: Account) -> list[Issue]:
-    """Return the balance of the disputes of an account, if there is one."""
-    balance = sum(line.gross_minor for line in account.disputed)
-    if not balance:
+def dispute_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list[Issue]:
+    """Return by how much the disputes of both books differ, if they do: an event of a dispute was lost."""
+    difference = sum(x.gross_minor for x in account.disputed) - sum(entry.amount_minor for entry in account.disputes)
+    if not difference:
         return []
-    amount = f"{account.currency} {format_minor(abs(balance), account.currency)}"
-    if balance < 0:
-        return [
-            Issue(
-                kind=FindingKind.DISPUTED,
-                difference_minor=balance,
-                at_risk_minor=-balance,
-                cause=f"the customer disputes {amount}: it is withdrawn unless the dispute is won",
-                repair=Repair.DELIVER_DISPUTE if account.order_id else Repair.NONE,
-                repair_reference=account.order_id,
-            )
-        ]
+    amount = f"{account.currency} {format_minor(abs(difference), account.currency)}"
+    ours = {(str(entry.kind), entry.reference) for entry in account.disputes}
+    late = [line.created_at for line in account.disputed if (str(line.kind), line.source_id) not in ours]
+    side = Side.INTERNAL if late else Side.EXTERNAL
+    if difference < 0:
+        cause = (
+            f"a dispute withdrew {amount}, and our books do not hold that"
+            if late
+            else f"our books hold {amount} as returned by a dispute that the provider did not return"
+        )
+    elif late:
+        cause = f"{amount} came back from a dispute that was won, and our books do not hold that"
+    else:
+        cause = f"our books hold {amount} as withdrawn by a dispute that the provider did not withdraw"
+    times = late or [entry.occurred_at for entry in account.disputes] or [x.created_at for x in account.disputed]
     return [
         Issue(
             kind=FindingKind.DISPUTED,
-            difference_minor=balance,
-            warning=True,
-            cause=f"{amount} came back from a dispute that was opened before the time looked at",
+            difference_minor=difference,
+            at_risk_minor=abs(difference),
+            cause=cause,
+            break_on=_last(times) + rules.grace(side, account.methods, scope.payment_grace),
+            repair=Repair.DELIVER_DISPUTE if account.order_id and late else Repair.NONE,
+            repair_reference=account.order_id,
         )
     ]
 

@@ -26,6 +26,7 @@ def set_repeats_aside(account: Account) -> tuple[Account, list[Issue]]:
     """
     captures, captured_twice = _split(account.captures, lambda entry: entry.reference)
     refunds, given_back_twice = _split(account.refunds, lambda entry: entry.reference)
+    disputes, booked_twice = _split(account.disputes, lambda entry: (entry.kind, entry.reference))
     charged, charged_twice = _split(account.charged, _row)
     refunded, refunded_twice = _split(account.refunded, _row)
     disputed, disputed_twice = _split(account.disputed, _row)
@@ -40,6 +41,7 @@ def set_repeats_aside(account: Account) -> tuple[Account, list[Issue]]:
         currency=account.currency,
         captures=captures,
         refunds=refunds,
+        disputes=disputes,
         charged=charged,
         refunded=refunded,
         disputed=disputed,
@@ -62,7 +64,7 @@ def set_repeats_aside(account: Account) -> tuple[Account, list[Issue]]:
             cause=f"our books hold {entry.kind} {entry.reference} of "
             f"{account.currency} {format_minor(entry.amount_minor, account.currency)} more than once",
         )
-        for entry in (*captured_twice, *given_back_twice)
+        for entry in (*captured_twice, *given_back_twice, *booked_twice)
     ]
     return unique, issues
 
@@ -94,6 +96,7 @@ def set_voids_aside(account: Account) -> tuple[Account, list[str]]:
         currency=account.currency,
         captures=account.captures,
         refunds=account.refunds,
+        disputes=account.disputes,
         charged=[line for line in account.charged if payment_of(line) not in voids],
         refunded=[line for line in account.refunded if payment_of(line) not in voids],
         disputed=[line for line in account.disputed if payment_of(line) not in voids],

@@ -95,7 +95,7 @@ def _judge_known(order: OwnOrder, listed: list[Shipment], scope: Scope, rules: R
     sent = order.state in SENT_STATES
     if not (sent or listed or order.captured_minor):
         return None
-    kept = order.captured_minor - order.refunded_minor
+    kept = order.kept_minor
     value = kept if kept > 0 else order.total_minor
     left = _left(listed, scope)
     if left:
@@ -169,7 +169,7 @@ def _left_issues(order: OwnOrder, left: list[Shipment], value: int, scope: Scope
         ]
     if order.state in SENT_STATES:
         return []
-    if order.refunded_minor >= order.captured_minor:
+    if order.kept_minor <= 0:
         return [
             Issue(
                 kind=FindingKind.STATUS_MISMATCH,
@@ -197,7 +197,7 @@ def _reversed(order: OwnOrder, value: int, rules: Rules, disputed: int) -> list[
 
     A refund that our own books hold was somebody's decision (a return): what it weighs is a rule. A dispute is not.
     """
-    refunded = order.refunded_minor
+    refunded, disputed = order.refunded_minor, max(disputed, order.disputed_minor)
     if not 0 < order.captured_minor <= refunded + disputed:
         return []
     outcome = rules.reversed_after_fulfilment
@@ -244,7 +244,7 @@ def _nothing_left(order: OwnOrder, listed: list[Shipment], value: int, scope: Sc
 
 
 def _still_waiting(order: OwnOrder, listed: list[Shipment], value: int, scope: Scope) -> list[Issue]:
-    if order.state == OrderState.NEEDS_ATTENTION or order.captured_minor <= order.refunded_minor:
+    if order.state == OrderState.NEEDS_ATTENTION or order.kept_minor <= 0:
         return []
     if order.state in WITHOUT_GOODS:
         cause = f"the order ended as {order.state}, but its money is still held: nobody will ship or give it back"
@@ -302,7 +302,7 @@ def _order_fact(order: OwnOrder) -> Fact:
     return Fact(
         record="order",
         reference=order.order_id,
-        amount_minor=order.captured_minor - order.refunded_minor,
+        amount_minor=order.kept_minor,
         currency=order.currency,
         at=order.shipped_at or order.updated_at,
         status=order.state,

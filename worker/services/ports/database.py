@@ -5,6 +5,7 @@ from typing import Protocol, TypeVar
 
 from worker.services.ports.alerts import AlertStore
 from worker.services.ports.audit import AuditTrail
+from worker.services.ports.disputes import DisputeStore
 from worker.services.ports.figures import FigureStore
 from worker.services.ports.inbox import InboxStore
 from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
@@ -30,6 +31,11 @@ class Transaction(Protocol):
     @property
     def payments(self) -> PaymentStore:
         """The payments store."""
+        ...
+
+    @property
+    def disputes(self) -> DisputeStore:
+        """The disputes store."""
         ...
 
     @property

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from worker.domain.dispute import Dispute
 from worker.domain.ledger import LedgerLine, Shipment, ShipmentState, ShopOrder
 from worker.domain.matching.payouts import PayoutSums
 from worker.domain.payment import Payment, Refund
@@ -52,6 +53,10 @@ class PaymentGateway(Protocol):
 
     def refunds(self, reference: str) -> list[Refund]:
         """Return every refund the provider made on a payment, oldest first, failed ones left out."""
+        ...
+
+    def dispute(self, reference: str) -> Dispute:
+        """Return a dispute as it stands, with the money it moved. Raises NotFound."""
         ...
 
     def payment_document(self, reference: str) -> str:

@@ -13,6 +13,8 @@ class Route:
     order_id: str = ""
     place: PlaceOrder | None = None
     """Start this order first, unless it has been started before."""
+    payment: str = ""
+    """Deliver it to the order of this payment, where the event itself names none."""
     event: OrderEvent | None = None
     """Then deliver this to the order."""
     reason: str = ""

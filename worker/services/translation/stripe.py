@@ -18,10 +18,18 @@ _TOPICS = frozenset(
         "charge.refunded",
     }
 )
+_DISPUTES = {
+    "charge.dispute.created": OrderEventKind.DISPUTE_OPENED,
+    "charge.dispute.funds_withdrawn": OrderEventKind.DISPUTE_OPENED,
+    "charge.dispute.funds_reinstated": OrderEventKind.DISPUTE_WON,
+}
+_DISPUTE_CLOSED = "charge.dispute.closed"
 
 
 def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> Route:  # noqa: ARG001  one signature for all dialects
     """Translate an event. Payments without our metadata are somebody else's: nothing to do."""
+    if topic in _DISPUTES or topic == _DISPUTE_CLOSED:
+        return _dispute(shop, topic, event_id, Document(body))
     if topic not in _TOPICS:
         return Route(reason=f"type {topic[:60]} is of no concern to orders")
     envelope = Document(body)
@@ -80,3 +88,25 @@ def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> R
             currency=currency,
         )
     return Route(shop=shop, order_id=order_id, event=event)
+
+
+def _dispute(shop: str, topic: str, event_id: str, envelope: Document) -> Route:
+    """Translate a word about a dispute. Stripe's disputes carry no metadata of the payment, so the payment is named."""
+    found = envelope.child("data").child("object")
+    metadata = found.child("metadata")
+    if metadata.text("shop", shop) != shop:
+        return Route(reason="the payment belongs to another shop")
+    status = found.text("status", "")
+    closed = OrderEventKind.DISPUTE_LOST if status == "lost" else OrderEventKind.DISPUTE_WON
+    event = OrderEvent(
+        event_id=event_id,
+        kind=_DISPUTES.get(topic, closed),
+        occurred_at=envelope.epoch("created"),
+        reference=found.text("id"),
+        amount_minor=found.integer("amount"),
+        currency=found.currency("currency"),
+        detail=found.text("reason", ""),
+    )
+    return Route(
+        shop=shop, order_id=metadata.text("order_id", ""), payment=found.text("payment_intent", ""), event=event
+    )
