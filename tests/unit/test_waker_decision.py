@@ -23,9 +23,9 @@ services = st.builds(
     desired=counts,
     running=counts,
     rolling=st.booleans(),
-    deployed_at=st.datetimes(datetime(2026, 11, 27), datetime(2026, 11, 28, 12), timezones=st.just(UTC)),
+    deployed_at=st.integers(0, 60).map(lambda minutes: NOW - timedelta(minutes=minutes)),
 )
-waitings = st.builds(Waiting, tasks=counts, oldest=st.timedeltas(timedelta(0), timedelta(days=1)), moving=st.booleans())
+waitings = st.builds(Waiting, tasks=counts, moving=st.booleans())
 works = st.builds(Work, recent=counts, under_way=st.none() | counts)
 
 

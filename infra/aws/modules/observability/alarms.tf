@@ -40,10 +40,10 @@ locals {
 
   work = {
     schedules-missed = {
-      description = local.sleeping ? "A reconciliation did not start when it should have" : "A reconciliation did not start when it should have, or no worker reports at all"
+      description = "A reconciliation did not start when it should have, or no worker reports at all"
       namespace   = var.metrics_namespace, metric = "SchedulesMissed", dimensions = {}
-      # Reported every minute by every worker: silence is an outage, unless they may sleep.
-      stat = "Maximum", period = 5 * local.minute, periods = 3, above = 0, silence = local.sleeping ? "notBreaching" : "breaching"
+      # Reported every minute by every worker: silence is an outage.
+      stat = "Maximum", period = 5 * local.minute, periods = 3, above = 0, silence = "breaching"
     }
     runs-failed = {
       description = "A reconciliation ended with an error"
@@ -118,9 +118,10 @@ resource "aws_cloudwatch_metric_alarm" "above" {
   evaluation_periods  = each.value.periods
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.above
-  treat_missing_data  = each.value.silence
-  alarm_actions       = [aws_sns_topic.this.arn]
-  ok_actions          = [aws_sns_topic.this.arn]
+  # Where the worker may sleep its silence is no outage: the waker's alarm says when it should be awake and is not.
+  treat_missing_data = local.sleeping && each.value.namespace == var.metrics_namespace ? "notBreaching" : each.value.silence
+  alarm_actions      = [aws_sns_topic.this.arn]
+  ok_actions         = [aws_sns_topic.this.arn]
 }
 
 # Every task reports its CPU once a minute: the number of reports is the number of tasks, without Container Insights.
@@ -150,7 +151,7 @@ resource "aws_cloudwatch_metric_alarm" "waker" {
   count = local.sleeping ? 1 : 0
 
   alarm_name          = "${var.prefix}-waker"
-  alarm_description   = "Work is not done, or nobody looks whether there is any: the log of ${coalesce(var.waker_function_name, "the waker")} says why"
+  alarm_description   = "Work is not done, or nobody looks whether there is any: the waker's log says why"
   namespace           = "AWS/Lambda"
   metric_name         = "Errors"
   dimensions          = { FunctionName = var.waker_function_name }
