@@ -22,8 +22,8 @@ CLOUDWATCH = (ROOT / "infra/aws/modules/observability/alarms.tf").read_text("utf
 ALERTS = {rule["alert"]: rule for rule in rules()}
 PROMTOOL = shutil.which("promtool")
 
-ONLY_CLOUDWATCH = {"database-cpu", "database-connections", "database-capacity", "database-storage"}
-"""AWS measures its database itself; elsewhere, so does whoever runs it."""
+ONLY_CLOUDWATCH = {"database-cpu", "database-connections", "database-capacity", "database-storage", "waker"}
+"""AWS measures its database itself; elsewhere, so does whoever runs it. Only there may a worker sleep and be woken."""
 ONLY_PROMETHEUS = {
     *("DeliveriesRefused", "EventsWaiting", "FiguresStale", "OrdersNeedAttention", "RunIncomplete", "SecretEnds"),
     "UpkeepFails",
