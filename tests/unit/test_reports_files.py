@@ -22,7 +22,7 @@ from tests.unit.reports_sample import BREAKS, END, LOST, RUN
 from worker import reports
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import BreakStatus, FindingKind, Leg, Outcome, Repair, RepairState, SettledAs, Verdict
-from worker.reports import csv_export, json_export, workbook
+from worker.reports import csv_export, html, json_export, workbook
 from worker.reports.model import Report, build
 from worker.reports.workbook import COLUMNS
 from worker.reports.writer import ReportFiles
@@ -62,6 +62,18 @@ def test_the_page_names_and_links_its_siblings_with_their_digests() -> None:
         assert hashlib.sha256(files[f"{FOLDER}/{name}"]).hexdigest() in page.text
     assert {attrs["data-digest"] for attrs in page.having("data-digest")} == set(SIBLINGS)
     assert set(SIBLINGS) <= {attrs["href"] for attrs in page.having("href")}
+
+
+def test_further_pages_of_breaks_are_siblings_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, "FIRST_BYTES", 1)
+    monkeypatch.setattr(html, "PAGE_BYTES", 5_000)
+    files = written().files
+    further = [name.rsplit("/", 1)[1] for name in files if "/breaks-" in name]
+    assert further == [f"breaks-{number:03}.html" for number in range(2, len(BREAKS) + 1)]
+    told = {str(attrs["data-digest"]): attrs for attrs in Page(files[f"{FOLDER}/report.html"]).having("data-digest")}
+    assert set(told) == {*further, *SIBLINGS}
+    page = Page(files[f"{FOLDER}/report.html"]).text
+    assert all(hashlib.sha256(files[f"{FOLDER}/{name}"]).hexdigest() in page for name in further)
 
 
 def test_csv_holds_every_item_with_minor_units_and_plain_decimals() -> None:
