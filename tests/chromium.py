@@ -22,7 +22,7 @@ PROGRAM = next(
 )
 T = TypeVar("T")
 _DOMAINS = ("Page", "Runtime", "Network", "Log", "Accessibility")
-PATIENCE = 60
+PATIENCE = 120
 
 
 class Tab:

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import tempfile
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from tests.unit.reports_sample import BREAKS, END, LOST, RUN
 from worker import reports
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import BreakStatus, FindingKind, Leg, Outcome, Repair, RepairState, SettledAs, Verdict
-from worker.reports import csv_export, json_export, workbook
+from worker.reports import csv_export, html, json_export, workbook
 from worker.reports.model import Report, build
 from worker.reports.workbook import COLUMNS
 from worker.reports.writer import ReportFiles
@@ -63,6 +64,18 @@ def test_the_page_names_and_links_its_siblings_with_their_digests() -> None:
     assert set(SIBLINGS) <= {attrs["href"] for attrs in page.having("href")}
 
 
+def test_further_pages_of_breaks_are_siblings_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, "FIRST_BYTES", 1)
+    monkeypatch.setattr(html, "PAGE_BYTES", 5_000)
+    files = written().files
+    further = [name.rsplit("/", 1)[1] for name in files if "/breaks-" in name]
+    assert further == [f"breaks-{number:03}.html" for number in range(2, len(BREAKS) + 1)]
+    told = {str(attrs["data-digest"]): attrs for attrs in Page(files[f"{FOLDER}/report.html"]).having("data-digest")}
+    assert set(told) == {*further, *SIBLINGS}
+    page = Page(files[f"{FOLDER}/report.html"]).text
+    assert all(hashlib.sha256(files[f"{FOLDER}/{name}"]).hexdigest() in page for name in further)
+
+
 def test_csv_holds_every_item_with_minor_units_and_plain_decimals() -> None:
     found = items_of(sample())
     assert [row["item"] for row in found] == ["break"] * 5 + ["resolved"] * 2 + ["pending"] * 4 + ["warning"]
@@ -82,6 +95,7 @@ def test_csv_holds_every_item_with_minor_units_and_plain_decimals() -> None:
     assert (refund["ours_minor"], refund["ours"]) == ("-4900", "-49.00")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_no_text_cell_of_the_csv_is_a_formula(text: str) -> None:
     item = replace(BREAKS[0], finding=replace(LOST, order_id=text, key=text, cause=text), resolution=text)
@@ -159,12 +173,13 @@ def test_amounts_beyond_what_a_workbook_holds_exactly_are_text(tmp_path: Path) -
     assert ("inlineStr", "1,000,000,000,000,000.01") in found
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30))
-def test_no_text_of_the_workbook_is_a_formula(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_no_text_of_the_workbook_is_a_formula(text: str) -> None:
     item = replace(BREAKS[0], finding=replace(LOST, cause="=" + text), owner="@" + text)
     report = build(replace(RUN, counts=None), **(EMPTY | {"breaks": (item,)}))
-    (_, found) = sheets(book_of(report, tmp_path_factory.mktemp("book")))["Breaks"]
+    with tempfile.TemporaryDirectory() as folder:
+        (_, found) = sheets(book_of(report, Path(folder)))["Breaks"]
     starting = [kind for kind, content in found if content.startswith(("=", "@"))]
     assert starting == ["inlineStr"] * 2
 
