@@ -13,6 +13,7 @@ from worker.domain.order import OrderState
 from worker.domain.outbound import Endpoint
 from worker.domain.payment import EntryKind, Payment, PaymentState
 from worker.domain.repair_policy import Attempt, AttemptOutcome
+from worker.domain.stock import Movement, MovementKind
 from worker.services.ports import BreakAction, Notice, RejectedRow, Run, Transaction
 
 MINUTE = timedelta(minutes=1)
@@ -42,6 +43,19 @@ def fill(tx: Transaction) -> None:
     tx.outbound.set_endpoint(
         Endpoint(subscription="erp", disabled_at=END, changed_by="orders", reason="it answered 410")
     )
+    for number, (sku, pieces) in enumerate((("MUG-BLUE", 120), ("POSTER-A2", 4))):
+        tx.stock.book(
+            Movement(
+                shop="main",
+                sku=sku,
+                key=f"counted:{number}",
+                kind=MovementKind.COUNTED,
+                at=END,
+                actor="alice",
+                available_change=pieces,
+                reason="stock-take",
+            )
+        )
     wrong = [
         RejectedRow(line=4, column="fee", reason="is no decimal amount"),
         RejectedRow(line=9, column="", reason="has 3 cells instead of 8"),

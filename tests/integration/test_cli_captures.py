@@ -77,6 +77,7 @@ SHOWN: dict[str, list[str]] = {
         "statements rejects aaaaaa --csv",
         f"statements preview {SAMPLES / 'camt053.xml'}",
     ],
+    "stock": ["stock list", "stock show MUG-BLUE", "stock show NONE", "stock check"],
     "users": ["users erase nobody --reason asked --dry-run", "users erase nobody --reason asked"],
     "webhooks": ["webhooks list", "webhooks show evt_1", "webhooks show evt_none", "webhooks replay --dry-run"],
 }
@@ -92,6 +93,8 @@ ELSEWHERE = {
     "keys list": "AWS: tests/unit/test_cli_keys.py",
     "secrets list": "AWS: tests/unit/test_cli_secrets.py",
     "secrets check": "as above",
+    "dev trace": "of a running stack: tests/unit/test_spans.py",
+    "worker versions": "asks Temporal: tests/integration/test_worker_versions.py",
     "doctor": "of this machine: tests/integration/test_doctor.py",
 }
 

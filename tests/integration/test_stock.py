@@ -173,10 +173,10 @@ def test_a_check_finds_what_was_tampered_with_and_what_outlived_its_order(shoppe
     shopper.place("b", {"pen": 1})
     Shopper(MysqlDatabase(engine)).move("a", S.CANCELLED)  # the settings kept no stock for a while
     assert wrong(shopper) == ["3 reserved for an order that is cancelled"]
-    assert shopper.stock.settle("main", "a", actor="kim") is Fate.RELEASED
+    assert shopper.stock.settle("main", "a", actor="kim", reason="kept late") is Fate.RELEASED
     assert (wrong(shopper), level(shopper, "mug")) == ([], (10, 0, 0))
     with pytest.raises(InvalidInput, match="stays"):
-        shopper.stock.settle("main", "b", actor="kim")
+        shopper.stock.settle("main", "b", actor="kim", reason="kept late")
     with engine.begin() as connection:
         connection.execute(text("UPDATE stock_levels SET available = 11 WHERE sku = 'mug'"))
         connection.execute(text("DELETE FROM stock_levels WHERE sku = 'pen'"))

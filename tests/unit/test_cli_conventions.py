@@ -24,7 +24,7 @@ from worker.statements.told import DateOrder
 ROOT = Path(__file__).resolve().parents[2]
 READING = {
     "list", "show", "timeline", "verify", "check", "status", "env", "plan", "report", "diff", "watch", "preview",
-    "rejects", "versions",
+    "rejects", "versions", "trace",
 }  # fmt: skip
 """Verbs that change nothing. Whatever has another verb changes something, unless it is named below."""
 

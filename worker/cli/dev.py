@@ -81,8 +81,6 @@ def trace(what: str | None, directory: Path | None, limit: int, *, as_json: bool
 
     WHAT is a trace's id, or a part of the id of a workflow, an order or an event. Times are since the trace began; a
     workflow's own spans have no duration. Exits 5 when there is none.
-
-    Examples: `orders dev trace`, `orders dev trace 4bf92f3577b34da6a3ce929d0e0e4736`, `orders dev trace E-1001`
     """
     path = (directory or ROOT / STATE_FILE.parent) / SPANS_FILE
     found = traces(path, what)[-limit:]

@@ -1,26 +1,32 @@
 """`orders stock`: what is on the shelf, what of it is promised, and every movement that made it so."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
 
-from worker.cli.options import actor_option, dry_run_option
-from worker.cli.output import as_json, print_json, print_table, when
+from worker.cli.options import Noun, actor_option, dry_run_option, examples, reason_option
+from worker.cli.output import as_json, print_json, print_table, remark, when
 from worker.config import load
 from worker.connections import reading
-from worker.domain.stock import Level, Movement
-from worker.gateways.clock import SystemClock
-from worker.services.stock import Booked, StockService
+
+if TYPE_CHECKING:
+    from worker.domain.stock import Level, Movement
+    from worker.services.ports import Database
+    from worker.services.stock import Booked, StockService
 
 
-@click.group()
+@click.group(cls=Noun)
 def command() -> None:
     """Stock of shops that keep it: [stock] of the settings."""
 
 
 shop_option = click.option("--shop", help="Of this shop; default: the shop of the settings.")
-reason_option = click.option("--reason", required=True, help="Why; it stands in the movement for good.")
+why_option = reason_option(why="Why; it stands in the movement for good.")
 
 
-@command.command("list")
+@command.command("list", epilog=examples("orders stock list --at-most 5", "orders stock list --json"))
 @shop_option
 @click.option("--at-most", type=int, help="Only SKUs of which at most so many are available.")
 @click.option("--limit", default=1000, show_default=True)
@@ -36,10 +42,10 @@ def list_levels(shop: str | None, at_most: int | None, limit: int, *, as_json: b
         return
     print_table(f"stock of {shop}", _COLUMNS, [_row(level) for level in levels])
     if shop not in config.stock:
-        click.echo(f"the settings keep no stock for {shop}: nothing is reserved, nothing refused", err=True)
+        remark(f"the settings keep no stock for {shop}: nothing is reserved, nothing refused")
 
 
-@command.command()
+@command.command(epilog=examples("orders stock show MUG-BLUE", "orders stock show MUG-BLUE --json"))
 @click.argument("sku")
 @shop_option
 @click.option("--limit", default=50, show_default=True, help="Of movements and of orders.")
@@ -49,7 +55,7 @@ def show(sku: str, shop: str | None, limit: int, *, as_json: bool) -> None:
     config = load()
     shop = shop or config.shop.name
     with reading(config) as database:
-        level = StockService(database, SystemClock()).level(shop, sku)
+        level = _service(database).level(shop, sku)
         holders = database.transact(lambda tx: tx.stock.holders(shop, sku, limit))
         movements = database.transact(lambda tx: tx.stock.movements(shop, sku, limit))
     if as_json:
@@ -61,14 +67,21 @@ def show(sku: str, shop: str | None, limit: int, *, as_json: bool) -> None:
         "movements, newest first",
         ["at (UTC)", "what", "available", "reserved", "shipped", "order", "by", "why"],
         [_movement(each) for each in movements],
+        least=("by", "shipped", "order"),
     )
 
 
-@command.command("set")
+@command.command(
+    "set",
+    epilog=examples(
+        'orders stock set MUG-BLUE 120 --reason "stock-take of 2026-11-28" --dry-run',
+        'orders stock set MUG-BLUE 120 --reason "stock-take of 2026-11-28"',
+    ),
+)
 @click.argument("sku")
 @click.argument("quantity", type=click.IntRange(min=0))
 @shop_option
-@reason_option
+@why_option
 @actor_option
 @dry_run_option
 @as_json
@@ -81,18 +94,23 @@ def set_level(
     """
     config = load()
     with reading(config) as database:
-        booked = StockService(database, SystemClock()).count(
+        booked = _service(database).count(
             shop or config.shop.name, sku, quantity, actor=actor, reason=reason, dry_run=dry_run
         )
     _tell(booked, dry_run=dry_run, as_json=as_json)
 
 
-@command.command()
+@command.command(
+    epilog=examples(
+        'orders stock adjust MUG-BLUE --by 24 --reference DN-4711 --reason "delivery"',
+        'orders stock adjust MUG-BLUE --by=-1 --reason "broken"',
+    )
+)
 @click.argument("sku")
 @click.option("--by", "by", type=int, required=True, help="Pieces that came in, or with a minus went out: --by=-3.")
 @click.option("--reference", default="", help="Its number, like a delivery note's: the SKU is booked once under it.")
 @shop_option
-@reason_option
+@why_option
 @actor_option
 @dry_run_option
 @as_json
@@ -102,13 +120,13 @@ def adjust(
     """Add pieces of an SKU (a delivery, a return), or take some off (breakage). Never below what is available."""
     config = load()
     with reading(config) as database:
-        booked = StockService(database, SystemClock()).adjust(
+        booked = _service(database).adjust(
             shop or config.shop.name, sku, by, actor=actor, reason=reason, reference=reference, dry_run=dry_run
         )
     _tell(booked, dry_run=dry_run, as_json=as_json)
 
 
-@command.command()
+@command.command(epilog=examples("orders stock check", "orders stock check --json"))
 @shop_option
 @as_json
 def check(shop: str | None, *, as_json: bool) -> None:
@@ -130,16 +148,27 @@ def check(shop: str | None, *, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@command.command()
+@command.command(epilog=examples('orders stock settle 1001 --reason "it ended before stock was kept" --dry-run'))
 @click.argument("order_id")
 @shop_option
+@reason_option()
 @actor_option
-def settle(order_id: str, shop: str | None, actor: str) -> None:
+@dry_run_option
+def settle(order_id: str, shop: str | None, reason: str, actor: str, *, dry_run: bool) -> None:
     """End the reservation of an order that is over: it ended while the settings kept no stock."""
     config = load()
     with reading(config) as database:
-        done = StockService(database, SystemClock()).settle(shop or config.shop.name, order_id, actor=actor)
-    click.echo(f"order {order_id}: what was reserved is {done}")
+        done = _service(database).settle(
+            shop or config.shop.name, order_id, actor=actor, reason=reason, dry_run=dry_run
+        )
+    click.echo(f"order {order_id}: what was reserved {'would be' if dry_run else 'is'} {done}")
+
+
+def _service(database: Database) -> StockService:
+    from worker.gateways.clock import SystemClock
+    from worker.services.stock import StockService
+
+    return StockService(database, SystemClock())
 
 
 _COLUMNS = ["SKU", "available", "reserved", "on hand", "shipped"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.stock import LONGEST_SKU, MOST, Fate, Level, Movement, MovementKind, fate
+from worker.services.deeds import deed
 from worker.services.ports import Clock, Database, Transaction
 
 HOLDERS_NAMED = 5
@@ -62,10 +63,10 @@ class StockService:
 
         return self._database.transact(work)
 
-    def settle(self, shop: str, order_id: str, *, actor: str) -> Fate:
+    def settle(self, shop: str, order_id: str, *, actor: str, reason: str, dry_run: bool = False) -> Fate:
         """End the reservation of an order that is over, as its end would have done had stock been kept then.
 
-        Raises NotFound, InvalidInput when the order is not over.
+        Why, stands in the audit trail. A dry run judges, and changes nothing. Raises NotFound, InvalidInput when the order is not over.
         """
 
         def work(tx: Transaction) -> Fate:
@@ -73,7 +74,10 @@ class StockService:
             to = fate(order.state)
             if to is Fate.STAYS:
                 raise InvalidInput(f"order {shop}/{order_id} is {order.state}: what is reserved for it stays")
-            tx.stock.settle(shop, order_id, to, self._clock.now(), actor)
+            if not dry_run:
+                now = self._clock.now()
+                tx.stock.settle(shop, order_id, to, now, actor)
+                tx.audit.append(shop, deed("stock_settled", f"order/{order_id}", now, actor=actor, reason=reason))
             return to
 
         return self._database.transact(work)

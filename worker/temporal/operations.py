@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -129,6 +130,13 @@ async def _refund_late(client: Client, late: LateRefund) -> RefundAnswer:
             static_summary=f"refund for {late.shop} order {late.order_id}, asked for by {late.refund.requested_by}",
         )
         return answer
+    except WorkflowAlreadyStartedError:
+        # It was made before: its answer is kept.
+        before = client.get_workflow_handle(workflow_id, result_type=RefundAnswer)
+        made: RefundAnswer = await before.result()
+        if late.refund.amount_minor not in {None, made.amount_minor}:
+            raise Conflict(f"{workflow_id} gave back {made.amount_minor}, not {late.refund.amount_minor}") from None
+        return replace(made, outcome="duplicate")
     except WorkflowFailureError as error:
         raise _failed(error, workflow_id) from error
     except RPCError as error:
