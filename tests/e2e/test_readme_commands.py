@@ -21,6 +21,8 @@ ELSEWHERE = {
     "users erase": "tests/e2e/test_sealed_histories.py",
     "schedules trigger": "tests/e2e/test_bad_day.py",
     "dev trace": "tests/e2e/test_seen_live.py",
+    "dev env": "tests/integration/test_cli_captures.py",
+    "dev status": "tests/integration/test_cli_captures.py",
 }
 """Lines that need a secret in AWS, undo what other stories stand on, or want more than a stack: who types them."""
 
