@@ -119,21 +119,13 @@ def patterns() -> dict[str, list[str]]:
     for name, function in vars(ids).items():
         match = re.search(r"`([a-z]+/\{[^`]+)`", function.__doc__ or "") if name.endswith("_workflow_id") else None
         if match is not None:
-            found.setdefault(_KINDS.get(name.removesuffix("_workflow_id"), ""), []).append(match[1])
+            kind = name.removesuffix("_workflow_id")
+            found.setdefault(WorkflowType[_KINDS.get(kind, kind.upper())], []).append(match[1])
     return found
 
 
-_KINDS = {
-    "order": WorkflowType.ORDER,
-    "refund": WorkflowType.REFUND,
-    "resolution": WorkflowType.RESOLUTION,
-    "user": WorkflowType.USER,
-    "event": WorkflowType.PROVIDER_EVENT,
-    "replay": WorkflowType.PROVIDER_EVENT,
-    "reconciliation": WorkflowType.RECONCILIATION,
-    "notification": WorkflowType.NOTIFICATION,
-}
-"""Whose id a function of worker/contract/ids.py makes."""
+_KINDS = {"event": "PROVIDER_EVENT", "replay": "PROVIDER_EVENT"}
+"""Whose id a function of worker/contract/ids.py makes, where its name does not say so."""
 
 
 def patches(definition: Any) -> list[tuple[str, str]]:

@@ -88,13 +88,18 @@ def test_what_publish_says_is_what_it_says() -> None:
 
 def typed(text: str) -> list[tuple[str, str, list[str]]]:
     """Return the `orders` commands of a text: group, verb, options."""
-    found = re.findall(r"(?:^|[`$|] ?)\s*orders ([a-z]+) ([a-z]+)\b([^`\n#]*)", text, re.MULTILINE)
+    found = re.findall(r"(?:^|[`$|] ?)\s*orders ([a-z]+) ([a-z][a-z-]*)\b([^`\n#]*)", text, re.MULTILINE)
     return [(group, verb, re.findall(r"(?<!\S)--[a-z-]+", rest)) for group, verb, rest in found]
 
 
 PAGES = [
     PROJECT / "README.md",
-    *sorted(file for file in (PROJECT / "infra").rglob("*.md") if ".terraform" not in file.parts),
+    # The page of commands is rendered from the commands; tests/docs holds every other page to click's own parser as well.
+    *sorted(
+        file
+        for file in (PROJECT / "infra").rglob("*.md")
+        if ".terraform" not in file.parts and file.name != "commands.md"
+    ),
 ]
 
 
@@ -105,7 +110,7 @@ def test_the_commands_on_every_page_are_commands(page: Path) -> None:
         assert isinstance(nouns, click.Group), f"orders {group}"
         command = nouns.get_command(click.Context(nouns), verb)
         assert command is not None, f"orders {group} {verb}"
-        known = {option for parameter in command.params for option in parameter.opts}
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert set(options) <= known, f"orders {group} {verb}"
 
 

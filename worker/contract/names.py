@@ -11,7 +11,7 @@ class Queue(StrEnum):
     """Task queues. One worker process polls all of them unless its settings name a subset."""
 
     ORDERS = "orders"
-    """Orders and refunds."""
+    """Orders, and what is done about them after their end."""
     EVENTS = "events"
     """Webhooks that came in."""
     USERS = "users"
