@@ -44,12 +44,24 @@ _READERS: Mapping[str, Callable[[Fields], object]] = {
     "orders.pay": orders.read_payment,
     "users.register": lambda fields: users.read_user(fields, _NOW, "-"),
     "users.confirm": users.read_token,
+    "users.change_address": lambda fields: users.read_address(fields, _NOW, "", "-"),
+    "users.confirm_address": users.read_token,
     "reconciliations.start": lambda fields: reconciliations.read_reconcile(fields, "", "", _NOW),
 }
 """How the requests of an operation are read; the other operations take no JSON of ours."""
 
 _BODY_OPTIONAL = frozenset({"orders.cancel"})
-_KEYED = frozenset({"orders.place", "orders.cancel", "orders.refund", "orders.pay", "users.register"})
+_KEYED = frozenset(
+    {
+        "orders.place",
+        "orders.cancel",
+        "orders.refund",
+        "orders.pay",
+        "users.register",
+        "users.resend",
+        "users.change_address",
+    }
+)
 _WITHOUT_TEMPORAL = frozenset({"health.live", "description.openapi"})
 
 
@@ -112,6 +124,13 @@ _ANSWERS: Mapping[str, dict[int, tuple[str, Schema]]] = {
     "users.register": _started(user_id=_TEXT),
     "users.confirm": {
         200: ("where the registration stands", _object(user_id=_TEXT, state=_status("pending", "active", "expired")))
+    },
+    "users.resend": {
+        200: ("the mail is on its way", _object(user_id=_TEXT, state=_status("pending"), mails_sent=_MINOR))
+    },
+    "users.change_address": _started(user_id=_TEXT, change_id=_TEXT),
+    "users.confirm_address": {
+        200: ("the new address is in force", _object(user_id=_TEXT, change_id=_TEXT, state=_status("changed")))
     },
     "reconciliations.start": _started(),
     "webhooks.receive": {

@@ -36,7 +36,7 @@ from temporalio.service import RetryConfig, RPCStatusCode, TLSConfig
 from functions import tracing
 from functions.event_loop import Loop, LoopThread
 from functions.payload_codec import SealingCodec
-from functions.problems import Conflict, Ended, NotFound, Problem, TemporalUnavailable, Unprocessable
+from functions.problems import Conflict, Ended, NotFound, Problem, RateLimited, TemporalUnavailable, Unprocessable
 from functions.start_request import start_request
 from worker.contract.names import FINGERPRINT_MEMO, Queue, Urgency, WorkflowType
 from worker.contract.sealing import SealError
@@ -63,6 +63,7 @@ _URGENCY: Mapping[WorkflowType, Urgency] = {
     WorkflowType.REFUND: Urgency.ORDER,
     WorkflowType.PROVIDER_EVENT: Urgency.EVENT,
     WorkflowType.USER: Urgency.USER,
+    WorkflowType.ADDRESS_CHANGE: Urgency.USER,
     WorkflowType.RECONCILIATION: Urgency.BACKGROUND,
 }
 
@@ -292,6 +293,9 @@ def _refused(cause: BaseException | None) -> Problem:
     if isinstance(cause, ActivityError):
         cause = cause.cause
     kind = cause.type if isinstance(cause, ApplicationError) else None
+    if isinstance(cause, ApplicationError) and kind == "too_soon":
+        seconds = cause.details[0] if cause.details and isinstance(cause.details[0], int) else 60
+        return RateLimited("it was done a moment ago; ask again later", retry_after_seconds=seconds)
     problem, detail = _REFUSALS.get(kind or "", (Unprocessable, "it was refused"))
     return problem(detail)
 

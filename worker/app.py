@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from temporalio.client import Client
 
+from worker.activities.addresses import AddressActivities
 from worker.activities.alerts import AlertActivities
 from worker.activities.events import EventActivities
 from worker.activities.journal import JournalActivities
@@ -35,6 +36,7 @@ from worker.policies import alert_rules_of, notifier_of, outbound_of, repair_pol
 from worker.reports.writer import ReportFiles
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.engine import Engine
+from worker.services.addresses import AddressService
 from worker.services.alerting import AlertService
 from worker.services.asking import Asking
 from worker.services.bookkeeping import Bookkeeping
@@ -59,6 +61,7 @@ from worker.services.users import UserService
 from worker.temporal.dispatch import TemporalProcesses
 from worker.temporal.outbox import Bell, Clerk
 from worker.temporal.worker import Duties
+from worker.workflows.address_change import AddressChangeWorkflow
 from worker.workflows.notification import NotificationWorkflow
 from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
@@ -122,6 +125,18 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
         users,
         confirmation_window_seconds=config.users.confirmation_window_seconds,
         reminder_seconds=config.users.reminder_seconds,
+        resend_pause_seconds=config.users.resend_pause_seconds,
+        mails_at_most=config.users.mails_at_most,
+    )
+    address_activities = AddressActivities(
+        AddressService(
+            database,
+            mail,
+            clock,
+            token_key=config.users.token_key.reveal().encode(),
+            address_url=config.users.address_url,
+        ),
+        window_seconds=config.users.confirmation_window_seconds,
     )
     reconciliation_activities = ReconciliationActivities(
         ReconciliationService(database, payments, shop, warehouse, clock, graces_of(config), lake_of(config)),
@@ -165,12 +180,17 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
             [event_activities.receive_event, event_activities.deliver_event, event_activities.close_event],
         ),
         Queue.USERS: (
-            [UserWorkflow],
+            [UserWorkflow, AddressChangeWorkflow],
             [
                 user_activities.register_user,
                 user_activities.mail_confirmation,
                 user_activities.confirm_user,
                 user_activities.expire_user,
+                address_activities.begin_address_change,
+                address_activities.mail_address_token,
+                address_activities.confirm_address,
+                address_activities.tell_old_address,
+                address_activities.expire_address_change,
             ],
         ),
         Queue.OUTBOUND: ([NotificationWorkflow], [outbound_activities.send_message]),

@@ -57,6 +57,9 @@ class UsersConfig:
 
     confirmation_window_seconds: int
     reminder_seconds: tuple[int, ...]
+    resend_pause_seconds: int
+    mails_at_most: int
+    address_url: str
     token_key: Secret
     confirm_url: str
 
@@ -346,5 +349,4 @@ def load_statements(environ: Mapping[str, str] | None = None, root: Path = ROOT)
 
 
 def _statement_problems(config: StatementsConfig) -> list[str]:
-    fine = config.on_reject in {"row", "file"}
-    return [] if fine else [f"statements.on_reject: is {config.on_reject!r}; use row or file"]
+    return [f"statements.on_reject: is {said!r}; use row or file" for said in {config.on_reject} - {"row", "file"}]

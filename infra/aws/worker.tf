@@ -29,7 +29,10 @@ module "worker" {
 
   environment = merge(
     # Links in mails lead to the API, unless a setting says otherwise.
-    { ORDERS_USERS__CONFIRM_URL = "${module.gateway.url}/users/{user_id}/confirm" },
+    {
+      ORDERS_USERS__CONFIRM_URL = "${module.gateway.url}/users/{user_id}/confirm"
+      ORDERS_USERS__ADDRESS_URL = "${module.gateway.url}/users/{user_id}/address/{change_id}/confirm"
+    },
     local.waits_for_database,
     var.worker_settings,
     var.worker_versions_enabled ? { ORDERS_WORKER__RELEASE = var.release } : {},

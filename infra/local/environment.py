@@ -64,7 +64,9 @@ def settings_of(layout: Layout) -> dict[str, str]:
         env["ORDERS_MAIL__HOST"] = HOST
         env["ORDERS_MAIL__PORT"] = str(ports["smtp"])
     if "functions" in ports:
-        env["ORDERS_USERS__CONFIRM_URL"] = f"http://{HOST}:{ports['functions']}/users/{{user_id}}/confirm"
+        users = f"http://{HOST}:{ports['functions']}/users/{{user_id}}"
+        env["ORDERS_USERS__CONFIRM_URL"] = f"{users}/confirm"
+        env["ORDERS_USERS__ADDRESS_URL"] = f"{users}/address/{{change_id}}/confirm"
     if "worker" in ports:
         env["ORDERS_WORKER__HEALTH_PORT"] = str(ports["worker"])
     return env | layout.extra_env

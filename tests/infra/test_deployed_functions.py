@@ -57,6 +57,13 @@ def requests(deployment: Deployment) -> dict[str, Sent]:
             "not_found",
         ),
         "POST /users": Sent("/users", 202, {"user_id": f"u-{nobody}", "email": "a@shop.example"}, bearer),
+        "POST /users/{user_id}/resend": Sent(f"/users/{nobody}/resend", 404, {}, bearer, code="not_found"),
+        "POST /users/{user_id}/address": Sent(
+            f"/users/{nobody}/address", 202, {"change_id": "c-1", "email": "b@shop.example"}, bearer
+        ),
+        "POST /users/{user_id}/address/{change_id}/confirm": Sent(
+            f"/users/{nobody}/address/{nobody}/confirm", 404, {"token": "no.such.token"}, code="not_found"
+        ),
         "POST /users/{user_id}/confirm": Sent(
             f"/users/{nobody}/confirm", 404, {"token": "no.such.token"}, code="not_found"
         ),

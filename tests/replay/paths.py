@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpda
 from temporalio.testing import WorkflowEnvironment
 
 from tests.workflows.doubles import (
+    AddressDoubles,
     EventDoubles,
     OrderDoubles,
     ReconciliationDoubles,
@@ -22,7 +24,7 @@ from tests.workflows.histories import until
 from tests.workflows.order_run import OrderRun, start_order
 from tests.workflows.outbound_doubles import OutboundDoubles
 from tests.workflows.refund_doubles import RefundDoubles
-from tests.workflows.samples import CHARGED, COLLECTED, USER, provider_event
+from tests.workflows.samples import ADDRESS, CHARGED, COLLECTED, USER, provider_event
 from tests.workflows.timeskipping import LONG_HISTORY, serving
 from worker.contract.names import NotificationMessage, OrderMessage, UserMessage, WorkflowType
 from worker.contract.orders import (
@@ -38,10 +40,12 @@ from worker.contract.orders import (
 )
 from worker.contract.outbound import Notification
 from worker.contract.reconciliation import Reconcile, Window
-from worker.contract.users import ConfirmUser, UserStatus
+from worker.contract.users import AddressStatus, ConfirmUser, ResendConfirmation, UserStatus
 from worker.domain.errors import NotFound, SchemaMismatch, SourceUnreadable
 from worker.domain.finding import Verdict
 from worker.domain.order import OrderState
+from worker.domain.user import ChangeState
+from worker.workflows.address_change import AddressChangeWorkflow
 from worker.workflows.notification import NotificationWorkflow
 from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
@@ -282,6 +286,41 @@ def user(*digests: str) -> Walk:
     return walk
 
 
+async def resent(env: WorkflowEnvironment) -> Handle:
+    """Walk through a registration whose mail is asked for once more."""
+    doubles = UserDoubles(window_seconds=60, reminder_seconds=())
+    async with serving(env.client, [UserWorkflow], activities_of(doubles)) as queue:
+        handle = await env.client.start_workflow(
+            UserWorkflow.run, USER, id=f"user/{uuid.uuid4().hex}", task_queue=queue
+        )
+        await doubles.conduct.attempts("mail_confirmation", 1)
+        await env.fast_forward(handle, 30)
+        await handle.execute_update(UserMessage.RESEND, ResendConfirmation(request_id="r1"), result_type=UserStatus)
+        await handle.execute_update(UserMessage.CONFIRM, ConfirmUser(token_sha256="right"), result_type=UserStatus)
+        await ended(handle)
+    return handle
+
+
+def address(*digests: str, state: ChangeState = ChangeState.PENDING) -> Walk:
+    """Return the walk of a change of address, confirmed with each digest in turn; expired without any."""
+
+    async def walk(env: WorkflowEnvironment) -> Handle:
+        doubles = AddressDoubles(state, window_seconds=60 if digests else 1)
+        async with serving(env.client, [AddressChangeWorkflow], activities_of(doubles)) as queue:
+            handle = await env.client.start_workflow(
+                AddressChangeWorkflow.run, ADDRESS, id=f"address/u-1/{uuid.uuid4().hex}", task_queue=queue
+            )
+            for digest in digests:
+                with suppress(WorkflowUpdateFailedError):
+                    await handle.execute_update(
+                        UserMessage.CONFIRM, ConfirmUser(token_sha256=digest), result_type=AddressStatus
+                    )
+            await ended(handle)
+        return handle
+
+    return walk
+
+
 def reconciliation(verdict: Verdict, *failing: str, **counts: int) -> Walk:
     """Return the walk of a run whose comparison answers this; each of `failing` fails once."""
 
@@ -372,7 +411,16 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
         "unreadable": event("unreadable"),
         "unmatched": event("1002"),
     },
-    WorkflowType.USER: {"confirmed_at_the_second_try": user("wrong", "right"), "expired": user()},
+    WorkflowType.USER: {
+        "confirmed_at_the_second_try": user("wrong", "right"),
+        "expired": user(),
+        "mailed_again": resent,
+    },
+    WorkflowType.ADDRESS_CHANGE: {
+        "changed_at_the_second_try": address("wrong", "right"),
+        "expired": address(),
+        "refused": address(state=ChangeState.REFUSED),
+    },
     WorkflowType.RECONCILIATION: {
         "reconciled": reconciliation(Verdict.RECONCILED, matched=3),
         "repaired": reconciliation(Verdict.BREAKS, matched=2, breaks_open=1, breaks_new=1),

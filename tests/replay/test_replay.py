@@ -14,6 +14,7 @@ from tests.replay.paths import PATHS
 from tests.replay.sealing import seal_within
 from tests.unit.test_sealing import OLD, config
 from tests.workflows.timeskipping import sandbox
+from worker.activities.addresses import AddressActivities
 from worker.activities.alerts import AlertActivities
 from worker.activities.events import EventActivities
 from worker.activities.journal import JournalActivities
@@ -26,6 +27,7 @@ from worker.activities.users import UserActivities
 from worker.contract.names import WorkflowType
 from worker.domain.errors import OrdersError
 from worker.temporal.codec import converter_of
+from worker.workflows.address_change import AddressChangeWorkflow
 from worker.workflows.notification import NotificationWorkflow
 from worker.workflows.order import OrderWorkflow
 from worker.workflows.provider_event import ProviderEventWorkflow
@@ -35,6 +37,7 @@ from worker.workflows.resolution import ResolutionWorkflow
 from worker.workflows.user import UserWorkflow
 
 WORKFLOWS = [
+    AddressChangeWorkflow,
     NotificationWorkflow,
     OrderWorkflow,
     ProviderEventWorkflow,
@@ -44,6 +47,7 @@ WORKFLOWS = [
     UserWorkflow,
 ]
 ACTIVITIES = [
+    AddressActivities,
     AlertActivities,
     OrderActivities,
     OutboundActivities,

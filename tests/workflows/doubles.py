@@ -9,6 +9,7 @@ from temporalio import activity
 from tests.workflows.conduct import Conduct
 from tests.workflows.order_book import OrderBook
 from tests.workflows.samples import order_event
+from worker.activities.addresses import AddressConfirmation, Begun, OneChange
 from worker.activities.alerts import AlertOrder
 from worker.activities.events import Filing, Receipt, Received
 from worker.activities.journal import CancellationAsked
@@ -18,11 +19,11 @@ from worker.activities.users import Confirmation, Mailing, Registered
 from worker.contract.events import EventResult
 from worker.contract.orders import OrderAnswer, OrderEventKind, OrderStatus, PlaceOrder, ResolveOrder
 from worker.contract.reconciliation import Window
-from worker.contract.users import RegisterUser
+from worker.contract.users import ChangeAddress, RegisterUser
 from worker.domain.errors import Conflict, InvalidInput, NotFound
 from worker.domain.finding import Verdict
 from worker.domain.order import OrderState
-from worker.domain.user import UserState
+from worker.domain.user import ChangeState, UserState
 from worker.domain.window import Span, scheduled_window
 from worker.services.orders import Applied
 from worker.services.retries import NewMethod, Retried
@@ -202,12 +203,59 @@ class EventDoubles:
             self.details[filing.event_id] = filing.detail
 
 
+class AddressDoubles:
+    """Steps of AddressChangeWorkflow: one change, whose token's digest is `right`."""
+
+    def __init__(self, state: ChangeState = ChangeState.PENDING, *, window_seconds: int = DAY) -> None:
+        self.conduct = Conduct()
+        self.state = state
+        self._window_seconds = window_seconds
+
+    @activity.defn
+    async def begin_address_change(self, request: ChangeAddress) -> Begun:
+        async with self.conduct.step("begin_address_change", request):
+            return Begun(state=self.state, window_seconds=self._window_seconds)
+
+    @activity.defn
+    async def mail_address_token(self, change: OneChange) -> None:
+        async with self.conduct.step("mail_address_token", change):
+            pass
+
+    @activity.defn
+    async def confirm_address(self, confirmation: AddressConfirmation) -> str:
+        async with self.conduct.step("confirm_address", confirmation):
+            if confirmation.token_sha256 == "right" and self.state is ChangeState.PENDING:
+                self.state = ChangeState.CHANGED
+            return str(self.state)
+
+    @activity.defn
+    async def tell_old_address(self, change: OneChange) -> None:
+        async with self.conduct.step("tell_old_address", change):
+            pass
+
+    @activity.defn
+    async def expire_address_change(self, change: OneChange) -> str:
+        async with self.conduct.step("expire_address_change", change):
+            if self.state is ChangeState.PENDING:
+                self.state = ChangeState.EXPIRED
+            return str(self.state)
+
+
 class UserDoubles:
     """Steps of UserWorkflow: one user, whose token's digest is `right`."""
 
-    def __init__(self, *, window_seconds: int = 7 * DAY, reminder_seconds: tuple[int, ...] = (DAY, 3 * DAY)) -> None:
+    def __init__(
+        self,
+        *,
+        window_seconds: int = 7 * DAY,
+        reminder_seconds: tuple[int, ...] = (DAY, 3 * DAY),
+        resend_pause_seconds: int = 10,
+        mails_at_most: int = 10,
+    ) -> None:
         self.conduct = Conduct()
         self.state: UserState | None = None
+        self._resend_pause_seconds = resend_pause_seconds
+        self._mails_at_most = mails_at_most
         self._window_seconds = window_seconds
         self._reminder_seconds = reminder_seconds
 
@@ -219,6 +267,8 @@ class UserDoubles:
                 state=self.state,
                 confirmation_window_seconds=self._window_seconds,
                 reminder_seconds=self._reminder_seconds,
+                resend_pause_seconds=self._resend_pause_seconds,
+                mails_at_most=self._mails_at_most,
             )
 
     @activity.defn

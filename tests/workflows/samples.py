@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from worker.contract.events import ProviderEvent
 from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder
-from worker.contract.users import RegisterUser
+from worker.contract.users import ChangeAddress, RegisterUser
 
 AT = "2026-11-22T10:00:00+00:00"
 
@@ -20,6 +20,7 @@ CHARGED = PlaceOrder(
     payment_method="pm_card_visa",
 )
 COLLECTED = replace(CHARGED, payment_mode=PaymentMode.COLLECTED_BY_SHOP, payment_method=None)
+ADDRESS = ChangeAddress(user_id="u-1", change_id="c-1", email="new@buyer.example", asked_at="2026-11-28T10:00:00+00:00")
 USER = RegisterUser(user_id="u-1", email="someone@shop.example", registered_at=AT)
 
 

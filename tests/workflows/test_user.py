@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateStage
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from tests.workflows.doubles import DAY, UserDoubles, activities_of
@@ -14,8 +15,8 @@ from tests.workflows.order_run import refused_as
 from tests.workflows.samples import USER
 from tests.workflows.timeskipping import serving
 from worker.contract.names import UserMessage
-from worker.contract.users import ConfirmUser, UserStatus
-from worker.domain.errors import Conflict, InvalidInput, ProviderUnavailable
+from worker.contract.users import ConfirmUser, ResendConfirmation, UserStatus
+from worker.domain.errors import Conflict, InvalidInput, ProviderUnavailable, TooSoon
 from worker.domain.user import UserState
 from worker.workflows.user import UserWorkflow
 
@@ -170,3 +171,48 @@ async def test_a_mail_server_that_is_away_delays_the_mail(env: WorkflowEnvironme
 
     assert status.mails_sent == 1
     assert {mailing.number for mailing in doubles.conduct.calls["mail_confirmation"]} == {1}
+
+
+async def resend(handle: Handle, request_id: str = "r1") -> UserStatus:
+    request = ResendConfirmation(request_id=request_id)
+    status: UserStatus = await handle.execute_update(UserMessage.RESEND, request, result_type=UserStatus)
+    return status
+
+
+async def test_the_token_is_mailed_again_on_wish_but_not_at_once_and_not_for_ever(env: WorkflowEnvironment) -> None:
+    doubles = UserDoubles(reminder_seconds=(), resend_pause_seconds=60, mails_at_most=3)
+    async with registration(env, doubles) as handle:
+        await doubles.conduct.attempts("mail_confirmation", 1)
+        with pytest.raises(WorkflowUpdateFailedError) as early:
+            await resend(handle)
+        await env.fast_forward(handle, 61)
+        assert (await resend(handle)).mails_sent == 2
+        with pytest.raises(WorkflowUpdateFailedError) as again:
+            await resend(handle, "r2")
+        await env.fast_forward(handle, 61)
+        assert (await resend(handle, "r2")).mails_sent == 3
+        await env.fast_forward(handle, 61)
+        with pytest.raises(WorkflowUpdateFailedError) as enough:
+            await resend(handle, "r3")
+        await confirm(handle)
+        status = await handle.result()
+
+    assert [refused_as(one.value) for one in (early, again, enough)] == [TooSoon.code, TooSoon.code, Conflict.code]
+    cause = early.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert 1 <= cause.details[0] <= 60
+    assert (status.state, status.mails_sent) == ("active", 3)
+    assert [mailing.number for mailing in doubles.conduct.calls["mail_confirmation"]] == [1, 2, 3]
+
+
+async def test_a_user_who_is_active_is_mailed_no_token_again(env: WorkflowEnvironment, doubles: UserDoubles) -> None:
+    mailing = doubles.conduct.hold("mail_confirmation")
+    async with registration(env, doubles) as handle:
+        await mailing.reached.wait()
+        await confirm(handle)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await resend(handle)
+        mailing.release.set()
+        await handle.result()
+
+    assert refused_as(refused.value) == Conflict.code

@@ -15,6 +15,10 @@ class Registered:
     state: str
     confirmation_window_seconds: int
     reminder_seconds: tuple[int, ...]
+    resend_pause_seconds: int = 60
+    """How long after a mail another one may be asked for."""
+    mails_at_most: int = 10
+    """How many mails one registration gets in all, reminders among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +41,19 @@ class UserActivities:
     """Steps of UserWorkflow."""
 
     def __init__(
-        self, users: UserService, *, confirmation_window_seconds: int, reminder_seconds: tuple[int, ...]
+        self,
+        users: UserService,
+        *,
+        confirmation_window_seconds: int,
+        reminder_seconds: tuple[int, ...],
+        resend_pause_seconds: int,
+        mails_at_most: int,
     ) -> None:
         self._users = users
         self._confirmation_window_seconds = confirmation_window_seconds
         self._reminder_seconds = reminder_seconds
+        self._resend_pause_seconds = resend_pause_seconds
+        self._mails_at_most = mails_at_most
 
     @activity.defn
     def register_user(self, request: RegisterUser) -> Registered:
@@ -50,6 +62,8 @@ class UserActivities:
             state=self._users.register(request),
             confirmation_window_seconds=self._confirmation_window_seconds,
             reminder_seconds=self._reminder_seconds,
+            resend_pause_seconds=self._resend_pause_seconds,
+            mails_at_most=self._mails_at_most,
         )
 
     @activity.defn

@@ -22,6 +22,7 @@ REMEDIES = {
     "invalid_order": "correct the order at the shop; sending it again as it is changes nothing",
     "invalid_statement": "`orders statements preview FILE` says what can be read, --format how to read it",
     "conflict": "look at how it stands now (`show`), then decide anew",
+    "too_soon": "wait as long as it says, then ask again",
     "not_found": "`list` of the same noun shows what there is; --shop names another shop",
     "erased": "nothing: it was made unreadable for good, on request",
     "payment_declined": "the customer needs another way to pay; `orders order show` tells how the order stands",

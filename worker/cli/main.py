@@ -36,7 +36,7 @@ COMMANDS = {
     "secrets": "A deployed environment's secrets: put, remove, list, check.",
     "statements": "Statement files: preview, import, list, show, rejects.",
     "stock": "What is on the shelf, and what of it is promised: list, show, set, adjust, check, settle.",
-    "users": "Users: erase.",
+    "users": "Users: list, show, resend, deactivate, reactivate, erase.",
     "webhooks": "Received events, and deliveries of our own: list, show, replay, send.",
     "worker": "The worker process: run, versions.",
 }

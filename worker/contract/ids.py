@@ -41,9 +41,15 @@ def user_workflow_id(user_id: str) -> str:
     return _join("user", user_id)
 
 
+def address_workflow_id(user_id: str, change_id: str) -> str:
+    """Return the id of one change of a user's address: `address/{user_id}/{change_id}`."""
+    return _join("address", user_id, change_id)
+
+
 def user_of(workflow_id: str) -> str | None:
     """Return whose workflow this is, None for one that is no user's."""
-    return workflow_id.removeprefix("user/") if workflow_id.startswith("user/") else None
+    kind, _, rest = workflow_id.partition("/")
+    return rest.partition("/")[0] if kind in {"user", "address"} else None
 
 
 def event_workflow_id(source: str, event_id: str) -> str:

@@ -29,6 +29,7 @@ class WorkflowType(StrEnum):
     REFUND = "RefundWorkflow"
     RESOLUTION = "ResolutionWorkflow"
     USER = "UserWorkflow"
+    ADDRESS_CHANGE = "AddressChangeWorkflow"
     PROVIDER_EVENT = "ProviderEventWorkflow"
     RECONCILIATION = "ReconciliationWorkflow"
     NOTIFICATION = "NotificationWorkflow"
@@ -51,9 +52,10 @@ class NotificationMessage(StrEnum):
 
 
 class UserMessage(StrEnum):
-    """Updates and queries of UserWorkflow."""
+    """Updates and queries of UserWorkflow; AddressChangeWorkflow has `confirm` and `status`, too."""
 
     CONFIRM = "confirm"
+    RESEND = "resend"
     STATUS = "status"
 
 

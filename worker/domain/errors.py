@@ -5,6 +5,7 @@
         InvalidOrder          an order breaks a rule of the shop
         InvalidStatement      a statement file cannot be read as the format it claims
       Conflict                the thing exists in another shape, or its state forbids the step
+      TooSoon                 it was done a moment ago; it may be asked for again later
       NotFound                the thing is not (yet) there
         Erased                it was there, and was made unreadable for good
       PaymentDeclined         the provider said no for good
@@ -68,6 +69,12 @@ class Conflict(OrdersError):
     """
 
     code = "conflict"
+
+
+class TooSoon(OrdersError):
+    """It was done a moment ago; some time later it may be asked for again."""
+
+    code = "too_soon"
 
 
 class NotFound(OrdersError):

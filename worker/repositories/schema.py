@@ -21,7 +21,15 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from worker.repositories import alert_tables, columns, dispute_tables, statement_tables, stock_tables, timeline_tables
+from worker.repositories import (
+    address_tables,
+    alert_tables,
+    columns,
+    dispute_tables,
+    statement_tables,
+    stock_tables,
+    timeline_tables,
+)
 from worker.repositories.columns import CURRENCY as _CURRENCY
 from worker.repositories.columns import ID as _ID
 from worker.repositories.columns import OUTSIDE as _OUTSIDE
@@ -151,6 +159,8 @@ USERS = _table(
     _required("registered_at", UtcDateTime),
     Column("confirmed_at", UtcDateTime),
     _required("updated_at", UtcDateTime),
+    Index("users_by_time", "registered_at", "user_id"),
+    Index("users_by_state", "state", "registered_at", "user_id"),
 )
 
 USER_KEYS = _table(
@@ -335,3 +345,4 @@ ORDER_ENTRIES = timeline_tables.ORDER_ENTRIES
 OUTBOUND_MESSAGES, OUTBOUND_ENDPOINTS = timeline_tables.OUTBOUND_MESSAGES, timeline_tables.OUTBOUND_ENDPOINTS
 STOCK_LEVELS, STOCK_MOVEMENTS = stock_tables.STOCK_LEVELS, stock_tables.STOCK_MOVEMENTS
 STATEMENT_REJECTS, BANK_ENTRIES = statement_tables.STATEMENT_REJECTS, statement_tables.BANK_ENTRIES
+ADDRESS_CHANGES = address_tables.ADDRESS_CHANGES

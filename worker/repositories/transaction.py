@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from worker.domain.outbound import Subscription
 from worker.domain.stock import Unknown
+from worker.repositories.address_changes import MysqlAddressChangeStore
 from worker.repositories.alerts import MysqlAlertStore
 from worker.repositories.audit import MysqlAuditTrail
 from worker.repositories.bank import MysqlBankStore
@@ -88,6 +89,11 @@ class MysqlTransaction:
     def users(self) -> MysqlUserStore:
         """The users store."""
         return MysqlUserStore(self._connection)
+
+    @cached_property
+    def address_changes(self) -> MysqlAddressChangeStore:
+        """The changes of users' addresses."""
+        return MysqlAddressChangeStore(self._connection)
 
     @cached_property
     def user_keys(self) -> MysqlUserKeyStore:

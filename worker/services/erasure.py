@@ -30,6 +30,8 @@ class Erasure:
     user_id: str
     before: UserState
     had_key: bool
+    changes: tuple[str, ...] = ()
+    """Changes of address that the user asked for: each has a process, whose history is to be deleted."""
 
     @property
     def first(self) -> bool:
@@ -50,12 +52,13 @@ def erase(database: Database, shop: str, user_id: str, *, actor: str, reason: st
         if user is None:
             raise NotFound(f"user {user_id} is not in our books")
         erased = tx.users.erase(user_id, at)
+        changes = tx.address_changes.forget(user_id, at)
         had_key = tx.user_keys.drop(user_id, at)
         if erased:
             detail = canonical({"reason": reason, "was": str(user.state), "key_dropped": had_key})
             tx.audit.append(
                 shop, AuditRecord(at=at, actor=actor, action=ERASED, subject=f"user/{user_id}", detail=detail)
             )
-        return Erasure(user_id=user_id, before=user.state, had_key=had_key)
+        return Erasure(user_id=user_id, before=user.state, had_key=had_key, changes=tuple(changes))
 
     return database.transact(work)

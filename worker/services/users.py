@@ -10,7 +10,7 @@ import hmac
 from datetime import datetime
 
 from worker.contract.users import RegisterUser
-from worker.domain.errors import Erased, NotFound
+from worker.domain.errors import Conflict, Erased, NotFound
 from worker.domain.user import User, UserState
 from worker.services.ports import Clock, Database, MailGateway, Transaction
 from worker.services.user_keys import UserKeys
@@ -71,6 +71,8 @@ class UserService:
         user = self._user(user_id)
         if user.state is UserState.ERASED:
             raise Erased(f"user {user_id} was erased")
+        if user.state is UserState.DEACTIVATED:
+            raise Conflict(f"user {user_id} was deactivated")
         expected = hashlib.sha256(self.token(user).encode()).hexdigest()
         if not hmac.compare_digest(expected, token_sha256):
             return False

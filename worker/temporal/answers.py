@@ -9,7 +9,15 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from worker.domain.errors import Conflict, InvalidInput, NotFound, OrdersError, ProviderRejected, ProviderUnavailable
+from worker.domain.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    OrdersError,
+    ProviderRejected,
+    ProviderUnavailable,
+    TooSoon,
+)
 
 _TRY_AGAIN = frozenset(
     {
@@ -26,6 +34,7 @@ _TRY_AGAIN = frozenset(
 
 _REFUSALS: dict[str, type[OrdersError]] = {
     "conflict": Conflict,
+    "too_soon": TooSoon,
     "not_found": NotFound,
     "invalid_input": InvalidInput,
     "invalid_order": InvalidInput,

@@ -20,8 +20,8 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from worker.contract.ids import order_workflow_id, refund_workflow_id, resolution_workflow_id
-from worker.contract.names import OrderMessage, Queue, WorkflowType
+from worker.contract.ids import order_workflow_id, refund_workflow_id, resolution_workflow_id, user_workflow_id
+from worker.contract.names import OrderMessage, Queue, UserMessage, WorkflowType
 from worker.contract.orders import (
     CancelOrder,
     LateRefund,
@@ -33,6 +33,7 @@ from worker.contract.orders import (
     RetryPayment,
 )
 from worker.contract.reconciliation import Progress, Reconcile, ReconciliationResult
+from worker.contract.users import ResendConfirmation, UserStatus
 from worker.domain.errors import Conflict, InvalidInput, NotFound, OrdersError
 from worker.temporal.answers import raise_for, refusal
 
@@ -89,6 +90,21 @@ async def _asked(
     try:
         answered: T = await handle.execute_update(message, request, id=update_id, result_type=answer)
         return answered
+    except WorkflowUpdateFailedError as error:
+        raise refusal(error, what) from error
+    except RPCError as error:
+        raise_for(error, what)
+
+
+async def resend_confirmation(client: Client, user_id: str, request: ResendConfirmation) -> UserStatus:
+    """Have a user's token mailed again. Raises NotFound for one whose registration is over, Conflict, TooSoon."""
+    what = f"user {user_id}"
+    handle = client.get_workflow_handle(user_workflow_id(user_id))
+    try:
+        answer: UserStatus = await handle.execute_update(
+            UserMessage.RESEND, request, id=f"resend:{request.request_id}", result_type=UserStatus
+        )
+        return answer
     except WorkflowUpdateFailedError as error:
         raise refusal(error, what) from error
     except RPCError as error:

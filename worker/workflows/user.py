@@ -1,7 +1,8 @@
-"""One user's registration: mail a token, wait with reminders, end active or expired."""
+"""One user's registration: mail a token, wait with reminders, mail it again on wish, end active or expired."""
 
 import asyncio
-from datetime import timedelta
+import math
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -9,9 +10,9 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from worker.activities.users import Confirmation, Mailing, UserActivities
     from worker.contract.names import UserMessage, WorkflowType
-    from worker.contract.users import ConfirmUser, RegisterUser, UserStatus
-    from worker.domain.errors import Conflict, InvalidInput
-    from worker.domain.user import UserState
+    from worker.contract.users import ConfirmUser, RegisterUser, ResendConfirmation, UserStatus
+    from worker.domain.errors import Conflict, InvalidInput, TooSoon
+    from worker.domain.user import UserState, wait_for_resend
     from worker.workflows.policies import DATABASE, OUTSIDE
 
 
@@ -24,6 +25,8 @@ class UserWorkflow:
         self._user_id = request.user_id
         self._state: UserState | None = None
         self._mails = 0
+        self._mailed: list[datetime] = []
+        self._resend_pause, self._mails_at_most = timedelta(0), 0
         # A confirmation at the last moment and the expiry must not pass each other between book and workflow.
         self._moving = asyncio.Lock()
 
@@ -33,6 +36,8 @@ class UserWorkflow:
         registered = await workflow.execute_local_activity_method(
             UserActivities.register_user, request, summary="register", **DATABASE
         )
+        self._resend_pause = timedelta(seconds=registered.resend_pause_seconds)
+        self._mails_at_most = registered.mails_at_most
         self._state = UserState(registered.state)
         window = registered.confirmation_window_seconds
         waited = 0
@@ -80,6 +85,26 @@ class UserWorkflow:
         if self._state is UserState.EXPIRED:
             raise ApplicationError("the registration has expired; register again", type=Conflict.code)
 
+    @workflow.update(name=UserMessage.RESEND)
+    async def resend(self, request: ResendConfirmation) -> UserStatus:
+        """Mail the token once more, unless it was mailed a moment ago or often enough."""
+        await workflow.wait_condition(lambda: self._state is not None)
+        self._may_resend(request)
+        await self._mail("asked for again")
+        return self.status()
+
+    @resend.validator
+    def _may_resend(self, request: ResendConfirmation) -> None:  # noqa: ARG002  the SDK wants the same signature
+        if self._state is None:
+            return
+        if self._state is not UserState.PENDING:
+            raise ApplicationError(f"the user is {self._state}: there is nothing to confirm", type=Conflict.code)
+        if self._mails >= self._mails_at_most:
+            raise ApplicationError(f"{self._mails} mails were sent, and no more are", type=Conflict.code)
+        wait = math.ceil(wait_for_resend(self._mailed, workflow.now(), self._resend_pause).total_seconds())
+        if wait > 0:
+            raise ApplicationError(f"a mail was sent just now; ask again in {wait} s", wait, type=TooSoon.code)
+
     async def _expire(self) -> None:
         async with self._moving:
             if self._state is UserState.PENDING:
@@ -88,13 +113,14 @@ class UserWorkflow:
                 )
                 self._state = UserState(state)
 
-    async def _mail(self) -> None:
+    async def _mail(self, why: str = "") -> None:
         self._mails += 1
+        self._mailed.append(workflow.now())
         try:
             await workflow.execute_activity_method(
                 UserActivities.mail_confirmation,
                 Mailing(user_id=self._user_id, number=self._mails),
-                summary="confirmation" if self._mails == 1 else f"reminder {self._mails - 1}",
+                summary=why or ("confirmation" if self._mails == 1 else f"reminder {self._mails - 1}"),
                 **OUTSIDE,
             )
         except ActivityError as problem:

@@ -15,7 +15,7 @@ from worker.services.ports.repairs import RepairStore
 from worker.services.ports.stock import StockStore
 from worker.services.ports.stuck import StuckStore
 from worker.services.ports.timeline import TimelineStore
-from worker.services.ports.users import UserKeyStore, UserStore
+from worker.services.ports.users import AddressChangeStore, UserKeyStore, UserStore
 
 T = TypeVar("T")
 
@@ -66,6 +66,11 @@ class Transaction(Protocol):
     @property
     def users(self) -> UserStore:
         """The users store."""
+        ...
+
+    @property
+    def address_changes(self) -> AddressChangeStore:
+        """The changes of users' addresses."""
         ...
 
     @property

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from worker.domain.user import User, UserState
+from worker.domain.user import AddressChange, ChangeState, User, UserState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +33,44 @@ class UserStore(Protocol):
         """Change the state if it is `expected`; return whether it was."""
         ...
 
+    def recent(self, *, state: UserState | None, limit: int) -> list[User]:
+        """Return the newest users, of one state or all."""
+        ...
+
+    def set_email(self, user_id: str, email: str, at: datetime) -> bool:
+        """Put another address in force; False for a user who is not active."""
+        ...
+
     def erase(self, user_id: str, at: datetime) -> bool:
         """Remove the address and end in `erased`, whatever the state; False when that was done before."""
+        ...
+
+
+class AddressChangeStore(Protocol):
+    """Changes of users' addresses."""
+
+    def add(self, change: AddressChange) -> bool:
+        """Insert; False when the user's change of that id exists."""
+        ...
+
+    def get(self, user_id: str, change_id: str) -> AddressChange | None:
+        """Return one change or None."""
+        ...
+
+    def finish(self, user_id: str, change_id: str, to: ChangeState, at: datetime, *, previous: str = "") -> bool:
+        """End a pending change; False when it was over. `previous` is kept until it was told."""
+        ...
+
+    def finish_pending(self, user_id: str, to: ChangeState, at: datetime) -> int:
+        """End every pending change of a user; return how many."""
+        ...
+
+    def told(self, user_id: str, change_id: str) -> None:
+        """Forget the old address of a change: it was told."""
+        ...
+
+    def forget(self, user_id: str, at: datetime) -> list[str]:
+        """Remove every address of a user's changes, ending those that are pending; return the ids of all."""
         ...
 
 
