@@ -124,7 +124,7 @@ def patterns() -> dict[str, list[str]]:
     return found
 
 
-_KINDS = {"event": "PROVIDER_EVENT", "replay": "PROVIDER_EVENT"}
+_KINDS = {"address": "ADDRESS_CHANGE", "event": "PROVIDER_EVENT", "replay": "PROVIDER_EVENT"}
 """Whose id a function of worker/contract/ids.py makes, where its name does not say so."""
 
 
