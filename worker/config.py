@@ -333,7 +333,7 @@ def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerC
         *temporal_tls.problems_of(config.temporal),
         *tracing.problems_of(config.tracing),
         *encryption.problems_of(config.encryption, environment=environment(environ)),
-        *_statement_problems(config.statements),
+        *_statement_problems(config.statements.on_reject),
     ]:
         raise ConfigurationError(problems)
     return config
@@ -342,10 +342,10 @@ def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerC
 def load_statements(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> StatementsConfig:
     """Load what a preview of a statement file needs, and no secret. Raises ConfigurationError."""
     config = build(StatementsConfig, raw_settings(environ, root).get("statements", {}))
-    if problems := _statement_problems(config):
+    if problems := _statement_problems(config.on_reject):
         raise ConfigurationError(problems)
     return config
 
 
-def _statement_problems(config: StatementsConfig) -> list[str]:
-    return [f"statements.on_reject: is {said!r}; use row or file" for said in {config.on_reject} - {"row", "file"}]
+def _statement_problems(how: str) -> list[str]:
+    return [] if how in {"row", "file"} else [f"statements.on_reject: is {how!r}; use row or file"]
