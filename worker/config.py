@@ -329,12 +329,10 @@ class WorkerConfig:
 def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerConfig:
     """Load the worker's settings. Raises ConfigurationError with every problem at once."""
     config = build(WorkerConfig, pick(raw_settings(environ, root), WorkerConfig, NOT_THE_WORKERS))
-    if problems := [
-        *temporal_tls.problems_of(config.temporal),
-        *tracing.problems_of(config.tracing),
-        *encryption.problems_of(config.encryption, environment=environment(environ)),
-        *_statement_problems(config.statements.on_reject),
-    ]:
+    problems = [*temporal_tls.problems_of(config.temporal), *tracing.problems_of(config.tracing)]
+    problems += encryption.problems_of(config.encryption, environment=environment(environ))
+    problems += _statement_problems(config.statements.on_reject)
+    if problems:
         raise ConfigurationError(problems)
     return config
 
