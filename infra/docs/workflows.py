@@ -119,13 +119,15 @@ def patterns() -> dict[str, list[str]]:
     for name, function in vars(ids).items():
         match = re.search(r"`([a-z]+/\{[^`]+)`", function.__doc__ or "") if name.endswith("_workflow_id") else None
         if match is not None:
-            kind = name.removesuffix("_workflow_id")
-            found.setdefault(WorkflowType[_KINDS.get(kind, kind.upper())], []).append(match[1])
+            for kind in _made_by(name.removesuffix("_workflow_id")):
+                found.setdefault(kind, []).append(match[1])
     return found
 
 
-_KINDS = {"address": "ADDRESS_CHANGE", "event": "PROVIDER_EVENT", "replay": "PROVIDER_EVENT"}
-"""Whose id a function of worker/contract/ids.py makes, where its name does not say so."""
+def _made_by(noun: str) -> list[WorkflowType]:
+    """Return whose ids a function makes, by the noun of its name: `event` is that of PROVIDER_EVENT."""
+    noun = {"replay": "event"}.get(noun, noun)
+    return [kind for kind in WorkflowType if noun.upper() in kind.name.split("_")]
 
 
 def patches(definition: Any) -> list[tuple[str, str]]:

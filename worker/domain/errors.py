@@ -72,7 +72,10 @@ class Conflict(OrdersError):
 
 
 class TooSoon(OrdersError):
-    """It was done a moment ago; some time later it may be asked for again."""
+    """It was done a moment ago; some time later it may be asked for again.
+
+    Wait as long as the message says, then ask again.
+    """
 
     code = "too_soon"
 
