@@ -62,6 +62,7 @@ _KEYED = frozenset(
         "users.change_address",
     }
 )
+_PACED = frozenset({"users.resend"})
 _WITHOUT_TEMPORAL = frozenset({"health.live", "description.openapi"})
 
 
@@ -159,7 +160,7 @@ _REFUSALS: Mapping[int, str] = {
     413: "the body is too large",
     415: "the body is not plain JSON in UTF-8",
     422: "the JSON breaks the schema, or a rule; `errors` names the fields",
-    429: "more deliveries than the source's rate allows; again after Retry-After seconds",
+    429: "more than the rate allows; again after Retry-After seconds",
     503: "nothing is known to be recorded: send it again after Retry-After seconds",
 }
 
@@ -229,6 +230,8 @@ def _responses(route: Route, name: str) -> dict[str, Any]:
     refused = set(_BY_AUTH[route.auth])
     if "{" in route.path:
         refused.add(404)
+    if name in _PACED:
+        refused.add(429)
     if name not in _WITHOUT_TEMPORAL:
         refused.add(503)
     answers: dict[str, Any] = {

@@ -180,9 +180,10 @@ class Unprocessable(Problem):
 
 
 class RateLimited(Problem):
-    """More than the source's rate allows: nothing was recorded, send it again after Retry-After seconds.
+    """More than the rate allows: nothing was recorded, send it again after Retry-After seconds.
 
-    Wait as long as Retry-After says and send it again; raise the source's `rate` if that is normal.
+    Wait as long as Retry-After says and send it again; raise the source's `rate` (of mails: `resend_pause_seconds`) if
+    that is normal.
     """
 
     status = 429

@@ -84,7 +84,7 @@ class Users:
     def resend(self, user_id: str) -> Response:
         """POST /users/{user_id}/resend: Mail a user's token once more.
 
-        Refused with 429 when it was mailed a moment ago, with 409 when it was mailed often enough or there is nothing
+        Takes no body. Refused with 429 when it was mailed a moment ago, with 409 when it was mailed often enough or there is nothing
         to confirm any more.
         """
         _check_ids(user_id)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from worker.contract import encryption, temporal_tls, tracing
 from worker.contract.settings import ROOT, ConfigurationError, Secret, build, environment, pick, raw_settings
+from worker.statement_settings import StatementsConfig, problems_of
 
 NOT_THE_WORKERS = frozenset({"api", "deploy", "webhooks"})
 """Top-level tables of settings.toml that the functions read, or the deploy command."""
@@ -184,34 +185,6 @@ class RepairConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatementFormatConfig:
-    """A statement format described by settings alone; see settings.toml for what each key means."""
-
-    provider: str = ""
-    columns: dict[str, str] = field(default_factory=dict)
-    types: dict[str, str] = field(default_factory=dict)
-    kind: str = ""
-    currency: str = ""
-    unit: str = "major"
-    decimal: str = "."
-    grouped: bool = False
-    date: str = "iso"
-    zone: str = "UTC"
-    outgoing: tuple[str, ...] = ()
-    fee_negative: bool = False
-    items: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementsConfig:
-    """Statement files: where they are dropped, what becomes of a damaged one, formats of your own."""
-
-    drop: str
-    on_reject: str
-    formats: dict[str, StatementFormatConfig]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationConfig:
     """Grace per side and how far back a run looks, in seconds; rules by provider; what may be repaired."""
 
@@ -329,9 +302,12 @@ class WorkerConfig:
 def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerConfig:
     """Load the worker's settings. Raises ConfigurationError with every problem at once."""
     config = build(WorkerConfig, pick(raw_settings(environ, root), WorkerConfig, NOT_THE_WORKERS))
-    problems = [*temporal_tls.problems_of(config.temporal), *tracing.problems_of(config.tracing)]
-    problems += encryption.problems_of(config.encryption, environment=environment(environ))
-    problems += _statement_problems(config.statements.on_reject)
+    problems = [
+        *temporal_tls.problems_of(config.temporal),
+        *tracing.problems_of(config.tracing),
+        *encryption.problems_of(config.encryption, environment=environment(environ)),
+        *problems_of(config.statements),
+    ]
     if problems:
         raise ConfigurationError(problems)
     return config
@@ -340,10 +316,6 @@ def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerC
 def load_statements(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> StatementsConfig:
     """Load what a preview of a statement file needs, and no secret. Raises ConfigurationError."""
     config = build(StatementsConfig, raw_settings(environ, root).get("statements", {}))
-    if problems := _statement_problems(config.on_reject):
+    if problems := problems_of(config):
         raise ConfigurationError(problems)
     return config
-
-
-def _statement_problems(how: str) -> list[str]:
-    return [] if how in {"row", "file"} else [f"statements.on_reject: is {how!r}; use row or file"]

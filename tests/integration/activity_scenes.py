@@ -13,10 +13,11 @@ from worker.activities.orders import Reverse
 from worker.activities.reconciliation import RepairOrder
 from worker.activities.refunds import PlannedRefund, RefundWish
 from worker.activities.users import Confirmation, Mailing
-from worker.contract.orders import OrderEventKind
+from worker.contract.orders import OrderEventKind, PaymentMode, ResolveOrder
 from worker.contract.outbound import Notification
 from worker.contract.users import ChangeAddress, RegisterUser
 from worker.domain.order import OrderState
+from worker.services.retries import NewMethod
 from worker.services.translation.route import Route
 
 Arrange = Callable[[Scene], Awaitable[object]]
@@ -70,6 +71,43 @@ async def _(world: Scene) -> object:
     world.office.place(world.name)
     world.office.authorise(world.name)
     return world.step("capture")
+
+
+@scene("retry_payment", "taken")
+async def _(world: Scene) -> object:
+    return _other_method(world, "pm_card_mastercard")
+
+
+@scene("retry_payment", "declined")
+async def _(world: Scene) -> object:
+    return _other_method(world, "pm_card_chargeDeclinedLostCard")
+
+
+@scene("capture_shipped")
+async def _(world: Scene) -> object:
+    await _shipped_unheard(world, PaymentMode.AUTHORISE)
+    world.office.orders.stop_fulfilment("main", world.name)  # too late: that it has left is noted
+    return world.step("capture")
+
+
+@scene("lapse_payment")
+async def _(world: Scene) -> object:
+    world.office.place(world.name, mode=PaymentMode.AUTHORISE)
+    world.office.authorise(world.name)
+    (payment,) = world.office.payments_of(world.name)
+    world.office.provider.cancel(payment.reference, idempotency_key=f"{world.name}:void")
+    return replace(world.step(), may_retry=True)
+
+
+@scene("resolve_order")
+async def _(world: Scene) -> object:
+    payment = world.office.pay(world.name)
+    body = {"error": {"type": "invalid_request_error", "code": "charge_disputed", "message": "no"}}
+    world.office.outside.fault("POST /stripe/v1/refunds", "status", status=400, body=body, times=9)
+    assert world.office.reverse(world.name).state == OrderState.NEEDS_ATTENTION
+    world.office.outside.heal()
+    world.office.provider.refund(payment.reference, 2500, idempotency_key=f"{world.name}:by hand")
+    return ResolveOrder(shop="main", order_id=world.name, requested_by="ada", reason="refunded by hand")
 
 
 @scene("request_fulfilment")
@@ -347,8 +385,26 @@ def _acted_on(world: Scene) -> str:
     return payment.reference
 
 
-async def _shipped_unheard(world: Scene) -> str:
-    world.office.pay(world.name)
+def _other_method(world: Scene, method: str) -> NewMethod:
+    """Have an order's payment declined; return the wish to pay otherwise."""
+    world.office.place(world.name, method="pm_card_chargeDeclinedInsufficientFunds")
+    world.office.authorise(world.name, may_retry=True)
+    return NewMethod(
+        shop="main",
+        order_id=world.name,
+        method=method,
+        key=f"{world.key}:retry:r1",
+        request_id="r1",
+        requested_by="shop-app",
+        asked_at=world.office.clock.now().isoformat(),
+    )
+
+
+async def _shipped_unheard(world: Scene, mode: PaymentMode = PaymentMode.CHARGE) -> str:
+    """Have the parcel leave without a word of it; return its id."""
+    world.office.place(world.name, mode=mode)
+    world.office.authorise(world.name)
+    world.office.capture(world.name)
     world.office.fulfil(world.name)
     (parcel,) = world.office.parcels_of(world.name)
     world.office.outside.control("POST", "/warehouse/ship", {"id": parcel.shipment_id})

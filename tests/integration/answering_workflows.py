@@ -16,7 +16,14 @@ from worker.contract.orders import (
     RefundOrder,
     RetryPayment,
 )
-from worker.contract.users import ConfirmUser, RegisterUser, UserStatus
+from worker.contract.users import (
+    AddressStatus,
+    ChangeAddress,
+    ConfirmUser,
+    RegisterUser,
+    ResendConfirmation,
+    UserStatus,
+)
 
 RIGHT_TOKEN = "right-token"
 _RIGHT = hashlib.sha256(RIGHT_TOKEN.encode()).hexdigest()
@@ -90,6 +97,7 @@ class AnsweringUser:
 
     def __init__(self) -> None:
         self._confirmed = False
+        self._mails = 1
 
     @workflow.run
     async def run(self, user: RegisterUser) -> None:
@@ -101,3 +109,26 @@ class AnsweringUser:
             raise ApplicationError("no such token", type="invalid_input")
         self._confirmed = True
         return UserStatus(user_id=workflow.info().workflow_id.removeprefix("user/"), state="active")
+
+    @workflow.update(name=UserMessage.RESEND)
+    async def resend(self, request: ResendConfirmation) -> UserStatus:
+        self._mails += 1
+        if self._mails > 2:
+            raise ApplicationError("jane.doe was mailed just now", 42, type="too_soon")
+        return UserStatus(user_id="u", state="pending", mails_sent=self._mails)
+
+
+@workflow.defn(name=WorkflowType.ADDRESS_CHANGE)
+class AnsweringAddress:
+    """Takes the right token; another one fails with `invalid_input`."""
+
+    @workflow.run
+    async def run(self, change: ChangeAddress) -> None:
+        self._change = change
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.update(name=UserMessage.CONFIRM)
+    async def confirm(self, request: ConfirmUser) -> AddressStatus:
+        if request.token_sha256 != _RIGHT:
+            raise ApplicationError("no such token", type="invalid_input")
+        return AddressStatus(user_id=self._change.user_id, change_id=self._change.change_id, state="changed")

@@ -18,7 +18,12 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from tests.integration.answering_workflows import RIGHT_TOKEN, AnsweringOrder, AnsweringUser
+from tests.integration.answering_workflows import (
+    RIGHT_TOKEN,
+    AnsweringAddress,
+    AnsweringOrder,
+    AnsweringUser,
+)
 from tests.integration.served_functions import (
     BEARER,
     Answer,
@@ -140,7 +145,12 @@ async def worker(client: Client) -> AsyncIterator[None]:
         Worker(
             client, task_queue=Queue.ORDERS, workflows=[AnsweringOrder], workflow_runner=UnsandboxedWorkflowRunner()
         ),
-        Worker(client, task_queue=Queue.USERS, workflows=[AnsweringUser], workflow_runner=UnsandboxedWorkflowRunner()),
+        Worker(
+            client,
+            task_queue=Queue.USERS,
+            workflows=[AnsweringUser, AnsweringAddress],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ),
     ):
         yield
 
@@ -241,6 +251,44 @@ class TestUpdates:
         assert (right.status, right.json) == (200, {"user_id": user_id, "state": "active"})
         again = await confirm(RIGHT_TOKEN)
         assert (again.status, again.json["state"]) == (200, "active")
+
+    async def test_a_token_is_mailed_again_once_a_key_and_refused_when_it_is_too_soon(
+        self, edge: Edge, worker: None
+    ) -> None:
+        user_id = fresh("u")
+        edge.post("/users", {"user_id": user_id, "email": "jane@example.com"})
+
+        async def resend(key: str) -> Answer:
+            return await asyncio.to_thread(edge.post, f"/users/{user_id}/resend", {}, **{"Idempotency-Key": key})
+
+        for _ in range(2):
+            mailed = await resend("k-1")
+            assert (mailed.status, mailed.json["mails_sent"]) == (200, 2)
+        soon = await resend("k-2")
+        assert (soon.status, soon.code, soon.headers["Retry-After"]) == (429, "rate_limited", "42")
+        assert "jane" not in str(soon.json)
+        assert (await asyncio.to_thread(edge.post, "/users/nobody/resend", {})).status == 404
+
+    async def test_a_new_address_is_asked_for_with_a_key_and_confirmed_with_its_token(
+        self, edge: Edge, worker: None
+    ) -> None:
+        user_id = fresh("u")
+        path, wish = f"/users/{user_id}/address", {"email": "new@example.com"}
+        asked = await asyncio.to_thread(edge.post, path, wish, **{"Idempotency-Key": "k-1"})
+        again = await asyncio.to_thread(edge.post, path, wish, **{"Idempotency-Key": "k-1"})
+        other = await asyncio.to_thread(edge.post, path, {"email": "x@example.com"}, **{"Idempotency-Key": "k-1"})
+        assert [one.status for one in (asked, again, other)] == [202, 200, 409]
+        change_id = asked.json["change_id"]
+        assert asked.json["workflow_id"] == f"address/{user_id}/{change_id}"
+
+        async def confirm(token: str) -> Answer:
+            body, headers = json.dumps({"token": token}).encode(), {"Content-Type": "application/json"}
+            return await asyncio.to_thread(edge.request, "POST", f"{path}/{change_id}/confirm", body, headers)
+
+        assert (await confirm("wrong")).status == 422
+        right = await confirm(RIGHT_TOKEN)
+        assert right.json == {"user_id": user_id, "change_id": change_id, "state": "changed"}
+        assert (await asyncio.to_thread(edge.post, path, {"email": "no address"})).status == 422
 
 
 class TestUsersAndReconciliations:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.statement_files import CURRENCIES, MOMENTS, NAMES, amounts, table, utc, written
-from worker.config import StatementFormatConfig, load_statements
+from worker.config import load_statements
 from worker.contract.settings import ConfigurationError
 from worker.domain.errors import InvalidStatement
+from worker.statement_settings import StatementFormatConfig
 from worker.statements.detection import DIALECTS
 from worker.statements.mapped import FIELDS, describe
 from worker.statements.parse import ParsedStatement, parse

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from worker.cli.output import print_table, when
-from worker.config import StatementsConfig
 from worker.contract.settings import ConfigurationError
 from worker.domain.money import format_minor
+from worker.statement_settings import StatementsConfig
 
 if TYPE_CHECKING:
     from worker.services.ports import RejectedRow

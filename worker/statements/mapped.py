@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NoReturn
 
-from worker.config import StatementFormatConfig
 from worker.contract.settings import ConfigurationError
 from worker.domain.errors import InvalidStatement
 from worker.domain.ledger import LedgerLine, LineKind
+from worker.statement_settings import StatementFormatConfig
 from worker.statements.cells import Cells, RowRejected, net_must_be, shown, zone_named
 from worker.statements.dialect import Dialect, Line, row_by_row
 from worker.statements.numbers import Numbers
