@@ -78,7 +78,12 @@ SHOWN: dict[str, list[str]] = {
         f"statements preview {SAMPLES / 'camt053.xml'}",
     ],
     "stock": ["stock list", "stock show MUG-BLUE", "stock show NONE", "stock check"],
-    "users": ["users erase nobody --reason asked --dry-run", "users erase nobody --reason asked"],
+    "users": [
+        "users list",
+        "users show nobody",
+        "users erase nobody --reason asked --dry-run",
+        "users erase nobody --reason asked",
+    ],
     "webhooks": ["webhooks list", "webhooks show evt_1", "webhooks show evt_none", "webhooks replay --dry-run"],
 }
 """By noun: what is typed. Twice: into a pipe, as wide as it comes, and on 80 columns."""

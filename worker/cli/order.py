@@ -159,6 +159,10 @@ def _next(order: Order, breaks: list[str]) -> list[tuple[str, str]]:
     if order.state not in TERMINAL:
         shown.append((f"orders order cancel {name} --reason WHY", "what was paid goes back"))
         shown.append((f"orders order retry {name} --reason WHY", "a step that keeps failing: now, not later"))
+    if order.state is OrderState.AWAITING_PAYMENT and order.payment_method:
+        shown.append((f"orders order retry-payment {name} --method TOKEN --reason WHY", "pay with another method"))
+    if order.state is OrderState.NEEDS_ATTENTION:
+        shown.append((f"orders order resolve {name} --reason WHY", "a person has settled it"))
     if order.kept_minor > 0:
         shown.append((f"orders order refund {name} --reason WHY", "all that is left, or --amount"))
     return [*shown, (f"orders order timeline {name}", "all that happened")]

@@ -165,16 +165,17 @@ def retry(order_id: str, shop: str | None, reason: str, actor: str, *, dry_run: 
 
 @click.command(
     "retry-payment",
-    epilog=examples("orders order retry-payment 1001 --method pm_1Nxyz"),
+    epilog=examples('orders order retry-payment 1001 --method pm_1Nxyz --reason "the customer named another card"'),
 )
 @click.argument("order_id")
 @click.option("--method", required=True, help="Token of the payment provider, like pm_...; never a card number.")
 @click.option("--request-id", help="An id of your own: the same method under it again is tried once.")
 @shop_option
+@reason_option()
 @actor_option
 @dry_run_option
 def retry_payment(
-    order_id: str, method: str, request_id: str | None, shop: str | None, actor: str, *, dry_run: bool
+    order_id: str, method: str, request_id: str | None, shop: str | None, reason: str, actor: str, *, dry_run: bool
 ) -> None:
     """Pay an order with another method while it waits for its money. Exits 1 when the method is refused, too.
 
@@ -193,6 +194,8 @@ def retry_payment(
     request = RetryPayment(
         request_id=request_id or f"cli-{uuid.uuid4().hex}", requested_by=actor, payment_method=method
     )
+    subject = f"order/{order_id}"
+    record(config, "payment_retried", subject, actor=actor, reason=reason, request_id=request.request_id)
     answer = ask(config, lambda client: ask_to_retry(client, shop, order_id, request))
     why = f" ({answer.reason})" if answer.reason else ""
     click.echo(f"{answer.outcome}{why}: order {order_id} is {answer.state}")
