@@ -18,6 +18,9 @@ scratch.settle()
 # Without compiled modules each process that a test starts would lose seconds, and each of pytest's twenty.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# readline, which pytest loads, tells its children of a terminal; there is none, and tables are as wide as they want.
+os.environ.pop("COLUMNS", None)
+os.environ.pop("LINES", None)
 
 TESTS = Path(__file__).parent
 FOLDERS = ("e2e", "integration", "infra", "workflows", "replay", "docs", "unit")

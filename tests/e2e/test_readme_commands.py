@@ -20,7 +20,6 @@ BLOCK = README.partition("## Working with it")[2].partition("```sh\n")[2].partit
 ELSEWHERE = {
     "secrets check": "tests/unit/test_cli_secrets.py",
     "keys list": "tests/unit/test_cli_keys.py",
-    "users erase": "tests/e2e/test_sealed_histories.py",
     "schedules trigger": "tests/e2e/test_bad_day.py",
     "dev trace": "tests/e2e/test_seen_live.py",
     "dev env": "tests/integration/test_cli_captures.py",
