@@ -83,10 +83,12 @@ def test_what_is_disputed_is_withdrawn_and_comes_back_when_it_is_won(office: Off
     assert told(office, "closed", {**dispute, "status": "won"}) == "the money was booked"
     order = office.order(a)
     assert (order.state, order.financial_status, order.disputed_minor) == (OrderState.COMPLETED, "paid", 0)
-    assert [(entry.kind, entry.amount_minor, entry.reference) for entry in office.entries_of(a)][1:] == [
+    # The provider's times are whole seconds: within one, what followed may seem to come first.
+    assert {(entry.kind, entry.amount_minor, entry.reference) for entry in office.entries_of(a)} >= {
         ("dispute", -2500, dispute["id"]),
         ("dispute_reversal", 2500, dispute["id"]),
-    ]
+    }
+    assert len(office.entries_of(a)) == 3
     assert agree(office, start, "won") == set()
     kinds = [entry.kind for entry in office.database.transact(lambda tx: tx.timeline.of_order("main", a))]
     assert [kind for kind in kinds if kind.startswith(("dispute", "money"))] == [

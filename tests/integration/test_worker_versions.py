@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 
 import pytest
 from temporalio.client import Client
@@ -72,6 +73,17 @@ async def becomes_current(client: Client, release: str) -> None:
             await asyncio.sleep(0.1)
 
 
+async def gets_work(office: Office, client: Client, release: str, name: str) -> None:
+    """Wait until the queues know whose the work is, which the server tells them after it has said yes."""
+    processes = TemporalProcesses(client)
+    async with asyncio.timeout(PATIENCE):
+        for number in count():
+            await processes.start_order(placed(office, f"{name}-{number}"))
+            await reaches(office, f"{name}-{number}", OrderState.FULFILLING)
+            if await worked_by(client, f"{name}-{number}") == [release]:
+                return
+
+
 async def reaches(office: Office, order_id: str, state: OrderState) -> None:
     async with asyncio.timeout(PATIENCE):
         while True:
@@ -133,6 +145,7 @@ async def test_an_order_that_began_on_the_old_worker_is_completed_by_the_new_one
             await reaches(office, meanwhile, OrderState.FULFILLING)
             assert await worked_by(client, meanwhile) == [before or "-"], "a worker that is new has no work yet"
             await becomes_current(client, NEW)
+            await gets_work(office, client, NEW, f"probe-{before}")
             assert await ship(office, processes, live) == OrderState.COMPLETED
             assert await worked_by(client, live) == [before or "-", NEW]
     assert office.path(live)[-1] == OrderState.COMPLETED

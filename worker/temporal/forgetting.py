@@ -12,8 +12,11 @@ from worker.domain.errors import ProviderUnavailable
 from worker.temporal.answers import raise_for
 from worker.temporal.client import RPC_TIMEOUT
 
-PATIENCE_SECONDS = 30.0
-"""How long the server may take until what was deleted is gone; it does so in the background."""
+PATIENCE_SECONDS = 90.0
+"""How long the server may take until what was deleted is gone; it does so in the background.
+
+A workflow that has only just ended is deleted once the server's queues have noted its end, which may take a minute.
+"""
 _BETWEEN_QUESTIONS = 0.2
 
 
