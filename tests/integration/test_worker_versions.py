@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 from temporalio.client import Client
@@ -15,8 +16,9 @@ from tests.integration.nothing_stuck import NOTHING_IS_STUCK
 from tests.integration.office import Office
 from tests.integration.temporal_namespace import fresh_namespace
 from tests.integration.test_breaks_cli import orders
+from worker import app
 from worker.app import Application, compose
-from worker.config import load
+from worker.config import WorkerConfig, load
 from worker.contract.ids import order_workflow_id
 from worker.contract.names import Queue
 from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder
@@ -43,11 +45,21 @@ async def client(temporal_server: str, monkeypatch: pytest.MonkeyPatch) -> Async
 
 
 @pytest.fixture
-def application(office: Office, client: Client, monkeypatch: pytest.MonkeyPatch) -> Application:
+def application(office: Office, client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
+    gateways: list[Any] = []
+    outside = app._outside
+
+    def remembered(config: WorkerConfig) -> Any:
+        gateways.extend(made := outside(config))
+        return made
+
+    monkeypatch.setattr(app, "_outside", remembered)
     for name, value in office.outside.settings.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("ORDERS_DATABASE__URL", office.engine.url.render_as_string(hide_password=False))
-    return compose(load(), client, office.engine, None)
+    yield compose(load(), client, office.engine, None)
+    for gateway in gateways:
+        gateway.close()
 
 
 @asynccontextmanager
