@@ -84,7 +84,9 @@ def matched_in_a_lake(
         findings += match_payments(piece.entries, piece.lines, piece.order_of_payment, scope, rules)
         sums += window_sums(piece.entries, piece.lines, piece.order_of_payment, scope, rules)
         judged += piece.lines
-    return replace(_matched(findings, cleared.keys, sums, pieces), judged=tuple(judged))
+    return replace(
+        _matched(findings, cleared.keys, sums, pieces), judged=tuple(sorted(judged, key=lambda line: line.line_id))
+    )  # rows come in no order
 
 
 def matched_by_the_rules(
