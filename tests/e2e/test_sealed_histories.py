@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 
 from infra.local.story.world import until
 from tests.e2e.scene import Scene, fresh
-from tests.e2e.test_users import mailed_token
+from tests.e2e.test_users_by_api import mailed_token
 from tests.integration.served_functions import shopify_headers
 from worker.connections import engine_of
 from worker.contract.ids import event_workflow_id, user_workflow_id

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from tests.e2e.scene import Scene
-from tests.e2e.test_users import mailed_token
+from tests.e2e.test_users_by_api import mailed_token
 
 CARD = re.compile(r"(?<![\d.])(?:4242|4000|5555)\d{12}(?!\d)")
 """Numbers of the provider's test cards."""
