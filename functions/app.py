@@ -6,7 +6,7 @@ or as a 5xx other than 503.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 
 from flask import Blueprint, Flask, Response, g, request
@@ -20,13 +20,11 @@ from functions.bare_flask import BareFlask
 from functions.config import FunctionsConfig, load
 from functions.description import Description
 from functions.health import Health
-from functions.orders import Orders
 from functions.payload_codec import codec_of
-from functions.reconciliations import Reconciliations
 from functions.routes import Auth, Route, table
 from functions.sent_headers import SentHeaders
+from functions.source_settings import SourceConfig
 from functions.temporal import Temporal
-from functions.users import Users
 from functions.webhooks import Webhooks
 
 _log = logging.getLogger(__name__)
@@ -47,16 +45,8 @@ def create_app(config: FunctionsConfig | None = None) -> Flask:
     config = config or load()
     logs.configure(config.logging)
     temporal = Temporal(config.temporal, config.api.deadline_ms, codec_of(config.encryption))
-    limit = config.api.max_body_bytes
     sources = config.webhooks if "webhooks" in config.api.functions else {}
-    operations: dict[str, dict[str, View]] = {
-        "orders": Orders(temporal, max_body_bytes=limit).operations,
-        "users": Users(temporal, max_body_bytes=limit).operations,
-        "reconciliations": Reconciliations(temporal, max_body_bytes=limit).operations,
-        "webhooks": Webhooks(temporal, sources, max_body_bytes=limit).operations,
-        "health": Health(temporal).operations,
-        "description": Description().operations,
-    }
+    operations = _operations(config, temporal, sources)
     observers: list[Observer] = []
     enter = tracing.enter
     if config.tracing.wanted:
@@ -90,6 +80,34 @@ def create_app(config: FunctionsConfig | None = None) -> Flask:
     app.wsgi_app = AccessLog(admission, observers)  # type: ignore[method-assign]
     app.extensions |= {"temporal": temporal, "observers": observers, "sources": sources}
     return app
+
+
+def _operations(
+    config: FunctionsConfig, temporal: Temporal, sources: Mapping[str, SourceConfig]
+) -> dict[str, dict[str, View]]:
+    """Return the views of the functions that this process serves, by function and name.
+
+    What only others serve is not even loaded: in Lambda each function is a process of its own that starts cold.
+    """
+    served, limit = config.api.functions, config.api.max_body_bytes
+    found: dict[str, dict[str, View]] = {
+        "webhooks": Webhooks(temporal, sources, max_body_bytes=limit).operations,
+        "health": Health(temporal).operations,
+        "description": Description().operations,
+    }
+    if "orders" in served:
+        from functions.orders import Orders  # noqa: PLC0415 - see above
+
+        found["orders"] = Orders(temporal, max_body_bytes=limit).operations
+    if "users" in served:
+        from functions.users import Users  # noqa: PLC0415
+
+        found["users"] = Users(temporal, max_body_bytes=limit).operations
+    if "reconciliations" in served:
+        from functions.reconciliations import Reconciliations  # noqa: PLC0415
+
+        found["reconciliations"] = Reconciliations(temporal, max_body_bytes=limit).operations
+    return found
 
 
 def _holders(keys: BearerKeys, function: str) -> Callable[[], Caller]:
