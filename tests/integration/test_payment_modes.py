@@ -1,6 +1,5 @@
 """Other methods after a refusal, and money captured on shipment: a real database and the simulated provider."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -8,8 +7,6 @@ from typing import Any
 import pytest
 
 from tests.integration.office import Office
-from tests.integration.outside_process import OutsideProcess
-from tests.integration.own_database import migrated_database
 from worker.contract.orders import OrderEvent, OrderEventKind, PaymentMode
 from worker.domain.errors import DatabaseUnavailable, ProviderUnavailable
 from worker.domain.finding import FindingKind, Outcome
@@ -24,18 +21,6 @@ POOR, STOLEN, DEMANDING = (
 )
 CREATE, CAPTURE = "POST /stripe/v1/payment_intents", "POST /stripe/v1/payment_intents/*/capture"
 _numbers = count(1)
-
-
-@pytest.fixture(scope="module")
-def running(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with migrated_database(database_url) as engine, OutsideProcess(tmp_path_factory.mktemp("outside")) as outside:
-        yield Office(engine, outside)
-
-
-@pytest.fixture
-def office(running: Office) -> Iterator[Office]:
-    yield running
-    running.outside.heal()
 
 
 @pytest.fixture

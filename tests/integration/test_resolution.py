@@ -1,31 +1,16 @@
 """Orders that wait for a person, and their end: by what the provider and the warehouse say, with who decided and why."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 
 import pytest
 
 from tests.integration.office import Office
-from tests.integration.outside_process import OutsideProcess
-from tests.integration.own_database import migrated_database
 from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, PaymentMode, ResolveOrder
 from worker.domain.errors import Conflict, InvalidInput, NotFound
 from worker.domain.order import OrderState
 
 _numbers = count(1)
-
-
-@pytest.fixture(scope="module")
-def running(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with migrated_database(database_url) as engine, OutsideProcess(tmp_path_factory.mktemp("outside")) as outside:
-        yield Office(engine, outside)
-
-
-@pytest.fixture
-def office(running: Office) -> Iterator[Office]:
-    yield running
-    running.outside.heal()
 
 
 @pytest.fixture

@@ -42,7 +42,8 @@ class MysqlDatabase:
     """Implements `Database`. Thread-safe; one for the process.
 
     `subscriptions` are told of every change of an order's state: each transaction writes its messages with it, and
-    calls `mail` after the commit. It must neither block nor raise, and may be lost with the process. `stocked` are the shops that keep stock, with what an SKU without a level means there.
+    calls `mail` after the commit. It must neither block nor raise, and may be lost with the process. `stocked` are the
+    shops that keep stock, with what an SKU without a level means there.
     """
 
     def __init__(

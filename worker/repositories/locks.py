@@ -7,7 +7,8 @@
     5. audit head  one row a shop: the end of its audit trail, taken when all else is done, right before the commit
 
 A transaction takes locks from top to bottom only, and never two rows of one kind (but watermarks, levels of stock and audit
-heads: those in the order of their keys), so two of them cannot wait for each other. What they still may deadlock on (unique keys met by inserts) the database retries.
+heads: those in the order of their keys), so two of them cannot wait for each other. What they still may deadlock on
+(unique keys met by inserts) the database retries.
 """
 
 from collections.abc import Sequence

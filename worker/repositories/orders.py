@@ -1,7 +1,8 @@
 """Orders and their audit trail in MySQL.
 
 The state changes only by UPDATE ... WHERE state = the expected one, in one transaction with its line of the trail,
-its entry of the timeline, the webhooks that tell of it and the stock that it frees or uses up; the trail is append-only and its sequence has no gap.
+its entry of the timeline, the webhooks that tell of it and the stock that it frees or uses up; the trail is append-only
+and its sequence has no gap.
 """
 
 from collections.abc import Sequence
