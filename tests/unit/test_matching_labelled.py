@@ -210,3 +210,58 @@ def test_tolerance_and_fee_schedule_reproduce_the_labels_of_the_settlement(fixtu
     assert varied == labelled(settled, "fee_variance_candidate", "order_id", ours)
     assert min(len(within), len(varied)) > 10
     assert all(bridge.ties for bridge in statements(entries, lines, findings, {}, ALL_TIME, rules))
+
+
+def test_an_order_paid_in_several_payments_agrees_payment_by_payment(fixtures_dir: Path) -> None:
+    folder = fixtures_dir / "labelled" / "jaffle"
+    made = {
+        row["id"]: datetime.fromisoformat(row["order_date"]).replace(tzinfo=UTC)
+        for row in table(folder / "raw_orders.csv")
+    }
+    payments = table(folder / "raw_payments.csv")
+    scope = replace(ALL_TIME, window_start=min(made.values()), horizon_start=min(made.values()))
+    entries = [
+        BookEntry(
+            shop="main",
+            order_id=row["order_id"],
+            provider="acquirer",
+            kind=EntryKind.CAPTURE,
+            reference=row["id"],
+            payment_reference=row["id"],
+            amount_minor=int(row["amount"]),
+            currency="USD",
+            occurred_at=made[row["order_id"]],
+        )
+        for row in payments
+    ]
+    lines = [
+        LedgerLine(
+            line_id=row["id"],
+            provider="acquirer",
+            kind=LineKind.CHARGE,
+            currency="USD",
+            gross_minor=int(row["amount"]),
+            fee_minor=0,
+            net_minor=int(row["amount"]),
+            created_at=made[row["order_id"]],
+            order_id=row["order_id"],
+            source_id=row["id"],
+        )
+        for row in payments
+    ]
+    findings = match_payments(entries, lines, {}, scope)
+    assert [finding.kind for finding in findings] == [K.MATCHED] * len(made)
+    assert sum(finding.ours_minor for finding in findings) == sum(int(row["amount"]) for row in payments)
+
+    # Of each order that was paid several times, the last payment never came.
+    last = {row["order_id"]: row for row in payments}
+    times = Counter(row["order_id"] for row in payments)
+    lost = {order: int(last[order]["amount"]) for order, number in times.items() if number > 1}
+    lost = {order: minor for order, minor in lost.items() if minor}
+    ids = {last[order]["id"] for order in lost}
+    left = [line for line in lines if line.line_id not in ids]
+    findings = match_payments(entries, left, {}, scope)
+    wrong = {f.order_id: (f.kind, f.difference_minor) for f in findings if f.kind is not K.MATCHED}
+    assert wrong == {order: (K.MISSING_EXTERNAL, -minor) for order, minor in lost.items()}
+    assert len(wrong) > 10
+    assert all(bridge.ties for bridge in statements(entries, left, findings, {}, scope))
