@@ -1,5 +1,8 @@
 """Real servers shared by the whole session, each started when the first test asks for it; which process runs what."""
 
+import contextlib
+import gc
+import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -28,6 +31,38 @@ FOLDERS = ("e2e", "integration", "infra", "workflows", "replay", "docs", "unit")
 
 SHORT_GRACES = {f"ORDERS_RECONCILIATION__{books}_GRACE_SECONDS": "2" for books in ("PAYMENT", "ORDER")}
 """Tests wait for graces to be over, and would learn nothing more from longer ones."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Collect without looking for garbage, of which there is none yet, and count nothing of it as such later."""
+    gc.disable()
+    try:
+        _import_ones_share(session)
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _import_ones_share(session: pytest.Session) -> None:
+    """Import every n-th file of tests first: what pytest makes of it, at some cost, the other processes then find made.
+
+    Each of them has to import all, and in one order all would make the same at the same time.
+    """
+    workerinput = getattr(session.config, "workerinput", None)
+    if workerinput is None:
+        return
+    number, count = int(workerinput["workerid"].removeprefix("gw")), workerinput["workercount"]
+    everything = all(Path(given).resolve() in {TESTS, TESTS.parent} for given in session.config.args)
+    if not everything or number >= count:
+        return
+    for file in sorted(TESTS.rglob("test_*.py"))[number::count]:
+        if str(file.parent) not in sys.path:
+            sys.path.insert(0, str(file.parent))
+        # What is wrong with it, pytest tells when its turn comes.
+        with contextlib.suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(file.stem)
 
 
 @pytest.hookimpl(tryfirst=True)

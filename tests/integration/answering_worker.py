@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from tests.integration.answering_workflows import AnsweringOrder, AnsweringRefund, AnsweringUser
+from tests.integration.answering_workflows import AnsweringAddress, AnsweringOrder, AnsweringRefund, AnsweringUser
 from worker.contract.names import Queue
 
 
 @contextmanager
 def answering(temporal: str, namespace: str) -> Iterator[None]:
-    """Answer for orders, refunds and users until the block ends."""
+    """Answer for orders, refunds, users and their changes of address until the block ends."""
     loop = asyncio.new_event_loop()
     stop, ready = asyncio.Event(), threading.Event()
     failures: list[BaseException] = []
@@ -25,7 +25,9 @@ def answering(temporal: str, namespace: str) -> Iterator[None]:
         orders = Worker(
             client, task_queue=Queue.ORDERS, workflows=[AnsweringOrder, AnsweringRefund], workflow_runner=runner
         )
-        users = Worker(client, task_queue=Queue.USERS, workflows=[AnsweringUser], workflow_runner=runner)
+        users = Worker(
+            client, task_queue=Queue.USERS, workflows=[AnsweringUser, AnsweringAddress], workflow_runner=runner
+        )
         async with orders, users:
             ready.set()
             await stop.wait()
