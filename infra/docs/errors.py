@@ -1,6 +1,7 @@
 """The page of error codes: the worker's tree and the problem documents of the functions.
 
-A class tells what its code means in the first paragraph of its docstring and what to do in the second.
+A class tells what its code means in the first paragraph of its docstring. What to do, an error of the worker keeps as its
+`remedy`, which the command line says as well; a problem of the functions in the second paragraph.
 """
 
 import inspect
@@ -29,14 +30,13 @@ def page() -> str:
             "The worker and the command line",
             "`worker/domain/errors.py`. What can be tried again is tried again by Temporal, without an end.",
             table(
-                ("code", "tried again", "exit status", "meaning", "what to do", "the command line says"),
+                ("code", "tried again", "exit status", "meaning", "what to do"),
                 (
                     (
                         code(kind.code),
                         "yes" if kind.retryable else "no",
                         str(exit_of(kind)),
                         *_told(kind),
-                        cell(complaints.REMEDIES.get(kind.code, "")),
                     )
                     for kind in sorted(of_worker(), key=lambda kind: kind.code)
                 ),
@@ -72,12 +72,14 @@ def exit_of(kind: type[OrdersError]) -> int:
 
 
 def what_to_do(kind: type[Exception]) -> str:
-    """Return the second paragraph of a class's docstring; that of the class it is made from where it has none."""
+    """Return an error's remedy; of a problem the second paragraph, that of the class it is made from where it has none."""
+    if issubclass(kind, OrdersError):
+        return kind.remedy
     told = inspect.cleandoc(kind.__doc__ or "").split("\n\n")
     base = kind.__bases__[0]
     if len(told) > 1:
         return told[1]
-    return what_to_do(base) if issubclass(base, OrdersError | Problem) else ""
+    return what_to_do(base) if issubclass(base, Problem) else ""
 
 
 def _told(kind: type[Exception]) -> tuple[str, str]:

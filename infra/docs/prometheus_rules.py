@@ -12,14 +12,13 @@ from infra.docs.told import ROOT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule that alerts. `lasting` is how long its expression holds before it does; `entry` is what to do, as a link."""
+    """One rule that alerts. `lasting` is how long its expression holds before it does; `entry` is what to do, as a link into the runbook."""
 
     name: str
     expression: str
     lasting: str
     severity: str
     meaning: str
-    runbook: str
     entry: str
 
 
@@ -44,7 +43,6 @@ def _rules(document: Any) -> Iterator[Rule]:
             lasting=str(each.get("for", "at once")),
             severity=str(each.get("labels", {}).get("severity", "")),
             meaning=str(told.get("meaning") or told.get("description") or told.get("summary", "")),
-            runbook=str(told.get("runbook", "")),
             entry=_from_here(str(told.get("runbook_url", ""))),
         )
 

@@ -11,7 +11,7 @@ import promql_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.local.story.world import until
-from infra.observability.runbook import DASHBOARD, rules
+from infra.observability.rules import DASHBOARD, rules
 from tests.e2e.scene import Scene, api_order
 from worker.domain.order import OrderState
 

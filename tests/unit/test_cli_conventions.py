@@ -41,17 +41,20 @@ NEITHER = {
 }
 WITHOUT_ACTOR = {
     "alerts test": "nothing is changed: it says of itself that it is a test",
-    "db migrate": "what it does stands in the release",
-    "schedules apply": "what it does stands in the settings",
     "webhooks send": "acts as a sender, whom nobody asks why",
-    "keys add": "AWS keeps who changed a secret (CloudTrail); no database is at hand",
-    "keys use": "as above",
-    "keys drop": "as above",
-    "secrets put": "as above",
-    "secrets remove": "as above",
-    "order note": "the note is its own reason",
-    "breaks import": "each row has its reason",
+    "order note": "the note is its own reason; it has an --actor",
+    "breaks import": "each row has its reason, and may have its actor",
 }
+WITHOUT_NEED = {
+    **dict.fromkeys(("reconcile run", "reconcile backfill", "statements import"), "what it finds is its reason"),
+    **dict.fromkeys(("schedules trigger", "schedules backfill"), "as above, and nothing that would not run anyway"),
+    "webhooks replay": "an event counts once, however often it runs",
+    "db migrate": "the release needs it",
+    "schedules apply": "the settings say so",
+    "keys add": "of the first key; another one needs a reason",
+    "secrets put": "of a first value; another one needs a reason",
+}
+"""Deeds whose reason may be left out, and why that is."""
 FOR_GOOD = {"order cancel", "order refund", "users erase", "keys drop"}
 HEAVY = (
     "temporalio", "sqlalchemy", "alembic", "pymysql", "pyarrow", "duckdb", "boto3", "stripe", "httpx2", "jinja2",
@@ -86,17 +89,25 @@ def test_a_read_takes_json(name: str) -> None:
 
 @pytest.mark.parametrize("name", DEEDS)
 def test_a_deed_can_be_looked_at_first_and_has_who_and_why(name: str) -> None:
-    """Who runs `db migrate` matters to nobody; who settled a break does. What is exempt says why, above."""
+    """Whatever changes something says who and why, and where that is kept. What is exempt says why, above."""
     assert "--dry-run" in options(name)
     if name not in WITHOUT_ACTOR:
         assert {"--actor", "--reason"} <= options(name)
+
+
+@pytest.mark.parametrize("name", [name for name in DEEDS if name not in WITHOUT_ACTOR])
+def test_what_a_reason_is_for_is_said(name: str) -> None:
+    (reason,) = [each for each in ALL[name].params if each.name == "reason"]
+    assert isinstance(reason, click.Option)
+    assert reason.help
+    assert reason.required or name in WITHOUT_NEED
 
 
 def test_what_cannot_be_undone_asks() -> None:
     assert {name for name in FOR_GOOD if "--yes" not in options(name)} == set()
     for name in FOR_GOOD:
         arguments = [*name.split(), *(["orders/dev/encryption"] if name.startswith("keys") else []), "x"]
-        asked = CliRunner().invoke(cli, [*arguments, *(["--reason", "y"] if "--reason" in options(name) else [])])
+        asked = CliRunner().invoke(cli, [*arguments, "--reason", "y"])
         assert asked.exit_code != 0, "without a terminal nothing is asked, and nothing done"
 
 
@@ -155,7 +166,6 @@ def test_no_help_loads_what_it_does_not_need() -> None:
 
 def test_what_goes_wrong_has_a_code_what_happened_and_what_to_do(capfd: pytest.CaptureFixture[str]) -> None:
     for kind in descendants(OrdersError):
-        assert kind.code in complaints.REMEDIES, f"say in worker/cli/complaints.py what to do about {kind.code}"
         problem = kind.__new__(kind)
         Exception.__init__(problem, "it is so")
         status = complaints.told(problem)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner, Result
@@ -15,6 +16,7 @@ from worker.contract.settings import Secret
 from worker.domain.errors import Conflict, InvalidInput, NotFound, OrdersError
 
 SECRET = "orders/dev/encryption"
+WHY = ("--actor", "anna", "--reason", "the yearly change, für alle")
 
 
 @pytest.fixture
@@ -58,15 +60,15 @@ def test_one_key_follows_another_and_both_read_what_was_sealed_until_the_old_one
     said = orders("add", SECRET).output
     (first,) = ids(service)
     sealed = KeyRing(held(service).secrets(), AESGCM).current.seal(b"content")
-    said += orders("add", SECRET).output
+    said += orders("add", SECRET, *WHY).output
     second = ids(service)[1]
     assert ids(service) == [first, second], "it opens before it seals"
-    said += orders("use", SECRET, second).output
+    said += orders("use", SECRET, second, *WHY).output
     assert ids(service) == [second, first]
     assert KeyRing(held(service).secrets(), AESGCM)[first].open(sealed) == b"content"
     assert json.loads(orders("list", SECRET, "--json").output)["keys"] == [second, first]
     secrets = [key.key.reveal() for key in held(service).keys]
-    said += orders("list", SECRET).output + orders("drop", SECRET, first, "--yes").output
+    said += orders("list", SECRET).output + orders("drop", SECRET, first, "--yes", *WHY).output
     assert ids(service) == [second]
     assert not any(secret in said for secret in secrets)
     assert len(set(secrets)) == 2
@@ -77,23 +79,25 @@ def test_the_key_that_seals_is_neither_dropped_nor_used_twice(service: SecretsSe
     (only,) = ids(service)
     for verb, more in (("drop", ["--yes"]), ("use", [])):
         with pytest.raises(Conflict, match="seals"):
-            orders(verb, SECRET, only, *more)
+            orders(verb, SECRET, only, *more, *WHY)
     assert ids(service) == [only]
 
 
 def test_nothing_is_dropped_without_a_word(service: SecretsService) -> None:
     orders("add", SECRET)
-    orders("add", SECRET)
+    orders("add", SECRET, *WHY)
     both = ids(service)
-    assert orders("drop", SECRET, both[1]).exit_code == 2
+    assert orders("drop", SECRET, both[1], *WHY).exit_code == 2
+    assert orders("drop", SECRET, both[1], "--yes").exit_code == 2
+    assert orders("add", SECRET).exit_code == 2
     assert ids(service) == both
 
 
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (("use", SECRET, "2020-01-01"), NotFound),
-        (("drop", SECRET, "2020-01-01", "--yes"), NotFound),
+        (("use", SECRET, "2020-01-01", *WHY), NotFound),
+        (("drop", SECRET, "2020-01-01", "--yes", *WHY), NotFound),
         (("add", "orders/dev/worker"), InvalidInput),
         (("add", "orders/prod/encryption"), NotFound),
     ],
@@ -103,6 +107,18 @@ def test_what_is_not_there_is_not_made_up(
 ) -> None:
     with pytest.raises(error):
         orders(*arguments)
+
+
+def test_who_changes_keys_and_why_is_told_to_aws_with_the_change_itself(service: SecretsService) -> None:
+    orders("add", SECRET)
+    orders("add", SECRET, *WHY)
+    told = service.asked[-1]
+    assert told["X-Amz-Target"] == "secretsmanager.PutSecretValue"
+    told_by = dict(word.split("/", 1) for word in told["User-Agent"].split() if word.startswith("orders-"))
+    assert {key: unquote(value) for key, value in told_by.items()} == {
+        "orders-actor": WHY[1],
+        "orders-reason": WHY[3],
+    }
 
 
 def test_what_is_no_list_of_keys_is_neither_touched_nor_shown(service: SecretsService) -> None:

@@ -48,14 +48,17 @@ def test_values_are_put_one_by_one_and_listed_by_name(service: SecretsService, t
     file = tmp_path / "token"
     file.write_text("token-1\n", encoding="utf-8")
     orders("put", WORKER, "ORDERS_SHOP__ACCESS_TOKEN", "--file", str(file))
-    assert "changed" in orders("put", WORKER, "ORDERS_PROVIDER__API_KEY", given=f"{VALUE}-2").output
+    again = ("put", WORKER, "ORDERS_PROVIDER__API_KEY")
+    refused = orders(*again, given=f"{VALUE}-2")
+    assert (refused.exit_code, "--reason" in refused.output) == (2, True)
+    assert "changed" in orders(*again, "--reason", "it leaked", given=f"{VALUE}-2").output
     assert held(service, WORKER) == {
         "ORDERS_PROVIDER__API_KEY": f"{VALUE}-2",
         "ORDERS_SHOP__ACCESS_TOKEN": "token-1",
     }
     listed = orders("list", WORKER, "--json")
     assert json.loads(listed.output)["keys"] == ["ORDERS_PROVIDER__API_KEY", "ORDERS_SHOP__ACCESS_TOKEN"]
-    orders("remove", WORKER, "ORDERS_SHOP__ACCESS_TOKEN")
+    orders("remove", WORKER, "ORDERS_SHOP__ACCESS_TOKEN", "--reason", "not used")
     assert held(service, WORKER) == {"ORDERS_PROVIDER__API_KEY": f"{VALUE}-2"}
 
 

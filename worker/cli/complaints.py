@@ -17,24 +17,6 @@ EXIT_BUG = 70
 DEPENDENCIES = frozenset({"database_unavailable", "provider_unavailable", "source_unreadable"})
 """Codes of what does not answer: trying again may help."""
 
-REMEDIES = {
-    "invalid_input": "correct what it names; `--help` shows how the command is meant",
-    "invalid_order": "correct the order at the shop; sending it again as it is changes nothing",
-    "invalid_statement": "`orders statements preview FILE` says what can be read, --format how to read it",
-    "conflict": "look at how it stands now (`show`), then decide anew",
-    "too_soon": "wait as long as it says, then ask again",
-    "not_found": "`list` of the same noun shows what there is; --shop names another shop",
-    "erased": "nothing: it was made unreadable for good, on request",
-    "payment_declined": "the customer needs another way to pay; `orders order show` tells how the order stands",
-    "payment_needs_customer": "the customer has to act at the provider; the order waits for it",
-    "provider_rejected": "the same request will be refused again: change what it names",
-    "provider_unavailable": "`orders doctor` says what answers; try again, nothing is done twice",
-    "database_unavailable": "`orders doctor` says what answers; try again, nothing is done twice",
-    "schema_mismatch": "`orders db migrate`, or the release that fits the database",
-    "source_unreadable": "try again; a run that cannot read its source to the end is incomplete, never green",
-}
-"""What to do, by the code of an error; every error has one (a test)."""
-
 _debug = False
 
 
@@ -52,7 +34,7 @@ def told(problem: Exception) -> int:
         return _said("settings", str(problem), "settings.toml explains every key; `orders doctor` checks them", 3)
     if isinstance(problem, OrdersError):
         code = EXIT_DEPENDENCY if problem.code in DEPENDENCIES else EXIT_REFUSED
-        return _said(problem.code, str(problem), REMEDIES.get(problem.code, ""), code, problem=problem)
+        return _said(problem.code, str(problem), problem.remedy, code, problem=problem)
     if isinstance(problem, SealError):
         remedy = "`orders keys list` shows the keys of an environment; the key it names must be among [encryption] keys"
         return _said("sealed", str(problem), remedy, EXIT_REFUSED)

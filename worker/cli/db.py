@@ -2,10 +2,12 @@
 
 import click
 
-from worker.cli.options import Noun, dry_run_option, examples
-from worker.cli.output import as_json, print_json
+from worker.cli.dialogue import record
+from worker.cli.options import Noun, actor_or_program_option, dry_run_option, examples, reason_option
+from worker.cli.output import as_json, print_json, remark
 from worker.config import load
 from worker.connections import engine_of
+from worker.domain.errors import OrdersError
 
 
 @click.group(cls=Noun)
@@ -13,14 +15,20 @@ def command() -> None:
     """The database."""
 
 
-@command.command(epilog=examples("orders db migrate --dry-run", "orders db migrate"))
+@command.command(epilog=examples("orders db migrate --dry-run", 'orders db migrate --reason "release 2026.12.0"'))
+@reason_option(required=False, why="Why; it stands in the audit trail. Default: that the release needs it.")
+@actor_or_program_option
 @dry_run_option
-def migrate(*, dry_run: bool) -> None:
-    """Apply the migrations that are missing, under a lock; safe to run twice or at once."""
+def migrate(reason: str, actor: str, *, dry_run: bool) -> None:
+    """Apply the migrations that are missing, under a lock; safe to run twice or at once.
+
+    Who moved the schema of books that were there already, and why, stands in their audit trail.
+    """
     from worker.repositories.migrate import upgrade
     from worker.repositories.schema_version import head, version
 
-    engine = engine_of(load().database)
+    config = load()
+    engine = engine_of(config.database)
     try:
         if dry_run:
             found, needed = version(engine), head()
@@ -32,6 +40,13 @@ def migrate(*, dry_run: bool) -> None:
     finally:
         engine.dispose()
     click.echo(told(before, after))
+    if before is None or before == after:
+        return
+    try:
+        why = reason or "the release needs it"
+        record(config, "migrated", f"schema/{after}", actor=actor, reason=why, before=before)
+    except OrdersError as problem:
+        remark(f"it is done, but stands in no audit trail: {problem}")
 
 
 @command.command(epilog=examples("orders db check", "orders db check --json"))

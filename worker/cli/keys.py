@@ -19,7 +19,9 @@ import click
 from worker.cli.dialogue import record
 from worker.cli.options import Noun, actor_option, consent, dry_run_option, examples, reason_option, yes_option
 from worker.cli.output import as_json, print_json, print_table
+from worker.cli.secrets import WHY
 from worker.contract.sealing import KEY_BYTES
+from worker.domain.audit import Because
 from worker.domain.errors import Conflict, InvalidInput, NotFound
 
 VARIABLE = "ORDERS_ENCRYPTION__KEYS"
@@ -48,12 +50,16 @@ def list_keys(secret: str, *, as_json: bool) -> None:
     )
 
 
-@command.command(epilog=examples("orders keys add orders/dev/encryption"))
+@command.command(epilog=examples('orders keys add orders/dev/encryption --reason "the yearly change"'))
 @click.argument("secret")
+@reason_option(required=False, why=f"{WHY} The first key needs none.")
+@actor_option
 @dry_run_option
-def add(secret: str, *, dry_run: bool) -> None:
+def add(secret: str, reason: str, actor: str, *, dry_run: bool) -> None:
     """Draw a key and add it last: it opens everywhere before it seals anywhere. The first one seals at once."""
-    held = _Held(secret)
+    held = _Held(secret, Because(actor=actor, reason=reason))
+    if held.keys and not reason:
+        raise click.UsageError("there is a key already: say with --reason why there should be another one")
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     ids = {one["id"] for one in held.keys}
     name = next(name for name in (today, *(f"{today}-{number}" for number in range(2, 1000))) if name not in ids)
@@ -68,13 +74,15 @@ def add(secret: str, *, dry_run: bool) -> None:
         click.echo(f"{secret}: {name} added, the first: it seals")
 
 
-@command.command(epilog=examples("orders keys use orders/dev/encryption 2026-11-28"))
+@command.command(epilog=examples('orders keys use orders/dev/encryption 2026-11-28 --reason "the yearly change"'))
 @click.argument("secret")
 @click.argument("key_id")
+@reason_option(why=WHY)
+@actor_option
 @dry_run_option
-def use(secret: str, key_id: str, *, dry_run: bool) -> None:
+def use(secret: str, key_id: str, reason: str, actor: str, *, dry_run: bool) -> None:
     """Seal with this key from now on; the others still open."""
-    held = _Held(secret)
+    held = _Held(secret, Because(actor=actor, reason=reason))
     chosen = held.one(key_id)
     if held.keys[0] is chosen:
         raise Conflict(f"{key_id} seals already")
@@ -85,18 +93,22 @@ def use(secret: str, key_id: str, *, dry_run: bool) -> None:
     click.echo(f"{secret}: {key_id} seals from now on; {_NEXT}: orders keys rewrap")
 
 
-@command.command(epilog=examples("orders keys drop orders/dev/encryption 2025-11-28 --dry-run"))
+@command.command(
+    epilog=examples('orders keys drop orders/dev/encryption 2025-11-28 --reason "retention has passed" --dry-run')
+)
 @click.argument("secret")
 @click.argument("key_id")
+@reason_option(why=WHY)
+@actor_option
 @dry_run_option
 @yes_option
-def drop(secret: str, key_id: str, *, dry_run: bool, yes: bool) -> None:
+def drop(secret: str, key_id: str, reason: str, actor: str, *, dry_run: bool, yes: bool) -> None:
     """Give up a key, and with it whatever it alone sealed. Never the one that seals.
 
     Not before `orders keys rewrap` was run, the schedules were applied, every workflow that was open when it stopped
     sealing has ended, and the namespace's retention has passed since.
     """
-    held = _Held(secret)
+    held = _Held(secret, Because(actor=actor, reason=reason))
     chosen = held.one(key_id)
     if held.keys[0] is chosen:
         raise Conflict(f"{key_id} seals: let another one do so first (orders keys use)")
@@ -133,13 +145,13 @@ def rewrap(reason: str, actor: str, *, dry_run: bool) -> None:
 class _Held:
     """The keys of a secret as they were read, and the way to write others over them."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, because: "Because | None" = None) -> None:
         from worker.gateways.secrets_manager import SecretsManager
 
         if KIND not in secret.rpartition("/")[2]:
             raise InvalidInput(f"payload keys are in the secret NAME/ENVIRONMENT/{KIND}")
         self._secret = secret
-        self._vault = SecretsManager()
+        self._vault = SecretsManager(because)
         self._found = self._vault.read(secret)
         self.keys: Keys = _keys(self._found.values.get(VARIABLE, "[]"), secret)
 

@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 LONGEST_REASON = 300
+PROGRAM = "a program"
+"""Who acts where nobody is: a container that runs under a number which has no name."""
 
 
 class Noun(click.Group):
@@ -43,6 +45,13 @@ def _actor(_context: click.Context, _parameter: click.Parameter, text: str | Non
         raise click.UsageError("nobody knows who you are: say --actor NAME, or set ORDERS_ACTOR") from error
 
 
+def _actor_or_program(context: click.Context, parameter: click.Parameter, text: str | None) -> str:
+    try:
+        return _actor(context, parameter, text)
+    except click.UsageError:
+        return PROGRAM
+
+
 def _reason(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str:
     said = (text or "").strip()
     if text is not None and not said:
@@ -55,6 +64,12 @@ def _reason(_context: click.Context, _parameter: click.Parameter, text: str | No
 actor_option = click.option(
     "--actor", callback=_actor, help="Who acts. Default: ORDERS_ACTOR, else the user of the operating system."
 )
+actor_or_program_option = click.option(
+    "--actor",
+    callback=_actor_or_program,
+    help="Who acts. Default: ORDERS_ACTOR, else the user of the operating system.",
+)
+"""For what programs do as well: a release's own steps must not end because nobody has a name."""
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
 

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 import click
 
 from worker.cli.dialogue import ask, record
-from worker.cli.options import Noun, actor_option, dry_run_option, examples, moment, reason_option
+from worker.cli.options import (
+    Noun,
+    actor_option,
+    actor_or_program_option,
+    dry_run_option,
+    examples,
+    moment,
+    reason_option,
+)
 from worker.cli.output import as_json, print_json, print_table, remark, when
 from worker.config import WorkerConfig, load
 from worker.domain.errors import DatabaseUnavailable, SchemaMismatch
@@ -38,10 +46,16 @@ def plan(*, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@command.command(epilog=examples("orders schedules apply --dry-run", "orders schedules apply --prune"))
+@command.command(
+    epilog=examples(
+        "orders schedules apply --dry-run", 'orders schedules apply --prune --reason "the shop is closed for good"'
+    )
+)
 @click.option("--prune", is_flag=True, help="Also delete schedules of ours that are no longer declared.")
+@reason_option(required=False, why="Why; it stands in the audit trail. Default: that the settings say so.")
+@actor_or_program_option
 @dry_run_option
-def apply(*, prune: bool, dry_run: bool) -> None:
+def apply(reason: str, actor: str, *, prune: bool, dry_run: bool) -> None:
     """Make the server's schedules what settings.toml declares. Never triggers a run."""
     from worker.temporal import schedules
 
@@ -54,6 +68,9 @@ def apply(*, prune: bool, dry_run: bool) -> None:
         return await schedules.apply(client, await _plan(client, config), prune=prune)
 
     done = ask(config, work)
+    if done.created or done.updated or done.pruned:
+        counts = {"created": done.created, "updated": done.updated, "pruned": done.pruned}
+        _recorded(config, "applied", "all", actor, reason or "as the settings declare", **counts)
     click.echo(
         f"created {done.created}, updated {done.updated}, unchanged {done.unchanged}, "
         f"pruned {done.pruned}, orphans left {done.orphans}"
@@ -79,7 +96,7 @@ def list_schedules(*, as_json: bool) -> None:
             (
                 view.id,
                 view.mode,
-                f"{view.interval_seconds} s" if view.interval_seconds else "month",
+                _every(view.interval_seconds),
                 "yes" if view.paused else "no",
                 when(view.next_times[0]) if view.next_times else "-",
                 when(view.recent[-1].started_at) if view.recent else "-",
@@ -178,11 +195,20 @@ def backfill(schedule_id: str, start: datetime, end: datetime, reason: str, acto
     click.echo(f"{schedule_id} runs every slot from {period}")
 
 
+def _every(seconds: int | None) -> str:
+    if not seconds:
+        return "month"
+    size, unit = next(
+        (size, unit) for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")) if not seconds % size
+    )
+    return f"{seconds // size} {unit}"
+
+
 def _note(actor: str, reason: str) -> str:
     return f"{reason} ({actor})"
 
 
-def _recorded(config: WorkerConfig, action: str, schedule_id: str, actor: str, reason: str, **more: str) -> None:
+def _recorded(config: WorkerConfig, action: str, schedule_id: str, actor: str, reason: str, **more: str | int) -> None:
     """Note it in the audit trail; schedules are stopped in emergencies, so the database may well be away."""
     try:
         record(config, action, f"schedule/{schedule_id}", actor=actor, reason=reason, **more)

@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from worker.cli.complaints import EXIT_REFUSED
-from worker.cli.options import Noun, dry_run_option, examples
+from worker.cli.options import Noun, actor_option, dry_run_option, examples, reason_option
 from worker.cli.output import as_json, print_json, print_table, when
+from worker.domain.audit import Because
 from worker.domain.errors import InvalidInput, NotFound
 
 CONTENTS = {
@@ -47,6 +48,8 @@ _READERS = {
     "worker": "restart the worker's services to take it over: aws ecs update-service --force-new-deployment",
     "database": "restart the worker's services to take it over: aws ecs update-service --force-new-deployment",
 }
+WHY = "Why; with --actor it stands in CloudTrail's entry of the change, as its user agent."
+"""There is no database of ours at hand: what happens to a secret is told where AWS keeps it anyway."""
 _LONGEST = 60_000
 """Secrets Manager takes 65,536 bytes for all values of a secret together."""
 
@@ -60,6 +63,7 @@ def command() -> None:
     epilog=examples(
         "orders secrets put orders/dev/worker ORDERS_PROVIDER__API_KEY # asks for it, without showing it",
         "openssl rand -hex 32 | orders secrets put orders/dev/worker ORDERS_USERS__TOKEN_KEY",
+        'orders secrets put orders/dev/worker ORDERS_PROVIDER__API_KEY --file key.txt --reason "the old one leaked"',
     )
 )
 @click.argument("secret")
@@ -67,8 +71,10 @@ def command() -> None:
 @click.option(
     "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read the value from a file."
 )
+@reason_option(required=False, why=f"{WHY} A first value needs none.")
+@actor_option
 @dry_run_option
-def put(secret: str, key: str, file: Path | None, *, dry_run: bool) -> None:
+def put(secret: str, key: str, file: Path | None, reason: str, actor: str, *, dry_run: bool) -> None:
     """Set one variable in a secret, as ORDERS_API__KEYS in orders/dev/api; the others stay.
 
     Without --file the value is read from standard input, or asked for without being shown.
@@ -78,8 +84,12 @@ def put(secret: str, key: str, file: Path | None, *, dry_run: bool) -> None:
     kind = _kind(secret)
     _check(kind, key)
     value = _value(file, key)
-    vault = SecretsManager()
+    vault = SecretsManager(Because(actor=actor, reason=reason))
     found = vault.read(secret)
+    if key in found.values and not reason:
+        raise click.UsageError(
+            f"{secret} has a value of {key} already: say with --reason why there should be another one"
+        )
     if dry_run:
         click.echo(f"{secret}: {key} would be {'changed' if key in found.values else 'added'}")
         return
@@ -87,15 +97,21 @@ def put(secret: str, key: str, file: Path | None, *, dry_run: bool) -> None:
     click.echo(f"{secret}: {key} {'changed' if key in found.values else 'added'}; {_READERS[kind]}")
 
 
-@command.command(epilog=examples("orders secrets remove orders/dev/worker ORDERS_OUTBOUND__ERP__SECRETS --dry-run"))
+@command.command(
+    epilog=examples(
+        'orders secrets remove orders/dev/worker ORDERS_OUTBOUND__ERP__SECRETS --reason "the ERP is gone" --dry-run'
+    )
+)
 @click.argument("secret")
 @click.argument("key")
+@reason_option(why=WHY)
+@actor_option
 @dry_run_option
-def remove(secret: str, key: str, *, dry_run: bool) -> None:
+def remove(secret: str, key: str, reason: str, actor: str, *, dry_run: bool) -> None:
     """Remove one variable from a secret; what it held stays in the secret's previous version."""
     from worker.gateways.secrets_manager import SecretsManager
 
-    vault = SecretsManager()
+    vault = SecretsManager(Because(actor=actor, reason=reason))
     found = vault.read(secret)
     if key not in found.values:
         raise NotFound(f"{secret} has no {key}; `orders secrets list {secret}` shows what it has")

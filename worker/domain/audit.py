@@ -35,6 +35,14 @@ class AuditRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Because:
+    """Who does something and why, on its way to wherever that is kept."""
+
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditHead:
     """Where a chain ends: sequence 0 and NOTHING before its first entry."""
 

@@ -27,25 +27,23 @@ class OrdersError(Exception):
     """Base of every error this project raises on purpose."""
 
     code: ClassVar[str] = "orders_error"
+    remedy: ClassVar[str] = ""
+    """What to do about it, in one line: the command line says it, and the page of error codes."""
     retryable: ClassVar[bool] = False
 
 
 class InvalidInput(OrdersError):
-    """The caller's data is wrong.
-
-    Read what the message says is wrong, change the request and send it anew.
-    """
+    """The caller's data is wrong."""
 
     code = "invalid_input"
+    remedy = "correct what it names and send it anew; `--help` shows how a command is meant"
 
 
 class InvalidOrder(InvalidInput):
-    """An order breaks a rule; `reasons` lists all of them.
-
-    The shop corrects the order and places it under a new id; this one stays rejected.
-    """
+    """An order breaks a rule; `reasons` lists all of them."""
 
     code = "invalid_order"
+    remedy = "the shop corrects the order and places it under a new id: this one stays rejected"
 
     def __init__(self, reasons: tuple[str, ...]) -> None:
         super().__init__("; ".join(reasons))
@@ -53,60 +51,56 @@ class InvalidOrder(InvalidInput):
 
 
 class InvalidStatement(InvalidInput):
-    """A statement file cannot be read as the format it claims.
-
-    `orders statements preview FILE` says which line and why; ask the issuer for a sound file, or describe its format in
-    the settings.
-    """
+    """A statement file cannot be read as the format it claims."""
 
     code = "invalid_statement"
+    remedy = (
+        "`orders statements preview FILE` says what can be read, --format how to read it; else ask the "
+        "issuer for a sound file"
+    )
 
 
 class Conflict(OrdersError):
-    """The thing exists in another shape, or its state forbids the step.
-
-    Look at how the thing stands now (`orders order show`, `orders breaks show`, ...) and decide anew.
-    """
+    """The thing exists in another shape, or its state forbids the step."""
 
     code = "conflict"
+    remedy = "look at how it stands now (`orders order show`, `orders breaks show`, ...), then decide anew"
 
 
 class TooSoon(OrdersError):
-    """It was done a moment ago; some time later it may be asked for again.
-
-    Wait as long as the message says, then ask again.
-    """
+    """It was done a moment ago; some time later it may be asked for again."""
 
     code = "too_soon"
+    remedy = "wait as long as it says, then ask again"
 
 
 class NotFound(OrdersError):
-    """The thing is not there; retryable, since an event may overtake the order it belongs to.
-
-    Nothing while it is tried again; named on the command line, check the id and the shop.
-    """
+    """The thing is not there; retryable, since an event may overtake the order it belongs to."""
 
     code = "not_found"
+    remedy = (
+        "`list` of the same noun shows what there is, --shop names another shop; an event that overtook its "
+        "order is tried again"
+    )
     retryable = True
 
 
 class Erased(NotFound):
-    """Personal data that was erased on request: there is nothing to read, now or later.
-
-    Nothing: it is as it was asked for.
-    """
+    """Personal data that was erased on request: there is nothing to read, now or later."""
 
     code = "erased"
+    remedy = "nothing: it was made unreadable for good, on request"
     retryable = False
 
 
 class PaymentDeclined(OrdersError):
-    """The provider declined; `reason` is its decline code, `reference` its id of the payment where it names one.
-
-    Nothing: the order has ended without money, or waits for another method; the customer may pay otherwise.
-    """
+    """The provider declined; `reason` is its decline code, `reference` its id of the payment where it names one."""
 
     code = "payment_declined"
+    remedy = (
+        "nothing: no money moved; the customer may pay in another way, `orders order show` says whether the "
+        "order waits for one"
+    )
 
     def __init__(self, reason: str, reference: str = "") -> None:
         super().__init__(f"the payment provider declined: {reason}")
@@ -115,57 +109,50 @@ class PaymentDeclined(OrdersError):
 
 
 class PaymentNeedsCustomer(OrdersError):
-    """The provider wants the customer to act (for example 3-D Secure) before money can move.
-
-    Nothing: the order waits for the customer, and expires when its payment window closes.
-    """
+    """The provider wants the customer to act (for example 3-D Secure) before money can move."""
 
     code = "payment_needs_customer"
+    remedy = (
+        "nothing: the customer has to act at the provider; the order waits, and expires when its payment window closes"
+    )
 
 
 class ProviderRejected(OrdersError):
-    """An outside system refused the request; the same request will be refused again.
-
-    Read the message, which has the other side's own code; if the request is wrong, the code or a setting is.
-    """
+    """An outside system refused the request; the same request will be refused again."""
 
     code = "provider_rejected"
+    remedy = "the same request will be refused again: change what the message names, a setting or the credentials first"
 
 
 class ProviderUnavailable(OrdersError):
-    """An outside system did not answer, or not sensibly; the effect may or may not have happened.
-
-    Look at the other side's status page, then at the network and the credentials; what waits goes on by itself.
-    """
+    """An outside system did not answer, or not sensibly; the effect may or may not have happened."""
 
     code = "provider_unavailable"
+    remedy = "`orders doctor` says what answers; try again, nothing is done twice, and what waits goes on by itself"
     retryable = True
 
 
 class DatabaseUnavailable(OrdersError):
-    """MySQL did not answer, or rolled the work back.
-
-    Look whether MySQL runs and takes connections (`orders db check`); what waits goes on by itself.
-    """
+    """MySQL did not answer, or rolled the work back."""
 
     code = "database_unavailable"
+    remedy = "`orders doctor` says what answers; try again, nothing is done twice, and what waits goes on by itself"
     retryable = True
 
 
 class SchemaMismatch(OrdersError):
-    """The database is older than this code; `orders db migrate` brings it up to date.
-
-    Run `orders db migrate` (on AWS `orders deploy run`, which every apply runs), then start again.
-    """
+    """The database is older than this code; `orders db migrate` brings it up to date."""
 
     code = "schema_mismatch"
+    remedy = (
+        "`orders db migrate` (on AWS `orders deploy run`, which every apply runs), or the release that fits "
+        "the database"
+    )
 
 
 class SourceUnreadable(OrdersError):
-    """A reconciliation source could not be read to its end: the run is incomplete, never green.
-
-    Look at the source as for provider_unavailable; the next run makes up for this one.
-    """
+    """A reconciliation source could not be read to its end: the run is incomplete, never green."""
 
     code = "source_unreadable"
+    remedy = "look at the source as for provider_unavailable and run it again; such a run is incomplete, never green"
     retryable = True

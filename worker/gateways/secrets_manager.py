@@ -7,10 +7,12 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
+from worker.domain.audit import Because
 from worker.domain.errors import Conflict, NotFound, ProviderRejected, ProviderUnavailable
 from worker.gateways.aws import session
 
@@ -32,9 +34,15 @@ class SecretContent:
 class SecretsManager:
     """The secrets of the account and region that the AWS libraries find (credentials, AWS_REGION, AWS_ENDPOINT_URL)."""
 
-    def __init__(self) -> None:
+    def __init__(self, because: Because | None = None) -> None:
+        """Make a client whose requests tell `because` as their user agent: CloudTrail keeps it with each of them."""
+        told = _CONFIG.merge(Config(user_agent_extra=_agent(because))) if because is not None else _CONFIG
         try:
-            self._client: SecretsManagerClient = session().client("secretsmanager", config=_CONFIG)
+            self._client: SecretsManagerClient = session().client("secretsmanager", config=told)
+        except NoRegionError as error:
+            raise ProviderRejected(
+                "AWS: no region is chosen; set AWS_REGION, or AWS_PROFILE to one that has it"
+            ) from error
         except BotoCoreError as error:
             raise ProviderRejected(f"AWS Secrets Manager cannot be asked: {error}") from error
 
@@ -87,11 +95,17 @@ def _object(text: str, secret: str) -> dict[str, str]:
     return found
 
 
+def _agent(because: Because) -> str:
+    return f"orders-actor/{quote(because.actor, safe='')} orders-reason/{quote(because.reason, safe='') or '-'}"
+
+
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _translated(error: ClientError | BotoCoreError, secret: str) -> Exception:
+    if isinstance(error, NoCredentialsError):
+        return ProviderRejected("AWS: nobody is signed in; set AWS_PROFILE, or sign in with `aws sso login`")
     if not isinstance(error, ClientError):
         return ProviderUnavailable(f"AWS Secrets Manager does not answer: {type(error).__name__}")
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
