@@ -125,7 +125,7 @@ def collect(
 def _sums(opened: Engine, scope: Scope, entries: str, lines: str) -> tuple[WindowSums, ...]:
     """Return the sums of some movements, by currency."""
     for name, source in (("entry", entries), ("line", lines)):
-        opened.connection.execute(f"create or replace temp view summed_{name} as select * from {source}")  # noqa: S608 - our own names
+        opened.connection.execute(f"create or replace temp view summed_{name} as select *, 1 as weight from {source}")  # noqa: S608 - our own names
     return sums_of(opened, scope)
 
 
