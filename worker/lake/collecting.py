@@ -108,11 +108,8 @@ def collect(
     agreed = _sums(opened, scope, *(f"(from judged_{name} semi join agreed using (key))" for name in ("entry", "line")))
     agreed_keys = _count(opened, "select count(*) from agreed")
     pieces = max(1, -(-(_count(opened, "select count(*) from concerned") - agreed_keys) // keys_per_piece))
-    cleared = agreed_keys + _count(
-        opened,
-        "select count(distinct hash(order_id, currency)) from entry "
-        "anti join concerned on concerned.key = 'order/' || entry.order_id",
-    )
+    keys = "select count(distinct hash(order_id, currency)) from {}"
+    cleared = agreed_keys + _count(opened, keys.format("entry")) - _count(opened, keys.format("concerned_entry"))
     return Collected(
         entries=_pieces(opened, "entry", ENTRY_SCHEMA, pieces),
         lines=_pieces(opened, "line", _OWNED_LINES, pieces),
