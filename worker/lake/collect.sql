@@ -11,7 +11,7 @@ insert into owner
 select payment_reference, min(order_id)
 from entry
 semi join wanted on wanted.reference = entry.payment_reference
-anti join owner on owner.reference = entry.payment_reference
+where payment_reference not in (select reference from owner)
 group by payment_reference;
 
 create or replace temp table known_line as
@@ -48,19 +48,26 @@ select distinct {entry_class} as class, {entry_name} as name from aside_entry
 union
 select distinct class, name from known_line;
 
+-- The books of the run are many, the orders that are concerned few: each side is looked through once, by a column as it
+-- stands in the files, and whatever is to be made of its texts is made of what was found.
+create or replace temp table concerned_entry as
+select * from entry
+where order_id in (select substr(key, length('order/') + 1) from concerned where starts_with(key, 'order/'));
+
 create or replace temp table recalled_entry as
-select entry.*, 'order/' || entry.order_id as key
-from entry
-semi join concerned on concerned.key = 'order/' || entry.order_id
+select concerned_entry.*, 'order/' || order_id as key
+from concerned_entry
 anti join aside_name on aside_name.class = {entry_class} and aside_name.name = {entry_name};
 
 create or replace temp table recalled_name as
 select {entry_class} as class, {entry_name} as name, order_id from recalled_entry;
 
+-- Both of a pair that was cleared name one payment.
 create or replace temp table recalled_line as
 select
     line.*,
     recalled_name.order_id as payment_owner,
     null::varchar as source_owner,
     'order/' || recalled_name.order_id as key
-from line join recalled_name on recalled_name.class = {line_class} and recalled_name.name = {line_name};
+from (select * from line where payment_reference in (select payment_reference from recalled_entry)) as line
+join recalled_name on recalled_name.class = {line_class} and recalled_name.name = {line_name};

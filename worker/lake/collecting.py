@@ -108,11 +108,8 @@ def collect(
     agreed = _sums(opened, scope, *(f"(from judged_{name} semi join agreed using (key))" for name in ("entry", "line")))
     agreed_keys = _count(opened, "select count(*) from agreed")
     pieces = max(1, -(-(_count(opened, "select count(*) from concerned") - agreed_keys) // keys_per_piece))
-    cleared = agreed_keys + _count(
-        opened,
-        "select count(distinct hash(order_id, currency)) from entry "
-        "anti join concerned on concerned.key = 'order/' || entry.order_id",
-    )
+    keys = "select count(distinct hash(order_id, currency)) from {}"
+    cleared = agreed_keys + _count(opened, keys.format("entry")) - _count(opened, keys.format("concerned_entry"))
     return Collected(
         entries=_pieces(opened, "entry", ENTRY_SCHEMA, pieces),
         lines=_pieces(opened, "line", _OWNED_LINES, pieces),
@@ -125,7 +122,7 @@ def collect(
 def _sums(opened: Engine, scope: Scope, entries: str, lines: str) -> tuple[WindowSums, ...]:
     """Return the sums of some movements, by currency."""
     for name, source in (("entry", entries), ("line", lines)):
-        opened.connection.execute(f"create or replace temp view summed_{name} as select * from {source}")  # noqa: S608 - our own names
+        opened.connection.execute(f"create or replace temp view summed_{name} as select *, 1 as weight from {source}")  # noqa: S608 - our own names
     return sums_of(opened, scope)
 
 

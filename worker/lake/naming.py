@@ -28,6 +28,8 @@ LINE_NAME = (
 )
 ENTRY_CLASS = "case kind when 'dispute_reversal' then 'dispute' else kind end"
 ENTRY_NAME = "case kind when 'capture' then payment_reference else reference end"
+LINE_KEY = f"hash({LINE_CLASS}, {LINE_NAME})"
+ENTRY_KEY = f"hash({ENTRY_CLASS}, {ENTRY_NAME})"
 MONEY = in_kinds(MONEY_KINDS)
 PAYMENT_OF_LINE = _first_of("payment_reference", "source_id", "line_id")
 """As `payment_of` has it."""

@@ -13,10 +13,10 @@ from worker.domain.matching.sums import WindowSums
 from worker.lake.columns import naive
 from worker.lake.engine import Engine, parquet, quoted
 from worker.lake.fees import agreed_fee
-from worker.lake.naming import ENTRY_CLASS, ENTRY_NAME, LINE_CLASS, LINE_NAME, MONEY
+from worker.lake.naming import ENTRY_KEY, LINE_CLASS, LINE_KEY, MONEY
 
 _FOLDER = Path(__file__).parent
-_SIFT = (_FOLDER / "sift.sql").read_text("utf-8").format(entry_class=ENTRY_CLASS, entry_name=ENTRY_NAME)
+_SIFT = (_FOLDER / "sift.sql").read_text("utf-8")
 _SUMS = (_FOLDER / "sums.sql").read_text("utf-8").format(money=MONEY)
 
 
@@ -34,24 +34,22 @@ def sift(
     sql.execute("create or replace temp table repeated as select unnest($ids::varchar[]) as line_id", {"ids": repeated})
     view(opened, "entry", entries)
     view(opened, "kept", lines)
+    # Asked of every line, so not where nothing stands twice: as nearly always.
+    twice = "line_id in (select line_id from repeated)" if repeated else "false"
     sql.execute(
-        f"create or replace temp view line as select *, {LINE_CLASS} as class, {LINE_NAME} as name, "  # noqa: S608 - our own columns
-        f"shop in ('', {quoted(shop)}) as own, {_plain(rules)} as plain from kept"
+        f"create or replace temp view line as select *, {LINE_CLASS} as class, "  # noqa: S608 - our own columns
+        f"shop in ('', {quoted(shop)}) as own, {_plain(rules, twice)} as plain from kept"
     )
     times = {"horizon": naive(scope.horizon_start), "cut": naive(scope.cut)}
-    for statement in sql.extract_statements(_SIFT):
+    sifting = _SIFT.format(entry_key=ENTRY_KEY, line_key=LINE_KEY, repeated=twice)
+    for statement in sql.extract_statements(sifting):
         named = {name: times[name] for name in statement.named_parameters if name in times}
         sql.execute(statement, named)
-    sql.execute(
-        f"create or replace temp view summed_entry as select entry.* from entry "  # noqa: S608
-        f"anti join aside_name on aside_name.class = {ENTRY_CLASS} and aside_name.name = {ENTRY_NAME}"
-    )
-    sql.execute(
-        "create or replace temp view summed_line as select line.* from line "
-        "anti join aside_name on aside_name.class = line.class and aside_name.name = line.name "
-        "where class in ('capture', 'refund') "
-        "or (class = 'other' and own and line_id not in (select line_id from repeated))"
-    )
+    for name, kept in (("entry", "entry"), ("line", "kept")):
+        sql.execute(
+            f"create or replace temp view summed_{name} as select *, 1 as weight from {kept} "  # noqa: S608
+            f"union all by name select *, -1 as weight from aside_{name}"
+        )
     sums = sums_of(opened, scope)
     made = (opened.folder / "aside-entries.parquet", opened.folder / "aside-lines.parquet")
     for name, path in zip(("aside_entry", "aside_line"), made, strict=True):
@@ -74,11 +72,11 @@ def view(opened: Engine, name: str, paths: Sequence[Path]) -> None:
     )
 
 
-def _plain(rules: Rules) -> str:
-    """Return the condition that a line may be cleared at all."""
+def _plain(rules: Rules, repeated: str) -> str:
+    """Return the condition that a line may be cleared at all; `repeated` is the one that it stands more than once."""
     conditions = [
         "kind in ('charge', 'refund')",
-        "line_id not in (select line_id from repeated)",
+        f"not {repeated}",
         # Converted money is compared in another currency than it is settled in.
         "(customer_currency in ('', currency) or customer_minor = 0)",
     ]

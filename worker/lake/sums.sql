@@ -1,15 +1,17 @@
--- Sums of the movements in `entry` and `line` that agree, by currency: see WindowSums in worker/domain/matching/sums.py.
+-- Sums of `summed_entry` and `summed_line` by currency: see WindowSums in worker/domain/matching/sums.py. A movement of
+-- weight -1 takes one of weight 1 out again, so what agrees is all there is less what is aside: no join is needed.
 select
     currency,
-    sum(ours_minor)::bigint as ours_minor,
-    sum(theirs_minor)::bigint as theirs_minor,
-    sum(ours_outside_minor)::bigint as ours_outside_minor,
-    sum(theirs_outside_minor)::bigint as theirs_outside_minor,
-    sum(outside_count)::bigint as outside_count,
-    sum(fees_minor)::bigint as fees_minor
+    sum(weight * ours_minor)::bigint as ours_minor,
+    sum(weight * theirs_minor)::bigint as theirs_minor,
+    sum(weight * ours_outside_minor)::bigint as ours_outside_minor,
+    sum(weight * theirs_outside_minor)::bigint as theirs_outside_minor,
+    sum(weight * outside_count)::bigint as outside_count,
+    sum(weight * fees_minor)::bigint as fees_minor
 from (
     select
         currency,
+        weight,
         case when occurred_at >= $window_start then amount_minor else 0 end as ours_minor,
         0 as theirs_minor,
         case when occurred_at < $window_start then amount_minor else 0 end as ours_outside_minor,
@@ -20,6 +22,7 @@ from (
     union all
     select
         currency,
+        weight,
         0,
         case when created_at >= $window_start and {money} then gross_minor else 0 end,
         0,
@@ -36,4 +39,5 @@ from (
     where created_at < $cut and created_at >= $horizon and (created_at >= $window_start or {money})
 )
 group by currency
+having sum(weight) > 0
 order by currency
