@@ -120,7 +120,9 @@ class GatheredRun:
                 )
                 for reference, column in named.items()
             )
-            opened.connection.execute(f"create temp table asked as select distinct name from ({asked}) where name <> ''")  # noqa: S608
+            opened.connection.execute(
+                f"create temp table asked as select distinct name from ({asked}) where name <> ''"
+            )  # noqa: S608
             # Few are asked for: our books, which are many, are looked through and never built a table of.
             found = opened.connection.execute(
                 "select name from asked where name not in "
