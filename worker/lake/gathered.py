@@ -121,12 +121,12 @@ class GatheredRun:
                 for reference, column in named.items()
             )
             opened.connection.execute(
-                f"create temp table asked as select distinct name from ({asked}) where name <> ''"
-            )  # noqa: S608
+                f"create temp table asked as select distinct name from ({asked}) where name <> ''"  # noqa: S608
+            )
             # Few are asked for: our books, which are many, are looked through and never built a table of.
             found = opened.connection.execute(
-                "select name from asked where name not in "
-                f"(select payment_reference from {parquet(entries)} semi join asked on name = payment_reference) "  # noqa: S608
+                "select name from asked where name not in "  # noqa: S608
+                f"(select payment_reference from {parquet(entries)} semi join asked on name = payment_reference) "
                 "order by name"
             )
             rows = [row[0] for row in found.fetchall()]
