@@ -80,7 +80,7 @@ class GatheredRun:
         """How many movements both sides hold together."""
         return self._batch.rows + sum(file.rows for _, file in self._entries)
 
-    def sift(self, bucket: int, scope: Scope, rules: Rules) -> None:
+    def sift(self, bucket: int, scope: Scope, rules: Rules, *, by_key: bool = True) -> None:
         """Set aside what does not trivially agree; once done, doing it again changes nothing."""
         done = self._at(f"sifted-{bucket:03d}.json")
         if self._made.exists(done):
@@ -90,7 +90,9 @@ class GatheredRun:
             lines = self._fetched(self._batch.of_bucket(bucket), opened.folder)
             entries = entries or [_nothing(opened.folder / "no-entries.parquet", ENTRY_SCHEMA)]
             lines = lines or [_nothing(opened.folder / "no-lines.parquet", schema_of(LedgerLine))]
-            made = sift(opened, entries, lines, self._batch.repeated, scope, rules, self._manifest["shop"])
+            made = sift(
+                opened, entries, lines, self._batch.repeated, scope, rules, self._manifest["shop"], by_key=by_key
+            )
             mine = _own_name()
             stored = {
                 name: asdict(
@@ -120,11 +122,13 @@ class GatheredRun:
                 )
                 for reference, column in named.items()
             )
-            opened.connection.execute(f"create temp table asked as select distinct name from ({asked}) where name <> ''")  # noqa: S608
+            opened.connection.execute(
+                f"create temp table asked as select distinct name from ({asked}) where name <> ''"
+            )  # noqa: S608
             # Few are asked for: our books, which are many, are looked through and never built a table of.
-            found = opened.connection.execute(
+            found = opened.connection.execute(  # noqa: S608 - our own columns
                 "select name from asked where name not in "
-                f"(select payment_reference from {parquet(entries)} semi join asked on name = payment_reference) "  # noqa: S608
+                f"(select payment_reference from {parquet(entries)} semi join asked on name = payment_reference) "
                 "order by name"
             )
             rows = [row[0] for row in found.fetchall()]
