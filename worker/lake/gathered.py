@@ -27,7 +27,7 @@ from worker.lake.columns import ENTRY_SCHEMA, items_of, schema_of
 from worker.lake.engine import EngineLimits, engine, parquet, quoted, workspace
 from worker.lake.files import LakeFiles, StoredFile, require_unchanged
 from worker.lake.payouts import payouts_of
-from worker.lake.sifting import sift
+from worker.lake.sifting import sift, view
 from worker.services.ports.lake import Cleared, Judged, Piece
 
 R = TypeVar("R")
@@ -123,13 +123,13 @@ class GatheredRun:
                 for reference, column in named.items()
             )
             opened.connection.execute(
-                f"create temp table asked as select distinct name from ({asked}) where name <> ''"
-            )  # noqa: S608
-            # Few are asked for: our books, which are many, are looked through and never built a table of.
-            found = opened.connection.execute(  # noqa: S608 - our own columns
+                f"create temp table asked as select distinct name from ({asked}) where name <> ''"  # noqa: S608
+            )
+            view(opened, "entry", entries)
+            # Few are asked for: our books, which are many, are looked through, and no table is built of them.
+            found = opened.connection.execute(
                 "select name from asked where name not in "
-                f"(select payment_reference from {parquet(entries)} semi join asked on name = payment_reference) "
-                "order by name"
+                "(select payment_reference from entry semi join asked on name = payment_reference) order by name"
             )
             rows = [row[0] for row in found.fetchall()]
         for start in range(0, len(rows), _AT_ONCE):
