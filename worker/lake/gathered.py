@@ -27,7 +27,7 @@ from worker.lake.columns import ENTRY_SCHEMA, items_of, schema_of
 from worker.lake.engine import EngineLimits, engine, parquet, quoted, workspace
 from worker.lake.files import LakeFiles, StoredFile, require_unchanged
 from worker.lake.payouts import payouts_of
-from worker.lake.sifting import sift
+from worker.lake.sifting import sift, view
 from worker.services.ports.lake import Cleared, Judged, Piece
 
 R = TypeVar("R")
@@ -80,7 +80,7 @@ class GatheredRun:
         """How many movements both sides hold together."""
         return self._batch.rows + sum(file.rows for _, file in self._entries)
 
-    def sift(self, bucket: int, scope: Scope, rules: Rules) -> None:
+    def sift(self, bucket: int, scope: Scope, rules: Rules, *, by_key: bool = True) -> None:
         """Set aside what does not trivially agree; once done, doing it again changes nothing."""
         done = self._at(f"sifted-{bucket:03d}.json")
         if self._made.exists(done):
@@ -90,7 +90,9 @@ class GatheredRun:
             lines = self._fetched(self._batch.of_bucket(bucket), opened.folder)
             entries = entries or [_nothing(opened.folder / "no-entries.parquet", ENTRY_SCHEMA)]
             lines = lines or [_nothing(opened.folder / "no-lines.parquet", schema_of(LedgerLine))]
-            made = sift(opened, entries, lines, self._batch.repeated, scope, rules, self._manifest["shop"])
+            made = sift(
+                opened, entries, lines, self._batch.repeated, scope, rules, self._manifest["shop"], by_key=by_key
+            )
             mine = _own_name()
             stored = {
                 name: asdict(
@@ -123,11 +125,11 @@ class GatheredRun:
             opened.connection.execute(
                 f"create temp table asked as select distinct name from ({asked}) where name <> ''"  # noqa: S608
             )
-            # Few are asked for: our books, which are many, are looked through and never built a table of.
+            view(opened, "entry", entries)
+            # Few are asked for: our books, which are many, are looked through, and no table is built of them.
             found = opened.connection.execute(
-                "select name from asked where name not in "  # noqa: S608
-                f"(select payment_reference from {parquet(entries)} semi join asked on name = payment_reference) "
-                "order by name"
+                "select name from asked where name not in "
+                "(select payment_reference from entry semi join asked on name = payment_reference) order by name"
             )
             rows = [row[0] for row in found.fetchall()]
         for start in range(0, len(rows), _AT_ONCE):

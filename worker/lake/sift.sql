@@ -1,7 +1,8 @@
 -- Which movements of one bucket do not trivially agree.
 --
 -- A movement is clear when it is one of exactly two that bear its class and name: one of ours, one of the provider's,
--- with the same payment, currency and amount, both dated where both books must know it. Everything else is aside, and
+-- with the same payment, currency and amount, both dated where both books must know it. So is a capture of which the
+-- provider booked the whole and the reversal of the rest, on one side of the window's start. Everything else is aside, and
 -- the rules (worker/domain/matching) say what it is. Clearing must never be more generous than the rules are:
 -- tests/unit/test_lake_sifting.py holds both against each other.
 --
@@ -10,18 +11,30 @@
 create or replace temp table aside_name as
 select name
 from (
-    select 1 as ours, {entry_key} as name, amount_minor, hash(currency, payment_reference) as agreement,
+    select 1 as ours, 0 as reversal, occurred_at < $window_start as early, {entry_key} as name, amount_minor,
+        hash(currency, payment_reference) as agreement,
         payment_reference <> '' and occurred_at >= $horizon and occurred_at < $cut
             and case kind when 'capture' then amount_minor > 0 else amount_minor < 0 end as plain
     from entry
     union all
-    select 0, {line_key}, -gross_minor, hash(currency, payment_reference),
+    select 0, (kind = 'partial_capture_reversal')::integer, created_at < $window_start, {line_key}, -gross_minor,
+        hash(currency, payment_reference),
         payment_reference <> '' and created_at >= $horizon and created_at < $cut and plain
     from line
     where class in ('capture', 'refund')
 )
 group by name
-having not (count(*) = 2 and sum(ours) = 1 and sum(amount_minor) = 0 and bit_xor(agreement) = 0 and bool_and(plain));
+having not (
+    sum(ours) = 1
+    and sum(amount_minor) = 0
+    and min(agreement) = max(agreement)
+    and bool_and(plain)
+    and case count(*)
+        when 2 then sum(reversal) = 0
+        when 3 then sum(reversal) = 1 and bool_or(early) = bool_and(early)
+        else false
+    end
+);
 
 create or replace temp table aside_entry as
 select entry.* from entry semi join aside_name on aside_name.name = {entry_key};

@@ -5,15 +5,17 @@ not clear is judged by worker/domain/matching, which alone decides; clearing les
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
+from worker.domain.ledger import LineKind
 from worker.domain.matching.rules import Reference, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
 from worker.lake.columns import naive
 from worker.lake.engine import Engine, parquet, quoted
 from worker.lake.fees import agreed_fee
-from worker.lake.naming import ENTRY_KEY, LINE_CLASS, LINE_KEY, MONEY
+from worker.lake.naming import ENTRY_KEY, LINE_CLASS, LINE_KEY, MONEY, in_kinds
 
 _FOLDER = Path(__file__).parent
 _SIFT = (_FOLDER / "sift.sql").read_text("utf-8")
@@ -28,8 +30,13 @@ def sift(
     scope: Scope,
     rules: Rules,
     shop: str,
+    *,
+    by_key: bool,
 ) -> tuple[Path, Path, tuple[WindowSums, ...]]:
-    """Sift one bucket; return the files of what is aside (entries, lines) and the sums of what is clear."""
+    """Sift one bucket; return the files of what is aside (entries, lines) and the sums of what is clear.
+
+    `by_key`: what agrees without being a pair is cleared as well.
+    """
     sql = opened.connection
     sql.execute("create or replace temp table repeated as select unnest($ids::varchar[]) as line_id", {"ids": repeated})
     view(opened, "entry", entries)
@@ -38,9 +45,9 @@ def sift(
     twice = "line_id in (select line_id from repeated)" if repeated else "false"
     sql.execute(
         f"create or replace temp view line as select *, {LINE_CLASS} as class, "  # noqa: S608 - our own columns
-        f"shop in ('', {quoted(shop)}) as own, {_plain(rules, twice)} as plain from kept"
+        f"shop in ('', {quoted(shop)}) as own, {_plain(rules, twice, reversals=by_key and not rules.fees)} as plain from kept"
     )
-    times = {"horizon": naive(scope.horizon_start), "cut": naive(scope.cut)}
+    times = _times(scope)
     sifting = _SIFT.format(entry_key=ENTRY_KEY, line_key=LINE_KEY, repeated=twice)
     for statement in sql.extract_statements(sifting):
         named = {name: times[name] for name in statement.named_parameters if name in times}
@@ -59,8 +66,7 @@ def sift(
 
 def sums_of(opened: Engine, scope: Scope) -> tuple[WindowSums, ...]:
     """Return the sums of the views `summed_entry` and `summed_line`, by currency."""
-    times = {"window_start": naive(scope.window_start), "horizon": naive(scope.horizon_start), "cut": naive(scope.cut)}
-    found = opened.connection.execute(_SUMS, times)
+    found = opened.connection.execute(_SUMS, _times(scope))
     names = [column[0] for column in found.description]
     return tuple(WindowSums(**dict(zip(names, row, strict=True))) for row in found.fetchall())
 
@@ -72,10 +78,17 @@ def view(opened: Engine, name: str, paths: Sequence[Path]) -> None:
     )
 
 
-def _plain(rules: Rules, repeated: str) -> str:
+def _times(scope: Scope) -> dict[str, datetime]:
+    return {"window_start": naive(scope.window_start), "horizon": naive(scope.horizon_start), "cut": naive(scope.cut)}
+
+
+def _plain(rules: Rules, repeated: str, *, reversals: bool) -> str:
     """Return the condition that a line may be cleared at all; `repeated` is the one that it stands more than once."""
+    kinds = frozenset(
+        {LineKind.CHARGE, LineKind.REFUND} | ({LineKind.PARTIAL_CAPTURE_REVERSAL} if reversals else set())
+    )
     conditions = [
-        "kind in ('charge', 'refund')",
+        in_kinds(kinds),
         f"not {repeated}",
         # Converted money is compared in another currency than it is settled in.
         "(customer_currency in ('', currency) or customer_minor = 0)",

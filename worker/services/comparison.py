@@ -23,7 +23,7 @@ class Comparison:
     def sift(self, reference: str, bucket: int) -> None:
         """Set aside what does not trivially agree in one bucket."""
         gathered, facts = self._opened(reference)
-        gathered.sift(bucket, facts.scope, facts.rules)
+        gathered.sift(bucket, facts.scope, facts.rules, by_key=facts.by_key)
 
     def collect(self, reference: str) -> int:
         """Bring together what the rules must judge; return in how many pieces."""

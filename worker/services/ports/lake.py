@@ -180,8 +180,11 @@ class Gathered(Protocol):
         """How many movements both sides hold together."""
         ...
 
-    def sift(self, bucket: int, scope: Scope, rules: Rules) -> None:
-        """Set aside what does not trivially agree; once done, doing it again changes nothing."""
+    def sift(self, bucket: int, scope: Scope, rules: Rules, *, by_key: bool = True) -> None:
+        """Set aside what does not trivially agree; once done, doing it again changes nothing.
+
+        `by_key`: as `collect` has it.
+        """
         ...
 
     def loose_payments(self, rules: Rules) -> Iterator[list[str]]:
