@@ -245,7 +245,9 @@ def read_block(block: EntryBlock) -> pa.Table:
     """Return a block as columns. Raises InvalidInput for one that did not come whole."""
     table = pc.read_csv(
         pa.py_buffer(block.text),
-        read_options=pc.ReadOptions(column_names=list(ENTRY_COLUMNS), use_threads=False, block_size=len(block.text) + 1),
+        read_options=pc.ReadOptions(
+            column_names=list(ENTRY_COLUMNS), use_threads=False, block_size=len(block.text) + 1
+        ),
         parse_options=_QUOTED if block.quoted else _BARE,
         convert_options=pc.ConvertOptions(column_types=_TYPES, strings_can_be_null=False),
     )
