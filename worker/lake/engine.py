@@ -20,6 +20,10 @@ ROW_GROUP = 50_000
 """Rows in a group of a Parquet file: what a reader holds at a time."""
 PARQUET = f"format parquet, row_group_size {ROW_GROUP}, dictionary_size_limit 500"
 """How files are written. Most columns either repeat few values or none: a dictionary of more only costs time."""
+BUCKETED = "format parquet, row_group_size 8192, dictionary_size_limit 500, partition_by (bucket)"
+"""How files are written that are cut by a column `bucket`: each bucket's next group of rows waits in memory, so it is small."""
+HELD_BACK = 20_000
+"""Rows that a thread keeps before they go to their buckets; the engine's half a million of wide rows would be spilled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,7 @@ def _made(limits: EngineLimits) -> tuple[duckdb.DuckDBPyConnection, Path]:
             "temp_directory": str(spill),
             # Order is made where it matters; keeping it otherwise would hold whole files in memory.
             "preserve_insertion_order": False,
+            "partitioned_write_flush_threshold": HELD_BACK,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         },

@@ -33,7 +33,7 @@ def main(url: str, server: str, statement: str) -> None:
             read["file"] += len(some)
     with spent.step("books"):
         read["books"] = MysqlDatabase(engine).transact(
-            lambda tx: sum(len(block.csv) for block in tx.payments.entry_blocks("main", "stripe", SINCE, UNTIL))
+            lambda tx: sum(len(block.text) for block in tx.payments.entry_blocks("main", "stripe", SINCE, UNTIL))
         )
     engine.dispose()
     spent.tell(bytes=read)
