@@ -16,7 +16,7 @@ from worker.contract.settings import Secret
 from worker.domain.errors import Conflict, InvalidInput, NotFound, OrdersError
 
 SECRET = "orders/dev/encryption"
-WHY = ("--actor", "anna", "--reason", "the yearly change, für alle")
+WHY = ("--actor", "anna", "--reason", "the yearly change, 3 % für uns")
 
 
 @pytest.fixture
