@@ -115,7 +115,9 @@ def show(event_id: str, source: str | None, *, body: bool, as_json: bool) -> Non
     elif as_json:
         print_json(entry)
     else:
-        click.echo(f"event {entry.source}/{entry.event_id}: {entry.topic}, {entry.outcome} {entry.detail}".rstrip())
+        click.echo(
+            f"event {entry.source}/{entry.event_id}: {entry.topic}, {entry.outcome}{f': {entry.detail}' if entry.detail else ''}"
+        )
         click.echo(f"received {when(entry.received_at)} UTC as {entry.origin}, SHA-256 {entry.body_sha256}")
         click.echo(f"workflow {entry.workflow_id} (run {entry.run_id})")
         if link := workflow_link(config, entry.workflow_id):
