@@ -8,7 +8,7 @@ import click
 
 from worker.cli.options import Noun, examples
 from worker.cli.output import as_json, print_json, print_table, shortened, when
-from worker.config import load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.domain.audit import AuditEntry, words
 

@@ -10,7 +10,7 @@ from worker.cli.dialogue import workflow_link
 from worker.cli.options import Noun, examples, moment
 from worker.cli.order_deeds import DEEDS, shop_option
 from worker.cli.output import as_json, print_commands, print_json, print_table, remark, when
-from worker.config import load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.contract.ids import order_workflow_id
 from worker.domain.dispute import lost_of

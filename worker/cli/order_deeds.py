@@ -1,19 +1,24 @@
 """`orders order note|cancel|refund|retry|retry-payment|resolve`: what people do to an order, each with an actor and a reason."""
 
 import uuid
+from typing import TYPE_CHECKING
 
 import click
 
 from worker.cli.dialogue import ask, record
 from worker.cli.options import actor_option, consent, dry_run_option, examples, reason_option, yes_option
 from worker.cli.output import when
-from worker.config import WorkerConfig, load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.contract.ids import order_workflow_id
 from worker.contract.orders import CancelOrder, RefundOrder, ResolveOrder, RetryPayment
 from worker.domain.errors import Conflict, InvalidInput, NotFound
 from worker.domain.money import Money, parse_major
 from worker.domain.order import METHOD_WELCOME, TERMINAL, Order, OrderState
+
+if TYPE_CHECKING:
+    from worker.config import WorkerConfig
+
 
 shop_option = click.option("--shop", help="Of this shop; default: the shop of the settings.")
 
@@ -246,7 +251,7 @@ def resolve(
 DEEDS = (note, cancel, refund, retry, retry_payment, resolve)
 
 
-def _order(config: WorkerConfig, shop: str, order_id: str) -> Order:
+def _order(config: "WorkerConfig", shop: str, order_id: str) -> Order:
     with reading(config) as database:
         found = database.transact(lambda tx: tx.orders.get(shop, order_id))
     if found is None:

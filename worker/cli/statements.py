@@ -9,9 +9,9 @@ import click
 
 from worker.cli.options import Noun, examples
 from worker.cli.output import as_json, print_json, print_table, when
+from worker.cli.settings import load, load_statements
 from worker.cli.statement_words import checks_and_rejects, describe_file, own_formats, told_of, told_options
 from worker.cli.statements_import import import_files
-from worker.config import load, load_statements
 from worker.connections import reading
 from worker.domain.errors import NotFound
 

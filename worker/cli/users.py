@@ -9,7 +9,7 @@ import click
 from worker.cli.dialogue import ask, record, workflow_link
 from worker.cli.options import Noun, actor_option, consent, dry_run_option, examples, reason_option, yes_option
 from worker.cli.output import as_json, print_json, print_table, when
-from worker.config import load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.contract.ids import address_workflow_id, is_valid_part, user_workflow_id
 from worker.contract.users import ResendConfirmation

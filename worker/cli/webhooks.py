@@ -21,8 +21,8 @@ from worker.cli.options import (
     yes_option,
 )
 from worker.cli.output import as_json, print_json, print_table, remark, when
+from worker.cli.settings import load
 from worker.cli.webhooks_send import send
-from worker.config import WorkerConfig, load
 from worker.connections import reading
 from worker.contract.events import ProviderEvent
 from worker.domain.errors import Conflict, InvalidInput, NotFound, ProviderUnavailable
@@ -30,6 +30,7 @@ from worker.domain.errors import Conflict, InvalidInput, NotFound, ProviderUnava
 if TYPE_CHECKING:
     from temporalio.client import Client
 
+    from worker.config import WorkerConfig
     from worker.services.ports import InboxEntry
 
 _NAMED = 100

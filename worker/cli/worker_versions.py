@@ -5,7 +5,7 @@ import click
 from worker.cli.dialogue import ask, record
 from worker.cli.options import actor_option, consent, dry_run_option, examples, reason_option, yes_option
 from worker.cli.output import as_json, print_json, print_table, remark, when
-from worker.config import load
+from worker.cli.settings import load
 from worker.domain.errors import NotFound
 
 
