@@ -109,11 +109,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             _serving.pop().close()
 
 
+ONE_BUNDLE = {f"tests/integration/test_{name}.py" for name in ("bundle", "bundle_lifecycle", "functions_transports")}
+
+
 class OneStack(LoadFileScheduling):  # type: ignore[misc]  # xdist's schedulers have no types
-    """File by file, but everything on the shared stack in one process: a second stack would cost more than waiting."""
+    """File by file, but everything on the shared stack in one process: a second stack would cost more than waiting.
+
+    So would a second bundle of the functions.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
+        if file in ONE_BUNDLE:
+            return "tests/integration bundle"
         shares = file.startswith("tests/e2e/") and not file.endswith("/test_whole_demo.py")
         return "tests/e2e" if shares else file
 
