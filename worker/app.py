@@ -294,6 +294,7 @@ def _rules(provider: str, table: RulesConfig) -> Rules:
         fx_difference=Outcome(table.fx_difference),
         fx_allowed_bp=table.fx_allowed_bp,
         reversed_after_fulfilment=Outcome(table.reversed_after_fulfilment),
+        payouts_by=table.payouts_by,
         payout_grace=timedelta(seconds=table.payout_grace_seconds),
         payout_lookback=timedelta(seconds=table.payout_lookback_seconds),
         bank_grace=timedelta(seconds=table.bank_grace_seconds),

@@ -168,6 +168,7 @@ class RulesConfig:
     fx_difference: str = "warning"
     fx_allowed_bp: int = 500
     reversed_after_fulfilment: str = "matched"
+    payouts_by: str = ""
     payout_grace_seconds: int = 86400
     payout_lookback_seconds: int = 864000
     bank_grace_seconds: int = 259200

@@ -16,6 +16,7 @@ from worker.contract.orders import OrderEvent, OrderLine, OrderStatus, PaymentMo
 from worker.contract.reconciliation import Reconcile
 from worker.domain.finding import Repair
 from worker.domain.ledger import Shipment
+from worker.domain.matching.rules import Rules
 from worker.domain.order import Order, OrderState
 from worker.domain.payment import BookEntry, Payment
 from worker.domain.repair_policy import AttemptOutcome, RepairPolicy
@@ -55,7 +56,13 @@ class MovedClock:
 class Office:
     """Every service, and short words for what tests do with them."""
 
-    def __init__(self, engine: Engine, outside: OutsideProcess, stocked: Mapping[str, Unknown] = NO_STOCK) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        outside: OutsideProcess,
+        stocked: Mapping[str, Unknown] = NO_STOCK,
+        rules: Mapping[str, Rules] | None = None,
+    ) -> None:
         self.outside = outside
         self.engine = engine
         self.database = MysqlDatabase(engine, stocked=stocked)
@@ -78,7 +85,7 @@ class Office:
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.lake_folder = folder
         self.lake = lake_in(folder)
-        graces = Graces(payment=NOW, shipment=NOW, order=NOW, lookback=timedelta(hours=1))
+        graces = Graces(payment=NOW, shipment=NOW, order=NOW, lookback=timedelta(hours=1), rules=rules or {})
         self.reconciliation = ReconciliationService(
             self.database, payments, shop, warehouse, self.clock, graces, self.lake
         )
