@@ -89,7 +89,7 @@ def _ranges(
 
 
 def _block(connection: Connection, rows: Select[tuple[object, ...]]) -> Iterator[EntryBlock]:
-    count, text = _made(connection, rows, _bare, FIELD_END)
+    count, text = bare(connection, rows)
     if not count:
         return
     # Exactly as many as there are fields and rows: then none of them stands within a text.
@@ -102,6 +102,11 @@ def _block(connection: Connection, rows: Select[tuple[object, ...]]) -> Iterator
         return
     count, text = _made(connection, rows, _quoted, b",")
     yield EntryBlock(rows=count, text=text)
+
+
+def bare(connection: Connection, rows: Select[tuple[object, ...]]) -> tuple[int, bytes]:
+    """Return how many rows there are, and their text without a quote."""
+    return _made(connection, rows, _bare, FIELD_END)
 
 
 def _made(
