@@ -142,6 +142,15 @@ class ShipmentState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """Pieces in a parcel: of a line of the order (from 1), or of an SKU where the line is 0."""
+
+    quantity: int
+    line: int = 0
+    sku: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
     """A parcel, in our books or in the warehouse's."""
 
@@ -151,6 +160,9 @@ class Shipment:
     requested_at: datetime
     shipped_at: datetime | None = None
     tracking: str = ""
+    contents: tuple[Packed, ...] = ()
+    """What it holds; empty where it does not say: all that was left of its order when it left."""
+    delivered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
