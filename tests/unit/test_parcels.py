@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import pytest
 from hypothesis import given
@@ -158,7 +158,7 @@ def test_the_shares_of_the_parcels_make_exactly_the_total(
         left[number] += 1
         due.append(due_minor(total, shipping, Goods(lines=lines, left=dict(left))))
 
-    shares = [after - before for before, after in zip(due, due[1:], strict=False)]
+    shares = [after - before for before, after in pairwise(due)]
     assert all(share >= 0 for share in shares)
     assert sum(shares) == due[-1] == total
     assert shares[0] >= min(shipping, total)

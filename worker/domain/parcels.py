@@ -41,6 +41,10 @@ which leaves after everything so far arrived makes `delivered` partial again (an
 del F
 
 
+PARTS = frozenset({Fulfilment.PARTIALLY_FULFILLED, Fulfilment.PARTIALLY_DELIVERED})
+"""Something has left and something is owed, while the order is under way."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goods:
     """What of an order has left. `left` counts pieces by line (from 1), never more than the line has."""
@@ -49,6 +53,8 @@ class Goods:
     left: Mapping[int, int] = field(default_factory=dict)
     surplus: tuple[Packed, ...] = ()
     """Pieces that left and were not owed: beyond their line, or of no line of the order."""
+    parcels: int = 0
+    """How many parcels left."""
 
     @property
     def owed(self) -> dict[int, int]:
@@ -68,8 +74,17 @@ class Goods:
 
     @property
     def partial(self) -> bool:
-        """Whether some pieces have left and some have not."""
-        return 0 < self.pieces_left and bool(self.owed)
+        """Whether something has left, and not all: also where what left is nothing that was ordered."""
+        return self.parcels > 0 and bool(self.owed)
+
+    @property
+    def by_sku(self) -> dict[str, int]:
+        """How many ordered pieces have left, by SKU."""
+        found: dict[str, int] = {}
+        for number, pieces in self.left.items():
+            sku = self.lines[number - 1].sku
+            found[sku] = found.get(sku, 0) + pieces
+        return found
 
     @property
     def complete(self) -> bool:
@@ -103,7 +118,7 @@ def shipped_goods(lines: Sequence[Line], parcels: Iterable[Shipment]) -> Goods:
                     rest -= taken
             if rest > 0:
                 surplus.append(Packed(line=packed.line, sku=packed.sku, quantity=rest))
-    return Goods(lines=tuple(lines), left=left, surplus=tuple(surplus))
+    return Goods(lines=tuple(lines), left=left, surplus=tuple(surplus), parcels=len(gone))
 
 
 def whole_parcels(parcels: Iterable[Shipment]) -> int:
@@ -115,7 +130,8 @@ def fulfilment(order: Order, parcels: Sequence[Shipment]) -> Fulfilment:
     """Return how far the goods of an order are."""
     goods = shipped_goods(order.lines, parcels)
     if goods.pieces_left == 0:
-        return Fulfilment.UNFULFILLED
+        # Something left that nobody ordered: not all is well, and more is owed.
+        return Fulfilment.PARTIALLY_FULFILLED if goods.partial else Fulfilment.UNFULFILLED
     arrived = shipped_goods(order.lines, [parcel for parcel in parcels if parcel.delivered_at is not None])
     owed = 0 if order.state in TERMINAL else goods.pieces - goods.pieces_left
     if arrived.pieces_left > 0:

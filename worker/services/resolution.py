@@ -3,10 +3,10 @@
 from worker.contract.orders import OrderAnswer, ResolveOrder
 from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.order import Order, OrderState
-from worker.domain.payment import Payment, PaymentState
+from worker.domain.payment import Payment
 from worker.domain.resolution import resolved_state
 from worker.services.bookkeeping import Bookkeeping
-from worker.services.order_messages import capture_entry
+from worker.services.order_messages import book_capture, capture_entry
 from worker.services.parcels import has_left
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
 from worker.services.refunds import NeverRecorded
@@ -60,7 +60,7 @@ class Resolution:
                 payment = self._payments.retrieve(known.reference)
             except NotFound:
                 continue  # the shop named a payment of somebody else
-            if payment.state is PaymentState.CAPTURED:
+            if payment.captured_minor > 0:
                 self._book(order, payment)
                 self._books.refunds(order.shop, order.order_id, payment.reference)
 
@@ -69,6 +69,6 @@ class Resolution:
             now = self._clock.now()
             current = tx.orders.lock(order.shop, order.order_id)
             tx.payments.save(order.shop, order.order_id, payment, now)
-            tx.payments.post(capture_entry(current, payment, now))
+            book_capture(tx, capture_entry(current, payment, now))
 
         self._database.transact(work)
