@@ -183,6 +183,11 @@ class OwnOrder:
     """When its first parcel was asked for, as far as our books know."""
     disputed_minor: int = 0
     """What disputes withdrew and did not return."""
+    parcels: tuple[str, ...] = ()
+    """The parcels that have left by our books, where these say what each holds; empty for an order that leaves whole."""
+    pieces: int = 0
+    """How many pieces were ordered, and `due_minor`, what is due for those that have left: where `parcels` are known."""
+    due_minor: int = 0
 
     @property
     def kept_minor(self) -> int:

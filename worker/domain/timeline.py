@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from worker.domain.ledger import Packed, Shipment, ShipmentState
+from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.money import Money
 from worker.domain.order import Order, OrderState, Transition
 from worker.domain.parcels import contents_told
@@ -221,33 +221,6 @@ def of_parcel(shop: str, parcel: Shipment, at: datetime, actor: str, *, stopped:
         kind=kind,
         sentence=f"parcel {parcel.shipment_id} {said}{f': {held}' if held else ''}"[:LONGEST_SENTENCE],
         actor=actor,
-        at=at,
-    )
-
-
-def of_delivery(shop: str, parcel: Shipment, at: datetime) -> TimelineEntry:
-    """Return the entry of a parcel that reached the customer."""
-    return TimelineEntry(
-        shop=shop,
-        order_id=parcel.order_id,
-        key=entry_key("parcel", parcel.shipment_id, "delivered"),
-        kind=Happening.PARCEL_DELIVERED,
-        sentence=f"parcel {parcel.shipment_id} was delivered",
-        actor="warehouse",
-        at=at,
-    )
-
-
-def of_surplus(shop: str, parcel: Shipment, beyond: Sequence[Packed], at: datetime) -> TimelineEntry:
-    """Return the entry of a parcel with which more left than was owed; nothing of it counts as shipped."""
-    return TimelineEntry(
-        shop=shop,
-        order_id=parcel.order_id,
-        key=entry_key("parcel", parcel.shipment_id, "surplus"),
-        kind=Happening.PARCEL_SURPLUS,
-        sentence=f"parcel {parcel.shipment_id} left with more than was owed"
-        f"{f': {contents_told(beyond)}' if beyond else ''}"[:LONGEST_SENTENCE],
-        actor="warehouse",
         at=at,
     )
 

@@ -129,8 +129,7 @@ SHIPMENTS = _table(
     _required("requested_at", UtcDateTime),
     Column("shipped_at", UtcDateTime),
     _required("tracking", String(255)),
-    # What it holds, [{"line", "sku", "quantity"}]; none: all that was left of its order.
-    Column("contents", JSON(none_as_null=True)),
+    Column("contents", JSON(none_as_null=True)),  # none: all that was left of its order
     Column("delivered_at", UtcDateTime),
     Index("shipments_by_order", "shop", "order_id", "requested_at"),
 )

@@ -54,10 +54,11 @@ class MysqlShipmentStore:
     def of_order(self, shop: str, order_id: str) -> list[Shipment]:
         """Return the parcels of an order, oldest request first."""
         rows = self._connection.execute(_OF_ORDER, {"of_shop": shop, "of_order": order_id})
-        return [_shipment(row) for row in rows]
+        return [shipment_of(row) for row in rows]
 
 
-def _shipment(row: Row[Any]) -> Shipment:
+def shipment_of(row: Row[Any]) -> Shipment:
+    """Return the parcel of a row."""
     return Shipment(
         shipment_id=row.shipment_id,
         order_id=row.order_id,

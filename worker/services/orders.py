@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, ParcelLine, PlaceOrder
+from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PlaceOrder
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected, ProviderUnavailable
 from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.money import exponent
@@ -29,6 +29,7 @@ from worker.services.parcels import (
     sent,
     standing,
     take_out,
+    unheard,
     waiting_for_rest,
 )
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction, WarehouseGateway
@@ -193,18 +194,8 @@ class OrderService:
             return status_of(order)
         for parcel in self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id)):
             if parcel.state is not ShipmentState.SHIPPED and self._stop(shop, parcel) is ShipmentState.SHIPPED:
-                shipped = OrderEvent(
-                    event_id=f"stop:{parcel.shipment_id}",
-                    kind=OrderEventKind.SHIPPED,
-                    occurred_at=self._clock.now().isoformat(),
-                    reference=parcel.shipment_id,
-                    detail="had left before it could be stopped",
-                    contents=tuple(
-                        ParcelLine(quantity=each.quantity, line=each.line, sku=each.sku)
-                        for each in self._warehouse.contents(parcel.shipment_id)
-                    ),
-                )
-                self.apply(shop, order_id, shipped)
+                held_in = self._warehouse.contents(parcel.shipment_id)
+                self.apply(shop, order_id, unheard(parcel, held_in, self._clock.now()))
         return self._database.transact(lambda tx: standing(tx, shop, order_id))
 
     def apply(self, shop: str, order_id: str, event: OrderEvent) -> Applied:

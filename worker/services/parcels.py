@@ -1,13 +1,15 @@
 """Our record of parcels, with their entries in the order's timeline: one that was sent stays sent, whatever comes late."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus
+from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus, ParcelLine
 from worker.domain.ledger import Packed, Shipment, ShipmentState
 from worker.domain.order import Order, OrderState
+from worker.domain.parcel_told import of_delivery, of_surplus
 from worker.domain.parcels import Goods, fulfilment, shipped_goods
-from worker.domain.timeline import of_delivery, of_parcel, of_surplus
+from worker.domain.timeline import of_parcel
 from worker.services.order_messages import status_of
 from worker.services.ports import Transaction
 
@@ -48,6 +50,18 @@ def note_parcel(tx: Transaction, order: Order, event: OrderEvent, state: Shipmen
     if event.rest and event.rest not in {each.shipment_id for each in [*listed, parcel]}:
         rest = Shipment(shipment_id=event.rest, order_id=order.order_id, state=ShipmentState.REQUESTED, requested_at=at)
         note_requested(tx, order.shop, rest, at, WAREHOUSE)
+
+
+def unheard(parcel: Shipment, contents: Sequence[Packed], at: datetime) -> OrderEvent:
+    """Return the event of a parcel that had left when it was to be stopped, and of which nobody had told."""
+    return OrderEvent(
+        event_id=f"stop:{parcel.shipment_id}",
+        kind=OrderEventKind.SHIPPED,
+        occurred_at=at.isoformat(),
+        reference=parcel.shipment_id,
+        detail="had left before it could be stopped",
+        contents=tuple(ParcelLine(quantity=each.quantity, line=each.line, sku=each.sku) for each in contents),
+    )
 
 
 def note_delivered(tx: Transaction, order: Order, event: OrderEvent) -> bool:
