@@ -298,6 +298,7 @@ class WorkerConfig:
     schedules: dict[str, ScheduleConfig]
     outbound: dict[str, SubscriptionConfig] = field(default_factory=dict)
     stock: dict[str, str] = field(default_factory=dict)
+    capture: dict[str, str] = field(default_factory=dict)
 
 
 def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerConfig:

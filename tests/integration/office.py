@@ -34,6 +34,7 @@ from worker.services.lost_messages import LostMessages, Sources
 from worker.services.orders import OrderService
 from worker.services.ports import Run
 from worker.services.reconciliation import Graces, ReconciliationService
+from worker.services.remainder import Remainder
 from worker.services.repair import Claim, RepairService
 from worker.services.resolution import Resolution
 from worker.services.retries import NewMethod, Retried, Retries
@@ -77,6 +78,7 @@ class Office:
         self.expiry = Expiry(self.database, payments, self.orders, self.clock)
         self.retries = Retries(self.database, payments, self.clock)
         self.shipped = CaptureOnShipment(self.database, payments, self.clock)
+        self.remainder = Remainder(self.database, payments, self.books, self.shipped, self.clock)
         self.resolution = Resolution(self.database, payments, self.books, self.clock)
         self.reversal = Reversal(self.database, payments, self.books, self.clock)
         self.events = EventService(self.database, self.books, self.reversal, self.clock)

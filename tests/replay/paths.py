@@ -30,6 +30,8 @@ from worker.contract.names import NotificationMessage, OrderMessage, UserMessage
 from worker.contract.orders import (
     LateRefund,
     OrderEventKind,
+    OrderLine,
+    ParcelLine,
     PaymentAnswer,
     PaymentMode,
     PlaceOrder,
@@ -41,6 +43,7 @@ from worker.contract.orders import (
 from worker.contract.outbound import Notification
 from worker.contract.reconciliation import Reconcile, Window
 from worker.contract.users import AddressStatus, ConfirmUser, ResendConfirmation, UserStatus
+from worker.domain.capture import CapturePolicy
 from worker.domain.errors import NotFound, SchemaMismatch, SourceUnreadable
 from worker.domain.finding import Verdict
 from worker.domain.order import OrderState
@@ -134,6 +137,55 @@ async def retried(run: OrderRun, method: str) -> None:
     """Supply another payment method."""
     request = RetryPayment(request_id="r-1", requested_by="shop-app", payment_method=method)
     await run.handle.execute_update(OrderMessage.RETRY_PAYMENT, request, result_type=PaymentAnswer)
+
+
+SPLIT = replace(
+    CHARGED,
+    total_minor=5500,
+    shipping_minor=500,
+    lines=(
+        OrderLine(sku="mug", quantity=2, unit_price_minor=1000),
+        OrderLine(sku="pot", quantity=1, unit_price_minor=3000),
+    ),
+)
+SPLIT_HELD = replace(SPLIT, payment_mode=PaymentMode.AUTHORISE)
+MUGS, POT = ParcelLine(quantity=2, line=1), ParcelLine(quantity=1, line=2)
+
+
+async def mugs_left(run: OrderRun) -> None:
+    """Let a part of the order leave."""
+    await until(run.handle, EventType.EVENT_TYPE_TIMER_STARTED)
+    await run.parcel("p1", MUGS)
+
+
+async def in_two_parcels(run: OrderRun) -> None:
+    """Let the order leave in two parcels, one of which is told of twice."""
+    await mugs_left(run)
+    await run.parcel("p1", MUGS, event_id="again")
+    await run.parcel("p2", POT)
+
+
+async def rest_cancelled(run: OrderRun) -> None:
+    """Cancel when a part has left."""
+    await mugs_left(run)
+    await run.cancel()
+
+
+async def rest_never_came(run: OrderRun) -> None:
+    """Let a part leave, and then time pass."""
+    await mugs_left(run)
+    await run.env.fast_forward(run.handle)
+
+
+async def lapsed_between_parcels(run: OrderRun) -> None:
+    """Let the provider let the rest go when a part has left."""
+    await mugs_left(run)
+    await run.deliver(OrderEventKind.PAYMENT_VOIDED)
+
+
+def each_parcel(doubles: OrderDoubles) -> None:
+    """Capture each parcel's share."""
+    doubles.book.policy = CapturePolicy.EACH_PARCEL
 
 
 async def parcel_failed(run: OrderRun) -> None:
@@ -388,6 +440,12 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
         "rejected": order(replace(CHARGED, total_minor=1)),
         "expired": order(COLLECTED),
         "parcel_failed": order(CHARGED, parcel_failed),
+        "two_parcels": order(SPLIT, in_two_parcels),
+        "two_parcels_captured_each": order(SPLIT_HELD, in_two_parcels, each_parcel),
+        "rest_cancelled": order(SPLIT, rest_cancelled),
+        "rest_cancelled_from_hold": order(SPLIT_HELD, rest_cancelled, each_parcel),
+        "rest_never_came": order(SPLIT_HELD, rest_never_came, each_parcel),
+        "lapsed_between_parcels": order(SPLIT_HELD, lapsed_between_parcels, each_parcel),
         "parcel_refused": order(CHARGED, prepare=_refuse_parcels),
         "cancelled": order(CHARGED, cancelled),
         "went_on": first_run(order(CHARGED, heard_a_great_deal)),

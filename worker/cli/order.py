@@ -17,6 +17,7 @@ from worker.domain.dispute import lost_of
 from worker.domain.errors import NotFound
 from worker.domain.money import Money
 from worker.domain.order import TERMINAL, Order, OrderState
+from worker.domain.parcels import contents_told, fulfilment, shipped_goods
 from worker.domain.timeline import TimelineEntry, kind_of
 
 
@@ -99,6 +100,7 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
     link = workflow_link(config, order_workflow_id(shop, order_id))
     if as_json:
         document = {"order": order, "trail": trail, "entries": entries, "payments": payments, "parcels": parcels}
+        document["fulfilment"] = fulfilment(order, parcels)
         print_json(document | {"disputes": disputes, "stock": stock, "breaks": breaks, "workflow_url": link})
         return
     click.echo(f"order {order.order_id}: {order.state}{f' ({order.state_reason})' if order.state_reason else ''}")
@@ -106,6 +108,9 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
         f"total {Money(order.total_minor, order.currency)}, captured {Money(order.captured_minor, order.currency)}, "
         f"refunded {Money(order.refunded_minor, order.currency)}: {order.financial_status}"
     )
+    goods = shipped_goods(order.lines, parcels)
+    beyond = f"; beyond the order: {contents_told(goods.surplus)}" if goods.surplus else ""
+    click.echo(f"{goods.pieces_left} of {goods.pieces} pieces left: {fulfilment(order, parcels)}{beyond}")
     click.echo(f"workflow order/{shop}/{order.order_id}{f'  {link}' if link else ''}")
     print_table(
         f"states (all that happened: orders order timeline {order.order_id})",
@@ -137,8 +142,18 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
     )
     print_table(
         "parcels",
-        ["parcel", "state", "requested (UTC)", "shipped (UTC)"],
-        [(p.shipment_id, p.state, when(p.requested_at), when(p.shipped_at)) for p in parcels],
+        ["parcel", "state", "holds", "requested (UTC)", "shipped (UTC)", "delivered (UTC)"],
+        [
+            (
+                p.shipment_id,
+                p.state,
+                contents_told(p.contents) or "all that was left",
+                when(p.requested_at),
+                when(p.shipped_at),
+                when(p.delivered_at),
+            )
+            for p in parcels
+        ],
     )
     if stock:
         print_table(
