@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from worker.config import StatementsConfig, WorkerConfig
+    from worker.config import WorkerConfig
+    from worker.statement_settings import StatementsConfig
 
 
 def load() -> "WorkerConfig":
