@@ -118,7 +118,7 @@ def test_the_rest_that_the_warehouse_announced_can_be_stopped(office: Office, or
         assert close(office, order_id) is OrderState.COMPLETED
     order = office.order(order_id)
     assert (order.captured_minor, order.refunded_minor) == (2500, 1250)
-    assert "1 of 2 pieces left" in [*office.database.transact(lambda tx: tx.orders.trail("main", order_id))][-2].reason
+    assert "1 of 2 pieces sent" in [*office.database.transact(lambda tx: tx.orders.trail("main", order_id))][-2].reason
 
 
 @pytest.mark.usefixtures("several")

@@ -25,7 +25,7 @@ ONE, TWO = (Packed(quantity=1, sku="mug"),), (Packed(quantity=2, sku="mug"),)
 
 
 def part(name: str, contents: tuple[Packed, ...] = ONE, **changes: object) -> Shipment:
-    return parcel("005", shipment_id=name, contents=contents, **changes)
+    return replace(parcel("005", shipment_id=name, contents=contents), **changes)  # type: ignore[arg-type]
 
 
 def parted(books: Books, parcels: list[Shipment], order: OwnOrder) -> Books:

@@ -20,6 +20,8 @@ from worker.domain.order import TERMINAL, Order, OrderState
 from worker.domain.parcels import contents_told, fulfilment, shipped_goods
 from worker.domain.timeline import TimelineEntry, kind_of
 
+ALL_THE_REST = "all that was owed"
+
 
 @click.group(cls=Noun)
 def command() -> None:
@@ -110,7 +112,7 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
     )
     goods = shipped_goods(order.lines, parcels)
     beyond = f"; beyond the order: {contents_told(goods.surplus)}" if goods.surplus else ""
-    click.echo(f"{goods.pieces_left} of {goods.pieces} pieces left: {fulfilment(order, parcels)}{beyond}")
+    click.echo(f"{goods.pieces_left} of {goods.pieces} pieces sent: {fulfilment(order, parcels)}{beyond}")
     click.echo(f"workflow order/{shop}/{order.order_id}{f'  {link}' if link else ''}")
     print_table(
         f"states (all that happened: orders order timeline {order.order_id})",
@@ -147,7 +149,7 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
             (
                 p.shipment_id,
                 p.state,
-                contents_told(p.contents) or "all that was left",
+                contents_told(p.contents) or (ALL_THE_REST if p.shipped_at else "-"),
                 when(p.requested_at),
                 when(p.shipped_at),
                 when(p.delivered_at),

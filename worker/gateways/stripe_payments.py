@@ -26,7 +26,7 @@ LONGEST_METHOD = 32
 """Characters of a method's name that our books keep."""
 _WITH_METHOD: Any = {"expand": ["latest_charge"]}
 """Only the charge tells how a payment was made."""
-_SEVERAL: Any = {"payment_method_options": {"card": {"request_multicapture": "if_available"}}}
+_SEVERAL: Any = {"card": {"request_multicapture": "if_available"}}
 _STATES = {
     "requires_action": PaymentState.REQUIRES_ACTION,
     "requires_confirmation": PaymentState.REQUIRES_ACTION,
@@ -79,7 +79,7 @@ class StripePayments:
                     "capture_method": "manual",
                     "confirm": True,
                     "metadata": {"shop": shop, "order_id": order_id},
-                    **(_SEVERAL if shop in self._several_for else {}),
+                    "payment_method_options": _SEVERAL if shop in self._several_for else {},
                 },
                 options={"idempotency_key": idempotency_key},
             )
@@ -101,7 +101,7 @@ class StripePayments:
         with translated(f"capture a part of {reference}"):
             intent = self._client.payment_intents.capture(
                 reference,
-                params={**_WITH_METHOD, "amount_to_capture": amount_minor, **_final(final=final)},
+                params=_part_of(amount_minor, final=final),
                 options={"idempotency_key": idempotency_key},
             )
         return self._payment(intent)
@@ -244,9 +244,9 @@ class StripePayments:
         return payment
 
 
-def _final(*, final: bool) -> Any:
-    """Return what says that more captures follow; that this is the last one is Stripe's default, and needs no multicapture."""
-    return {} if final else {"final_capture": False}
+def _part_of(amount_minor: int, *, final: bool) -> Any:
+    """Return the parameters of a capture. That it is the last one is Stripe's default, and needs no multicapture."""
+    return {**_WITH_METHOD, "amount_to_capture": amount_minor, **({} if final else {"final_capture": False})}
 
 
 def _several(intent: Any) -> bool:

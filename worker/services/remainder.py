@@ -88,7 +88,7 @@ class Remainder:
             if current.state in TERMINAL:
                 return
             goods = goods_of(tx, current)
-            said = f"{goods.pieces_left} of {goods.pieces} pieces left; {reason}"
+            said = f"{goods.pieces_left} of {goods.pieces} pieces sent; {reason}"
             tx.stock.settle(order.shop, order.order_id, Fate.RELEASED, now, ACTOR)
             current = waiting_for_rest(tx, current, now, ACTOR)
             over = Money(max(current.kept_minor - due_of(current, goods), 0), current.currency)
