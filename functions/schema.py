@@ -73,6 +73,11 @@ class _Recorder(Fields):
         self._note(name, {"type": "string", **bounds, "pattern": f"^{_NO_CONTROL}*$"})
         return ""
 
+    def texts(self, name: str, most: int, longest: int) -> tuple[str, ...]:
+        item = {"type": "string", "minLength": 1, "maxLength": longest, "pattern": f"^{_NO_CONTROL}*$"}
+        self._note(name, {"type": "array", "minItems": 1, "maxItems": most, "items": item})
+        return ("",)
+
     def integer(self, name: str, least: int, most: int, default: int | None = None) -> int:
         self._note(name, {"type": "integer", "minimum": least, "maximum": most}, default)
         return least

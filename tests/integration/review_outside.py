@@ -183,7 +183,15 @@ class Warehouse:
     answer: ShipmentState | Exception = ShipmentState.FAILED
     cancelled: list[str] = field(default_factory=list)
 
-    def request(self, *, shop: str, order_id: str, lines: Sequence[tuple[str, int]], idempotency_key: str) -> Shipment:
+    def request(
+        self,
+        *,
+        shop: str,
+        order_id: str,
+        lines: Sequence[tuple[str, int]],
+        idempotency_key: str,
+        ship_to: ShipTo | None = None,
+    ) -> Shipment:
         return Shipment(shipment_id="ful_1", order_id=order_id, state=ShipmentState.REQUESTED, requested_at=self.at)
 
     def cancel(self, shipment_id: str) -> ShipmentState:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from functions import orders, reconciliations
+from functions import order_requests, reconciliations
 from functions.description import DOCUMENT
 from functions.fields import Fields
 from functions.openapi import _ANSWERS, _READERS, _VIEWS, document, written
@@ -79,7 +79,7 @@ def test_what_may_be_left_out_is_optional_and_nothing_else() -> None:
     assert request_schema("/users/{user_id}/confirm")["required"] == ["token"]
 
 
-ORDER_SCHEMA = schema_of(lambda fields: orders.read_order(fields, "main", NOW, "own"))
+ORDER_SCHEMA = schema_of(lambda fields: order_requests.read_order(fields, "main", NOW, "own"))
 ORDER_VALIDATOR = jsonschema_rs.Draft202012Validator(ORDER_SCHEMA)
 
 
@@ -101,7 +101,7 @@ def without_whole_floats(value: Any) -> Any:
 def test_what_the_schema_refuses_the_code_refuses_too(changes: dict[str, Any], left_out: set[str]) -> None:
     body = {name: value for name, value in {**ORDER, **changes}.items() if name not in left_out or name in changes}
     try:
-        orders.read_order(Fields(body), "main", NOW, "own")
+        order_requests.read_order(Fields(body), "main", NOW, "own")
         read = True
     except Unprocessable as refusal:
         read = False
