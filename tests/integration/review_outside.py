@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from worker.contract.shipping import ShipTo
 from worker.domain.dispute import Dispute
 from worker.domain.errors import NotFound, ProviderRejected, ProviderUnavailable
 from worker.domain.ledger import LedgerLine, Shipment, ShipmentState, ShopOrder

@@ -24,15 +24,17 @@ from tests.workflows.histories import until
 from tests.workflows.order_run import OrderRun, start_order
 from tests.workflows.outbound_doubles import OutboundDoubles
 from tests.workflows.refund_doubles import RefundDoubles
-from tests.workflows.samples import ADDRESS, CHARGED, COLLECTED, USER, provider_event
+from tests.workflows.samples import ADDRESS, CHARGED, COLLECTED, HOME, USER, WORK, provider_event
 from tests.workflows.timeskipping import LONG_HISTORY, serving
 from worker.contract.names import NotificationMessage, OrderMessage, UserMessage, WorkflowType
 from worker.contract.orders import (
     LateRefund,
+    OrderAnswer,
     OrderEventKind,
     PaymentAnswer,
     PaymentMode,
     PlaceOrder,
+    ReaddressOrder,
     RefundAnswer,
     RefundOrder,
     ResolveOrder,
@@ -134,6 +136,19 @@ async def retried(run: OrderRun, method: str) -> None:
     """Supply another payment method."""
     request = RetryPayment(request_id="r-1", requested_by="shop-app", payment_method=method)
     await run.handle.execute_update(OrderMessage.RETRY_PAYMENT, request, result_type=PaymentAnswer)
+
+
+async def readdressed(run: OrderRun) -> None:
+    """Send the parcel elsewhere before the order is paid, and elsewhere again too late."""
+    await run.standing(OrderState.AWAITING_PAYMENT)
+    request = ReaddressOrder(request_id="a-1", requested_by="shop-app", ship_to=WORK)
+    await run.handle.execute_update(OrderMessage.CHANGE_ADDRESS, request, result_type=OrderAnswer)
+    await run.deliver(OrderEventKind.PAYMENT_CAPTURED)
+    await run.standing(OrderState.FULFILLING)
+    with suppress(WorkflowUpdateFailedError):
+        late = replace(request, request_id="a-2", ship_to=HOME)
+        await run.handle.execute_update(OrderMessage.CHANGE_ADDRESS, late, result_type=OrderAnswer)
+    await run.deliver(OrderEventKind.SHIPPED)
 
 
 async def parcel_failed(run: OrderRun) -> None:
@@ -385,6 +400,7 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
         "not_paid_otherwise": order(REFUSED, prepare=_may_retry_for_a_second),
         "captured_on_shipment": order(HELD, shipped_from_hold),
         "lapsed_and_paid_otherwise": order(HELD, lapsed, _may_retry),
+        "readdressed": order(replace(COLLECTED, ship_to=HOME), readdressed),
         "rejected": order(replace(CHARGED, total_minor=1)),
         "expired": order(COLLECTED),
         "parcel_failed": order(CHARGED, parcel_failed),

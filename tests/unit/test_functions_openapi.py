@@ -19,6 +19,7 @@ from functions.schema import schema_of
 from tests.unit.test_functions_schema import _JSON, NOW, ORDER
 from worker.contract.orders import OrderLine, PlaceOrder
 from worker.contract.reconciliation import Reconcile
+from worker.contract.shipping import ShipTo
 
 PATHS = document()["paths"]
 
@@ -74,7 +75,11 @@ def test_what_may_be_left_out_is_optional_and_nothing_else() -> None:
         "placed_at",
         "shipping_minor",
         "discount_minor",
+        "ship_to",
     }
+    ship_to = order["properties"]["ship_to"]
+    assert set(ship_to["properties"]) == {field.name for field in dataclasses.fields(ShipTo)}
+    assert set(ship_to["properties"]) - set(ship_to["required"]) == {"postal_code", "region"}
     assert request_schema("/orders/{order_id}/refund")["required"] == []
     assert request_schema("/users/{user_id}/confirm")["required"] == ["token"]
 
@@ -94,7 +99,7 @@ def without_whole_floats(value: Any) -> Any:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    changes=st.dictionaries(st.sampled_from([*ORDER, "shop", "discount_minor", "other"]), _JSON, max_size=3),
+    changes=st.dictionaries(st.sampled_from([*ORDER, "shop", "discount_minor", "ship_to", "other"]), _JSON, max_size=3),
     left_out=st.sets(st.sampled_from([*ORDER])),
 )
 @example({"shipping_minor": 0.0}, set())

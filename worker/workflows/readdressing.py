@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.domain.errors import Conflict, InvalidInput
     from worker.domain.order import OrderState
     from worker.domain.readdressing import check
-    from worker.workflows.policies import DATABASE
+    from worker.workflows.policies import OUTSIDE
 
 KEPT = 20
 """Answered requests that are remembered: far more than anybody moves while one order waits."""
@@ -71,12 +71,12 @@ class Readdressing:
     async def give(self, request: ReaddressOrder) -> tuple[OrderAnswer, OrderStatus]:
         """Put the address in force; the caller holds `turn`. Raises ApplicationError with the code of a refusal."""
         try:
-            # Local: what it is told is in the history once, as the update, and not once more.
-            status = await workflow.execute_local_activity_method(
+            # No local one: while MySQL is away, the order hears of everything else all the same.
+            status = await workflow.execute_activity_method(
                 ReaddressingActivities.change_shipping_address,
                 NewShipTo(shop=self._shop, order_id=self._order_id, request=request),
                 summary=f"another address, asked for by {request.requested_by}"[:180],
-                **DATABASE,
+                **OUTSIDE,
             )
         except ActivityError as problem:
             if not isinstance(problem.cause, ApplicationError):
