@@ -96,7 +96,7 @@ def found(tx: Transaction, shop: str, user_id: str) -> tuple[User | None, list[s
     if needed := tx.shipping_addresses.needed(shop, user_id):
         names = ", ".join(needed[:_NAMED]) + (" and more" if len(needed) > _NAMED else "")
         raise Conflict(
-            f"user {user_id} waits for {len(needed)} orders ({names}), which need their address: let them end, or "
-            "cancel them, and erase then"
+            f"user {user_id} has orders that are not over and need their address ({names}): let them end, or cancel them, "
+            "and erase then"
         )
     return user, orders
