@@ -128,7 +128,8 @@ def test_an_address_that_is_not_whole_loses_no_order(change: dict[str, Any], rec
 
 
 def test_goods_that_are_not_shipped_have_no_address() -> None:
-    for nothing in (None, {}):
+    bare: list[Any] = [None, {}]
+    for nothing in bare:
         place = translated("shopify", "orders/create", shop_order(shipping_address=nothing)).place
         assert place is not None
         assert place.ship_to is None

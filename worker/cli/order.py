@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +19,9 @@ from worker.domain.errors import NotFound
 from worker.domain.money import Money
 from worker.domain.order import METHOD_WELCOME, TERMINAL, Order, OrderState
 from worker.domain.timeline import TimelineEntry, kind_of
-from worker.services.ports.orders import KnownAddress
+
+if TYPE_CHECKING:
+    from worker.services.ports.orders import KnownAddress
 
 
 @click.group(cls=Noun)
@@ -160,7 +163,7 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
     print_commands(_next(order, [one.break_id for one in breaks]))
 
 
-def _whereto(address: KnownAddress | None) -> dict[str, str]:
+def _whereto(address: "KnownAddress | None") -> dict[str, str]:
     """Return what is shown of an address: not who, and no more of where than its country."""
     return {"country": address.ship_to.country if address and address.ship_to else ""}
 

@@ -27,7 +27,7 @@ _KNOWN = _NEEDED | {"postal_code", "region"}
     ),
 )
 @click.argument("order_id")
-@click.argument("address", type=click.File())
+@click.argument("address", type=click.File("rb"))
 @click.option("--request-id", help="An id of your own: the same address under it again changes nothing.")
 @click.option("--shop", help="Of this shop; default: the shop of the settings.")
 @reason_option(why="Why, without saying who or where: it stands in the audit trail for good.")
@@ -36,7 +36,7 @@ _KNOWN = _NEEDED | {"postal_code", "region"}
 @yes_option
 def change_address(
     order_id: str,
-    address: IO[str],
+    address: IO[bytes],
     request_id: str | None,
     shop: str | None,
     reason: str,
@@ -72,12 +72,12 @@ def change_address(
     click.echo(f"{answer.outcome}: order {order_id} is {answer.state}; its parcel goes to {ship_to.country}")
 
 
-def ship_to_of(text: str) -> ShipTo:
+def ship_to_of(text: bytes) -> ShipTo:
     """Read an address strictly. Raises InvalidInput with every problem, repeating no value."""
     try:
         found: Any = json.loads(text)
     except (ValueError, RecursionError):
-        raise InvalidInput("the address is not JSON") from None
+        raise InvalidInput("the address is not JSON in UTF-8") from None
     if not isinstance(found, dict) or not _NEEDED <= found.keys() <= _KNOWN:
         raise InvalidInput(f"the address is an object of {', '.join(sorted(_NEEDED))}, and postal_code and region")
     lines = found.pop("lines")
