@@ -54,12 +54,12 @@ class MysqlTransaction:
     @cached_property
     def payments(self) -> MysqlPaymentStore:
         """The payments store."""
-        return MysqlPaymentStore(self._connection, self.timeline)
+        return MysqlPaymentStore(self._connection, self.timeline, self.outbound)
 
     @cached_property
     def disputes(self) -> MysqlDisputeStore:
         """The disputes store."""
-        return MysqlDisputeStore(self._connection, self.timeline)
+        return MysqlDisputeStore(self._connection, self.timeline, self.outbound)
 
     @cached_property
     def shipments(self) -> MysqlShipmentStore:
