@@ -52,13 +52,12 @@ class Fields:
 
     def text(self, name: str, longest: int, *, shortest: int = 0) -> str:
         """Read a text without control characters, at most `longest` characters."""
-
-        def fits(text: str) -> bool:
-            return shortest <= len(text) <= longest and not any(
-                unicodedata.category(letter) in {"Cc", "Cs"} for letter in text
-            )
-
-        return self._checked(name, fits, f"must be {shortest} to {longest} characters, none a control", "")
+        return self._checked(
+            name,
+            lambda text: _is_text(text, shortest, longest),
+            f"must be {shortest} to {longest} characters, none a control",
+            "",
+        )
 
     def integer(self, name: str, least: int, most: int, default: int | None = None) -> int:
         """Read an integer from `least` to `most`; true, 1.0 and "1" are none."""
@@ -114,6 +113,20 @@ class Fields:
                 self.problems.append(FieldProblem(path, "must be an object"))
         return tuple(items)
 
+    def texts(self, name: str, most: int, longest: int) -> tuple[str, ...]:
+        """Read a list of 1 to `most` texts as `text` reads them, none empty."""
+        value = self._take(name)
+        if not isinstance(value, list) or not 1 <= len(value) <= most:
+            return self._wrong(name, f"must be a list of 1 to {most} texts", ())
+        found = []
+        for index, entry in enumerate(value):
+            if isinstance(entry, str) and _is_text(entry, 1, longest):
+                found.append(entry)
+            else:
+                problem = f"must be 1 to {longest} characters, none a control"
+                self.problems.append(FieldProblem(f"{self._at(name)}[{index}]", problem))
+        return tuple(found)
+
     def refuse(self, name: str, problem: str) -> None:
         """Report a problem that spans fields, at the field `name`."""
         self.problems.append(FieldProblem(self._at(name), problem))
@@ -144,3 +157,7 @@ class Fields:
 
     def _at(self, name: str) -> str:
         return f"{self._path}.{name}" if self._path else name
+
+
+def _is_text(text: str, shortest: int, longest: int) -> bool:
+    return shortest <= len(text) <= longest and not any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in text)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from functions import orders, reconciliations, users
+from functions import order_requests, orders, reconciliations, users
 from functions.description import DOCUMENT, Description
 from functions.fields import Fields
 from functions.health import Health
@@ -38,10 +38,11 @@ _VIEWS: Mapping[str, type[Any]] = {
 }
 
 _READERS: Mapping[str, Callable[[Fields], object]] = {
-    "orders.place": lambda fields: orders.read_order(fields, "", _NOW, "-"),
-    "orders.cancel": orders.read_cancellation,
-    "orders.refund": orders.read_refund,
-    "orders.pay": orders.read_payment,
+    "orders.place": lambda fields: order_requests.read_order(fields, "", _NOW, "-"),
+    "orders.cancel": order_requests.read_cancellation,
+    "orders.refund": order_requests.read_refund,
+    "orders.pay": order_requests.read_payment,
+    "orders.change_address": order_requests.read_readdressing,
     "users.register": lambda fields: users.read_user(fields, _NOW, "-"),
     "users.confirm": users.read_token,
     "users.change_address": lambda fields: users.read_address(fields, _NOW, "", "-"),
@@ -57,6 +58,7 @@ _KEYED = frozenset(
         "orders.cancel",
         "orders.refund",
         "orders.pay",
+        "orders.change_address",
         "users.register",
         "users.resend",
         "users.change_address",
@@ -119,6 +121,18 @@ _ANSWERS: Mapping[str, dict[int, tuple[str, Schema]]] = {
                 outcome=_status("applied", "declined", "duplicate"),
                 state=_TEXT,
                 reason=_TEXT,
+            ),
+        )
+    },
+    "orders.change_address": {
+        200: (
+            "the parcel will go there",
+            _object(
+                workflow_id=_TEXT,
+                order_id=_TEXT,
+                request_id=_TEXT,
+                outcome=_status("applied", "duplicate"),
+                state=_TEXT,
             ),
         )
     },

@@ -1,9 +1,7 @@
-"""Orders: place one, pay it otherwise, ask one to stop, give money back. Business rules are the worker's; here only the schema is checked."""
+"""Orders: place one, pay it otherwise, send it elsewhere, ask one to stop, give money back. Business rules are the worker's; here only the schema is checked."""
 
-import json
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from flask import Response, g, request
@@ -13,58 +11,36 @@ from functions.auth import Caller
 from functions.body import json_object, raw_body, request_fingerprint
 from functions.fields import Fields
 from functions.idempotency import id_from_key, idempotency_key
+from functions.order_requests import (
+    Wish,
+    read_cancellation,
+    read_order,
+    read_payment,
+    read_readdressing,
+    read_refund,
+)
 from functions.problems import Ended, FieldProblem, NotFound, Unprocessable
 from functions.replies import reply, started_reply
 from functions.temporal import Start, Temporal
 from worker.contract.currencies import EXPONENTS
-from worker.contract.ids import fingerprint, is_valid_part, order_workflow_id, refund_workflow_id
+from worker.contract.ids import is_valid_part, order_workflow_id, refund_workflow_id
 from worker.contract.names import OrderMessage, Queue, SearchAttribute, WorkflowType
 from worker.contract.orders import (
     CancelOrder,
     LateRefund,
     OrderAnswer,
-    OrderLine,
     PaymentAnswer,
-    PaymentMode,
-    PlaceOrder,
+    ReaddressOrder,
     RefundAnswer,
     RefundOrder,
     RetryPayment,
 )
-
-MAX_LINES = 500
-MAX_MINOR = 10**12
-_SKU = re.compile(r"[!-~](?:[ -~]{0,62}[!-~])?", re.ASCII)
-_CUSTOMER = re.compile(r"[!-~]{1,128}", re.ASCII)
-_PAYMENT_METHOD = re.compile(r"[a-z]{2,12}_[A-Za-z0-9_]{1,120}", re.ASCII)
-"""A provider's token has a prefix (`pm_...`), which a card number has not."""
-_METHOD_MEANING = "a token of the payment provider, like pm_..."
 
 _STATE = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_STATE)
 _SHOP = SearchAttributeKey.for_keyword(SearchAttribute.SHOP)
 _CUSTOMER_ID = SearchAttributeKey.for_keyword(SearchAttribute.CUSTOMER)
 _AMOUNT = SearchAttributeKey.for_int(SearchAttribute.AMOUNT_MINOR)
 _CURRENCY = SearchAttributeKey.for_keyword(SearchAttribute.CURRENCY)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a client wants of an order: to stop it, `amount_minor` (None: all) back, or to pay with `payment_method`.
-
-    `shop` and `request_id` are empty where the body names none.
-    """
-
-    shop: str
-    request_id: str
-    reason: str
-    amount_minor: int | None = None
-    payment_method: str = ""
-
-    @property
-    def fingerprint(self) -> str:
-        """What is wanted, whoever asks and however the request is named."""
-        wanted = [self.payment_method] if self.payment_method else [self.amount_minor, self.reason]
-        return fingerprint(json.dumps(wanted).encode())
 
 
 class Orders:
@@ -217,6 +193,40 @@ class Orders:
             },
         )
 
+    def change_address(self, order_id: str) -> Response:
+        """POST /orders/{order_id}/address: Send the parcel elsewhere.
+
+        As long as the warehouse was not asked for it; afterwards the address stays, and the answer is a conflict. The
+        request needs an id of its own (`request_id` or the Idempotency-Key header): the same address again gets the
+        first answer, another one under the id is a conflict.
+        """
+        shop, wish = self._wish(order_id, read_readdressing)
+        _need_id(wish, "a change of address needs an id, so that it is made once")
+        workflow_id = order_workflow_id(shop, order_id)
+        answer = self._temporal.update(
+            workflow_id,
+            OrderMessage.CHANGE_ADDRESS,
+            ReaddressOrder(
+                request_id=wish.request_id,
+                requested_by=g.caller.holder,
+                ship_to=wish.ship_to,
+                reason=wish.reason,
+            ),
+            # With the fingerprint, so that another address under the same id reaches the workflow, which refuses it.
+            update_id=f"address:{wish.request_id}:{wish.fingerprint[:16]}",
+            answer=OrderAnswer,
+        )
+        return reply(
+            200,
+            {
+                "workflow_id": workflow_id,
+                "order_id": order_id,
+                "request_id": wish.request_id,
+                "outcome": answer.outcome,
+                "state": answer.state,
+            },
+        )
+
     def _wish(self, order_id: str, read: Callable[[Fields], Wish], *, body_optional: bool = False) -> tuple[str, Wish]:
         """Read what is wanted of an order; return the shop that it concerns with it."""
         if not is_valid_part(order_id):
@@ -232,88 +242,19 @@ class Orders:
     @property
     def operations(self) -> dict[str, Callable[..., Response]]:
         """The views by their name in the route table."""
-        return {"place": self.place, "cancel": self.cancel, "refund": self.refund, "pay": self.pay}
-
-
-def read_cancellation(fields: Fields) -> Wish:
-    """Read why an order is to stop. Raises Unprocessable with every problem."""
-    wish = _read_wish(fields, None)
-    fields.finish()
-    return wish
-
-
-def read_refund(fields: Fields) -> Wish:
-    """Read what is to be given back. Raises Unprocessable with every problem."""
-    wish = _read_wish(fields, fields.integer("amount_minor", 1, MAX_MINOR) if fields.present("amount_minor") else None)
-    fields.finish()
-    return wish
-
-
-def read_payment(fields: Fields) -> Wish:
-    """Read which method an order is to be paid with. Raises Unprocessable with every problem."""
-    method = fields.matching("payment_method", _PAYMENT_METHOD, _METHOD_MEANING)
-    wish = Wish(
-        shop=fields.key("shop") if fields.present("shop") else "",
-        request_id=fields.key("request_id") if fields.present("request_id") else "",
-        reason="",
-        payment_method=method,
-    )
-    fields.finish()
-    return wish
+        return {
+            "place": self.place,
+            "cancel": self.cancel,
+            "refund": self.refund,
+            "pay": self.pay,
+            "change_address": self.change_address,
+        }
 
 
 def _need_id(wish: Wish, why: str) -> None:
     if not wish.request_id:
         problem = FieldProblem("request_id", "is needed, here or as the Idempotency-Key header")
         raise Unprocessable(why, fields=[problem])
-
-
-def _read_wish(fields: Fields, amount_minor: int | None) -> Wish:
-    return Wish(
-        shop=fields.key("shop") if fields.present("shop") else "",
-        request_id=fields.key("request_id") if fields.present("request_id") else "",
-        reason=fields.text("reason", 500) if fields.present("reason") else "",
-        amount_minor=amount_minor,
-    )
-
-
-def read_order(fields: Fields, shop: str, now: datetime, own_id: str = "") -> PlaceOrder:
-    """Read an order; `shop`, `now` and `own_id` (unless empty) stand in for what it may leave out.
-
-    Raises Unprocessable with every problem.
-    """
-    currency = fields.member("currency", EXPONENTS, "a currency code of ISO 4217")
-    mode = fields.choice("payment_mode", PaymentMode)
-    method = None
-    if fields.present("payment_method"):
-        method = fields.matching("payment_method", _PAYMENT_METHOD, _METHOD_MEANING)
-    if (mode is not PaymentMode.COLLECTED_BY_SHOP) != fields.present("payment_method") and fields.present(
-        "payment_mode"
-    ):
-        fields.refuse("payment_method", "is needed when we charge or authorise, and only then")
-    order = PlaceOrder(
-        shop=fields.key("shop") if fields.present("shop") else shop,
-        order_id=own_id if own_id and not fields.present("order_id") else fields.key("order_id"),
-        currency=currency,
-        total_minor=fields.integer("total_minor", 1, MAX_MINOR),
-        lines=fields.parts("lines", MAX_LINES, _read_line),
-        customer_id=fields.matching("customer_id", _CUSTOMER, "1 to 128 visible ASCII characters"),
-        payment_mode=mode,
-        placed_at=(fields.instant("placed_at") if fields.present("placed_at") else now).isoformat(),
-        payment_method=method,
-        shipping_minor=fields.integer("shipping_minor", 0, MAX_MINOR, default=0),
-        discount_minor=fields.integer("discount_minor", 0, MAX_MINOR, default=0),
-    )
-    fields.finish()
-    return order
-
-
-def _read_line(fields: Fields) -> OrderLine:
-    return OrderLine(
-        sku=fields.matching("sku", _SKU, "1 to 64 printable ASCII characters"),
-        quantity=fields.integer("quantity", 1, 1_000_000),
-        unit_price_minor=fields.integer("unit_price_minor", 0, MAX_MINOR),
-    )
 
 
 def amount_text(minor: int, currency: str) -> str:

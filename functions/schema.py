@@ -16,7 +16,8 @@ from worker.contract.ids import PART
 Schema = dict[str, Any]
 
 _LENGTHS = re.compile(r"\(\?=\.\{(\d+),(\d+)\}\\Z\)")
-_NO_CONTROL = "[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]"
+_NO_CONTROL = "[^\\u0000-\\u001f\\u007f-\\u009f]"
+"""Half characters are refused too, and cannot be told: not every dialect of regular expressions can name them."""
 _INSTANT = r"^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)$"
 
 
@@ -72,6 +73,11 @@ class _Recorder(Fields):
         bounds = {"minLength": shortest, "maxLength": longest}
         self._note(name, {"type": "string", **bounds, "pattern": f"^{_NO_CONTROL}*$"})
         return ""
+
+    def texts(self, name: str, most: int, longest: int) -> tuple[str, ...]:
+        item = {"type": "string", "minLength": 1, "maxLength": longest, "pattern": f"^{_NO_CONTROL}*$"}
+        self._note(name, {"type": "array", "minItems": 1, "maxItems": most, "items": item})
+        return ("",)
 
     def integer(self, name: str, least: int, most: int, default: int | None = None) -> int:
         self._note(name, {"type": "integer", "minimum": least, "maximum": most}, default)

@@ -16,6 +16,7 @@ from worker.activities.events import EventActivities
 from worker.activities.journal import JournalActivities
 from worker.activities.orders import OrderActivities, Waiting
 from worker.activities.outbound import OutboundActivities
+from worker.activities.readdressing import ReaddressingActivities
 from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.refunds import RefundActivities
 from worker.activities.resolution import ResolutionActivities
@@ -58,6 +59,7 @@ from worker.services.lost_messages import LostMessages, Sources
 from worker.services.orders import OrderService
 from worker.services.outbound import OutboundService
 from worker.services.ports import Database
+from worker.services.readdressing import Readdressing
 from worker.services.reconciliation import Graces, ReconciliationService
 from worker.services.refunds import Refunds
 from worker.services.remainder import Remainder
@@ -130,6 +132,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
     refund_activities = RefundActivities(Refunds(database, payments, books, clock))
     resolution_activities = ResolutionActivities(Resolution(database, payments, books, clock))
     journal_activities = JournalActivities(Journal(database, clock))
+    readdressing_activities = ReaddressingActivities(Readdressing(database, clock))
     event_activities = EventActivities(
         EventService(database, books, reversal, clock), processes, patience_seconds=config.orders.event_patience_seconds
     )
@@ -186,6 +189,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
                 refund_activities.make_refund,
                 resolution_activities.resolve_order,
                 journal_activities.tell_of_cancellation,
+                readdressing_activities.change_shipping_address,
             ],
         ),
         Queue.EVENTS: (

@@ -10,7 +10,7 @@ from infra.docs.told import texts_below
 from worker.domain import outbound, timeline
 from worker.domain.alert import AlertRule, AlertTrigger, Change
 from worker.domain.order import OrderState
-from worker.domain.outbound import LADDER, MessageState, Sums, body_of, message_id_of
+from worker.domain.outbound import HAPPENINGS, LADDER, UNTOLD, MessageState, Sums, body_of, message_id_of
 from worker.domain.timeline import StateChange, kind_of
 from worker.gateways import notifier
 from worker.gateways import outbound as gateway
@@ -41,8 +41,14 @@ def page() -> str:
                 "Events",
                 table(
                     ("type", "meaning"),
-                    ((code(kind_of(state)), cell(_sentence(state))) for state in OrderState),
+                    (
+                        *((code(kind_of(state)), cell(_sentence(state))) for state in OrderState),
+                        *((code(kind), cell(meaning)) for kind, meaning in HAPPENINGS.items()),
+                    ),
                 ),
+                "What is no change of state has `fact` (its name in the order's timeline), `amount_minor` and `currency` "
+                "in its `data`, and no `state`. Of what stands in a timeline besides, nothing is sent:",
+                table(("in the timeline", "because"), ((code(str(one)), cell(why)) for one, why in UNTOLD.items())),
                 level=3,
             ),
             section("A message", fence(json.dumps(json.loads(body), indent=2), "json"), level=3),

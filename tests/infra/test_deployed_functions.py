@@ -56,6 +56,16 @@ def requests(deployment: Deployment) -> dict[str, Sent]:
             bearer,
             "not_found",
         ),
+        "POST /orders/{order_id}/address": Sent(
+            f"/orders/{nobody}/address",
+            404,
+            {
+                "request_id": "a-1",
+                "ship_to": {"recipient": "Ann", "lines": ["Quay 1"], "city": "Ghent", "country": "BE"},
+            },
+            bearer,
+            "not_found",
+        ),
         "POST /users": Sent("/users", 202, {"user_id": f"u-{nobody}", "email": "a@shop.example"}, bearer),
         "POST /users/{user_id}/resend": Sent(f"/users/{nobody}/resend", 404, {}, bearer, code="not_found"),
         "POST /users/{user_id}/address": Sent(

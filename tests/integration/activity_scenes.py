@@ -10,11 +10,13 @@ from worker.activities.addresses import AddressConfirmation, OneChange
 from worker.activities.events import Filing, Receipt
 from worker.activities.journal import CancellationAsked
 from worker.activities.orders import Reverse
+from worker.activities.readdressing import NewShipTo
 from worker.activities.reconciliation import RepairOrder
 from worker.activities.refunds import PlannedRefund, RefundWish
 from worker.activities.users import Confirmation, Mailing
-from worker.contract.orders import OrderEventKind, PaymentMode, ResolveOrder
+from worker.contract.orders import OrderEventKind, PaymentMode, ReaddressOrder, ResolveOrder
 from worker.contract.outbound import Notification
+from worker.contract.shipping import ShipTo
 from worker.contract.users import ChangeAddress, RegisterUser
 from worker.domain.order import OrderState
 from worker.services.retries import NewMethod
@@ -202,6 +204,14 @@ async def _(world: Scene) -> object:
 async def _(world: Scene) -> object:
     world.office.pay(world.name)
     return CancellationAsked(shop="main", order_id=world.name, request_id="r1", requested_by="ada", outcome="applied")
+
+
+@scene("change_shipping_address")
+async def _(world: Scene) -> object:
+    world.office.pay(world.name)
+    ship_to = ShipTo(recipient="Jane Doe", lines=("Bakery Lane 3",), city="Ghent", country="BE")
+    request = ReaddressOrder(request_id="a1", requested_by="ada", ship_to=ship_to)
+    return NewShipTo(shop="main", order_id=world.name, request=request)
 
 
 @scene("receive_event")

@@ -12,6 +12,7 @@ from worker.contract.orders import (
     OrderAnswer,
     PaymentAnswer,
     PlaceOrder,
+    ReaddressOrder,
     RefundAnswer,
     RefundOrder,
     RetryPayment,
@@ -67,6 +68,15 @@ class AnsweringOrder:
     def _may_retry(self, request: RetryPayment) -> None:
         if request.payment_method.startswith("raise_"):
             raise ApplicationError("jane.doe says no", type=request.payment_method.removeprefix("raise_"))
+
+    @workflow.update(name=OrderMessage.CHANGE_ADDRESS)
+    async def change_address(self, request: ReaddressOrder) -> OrderAnswer:
+        return OrderAnswer(outcome="applied", state=f"{request.ship_to.country} for {request.requested_by}")
+
+    @change_address.validator
+    def _may_change_address(self, request: ReaddressOrder) -> None:
+        if request.reason.startswith("raise "):
+            raise ApplicationError("jane.doe says no", type=request.reason.removeprefix("raise "))
 
     @refund.validator
     def _may_refund(self, request: RefundOrder) -> None:

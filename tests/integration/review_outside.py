@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from worker.contract.shipping import ShipTo
 from worker.domain.dispute import Dispute
 from worker.domain.errors import NotFound, ProviderRejected, ProviderUnavailable
 from worker.domain.ledger import LedgerLine, Packed, Shipment, ShipmentState, ShopOrder
@@ -200,7 +201,15 @@ class Warehouse:
     answer: ShipmentState | Exception = ShipmentState.FAILED
     cancelled: list[str] = field(default_factory=list)
 
-    def request(self, *, shop: str, order_id: str, lines: Sequence[tuple[str, int]], idempotency_key: str) -> Shipment:
+    def request(
+        self,
+        *,
+        shop: str,
+        order_id: str,
+        lines: Sequence[tuple[str, int]],
+        idempotency_key: str,
+        ship_to: ShipTo | None = None,
+    ) -> Shipment:
         return Shipment(shipment_id="ful_1", order_id=order_id, state=ShipmentState.REQUESTED, requested_at=self.at)
 
     def cancel(self, shipment_id: str) -> ShipmentState:

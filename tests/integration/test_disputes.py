@@ -15,6 +15,9 @@ from worker.domain.dispute import DisputeState
 from worker.domain.errors import Conflict, InvalidInput, ProviderRejected
 from worker.domain.finding import FindingKind
 from worker.domain.order import OrderState
+from worker.domain.outbound import Subscription
+from worker.repositories.database import MysqlDatabase
+from worker.services.disputes import Disputes
 from worker.services.refunds import Refunds
 from worker.workflows.parcel_stops import why_no_parcel
 
@@ -202,3 +205,18 @@ def test_an_order_that_the_shop_collects_is_known_by_its_payment(office: Office,
     assert office.order(a).payment_mode == PaymentMode.CHARGE
     assert office.books.order_of("main", payment.reference) == a
     assert office.books.order_of("other", payment.reference) is None
+
+
+def test_subscribers_are_told_once_of_what_becomes_of_a_dispute(office: Office, a: str) -> None:
+    office.complete(a)
+    everything = Subscription(name="erp", shop="main")
+    database = MysqlDatabase(office.engine, [everything])
+    disputes = Disputes(database, office.provider, office.clock)
+    dispute = opened(office, a)
+    heard = [disputes.take_in("main", a, dispute["id"]) for _ in range(2)]
+    closed(office, dispute, "lost")
+    heard += [disputes.take_in("main", a, dispute["id"]) for _ in range(2)]
+    assert heard == [True, False, True, False]
+    messages = database.transact(lambda tx: tx.outbound.of_order("main", a))
+    assert [message.kind for message in messages] == ["dispute.open", "dispute.lost"]
+    assert [json.loads(message.body)["data"]["amount_minor"] for message in messages] == [2500, 2500]

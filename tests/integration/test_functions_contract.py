@@ -217,6 +217,65 @@ class TestPayments:
         assert [error["path"] for error in refused.json["errors"]] == ["payment_method"]
 
 
+HOME = {"recipient": "Jane Doe", "lines": ["Bakery Lane 3"], "city": "Ghent", "postal_code": "9000", "country": "BE"}
+
+
+class TestAddresses:
+    def test_an_order_has_one_and_it_is_changed(self, edge: Edge) -> None:
+        order = an_order(ship_to=HOME)
+        assert edge.post("/orders", order).status == 202
+        path = f"/orders/{order['order_id']}/address"
+        answer = edge.post(path, {"request_id": "a-1", "ship_to": {**HOME, "region": "Flanders"}})
+        assert (answer.status, answer.json) == (
+            200,
+            {
+                "workflow_id": f"order/main/{order['order_id']}",
+                "order_id": order["order_id"],
+                "request_id": "a-1",
+                "outcome": "applied",
+                "state": "BE for tester",
+            },
+        )
+
+    @pytest.mark.parametrize(("kind", "status"), [("conflict", 409), ("invalid_input", 422)])
+    def test_a_refusal_keeps_its_kind(self, edge: Edge, kind: str, status: int) -> None:
+        body = {"request_id": "a-1", "ship_to": HOME, "reason": f"raise {kind}"}
+        answer = edge.post(f"/orders/{placed(edge)}/address", body)
+        assert answer.status == status
+        assert b"jane" not in answer.body.lower()
+
+    @pytest.mark.parametrize(
+        ("change", "path"),
+        [
+            ({"recipient": None}, "recipient"),
+            ({"recipient": "Jane\nDoe"}, "recipient"),
+            ({"lines": []}, "lines"),
+            ({"lines": ["1", "2", "3", "4", "5"]}, "lines"),
+            ({"lines": ["Jane Street", ""]}, "lines[1]"),
+            ({"lines": "Jane Street"}, "lines"),
+            ({"city": "J" * 256}, "city"),
+            ({"postal_code": "J" * 33}, "postal_code"),
+            ({"country": "JA"}, "country"),
+            ({"country": "be"}, "country"),
+            ({"street": "Jane Street"}, ""),
+        ],
+    )
+    def test_what_is_wrong_with_one_is_named_and_not_repeated(self, edge: Edge, change: Any, path: str) -> None:
+        ship_to = {**HOME, **change}
+        for url, body in (
+            ("/orders/o-1/address", {"request_id": "a-1", "ship_to": ship_to}),
+            ("/orders", an_order(ship_to=ship_to)),
+        ):
+            answer = edge.post(url, body)
+            assert (answer.status, answer.code) == (422, "invalid")
+            assert [error["path"] for error in answer.json["errors"]] == [f"ship_to.{path}".rstrip(".")]
+            assert b"jane" not in answer.body.lower()
+
+    def test_an_order_that_is_unknown_or_a_request_without_an_id_is_told(self, edge: Edge) -> None:
+        assert edge.post(f"/orders/{fresh('o')}/address", {"request_id": "a-1", "ship_to": HOME}).status == 404
+        assert edge.post("/orders/o-1/address", {"ship_to": HOME}).status == 422
+
+
 class TestKeys:
     def with_key(self, edge: Edge, key: str, path: str, body: object) -> Answer:
         return edge.post(path, body, Authorization=f"Bearer {key}")
@@ -232,6 +291,7 @@ class TestKeys:
             ("/orders", an_order(shop="south")),
             ("/orders/o-1/cancel", {"shop": "south"}),
             ("/orders/o-1/refund", {"shop": "south", "request_id": "r-1"}),
+            ("/orders/o-1/address", {"shop": "south", "request_id": "a-1", "ship_to": HOME}),
             ("/orders/o-1/payment", {"shop": "south", "request_id": "r-1", "payment_method": "pm_1"}),
         ):
             for key in (KEY, SHOPS_KEY):

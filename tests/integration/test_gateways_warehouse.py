@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -9,6 +10,7 @@ import pytest
 
 from infra.local.freeports import free_port
 from tests.integration.outside_process import QUICK, OutsideProcess
+from worker.contract.shipping import ShipTo
 from worker.domain.errors import InvalidInput, NotFound, ProviderRejected, ProviderUnavailable, SourceUnreadable
 from worker.domain.ledger import Shipment, ShipmentState
 from worker.gateways import warehouse as gateway
@@ -64,6 +66,21 @@ def test_a_parcel_is_asked_for_once(outside: OutsideProcess, warehouse: Warehous
     (kept,) = outside.control("GET", f"/warehouse/fulfilments?reference=main/{order_id}")["data"]
     assert kept["id"] == parcel.shipment_id
     assert kept["lines"] == [{"sku": "MUG", "quantity": 2}, {"sku": "GIFT", "quantity": 1}]
+
+
+def test_a_parcel_is_asked_for_with_its_address_which_no_list_repeats(
+    outside: OutsideProcess, warehouse: Warehouse, order_id: str
+) -> None:
+    ship_to = ShipTo(recipient="Jane Doe", lines=("Dock 7", "2nd floor"), city="Lille", country="FR")
+    for _ in range(2):
+        parcel = warehouse.request(
+            shop="main", order_id=order_id, lines=[("MUG", 1)], idempotency_key=f"{order_id}:fulfil", ship_to=ship_to
+        )
+    ask(warehouse, order_id, key=f"{order_id}:again")
+    sent = outside.control("GET", f"/warehouse/addresses?reference=main/{order_id}")["data"]
+    assert sent == [{**asdict(ship_to), "lines": ["Dock 7", "2nd floor"]}, None]
+    outside.control("POST", "/warehouse/ship", {"id": parcel.shipment_id})
+    assert "Jane" not in warehouse.shipment_document(parcel.shipment_id)
 
 
 @pytest.mark.parametrize("kind", ["timeout_after", "reset_after", "wrong_body"])

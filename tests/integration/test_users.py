@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
@@ -17,12 +18,15 @@ from tests.integration.test_worker_versions import worker_of
 from worker.app import compose
 from worker.config import load
 from worker.connections import user_keys_of
-from worker.contract.ids import address_workflow_id, user_workflow_id
+from worker.contract.ids import address_workflow_id, order_workflow_id, user_workflow_id
 from worker.contract.names import Queue, UserMessage, WorkflowType
+from worker.contract.orders import OrderLine, PaymentMode, PlaceOrder
+from worker.contract.shipping import ShipTo
 from worker.contract.users import AddressStatus, ChangeAddress, ConfirmUser, RegisterUser, UserStatus
-from worker.domain.errors import Conflict
+from worker.domain.errors import Conflict, NotFound
 from worker.domain.user import AddressChange, UserState
 from worker.repositories.database import MysqlDatabase
+from worker.services.erasure import GUEST
 from worker.temporal.codec import converter_of
 
 REASON = ("--reason", "asked on 2026-11-28")
@@ -181,3 +185,56 @@ async def test_erasure_takes_the_addresses_of_changes_and_their_histories(office
         (kept,) = await asyncio.to_thread(desk.changes, "c1")
         assert kept is not None
         assert (kept.email, kept.state) == ("", "erased")
+
+
+async def test_erasure_takes_the_addresses_of_orders_and_their_histories_also_of_who_never_registered(
+    office: Office, temporal_server: str
+) -> None:
+    async with desk_of(office, temporal_server, "ordered") as desk:
+        ship_to = ShipTo(recipient="Jane Canary", lines=("Bakery Lane 3",), city="Ghent", country="BE")
+        line = OrderLine(sku="MUG", quantity=1, unit_price_minor=2500)
+        place = PlaceOrder(
+            shop="main",
+            order_id="o-ordered",
+            currency="EUR",
+            total_minor=2500,
+            lines=(line,),
+            customer_id=desk.user_id,
+            payment_mode=PaymentMode.COLLECTED_BY_SHOP,
+            placed_at=desk.now,
+            ship_to=ship_to,
+        )
+        erasing = ("erase", desk.user_id, *REASON)
+        with pytest.raises(NotFound):
+            await asyncio.to_thread(desk.said, *erasing, "--dry-run")
+        await asyncio.to_thread(office.orders.record, place)
+        await asyncio.to_thread(office.orders.record, replace(place, order_id="o-elsewhere", customer_id="another"))
+        with pytest.raises(Conflict, match="o-ordered"):
+            await asyncio.to_thread(desk.said, *erasing, "--yes")
+
+        await asyncio.to_thread(office.reverse, "o-ordered")
+        # As after a cut-off erasure, or a server that was told late: the books are ahead of the process.
+        process = await desk.client.start_workflow(
+            WorkflowType.ORDER, place, id=order_workflow_id("main", "o-ordered"), task_queue="nobody"
+        )
+        dry = await asyncio.to_thread(desk.said, *erasing, "--dry-run")
+        assert "not registered, would be erased" in dry
+        said = await asyncio.to_thread(desk.said, *erasing, "--yes")
+        assert said.splitlines() == [
+            f"user {desk.user_id}: was not registered, is erased",
+            "1 shipping address of orders removed",
+            "Temporal: 1 history deleted",
+        ]
+        with pytest.raises(RPCError, match="not found"):
+            await process.describe()
+        known = await asyncio.to_thread(
+            office.database.transact,
+            lambda tx: [tx.shipping_addresses.of_order("main", each) for each in ("o-ordered", "o-elsewhere")],
+        )
+        assert [one.ship_to if one else "none" for one in known] == [None, ship_to]
+        assert "was erased before" in await asyncio.to_thread(desk.said, *erasing, "--yes")
+        subject = f"user/{desk.user_id}"
+        (entry,) = office.database.transact(lambda tx: tx.audit.about([subject]))[subject]
+        assert (entry.record.action, json.loads(entry.record.detail)["addresses"]) == ("erased", 1)
+        with pytest.raises(NotFound):  # many people's name
+            await asyncio.to_thread(desk.said, "erase", GUEST, *REASON, "--dry-run")

@@ -24,17 +24,19 @@ from tests.workflows.histories import until
 from tests.workflows.order_run import OrderRun, start_order
 from tests.workflows.outbound_doubles import OutboundDoubles
 from tests.workflows.refund_doubles import RefundDoubles
-from tests.workflows.samples import ADDRESS, CHARGED, COLLECTED, USER, provider_event
+from tests.workflows.samples import ADDRESS, CHARGED, COLLECTED, HOME, USER, WORK, provider_event
 from tests.workflows.timeskipping import LONG_HISTORY, serving
 from worker.contract.names import NotificationMessage, OrderMessage, UserMessage, WorkflowType
 from worker.contract.orders import (
     LateRefund,
+    OrderAnswer,
     OrderEventKind,
     OrderLine,
     ParcelLine,
     PaymentAnswer,
     PaymentMode,
     PlaceOrder,
+    ReaddressOrder,
     RefundAnswer,
     RefundOrder,
     ResolveOrder,
@@ -186,6 +188,19 @@ async def lapsed_between_parcels(run: OrderRun) -> None:
 def each_parcel(doubles: OrderDoubles) -> None:
     """Capture each parcel's share."""
     doubles.book.policy = CapturePolicy.EACH_PARCEL
+
+
+async def readdressed(run: OrderRun) -> None:
+    """Send the parcel elsewhere before the order is paid, and elsewhere again too late."""
+    await run.standing(OrderState.AWAITING_PAYMENT)
+    request = ReaddressOrder(request_id="a-1", requested_by="shop-app", ship_to=WORK)
+    await run.handle.execute_update(OrderMessage.CHANGE_ADDRESS, request, result_type=OrderAnswer)
+    await run.deliver(OrderEventKind.PAYMENT_CAPTURED)
+    await run.standing(OrderState.FULFILLING)
+    with suppress(WorkflowUpdateFailedError):
+        late = replace(request, request_id="a-2", ship_to=HOME)
+        await run.handle.execute_update(OrderMessage.CHANGE_ADDRESS, late, result_type=OrderAnswer)
+    await run.deliver(OrderEventKind.SHIPPED)
 
 
 async def parcel_failed(run: OrderRun) -> None:
@@ -437,6 +452,7 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
         "not_paid_otherwise": order(REFUSED, prepare=_may_retry_for_a_second),
         "captured_on_shipment": order(HELD, shipped_from_hold),
         "lapsed_and_paid_otherwise": order(HELD, lapsed, _may_retry),
+        "readdressed": order(replace(COLLECTED, ship_to=HOME), readdressed),
         "rejected": order(replace(CHARGED, total_minor=1)),
         "expired": order(COLLECTED),
         "parcel_failed": order(CHARGED, parcel_failed),

@@ -20,6 +20,7 @@ from worker.activities.events import EventActivities
 from worker.activities.journal import JournalActivities
 from worker.activities.orders import OrderActivities
 from worker.activities.outbound import OutboundActivities
+from worker.activities.readdressing import ReaddressingActivities
 from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.refunds import RefundActivities
 from worker.activities.resolution import ResolutionActivities
@@ -53,6 +54,7 @@ ACTIVITIES = [
     OutboundActivities,
     EventActivities,
     JournalActivities,
+    ReaddressingActivities,
     ReconciliationActivities,
     RefundActivities,
     ResolutionActivities,

@@ -132,6 +132,7 @@ class TestRoutes:
             "POST /orders/{order_id}/cancel": Auth.BEARER,
             "POST /orders/{order_id}/refund": Auth.BEARER,
             "POST /orders/{order_id}/payment": Auth.BEARER,
+            "POST /orders/{order_id}/address": Auth.BEARER,
             "POST /users": Auth.BEARER,
             "POST /users/{user_id}/confirm": Auth.TOKEN,
             "POST /users/{user_id}/resend": Auth.BEARER,
@@ -268,6 +269,7 @@ _FIELDS = [
     "window",
     "reason",
     "payment_method",
+    "ship_to",
 ]
 
 
@@ -284,6 +286,8 @@ _FIELDS = [
             "/orders/{}/refund",
             "/orders/o-1/payment",
             "/orders/{}/payment",
+            "/orders/o-1/address",
+            "/orders/{}/address",
             "/orders/{}/cancel",
             "/users",
             "/users/{}/confirm",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from functions import orders, reconciliations
+from functions import order_requests, reconciliations
 from functions.description import DOCUMENT
 from functions.fields import Fields
 from functions.openapi import _ANSWERS, _READERS, _VIEWS, document, written
@@ -19,6 +19,7 @@ from functions.schema import schema_of
 from tests.unit.test_functions_schema import _JSON, NOW, ORDER
 from worker.contract.orders import OrderLine, PlaceOrder
 from worker.contract.reconciliation import Reconcile
+from worker.contract.shipping import ShipTo
 
 PATHS = document()["paths"]
 
@@ -74,12 +75,16 @@ def test_what_may_be_left_out_is_optional_and_nothing_else() -> None:
         "placed_at",
         "shipping_minor",
         "discount_minor",
+        "ship_to",
     }
+    ship_to = order["properties"]["ship_to"]
+    assert set(ship_to["properties"]) == {field.name for field in dataclasses.fields(ShipTo)}
+    assert set(ship_to["properties"]) - set(ship_to["required"]) == {"postal_code", "region"}
     assert request_schema("/orders/{order_id}/refund")["required"] == []
     assert request_schema("/users/{user_id}/confirm")["required"] == ["token"]
 
 
-ORDER_SCHEMA = schema_of(lambda fields: orders.read_order(fields, "main", NOW, "own"))
+ORDER_SCHEMA = schema_of(lambda fields: order_requests.read_order(fields, "main", NOW, "own"))
 ORDER_VALIDATOR = jsonschema_rs.Draft202012Validator(ORDER_SCHEMA)
 
 
@@ -94,14 +99,14 @@ def without_whole_floats(value: Any) -> Any:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    changes=st.dictionaries(st.sampled_from([*ORDER, "shop", "discount_minor", "other"]), _JSON, max_size=3),
+    changes=st.dictionaries(st.sampled_from([*ORDER, "shop", "discount_minor", "ship_to", "other"]), _JSON, max_size=3),
     left_out=st.sets(st.sampled_from([*ORDER])),
 )
 @example({"shipping_minor": 0.0}, set())
 def test_what_the_schema_refuses_the_code_refuses_too(changes: dict[str, Any], left_out: set[str]) -> None:
     body = {name: value for name, value in {**ORDER, **changes}.items() if name not in left_out or name in changes}
     try:
-        orders.read_order(Fields(body), "main", NOW, "own")
+        order_requests.read_order(Fields(body), "main", NOW, "own")
         read = True
     except Unprocessable as refusal:
         read = False

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.fields import Fields
-from functions.orders import amount_text, read_order
+from functions.order_requests import read_order
+from functions.orders import amount_text
 from functions.problems import Unprocessable
 from functions.reconciliations import read_reconcile, window_name
 from functions.users import _EMAIL

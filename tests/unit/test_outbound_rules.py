@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,18 +15,23 @@ from tests.unit.test_settings import SECRETS
 from worker import config as settings
 from worker.contract.ids import is_valid_part, notification_workflow_id
 from worker.contract.settings import ConfigurationError
+from worker.domain.dispute import Dispute, DisputeState
+from worker.domain.dispute_told import of_dispute
 from worker.domain.order import OrderState
 from worker.domain.outbound import (
+    HAPPENINGS,
     KINDS,
     LADDER,
     LONGEST_WAIT,
+    UNTOLD,
     Subscription,
     Sums,
     body_of,
     message_id_of,
     next_wait,
 )
-from worker.domain.timeline import StateChange
+from worker.domain.payment import BookEntry, EntryKind
+from worker.domain.timeline import Happening, StateChange, of_money
 from worker.gateways import outbound
 from worker.gateways.outbound import Destination, HttpOutbound
 from worker.policies import outbound_of, subscriptions_of
@@ -54,6 +60,65 @@ def test_an_id_is_the_change_s_own_sorts_by_time_and_may_name_a_workflow() -> No
     assert message_id_of(change("b")) < message_id_of(change("a", at=NOW + timedelta(seconds=1)))
     assert all(is_valid_part(one) and len(one) <= 64 for one in ids)
     assert notification_workflow_id("erp", ids[0]) == f"notify/erp/{ids[0]}"
+
+
+def dispute(state: DisputeState) -> Dispute:
+    return Dispute(
+        provider="stripe",
+        reference="dp_1",
+        payment_reference="pi_1",
+        amount_minor=2500,
+        currency="EUR",
+        state=state,
+        opened_at=NOW,
+        reason="fraudulent",
+    )
+
+
+def test_everything_a_timeline_tells_is_sent_or_left_out_for_a_reason() -> None:
+    sent = {kind.partition(".")[0] if kind.startswith(Happening.DISPUTE) else kind for kind in HAPPENINGS}
+    assert sent & set(UNTOLD) == set()
+    assert sent | set(UNTOLD) == set(Happening), "a new kind of entry: say whether shops are told of it"
+    assert {f"{Happening.DISPUTE}.{state}" for state in DisputeState} <= set(KINDS)
+    assert all(len(kind) <= 32 for kind in KINDS), "as wide as its column"
+
+
+def test_disputes_and_refunds_are_told_once_each_by_their_facts() -> None:
+    refund = BookEntry(
+        shop="main",
+        order_id="1001",
+        provider="stripe",
+        kind=EntryKind.REFUND,
+        reference="re_1",
+        payment_reference="pi_1",
+        amount_minor=-700,
+        currency="EUR",
+        occurred_at=NOW,
+    )
+    facts = [*(of_dispute("main", "1001", dispute(state), NOW) for state in DisputeState), of_money(refund)]
+    everybody, somebody = (
+        Subscription(name="a", shop="main"),
+        Subscription(name="b", shop="main", kinds=frozenset({"dispute.lost"})),
+    )
+    assert all(everybody.wants(fact) for fact in facts)
+    assert [fact.kind for fact in facts if somebody.wants(fact)] == ["dispute.lost"]
+    assert len({message_id_of(fact) for fact in facts}) == len(facts)
+    document = json.loads(body_of(facts[-1], Sums(captured_minor=2500, refunded_minor=700)))
+    assert (document["type"], document["data"]) == (
+        "money.refunded",
+        {
+            "order_id": "1001",
+            "shop": "main",
+            "fact": "money:stripe:refund:re_1",
+            "currency": "EUR",
+            "amount_minor": -700,
+            "captured_minor": 2500,
+            "refunded_minor": 700,
+        },
+    )
+    assert "fraudulent" not in body_of(facts[0], Sums(captured_minor=2500, refunded_minor=0))
+    captured = replace(refund, kind=EntryKind.CAPTURE, amount_minor=2500)
+    assert not everybody.wants(of_money(captured)), "order.paid tells it"
 
 
 def test_what_is_sent_names_itself() -> None:
@@ -156,4 +221,3 @@ def test_every_problem_of_the_subscriptions_is_told_at_once(variables: pytest.Mo
         "outbound.nowhere",
         "outbound.unsigned",
     ]
-    assert len(KINDS) == len(OrderState)

@@ -14,6 +14,7 @@ from tests.unit.webhook_bodies import CREATED, parcel, shop_order, stripe_charge
 from worker.contract.events import ProviderEvent
 from worker.contract.ids import is_valid_part
 from worker.contract.orders import OrderEventKind, OrderLine, PaymentMode
+from worker.contract.shipping import ShipTo
 from worker.domain.errors import InvalidInput
 from worker.domain.order import broken_rules
 from worker.services.bookkeeping import DISPUTES
@@ -76,6 +77,62 @@ def test_a_shop_order_becomes_an_order_with_every_cent_in_its_place() -> None:
     assert (place.payment_mode, place.payment_method) == (PaymentMode.COLLECTED_BY_SHOP, None)
     assert place.placed_at == "2026-11-22T16:00:00+00:00"
     assert broken_rules(order_of(place)) == ()
+
+
+SHIPPED_TO = {
+    "name": "Jane  Doe",
+    "company": "Bread & Co",
+    "address1": " Bakery Lane 3\n",
+    "address2": None,
+    "city": "Ghent",
+    "zip": "9000",
+    "province": "Flanders",
+    "province_code": None,
+    "country_code": "be",
+    "latitude": 51.05,
+    "phone": "+32 9 000 00 00",
+}
+
+
+def test_a_parcel_goes_where_the_shop_says() -> None:
+    place = translated("shopify", "orders/create", shop_order(shipping_address=SHIPPED_TO)).place
+    assert place is not None
+    assert place.ship_to == ShipTo(
+        recipient="Jane Doe",
+        lines=("Bread & Co", "Bakery Lane 3"),
+        city="Ghent",
+        country="BE",
+        postal_code="9000",
+        region="Flanders",
+    )
+    assert "Jane" not in repr(place), "what is printed by accident says nothing of it"
+
+
+@pytest.mark.parametrize(
+    ("change", "recipient"),
+    [
+        ({"name": None, "first_name": "Jane", "last_name": "Doe"}, "Jane Doe"),
+        ({"name": "", "first_name": None}, "Bread & Co"),
+        ({"name": None, "company": " "}, None),
+        ({"address1": ""}, "Jane Doe"),
+        ({"address1": "", "company": ""}, None),
+        ({"city": None}, None),
+        ({"country_code": "ZZ"}, None),
+        ({"zip": "9" * 33}, None),
+    ],
+)
+def test_an_address_that_is_not_whole_loses_no_order(change: dict[str, Any], recipient: str | None) -> None:
+    place = translated("shopify", "orders/create", shop_order(shipping_address=SHIPPED_TO | change)).place
+    assert place is not None
+    assert (place.ship_to.recipient if place.ship_to else None) == recipient
+
+
+def test_goods_that_are_not_shipped_have_no_address() -> None:
+    bare: list[Any] = [None, {}]
+    for nothing in bare:
+        place = translated("shopify", "orders/create", shop_order(shipping_address=nothing)).place
+        assert place is not None
+        assert place.ship_to is None
 
 
 def test_ids_beyond_floating_point_stay_exact() -> None:

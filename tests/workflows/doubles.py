@@ -14,6 +14,7 @@ from worker.activities.alerts import AlertOrder
 from worker.activities.events import Filing, Receipt, Received
 from worker.activities.journal import CancellationAsked
 from worker.activities.orders import Delivery, Recorded, Reverse, Step
+from worker.activities.readdressing import NewShipTo
 from worker.activities.reconciliation import Conclude, PartOrder, Parts, Plan, RepairOrder, RunAnswer, RunOrder
 from worker.activities.users import Confirmation, Mailing, Registered
 from worker.contract.events import EventResult
@@ -129,6 +130,11 @@ class OrderDoubles:
     async def tell_of_cancellation(self, asked: CancellationAsked) -> None:
         async with self.conduct.step("tell_of_cancellation", asked):
             self.told.append((asked.request_id, asked.outcome))
+
+    @activity.defn
+    async def change_shipping_address(self, new: NewShipTo) -> OrderStatus:
+        async with self.conduct.step("change_shipping_address", new):
+            return self.book.readdress(new.order_id, new.request)
 
     @activity.defn
     async def expire_order(self, step: Step) -> OrderStatus:

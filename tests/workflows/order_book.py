@@ -10,13 +10,15 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import datetime
 
-from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PlaceOrder
+from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PlaceOrder, ReaddressOrder
+from worker.contract.shipping import ShipTo
 from worker.domain.capture import CapturePolicy
 from worker.domain.errors import NotFound, ProviderRejected
 from worker.domain.ledger import Packed, Shipment, ShipmentState
 from worker.domain.order import METHOD_WELCOME, TERMINAL, WITHOUT_GOODS, Order, OrderState, broken_rules
 from worker.domain.parcels import Goods, due_of, fulfilment, shipped_goods
 from worker.domain.payment import may_try_another
+from worker.domain.readdressing import check
 from worker.services.order_messages import order_of, status_of
 from worker.services.orders import Applied
 from worker.services.retries import NewMethod, Retried
@@ -41,6 +43,9 @@ class OrderBook:
         self.policy = CapturePolicy.FIRST_PARCEL
         self.parcels: dict[str, str] = {}
         """`requested`, `stopped`, `failed` or `left`, by order."""
+        self.addresses: dict[str, ShipTo] = {}
+        self.sent_to: dict[str, list[ShipTo | None]] = defaultdict(list)
+        """Where each parcel goes, by order, in the order in which they were asked for."""
         self.refusing_refunds = False
         self.refusing_parcels = False
         self._done_outside: set[str] = set()
@@ -65,6 +70,8 @@ class OrderBook:
         if place.order_id not in self.orders:
             self.orders[place.order_id] = order_of(place)
             self.trail[place.order_id].append(S.RECEIVED)
+            if place.ship_to is not None:
+                self.addresses[place.order_id] = place.ship_to
         order = self.orders[place.order_id]
         if order.state is S.RECEIVED:
             reasons = broken_rules(order)
@@ -163,9 +170,17 @@ class OrderBook:
         if key not in self._done_outside and self.parcels.get(order_id) not in {"requested", "left"}:
             self._done_outside.add(key)
             self.parcels[order_id] = "requested"
+            self.sent_to[order_id].append(self.addresses.get(order_id))
         if _held_for_parcel(order):
             return status_of(order)
         return self._move(order, S.FULFILLING) if order.state is seen else status_of(order)
+
+    def readdress(self, order_id: str, request: ReaddressOrder) -> OrderStatus:
+        """As of Readdressing.change."""
+        order = self._order(order_id)
+        check(order.state, asked_for=self.parcels.get(order_id) in {"requested", "left"})
+        self.addresses[order_id] = request.ship_to
+        return status_of(order)
 
     def stop_fulfilment(self, order_id: str) -> OrderStatus:
         """As of OrderService.stop_fulfilment: a parcel that left completes the order."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from worker.contract.events import ProviderEvent
 from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder
+from worker.contract.shipping import ShipTo
 from worker.contract.users import ChangeAddress, RegisterUser
 
 AT = "2026-11-22T10:00:00+00:00"
@@ -19,6 +20,8 @@ CHARGED = PlaceOrder(
     placed_at=AT,
     payment_method="pm_card_visa",
 )
+HOME = ShipTo(recipient="Jane Doe", lines=("Bakery Lane 3",), city="Ghent", country="BE", postal_code="9000")
+WORK = ShipTo(recipient="Jane Doe", lines=("Dock 7", "2nd floor"), city="Lille", country="FR", postal_code="59000")
 COLLECTED = replace(CHARGED, payment_mode=PaymentMode.COLLECTED_BY_SHOP, payment_method=None)
 ADDRESS = ChangeAddress(user_id="u-1", change_id="c-1", email="new@buyer.example", asked_at="2026-11-28T10:00:00+00:00")
 USER = RegisterUser(user_id="u-1", email="someone@shop.example", registered_at=AT)

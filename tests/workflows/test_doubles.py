@@ -13,12 +13,13 @@ from worker.activities.events import EventActivities
 from worker.activities.journal import JournalActivities
 from worker.activities.orders import OrderActivities
 from worker.activities.outbound import OutboundActivities
+from worker.activities.readdressing import ReaddressingActivities
 from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.resolution import ResolutionActivities
 from worker.activities.users import UserActivities
 
 PAIRS = [
-    ((OrderActivities, JournalActivities), doubles.OrderDoubles),
+    ((OrderActivities, JournalActivities, ReaddressingActivities), doubles.OrderDoubles),
     ((EventActivities,), doubles.EventDoubles),
     ((ResolutionActivities,), doubles.ResolutionDoubles),
     ((UserActivities,), doubles.UserDoubles),

@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +17,12 @@ from worker.contract.ids import order_workflow_id
 from worker.domain.dispute import lost_of
 from worker.domain.errors import NotFound
 from worker.domain.money import Money
-from worker.domain.order import TERMINAL, Order, OrderState
+from worker.domain.order import METHOD_WELCOME, TERMINAL, Order, OrderState
 from worker.domain.parcels import contents_told, fulfilment, shipped_goods
 from worker.domain.timeline import TimelineEntry, kind_of
+
+if TYPE_CHECKING:
+    from worker.services.ports.orders import KnownAddress
 
 ALL_THE_REST = "all that was owed"
 
@@ -98,12 +102,13 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
         disputes = database.transact(lambda tx: tx.disputes.of_order(shop, order_id))
         parcels = database.transact(lambda tx: tx.shipments.of_order(shop, order_id))
         stock = database.transact(lambda tx: tx.stock.of_order(shop, order_id))
+        address = database.transact(lambda tx: tx.shipping_addresses.of_order(shop, order_id))
         breaks = database.transact(lambda tx: tx.breaks.listed(shop, status="open", limit=SEVERAL, order_id=order_id))
     link = workflow_link(config, order_workflow_id(shop, order_id))
     if as_json:
         document = {"order": order, "trail": trail, "entries": entries, "payments": payments, "parcels": parcels}
-        document["fulfilment"] = fulfilment(order, parcels)
-        print_json(document | {"disputes": disputes, "stock": stock, "breaks": breaks, "workflow_url": link})
+        document |= {"disputes": disputes, "stock": stock, "breaks": breaks, "workflow_url": link}
+        print_json(document | {"fulfilment": fulfilment(order, parcels), "ship_to": _whereto(address)})
         return
     click.echo(f"order {order.order_id}: {order.state}{f' ({order.state_reason})' if order.state_reason else ''}")
     click.echo(
@@ -114,6 +119,8 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
     beyond = f"; beyond the order: {contents_told(goods.surplus)}" if goods.surplus else ""
     click.echo(f"{goods.pieces_left} of {goods.pieces} pieces sent: {fulfilment(order, parcels)}{beyond}")
     click.echo(f"workflow order/{shop}/{order.order_id}{f'  {link}' if link else ''}")
+    if address is not None:
+        click.echo(f"ships to {_whereto(address)['country'] or 'an address that was erased'}")
     print_table(
         f"states (all that happened: orders order timeline {order.order_id})",
         ["at (UTC)", "from", "to", "by", "why"],
@@ -169,6 +176,11 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
     print_commands(_next(order, [one.break_id for one in breaks]))
 
 
+def _whereto(address: "KnownAddress | None") -> dict[str, str]:
+    """Return what is shown of an address: not who, and no more of where than its country."""
+    return {"country": address.ship_to.country if address and address.ship_to else ""}
+
+
 def _next(order: Order, breaks: list[str]) -> list[tuple[str, str]]:
     """Return the commands that may be wanted next."""
     name = order.order_id
@@ -178,6 +190,8 @@ def _next(order: Order, breaks: list[str]) -> list[tuple[str, str]]:
         shown.append((f"orders order retry {name} --reason WHY", "a step that keeps failing: now, not later"))
     if order.state is OrderState.AWAITING_PAYMENT and order.payment_method:
         shown.append((f"orders order retry-payment {name} --method TOKEN --reason WHY", "pay with another method"))
+    if order.state in METHOD_WELCOME:
+        shown.append((f"orders order change-address {name} FILE --reason WHY", "before its parcel is asked for"))
     if order.state is OrderState.NEEDS_ATTENTION:
         shown.append((f"orders order resolve {name} --reason WHY", "a person has settled it"))
     if order.kept_minor > 0:

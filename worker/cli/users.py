@@ -11,13 +11,16 @@ from worker.cli.options import Noun, actor_option, consent, dry_run_option, exam
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.cli.settings import load
 from worker.connections import reading
-from worker.contract.ids import address_workflow_id, is_valid_part, user_workflow_id
+from worker.contract.ids import address_workflow_id, is_valid_part, order_workflow_id, user_workflow_id
 from worker.contract.users import ResendConfirmation
-from worker.domain.errors import Conflict, InvalidInput, NotFound
+from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.user import User, UserState
 
 if TYPE_CHECKING:
     from temporalio.client import Client
+
+DELETED_AT_ONCE = 20
+"""Histories whose deletion is waited for together."""
 
 
 @click.group(cls=Noun)
@@ -151,13 +154,15 @@ def reactivate(user_id: str, reason: str, actor: str, *, dry_run: bool) -> None:
 @dry_run_option
 @yes_option
 def erase(user_id: str, reason: str, actor: str, *, dry_run: bool, yes: bool) -> None:
-    """Erase a user: address, key and process; cannot be undone.
+    """Erase a user: address, key and process, and where the parcels of their orders went; cannot be undone.
 
-    What stays: the id (never given to somebody else), orders and amounts, the audit trail. The start of the process is
+    A customer who never registered is erased by the id that their orders name. Refused while an order of theirs is not
+    over: its parcel needs the address. What stays: the id (never given to somebody else), orders and amounts, the audit trail. The start of the process is
     lost in backups of Temporal when the payload key of that time is given up; webhooks, when the retention ends.
     Repeat it when it was cut off: it goes on where it was.
     """
     from worker.services.erasure import erase as erase_user
+    from worker.services.erasure import found
 
     if not is_valid_part(user_id):
         raise InvalidInput(f"{user_id!r} is no user's id")
@@ -165,24 +170,37 @@ def erase(user_id: str, reason: str, actor: str, *, dry_run: bool, yes: bool) ->
     consent(f"Erase user {user_id}? This cannot be undone.", yes=yes, dry_run=dry_run)
     if dry_run:
         with reading(config) as database:
-            user = database.transact(lambda tx: tx.users.get(user_id))
-        if user is None:
-            raise NotFound(f"user {user_id} is not in our books")
-        click.echo(f"user {user_id}: is {user.state}, would be erased, and the history of its process deleted")
+            user, orders = database.transact(lambda tx: found(tx, config.shop.name, user_id))
+        state = user.state if user else "not registered"
+        theirs = f", with the histories of {len(orders)} orders that had a shipping address" if orders else ""
+        click.echo(f"user {user_id}: is {state}, would be erased, and the history of its process deleted{theirs}")
         return
     with reading(config) as database:
         done = erase_user(database, config.shop.name, user_id, actor=actor, reason=reason, at=datetime.now(UTC))
     key = ", the key is dropped" if done.had_key else ""
-    click.echo(f"user {user_id}: {f'was {done.before}, is erased{key}' if done.first else 'was erased before'}")
+    was = done.before or "not registered"
+    click.echo(f"user {user_id}: {f'was {was}, is erased{key}' if done.first else 'was erased before'}")
+    if done.addresses:
+        click.echo(f"{done.addresses} shipping {'address' if done.addresses == 1 else 'addresses'} of orders removed")
 
     import asyncio
 
     from worker.temporal.forgetting import forget
 
     async def forget_all(client: "Client") -> int:
-        workflows = [user_workflow_id(user_id), *(address_workflow_id(user_id, each) for each in done.changes)]
-        # At once: the server deletes in the background, and each takes it seconds.
-        return sum(await asyncio.gather(*(forget(client, each) for each in workflows)))
+        workflows = [
+            user_workflow_id(user_id),
+            *(address_workflow_id(user_id, each) for each in done.changes),
+            *(order_workflow_id(config.shop.name, each) for each in done.orders),
+        ]
+        # Many at once: the server deletes in the background, and each takes it seconds.
+        few = asyncio.Semaphore(DELETED_AT_ONCE)
+
+        async def one(workflow_id: str) -> int:
+            async with few:
+                return await forget(client, workflow_id)
+
+        return sum(await asyncio.gather(*(one(each) for each in workflows)))
 
     runs = ask(config, forget_all)
     click.echo(f"Temporal: {runs} {'history' if runs == 1 else 'histories'} deleted")

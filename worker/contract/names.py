@@ -42,6 +42,7 @@ class OrderMessage(StrEnum):
     CANCEL = "cancel"
     REFUND = "refund"
     RETRY_PAYMENT = "retry_payment"
+    CHANGE_ADDRESS = "change_address"
     STATUS = "status"
 
 

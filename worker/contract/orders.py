@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from worker.contract.shipping import ShipTo
+
 
 class PaymentMode(StrEnum):
     """Who takes the customer's money."""
@@ -44,6 +46,8 @@ class PlaceOrder:
     """Tax on top of the unit prices; 0 where they include it."""
     origin: str = "api"
     """What brought the order in: `api`, `webhook` or `repair`."""
+    ship_to: ShipTo | None = None
+    """Where the parcel goes; None where the warehouse knows, or nothing is sent."""
 
 
 class OrderEventKind(StrEnum):
@@ -123,6 +127,16 @@ class RetryPayment:
     request_id: str
     requested_by: str
     payment_method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaddressOrder:
+    """Send the parcel elsewhere. Refused once the warehouse was asked for it."""
+
+    request_id: str
+    requested_by: str
+    ship_to: ShipTo
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

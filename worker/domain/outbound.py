@@ -1,4 +1,6 @@
-"""Webhooks we send: one message for each change of an order's state, to each subscription of its shop.
+"""Webhooks we send: one message for each change of an order's state, and for what changes an order in no other way.
+
+Each goes to every subscription of the order's shop that wants it.
 
 What is promised: at least once, always under the same id, as long as the ladder lasts. No order is promised, since a
 message that waits for its endpoint holds up no other: `timestamp` orders them, and an order's states only go forward.
@@ -11,11 +13,48 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from worker.domain.dispute import DisputeState
 from worker.domain.order import OrderState
-from worker.domain.timeline import StateChange, kind_of
+from worker.domain.timeline import Happening, StateChange, TimelineEntry, kind_of
 
-KINDS = tuple(kind_of(state) for state in OrderState)
+HAPPENINGS: dict[str, str] = {
+    f"{Happening.DISPUTE}.{DisputeState.INQUIRY}": "the customer's bank asks about a payment; no money has moved",
+    f"{Happening.DISPUTE}.{DisputeState.OPEN}": "the customer's bank withdrew money, until the dispute is decided",
+    f"{Happening.DISPUTE}.{DisputeState.WON}": "a dispute was won: its money came back",
+    f"{Happening.DISPUTE}.{DisputeState.LOST}": "a dispute was lost: its money is gone",
+    Happening.REFUNDED: "money was given back, all or a part of it",
+}
+"""What is told beside changes of state, by its kind in the timeline."""
+_BY_STATE = "the order's change of state tells it"
+_NO_CHANGE = "nothing about the order changed"
+UNTOLD: dict[Happening, str] = {
+    Happening.PAYMENT_AUTHORISED: _BY_STATE,
+    Happening.PAYMENT_WAITS: _BY_STATE,
+    Happening.PAYMENT_DECLINED: _BY_STATE,
+    Happening.PAYMENT_VOIDED: _BY_STATE,
+    Happening.METHOD_SUPPLIED: _BY_STATE,
+    Happening.METHOD_REFUSED: _BY_STATE,
+    Happening.CAPTURED: _BY_STATE,
+    Happening.REFUND_REQUESTED: "money.refunded tells it once it is made",
+    Happening.REFUND_REFUSED: _NO_CHANGE,
+    Happening.CANCELLATION_REQUESTED: _BY_STATE,
+    Happening.CANCELLATION_IGNORED: _NO_CHANGE,
+    Happening.ADDRESS_CHANGED: "whoever asked for it has the answer, and nobody else may know where",
+    Happening.WITHDRAWN: "dispute.open tells it",
+    Happening.RETURNED: "dispute.won tells it",
+    Happening.PARCEL_REQUESTED: _BY_STATE,
+    Happening.PARCEL_SHIPPED: _BY_STATE,
+    Happening.PARCEL_STOPPED: _BY_STATE,
+    Happening.PARCEL_FAILED: _BY_STATE,
+    Happening.EVENT: "what it changed is told",
+    Happening.REPAIR: "what it changed is told",
+    Happening.NOTE: "written for the shop's own people",
+}
+"""What a timeline has and no message tells, each with why; a test holds the lists together."""
+KINDS = (*(kind_of(state) for state in OrderState), *HAPPENINGS)
 """Types of messages."""
+
+Tellable = StateChange | TimelineEntry
 
 LADDER = tuple(timedelta(seconds=wait) for wait in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400))
 """Waits after the first try, the second, ...: Standard Webhooks' recommendation, three days and a bit in all."""
@@ -43,9 +82,9 @@ class Subscription:
         if any(not timedelta(0) < wait <= timedelta(days=7) for wait in self.ladder):
             raise ValueError("waits are from one second to seven days")
 
-    def wants(self, change: StateChange) -> bool:
+    def wants(self, change: Tellable) -> bool:
         """Tell whether a change is to be told of."""
-        return change.shop == self.shop and (not self.kinds or change.kind in self.kinds)
+        return change.shop == self.shop and change.kind in KINDS and (not self.kinds or change.kind in self.kinds)
 
 
 class MessageState(StrEnum):
@@ -100,13 +139,13 @@ class Sums:
     refunded_minor: int
 
 
-def message_id_of(change: StateChange) -> str:
+def message_id_of(change: Tellable) -> str:
     """Return the id of a change's message: derived from it, so that it is the same whoever derives it; sorts by time."""
     fact = f"{change.shop}/{change.order_id}/{change.key}"
     return f"msg_{int(change.at.timestamp() * 1000):012x}{hashlib.sha256(fact.encode()).hexdigest()[:20]}"
 
 
-def body_of(change: StateChange, sums: Sums) -> str:
+def body_of(change: Tellable, sums: Sums) -> str:
     """Return what is sent: ids and amounts in minor units, nobody's name and nobody's words."""
     document: Mapping[str, object] = {
         "id": message_id_of(change),
@@ -115,15 +154,24 @@ def body_of(change: StateChange, sums: Sums) -> str:
         "data": {
             "order_id": change.order_id,
             "shop": change.shop,
-            "state": str(change.to_state),
-            "previous_state": change.from_state or None,
-            "currency": change.currency,
-            "total_minor": change.total_minor,
+            **_of_its_own(change),
             "captured_minor": sums.captured_minor,
             "refunded_minor": sums.refunded_minor,
         },
     }
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+def _of_its_own(change: Tellable) -> Mapping[str, object]:
+    if isinstance(change, StateChange):
+        return {
+            "state": str(change.to_state),
+            "previous_state": change.from_state or None,
+            "currency": change.currency,
+            "total_minor": change.total_minor,
+        }
+    # What a timeline says of it, by the fact's own name: ids and words of ours.
+    return {"fact": change.key, "currency": change.currency or None, "amount_minor": change.amount_minor}
 
 
 def next_wait(ladder: tuple[timedelta, ...], failed: int, asked: timedelta | None) -> timedelta | None:

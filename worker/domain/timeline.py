@@ -37,6 +37,7 @@ class Happening(StrEnum):
     REFUND_REFUSED = "refund.refused"
     CANCELLATION_REQUESTED = "cancellation.requested"
     CANCELLATION_IGNORED = "cancellation.ignored"
+    ADDRESS_CHANGED = "address.changed"
     WITHDRAWN = "money.withdrawn"
     RETURNED = "money.returned"
     DISPUTE = "dispute"
@@ -260,6 +261,7 @@ def of_request(
         Happening.REFUND_REFUSED: "the refund was refused",
         Happening.CANCELLATION_REQUESTED: "the order is to be cancelled",
         Happening.CANCELLATION_IGNORED: "a cancellation came too late, or again",
+        Happening.ADDRESS_CHANGED: "the shipping address was changed",
     }[kind]
     return TimelineEntry(
         shop=shop,

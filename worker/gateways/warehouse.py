@@ -5,10 +5,12 @@ import hmac
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from worker.contract.shipping import ShipTo
 from worker.domain.errors import (
     Conflict,
     NotFound,
@@ -38,9 +40,22 @@ class Warehouse:
         )
         self._key = base64.b64decode(secret.removeprefix("whsec_"))
 
-    def request(self, *, shop: str, order_id: str, lines: Sequence[tuple[str, int]], idempotency_key: str) -> Shipment:
+    def request(
+        self,
+        *,
+        shop: str,
+        order_id: str,
+        lines: Sequence[tuple[str, int]],
+        idempotency_key: str,
+        ship_to: ShipTo | None = None,
+    ) -> Shipment:
         """Ask for a parcel; the same key is the same parcel. Raises ProviderRejected, ProviderUnavailable."""
-        body = {"reference": f"{shop}/{order_id}", "lines": [{"sku": sku, "quantity": n} for sku, n in lines]}
+        body: dict[str, Any] = {
+            "reference": f"{shop}/{order_id}",
+            "lines": [{"sku": sku, "quantity": n} for sku, n in lines],
+        }
+        if ship_to is not None:
+            body["ship_to"] = asdict(ship_to)
         try:
             answer = self._signed("/v1/fulfilments", json.dumps(body).encode(), idempotency_key)
         except (Conflict, NotFound) as problem:

@@ -9,6 +9,7 @@ from worker.domain.dispute import Dispute, DisputeState
 from worker.domain.dispute_told import of_dispute
 from worker.domain.errors import Conflict
 from worker.repositories.dispute_tables import DISPUTES
+from worker.repositories.outbound import MysqlOutboundStore
 from worker.repositories.timeline import MysqlTimelineStore
 
 _INSERT = insert(DISPUTES)
@@ -28,9 +29,10 @@ _OF_ORDER = (
 class MysqlDisputeStore:
     """Implements `DisputeStore`."""
 
-    def __init__(self, connection: Connection, timeline: MysqlTimelineStore) -> None:
+    def __init__(self, connection: Connection, timeline: MysqlTimelineStore, outbound: MysqlOutboundStore) -> None:
         self._connection = connection
         self._timeline = timeline
+        self._outbound = outbound
 
     def save(self, shop: str, order_id: str, dispute: Dispute, at: datetime) -> None:
         """Insert or update a dispute, and tell of a new state in its order's timeline. Raises Conflict for another order's."""
@@ -54,7 +56,9 @@ class MysqlDisputeStore:
             raise Conflict(
                 f"dispute {dispute.reference} is order {owner.shop}/{owner.order_id}'s, not {shop}/{order_id}'s"
             )
-        self._timeline.add(of_dispute(shop, order_id, dispute, at))
+        told = of_dispute(shop, order_id, dispute, at)
+        self._timeline.add(told)
+        self._outbound.changed(told)
 
     def of_order(self, shop: str, order_id: str) -> list[Dispute]:
         """Return the disputes of an order, oldest first, without their movements."""

@@ -7,8 +7,16 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 from sqlalchemy.dialects.mysql import insert
 
-from worker.domain.outbound import Endpoint, Message, MessageState, Subscription, Sums, body_of, message_id_of
-from worker.domain.timeline import StateChange
+from worker.domain.outbound import (
+    Endpoint,
+    Message,
+    MessageState,
+    Subscription,
+    Sums,
+    Tellable,
+    body_of,
+    message_id_of,
+)
 from worker.repositories.order_sums import sums_of
 from worker.repositories.timeline_tables import OUTBOUND_ENDPOINTS, OUTBOUND_MESSAGES
 
@@ -75,10 +83,10 @@ class MysqlOutboundStore:
     def __init__(self, connection: Connection, subscriptions: Sequence[Subscription]) -> None:
         self._connection = connection
         self._subscriptions = subscriptions
-        self._gathered: list[StateChange] = []
+        self._gathered: list[Tellable] = []
         self.wrote = False
 
-    def changed(self, change: StateChange) -> None:
+    def changed(self, change: Tellable) -> None:
         """Gather what has to be told."""
         if any(each.wants(change) for each in self._subscriptions):
             self._gathered.append(change)

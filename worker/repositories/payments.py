@@ -17,6 +17,7 @@ from worker.domain.payment import COMES_IN, BookEntry, EntryKind, Payment, Payme
 from worker.domain.timeline import of_money, of_payment
 from worker.repositories.entry_blocks import count_entries, entry_blocks
 from worker.repositories.insertion import insert_once
+from worker.repositories.outbound import MysqlOutboundStore
 from worker.repositories.paging import chunked, paged
 from worker.repositories.schema import BOOK_ENTRIES, PAYMENTS
 from worker.repositories.timeline import MysqlTimelineStore
@@ -57,9 +58,10 @@ _ENTRIES_OF_ORDER = (
 class MysqlPaymentStore:
     """Implements `PaymentStore`."""
 
-    def __init__(self, connection: Connection, timeline: MysqlTimelineStore) -> None:
+    def __init__(self, connection: Connection, timeline: MysqlTimelineStore, outbound: MysqlOutboundStore) -> None:
         self._connection = connection
         self._timeline = timeline
+        self._outbound = outbound
 
     def save(self, shop: str, order_id: str, payment: Payment, at: datetime) -> None:
         """Insert or update the payment by (provider, reference). Raises Conflict when it is another order's."""
@@ -135,7 +137,9 @@ class MysqlPaymentStore:
         }
         if not insert_once(self._connection, _POST, values):
             return False
-        self._timeline.add(of_money(entry))
+        told = of_money(entry)
+        self._timeline.add(told)
+        self._outbound.changed(told)
         return True
 
     def entries_of_order(self, shop: str, order_id: str) -> list[BookEntry]:

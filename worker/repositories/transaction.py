@@ -22,6 +22,7 @@ from worker.repositories.payments import MysqlPaymentStore
 from worker.repositories.repairs import MysqlRepairStore
 from worker.repositories.runs import MysqlRunStore
 from worker.repositories.shipments import MysqlShipmentStore
+from worker.repositories.shipping_addresses import MysqlShippingAddressStore
 from worker.repositories.statements import MysqlStatementStore
 from worker.repositories.stock import MysqlStockStore
 from worker.repositories.stuck import MysqlStuckStore
@@ -53,17 +54,22 @@ class MysqlTransaction:
     @cached_property
     def payments(self) -> MysqlPaymentStore:
         """The payments store."""
-        return MysqlPaymentStore(self._connection, self.timeline)
+        return MysqlPaymentStore(self._connection, self.timeline, self.outbound)
 
     @cached_property
     def disputes(self) -> MysqlDisputeStore:
         """The disputes store."""
-        return MysqlDisputeStore(self._connection, self.timeline)
+        return MysqlDisputeStore(self._connection, self.timeline, self.outbound)
 
     @cached_property
     def shipments(self) -> MysqlShipmentStore:
         """The shipments store."""
         return MysqlShipmentStore(self._connection)
+
+    @cached_property
+    def shipping_addresses(self) -> MysqlShippingAddressStore:
+        """Where parcels go."""
+        return MysqlShippingAddressStore(self._connection)
 
     @cached_property
     def timeline(self) -> MysqlTimelineStore:

@@ -74,7 +74,10 @@ class OrderService:
         """Write the order down, check its rules, reserve its goods; what stands against it ends in `rejected`."""
 
         def work(tx: Transaction) -> Order:
-            tx.orders.add(order_of(place), self._clock.now(), ACTOR)
+            if tx.orders.add(order_of(place), self._clock.now(), ACTOR) and place.ship_to is not None:
+                tx.shipping_addresses.save(
+                    place.shop, place.order_id, place.customer_id, place.ship_to, self._clock.now()
+                )
             order = tx.orders.lock(place.shop, place.order_id)
             if order.state is not OrderState.RECEIVED:
                 return order
@@ -159,7 +162,9 @@ class OrderService:
         order = self._order(shop, order_id)
         if order.state is not OrderState.PAID and not _held_for_parcel(order):
             return status_of(order)
-        parcels = self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id))
+        parcels, address = self._database.transact(
+            lambda tx: (tx.shipments.of_order(shop, order_id), tx.shipping_addresses.of_order(shop, order_id))
+        )
         under_way = [parcel for parcel in parcels if parcel.state is not ShipmentState.FAILED]
         shipment = (
             under_way[-1]
@@ -168,6 +173,7 @@ class OrderService:
                 shop=shop,
                 order_id=order_id,
                 lines=[(line.sku, line.quantity) for line in order.lines],
+                ship_to=address.ship_to if address else None,
                 idempotency_key=idempotency_key,
             )
         )

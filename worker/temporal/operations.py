@@ -27,6 +27,7 @@ from worker.contract.orders import (
     LateRefund,
     OrderAnswer,
     PaymentAnswer,
+    ReaddressOrder,
     RefundAnswer,
     RefundOrder,
     ResolveOrder,
@@ -53,6 +54,13 @@ async def retry_payment(client: Client, shop: str, order_id: str, request: Retry
     """Pay an order with another method. Raises NotFound as `cancel_order`, Conflict when it waits for none."""
     update_id = f"payment:{request.request_id}"
     return await _asked(client, shop, order_id, OrderMessage.RETRY_PAYMENT, request, update_id, PaymentAnswer)
+
+
+async def readdress_order(client: Client, shop: str, order_id: str, request: ReaddressOrder) -> OrderAnswer:
+    """Send an order's parcel elsewhere. Raises NotFound as `cancel_order`, Conflict when it is too late."""
+    # With the fingerprint, so that another address under the same id reaches the workflow, which refuses it.
+    update_id = f"address:{request.request_id}:{request.ship_to.fingerprint[:16]}"
+    return await _asked(client, shop, order_id, OrderMessage.CHANGE_ADDRESS, request, update_id, OrderAnswer)
 
 
 async def resolve_order(client: Client, request: ResolveOrder) -> OrderAnswer:

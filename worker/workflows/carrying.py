@@ -5,13 +5,14 @@ messages it has answered, until when it waits, and its story. Each is bounded, s
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from worker.contract.orders import OrderStatus, PaymentAnswer, PlaceOrder, RefundAnswer, RefundOrder, RetryPayment
+    from worker.workflows.readdressing import Readdressed
 
 SEEN_KEPT = 1000
 """Event ids. A sender repeats an event within days at most, and the inbox knows every event for good."""
@@ -29,6 +30,7 @@ class Carried:
     seen: list[str] = field(default_factory=list)
     refunds: list[tuple[RefundOrder, RefundAnswer]] = field(default_factory=list)
     retries: list[tuple[RetryPayment, PaymentAnswer]] = field(default_factory=list)
+    addresses: list[Readdressed] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
     parcel_left: bool = False
     lapsed: bool = False
@@ -52,7 +54,8 @@ class OrderInput(PlaceOrder):
 
     @classmethod
     def next_run(cls, place: PlaceOrder, carried: Carried) -> "OrderInput":
-        """Return the input of a run that goes on."""
+        """Return the input of a run that goes on. The address stays behind: it is in the book, where it can be erased."""
+        place = replace(place, ship_to=None)
         return cls(**{each.name: getattr(place, each.name) for each in fields(PlaceOrder)}, carried=carried)
 
 

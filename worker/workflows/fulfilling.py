@@ -23,6 +23,8 @@ class Fulfilling(OrderSteps):
 
     async def _fulfil(self, recorded: Recorded, name: str = "fulfil") -> None:
         """Bring the order to its end; or to `lapsed`, where its money is gone and its parcel has not left."""
+        async with self._addresses.turn:  # one that is being changed is in what the warehouse is asked for
+            self._addresses.asked_for = True
         try:
             if not (self._lapsed and self._held):
                 await self._do(name, OrderActivities.request_fulfilment, "ask for the parcel")
@@ -61,6 +63,7 @@ class Fulfilling(OrderSteps):
             again = recorded.payment_retry_window_seconds > 0
             await self._do("lapse", OrderActivities.lapse_payment, "the authorisation is gone", may_retry=again)
             self._lapsed = False
+            self._addresses.asked_for = False  # the parcel is stopped, and asked for anew once the order is paid
         else:
             to = OrderState.CANCELLED if self._cancel else OrderState.REFUNDED
             await self._reverse(to, self._cancel or self._parcel_failed or "")

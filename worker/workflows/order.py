@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         OrderStatus,
         PaymentAnswer,
         PlaceOrder,
+        ReaddressOrder,
         RefundAnswer,
         RefundOrder,
         RetryPayment,
@@ -164,6 +165,27 @@ class OrderWorkflow(Paying, Fulfilling):
         if self._cancel is not None and self._retries.given(request) is None:
             raise ApplicationError("the order is being cancelled: nothing is to be paid", type=Conflict.code)
         self._retries.allow(request, self._status)
+
+    @workflow.update(name=OrderMessage.CHANGE_ADDRESS)
+    async def change_address(self, request: ReaddressOrder) -> OrderAnswer:
+        """Send the parcel elsewhere, once per request id, as long as the warehouse was not asked for it."""
+        await self._recorded()
+        async with self._addresses.turn:
+            if (before := self._addresses.given(request)) is not None:
+                return before
+            self._may_change_address(request)  # again: it may have waited for its turn
+            answer, status = await self._addresses.give(request)
+            self._stand(status)
+        self._tell_story("the shipping address was changed")
+        return answer
+
+    @change_address.validator
+    def _may_change_address(self, request: ReaddressOrder) -> None:
+        if self._status is None:
+            return
+        if self._cancel is not None and self._addresses.given(request) is None:
+            raise ApplicationError("the order is being cancelled: nothing will be shipped for it", type=Conflict.code)
+        self._addresses.allow(request, self._status)
 
     async def _process(self, place: PlaceOrder) -> None:
         recorded = await workflow.execute_local_activity_method(

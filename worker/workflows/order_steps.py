@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.workflows.carrying import STORY_KEPT, Carried, OrderInput, Seen
     from worker.workflows.exits import heed_cancellation
     from worker.workflows.policies import REVERSAL, STEP
+    from worker.workflows.readdressing import Readdressing
     from worker.workflows.refunding import Refunding
     from worker.workflows.retrying import Retrying
     from worker.workflows.telling import Telling
@@ -46,6 +47,7 @@ class OrderSteps:
         self._part_left = carried is not None and carried.part_left
         self._refunds = Refunding(place.shop, place.order_id, carried.refunds if carried else ())
         self._retries = Retrying(place.shop, place.order_id, carried.retries if carried else ())
+        self._addresses = Readdressing(place.shop, place.order_id, carried.addresses if carried else ())
         self._telling = Telling(place.shop, place.order_id)
         self._seen = Seen(carried.seen if carried else ())
         self._story = list(carried.story) if carried else []
@@ -89,6 +91,7 @@ class OrderSteps:
             seen=list(self._seen),
             refunds=self._refunds.made(),
             retries=self._retries.made(),
+            addresses=self._addresses.made(),
             story=self._story[-STORY_KEPT:],
             parcel_left=self._parcel_left,
             lapsed=self._lapsed,

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from worker.contract.shipping import ShipTo
 from worker.domain.dispute import Dispute
 from worker.domain.ledger import LedgerLine, Packed, Shipment, ShipmentState, ShopOrder
 from worker.domain.matching.payouts import PayoutSums
@@ -130,7 +131,15 @@ class ShopGateway(Protocol):
 class WarehouseGateway(Protocol):
     """The warehouse's API."""
 
-    def request(self, *, shop: str, order_id: str, lines: Sequence[tuple[str, int]], idempotency_key: str) -> Shipment:
+    def request(
+        self,
+        *,
+        shop: str,
+        order_id: str,
+        lines: Sequence[tuple[str, int]],
+        idempotency_key: str,
+        ship_to: ShipTo | None = None,
+    ) -> Shipment:
         """Ask for a parcel; the same key is the same parcel. Raises ProviderRejected, ProviderUnavailable."""
         ...
 

@@ -1,9 +1,11 @@
 """Stores of the order process: orders with their audit trail, payments with the book entries, parcels."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from worker.contract.shipping import ShipTo
 from worker.domain.ledger import OwnOrder, Shipment
 from worker.domain.order import Order, OrderState, Transition
 from worker.domain.payment import BookEntry, Payment
@@ -97,4 +99,40 @@ class ShipmentStore(Protocol):
 
     def of_order(self, shop: str, order_id: str) -> list[Shipment]:
         """Return the parcels of an order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAddress:
+    """Where an order's parcel goes: `ship_to` is None once it was erased."""
+
+    ship_to: ShipTo | None
+    request_id: str
+    """Of the latest change; empty for the address that the order came with."""
+    changed_at: datetime
+
+
+class ShippingAddressStore(Protocol):
+    """Where parcels go."""
+
+    def save(
+        self, shop: str, order_id: str, customer_id: str, ship_to: ShipTo, at: datetime, *, request_id: str = ""
+    ) -> None:
+        """Insert or replace the address of an order that is in the books."""
+        ...
+
+    def of_order(self, shop: str, order_id: str) -> KnownAddress | None:
+        """Return what is known of an order's address; None where it never had one."""
+        ...
+
+    def needed(self, shop: str, customer_id: str) -> list[str]:
+        """Return the customer's orders that have an address and are not over."""
+        ...
+
+    def of_customer(self, shop: str, customer_id: str) -> list[str]:
+        """Return the customer's orders that have an address, or had one."""
+        ...
+
+    def forget(self, shop: str, customer_id: str, at: datetime) -> int:
+        """Remove every address of a customer's orders; return how many there were."""
         ...

@@ -6,6 +6,7 @@ Source: Shopify Admin REST, Order resource; webhook topics orders/create, orders
 from typing import Any
 
 from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder
+from worker.contract.shipping import ShipTo, problems_of
 from worker.domain.errors import InvalidInput
 from worker.services.translation.document import Document
 from worker.services.translation.route import Route
@@ -71,4 +72,27 @@ def place_order(shop: str, order: Document, origin: str) -> PlaceOrder:
         discount_minor=order.amount("total_discounts", currency, "0"),
         tax_minor=0 if order.flag("taxes_included") else order.amount("total_tax", currency, "0"),
         origin=origin,
+        ship_to=_ship_to(order.child("shipping_address")),
     )
+
+
+def _ship_to(address: Document) -> ShipTo | None:
+    """Read where the parcel goes. One that is not whole is none: an order is not lost for it, and a person can mend it."""
+    person = address.text("name", "") or f"{address.text('first_name', '')} {address.text('last_name', '')}"
+    company = address.text("company", "")
+    recipient = _tidy(person) or _tidy(company)
+    street = (_tidy(address.text(part, "")) for part in ("address1", "address2"))
+    ship_to = ShipTo(
+        recipient=recipient,
+        lines=tuple(line for line in (_tidy(company) if _tidy(company) != recipient else "", *street) if line),
+        city=_tidy(address.text("city", "")),
+        country=address.text("country_code", "").upper(),
+        postal_code=_tidy(address.text("zip", "")),
+        region=_tidy(address.text("province_code", "") or address.text("province", "")),
+    )
+    return None if problems_of(ship_to) else ship_to
+
+
+def _tidy(text: str) -> str:
+    """Return a text without line breaks and spaces at its ends, which people paste."""
+    return " ".join(text.split())

@@ -23,6 +23,7 @@ def setup(app: web.Application) -> None:
         ("GET", "", _show),
         ("PUT", "", _configure),
         ("GET", "/fulfilments", _fulfilments),
+        ("GET", "/addresses", _addresses),
         ("POST", "/ship", _ship),
         ("POST", "/deliver", _deliver),
         ("POST", "/fail", _fail),
@@ -82,6 +83,10 @@ async def _fulfilments(request: web.Request) -> web.Response:
     warehouse, store = request.app[WAREHOUSE], request.app[keys.STORE]
     data = store.all(FULFILMENTS) if reference is None else warehouse.of_reference(reference)
     return web.json_response({"data": data, "count": len(data)})
+
+
+async def _addresses(request: web.Request) -> web.Response:
+    return web.json_response({"data": request.app[WAREHOUSE].addresses(request.query["reference"])})
 
 
 async def _ship(request: web.Request) -> web.Response:

@@ -15,6 +15,8 @@ from infra.local.simulator.store import Document, Store
 from infra.local.simulator.webhooks import Webhooks
 
 FULFILMENTS = "warehouse_fulfilments"
+ADDRESSES = "warehouse_addresses"
+"""Where parcels go: read by control alone, no list and no event repeats it."""
 REQUESTS = "warehouse_requests"
 SOURCE = "warehouse"
 FAILING_PREFIX = "FAIL-"
@@ -59,7 +61,9 @@ class Warehouse:
     def ship_after_seconds(self, seconds: float | None) -> None:
         self._store.set_fact(_SHIP_AFTER, json.dumps(seconds))
 
-    def request(self, key: str, fingerprint: bytes, reference: str, lines: Lines) -> tuple[Document, bool]:
+    def request(
+        self, key: str, fingerprint: bytes, reference: str, lines: Lines, ship_to: Document | None = None
+    ) -> tuple[Document, bool]:
         """Accept a fulfilment; returns it as first answered, and whether `key` is new. Raises KeyReused."""
         digest = hashlib.sha256(fingerprint).hexdigest()
         with self._store.transaction():
@@ -70,6 +74,8 @@ class Warehouse:
                 return dict(earlier["answer"]), False
             fulfilment = self._new(reference, lines)
             self._save(fulfilment)
+            if ship_to is not None:
+                self._store.put(ADDRESSES, fulfilment["id"], ship_to)
             self._store.put(REQUESTS, key, {"fingerprint": digest, "answer": fulfilment})
             wait = self.ship_after_seconds
             if wait is not None:
@@ -82,6 +88,10 @@ class Warehouse:
         if fulfilment is None:
             raise FulfilmentNotFound
         return fulfilment
+
+    def addresses(self, reference: str) -> list[Document | None]:
+        """Return where the parcels of a reference go, oldest first; None for one that came without an address."""
+        return [self._store.get(ADDRESSES, found["id"]) for found in self.of_reference(reference)]
 
     def of_reference(self, reference: str) -> list[Document]:
         """Return the fulfilments of a reference, oldest first."""

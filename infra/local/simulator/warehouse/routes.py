@@ -81,8 +81,8 @@ async def _request(request: web.Request) -> web.Response:
     if not 0 < len(key) <= _LONGEST_KEY:
         raise Problem(400, "idempotency_key_missing", f"Idempotency-Key of 1 to {_LONGEST_KEY} characters is needed")
     raw = await request.read()
-    reference, lines = _read(raw)
-    fulfilment, new = _warehouse(request).request(key, raw, reference, lines)
+    reference, lines, ship_to = _read(raw)
+    fulfilment, new = _warehouse(request).request(key, raw, reference, lines, ship_to)
     headers = None if new else {"Idempotency-Replayed": "true"}
     return web.json_response(fulfilment, status=201, headers=headers)
 
@@ -117,20 +117,23 @@ async def _list(request: web.Request) -> web.Response:
     return web.json_response({"data": data, "next_cursor": data[-1]["id"] if len(found) > limit else None})
 
 
-def _read(raw: bytes) -> tuple[str, list[tuple[str, int]]]:
+def _read(raw: bytes) -> tuple[str, list[tuple[str, int]], Document | None]:
     """Read a fulfilment request strictly."""
     try:
         body: Any = json.loads(raw)
     except ValueError:
         raise Problem(400, "malformed", "the body is not JSON") from None
-    if not isinstance(body, dict) or set(body) != {"reference", "lines"}:
-        raise Problem(422, "invalid", "expected reference and lines")
+    if not isinstance(body, dict) or set(body) - {"ship_to"} != {"reference", "lines"}:
+        raise Problem(422, "invalid", "expected reference and lines, and ship_to at most")
     reference, lines = body["reference"], body["lines"]
     if not isinstance(reference, str) or not 0 < len(reference) <= _LONGEST_TEXT:
         raise Problem(422, "invalid", f"reference must be a text of 1 to {_LONGEST_TEXT} characters")
     if not isinstance(lines, list) or not lines:
         raise Problem(422, "invalid", "lines must have at least one line")
-    return reference, [_read_line(line) for line in lines]
+    ship_to = body.get("ship_to")
+    if ship_to is not None and not (isinstance(ship_to, dict) and ship_to.get("recipient") and ship_to.get("country")):
+        raise Problem(422, "invalid", "ship_to must name a recipient and a country at least")
+    return reference, [_read_line(line) for line in lines], ship_to
 
 
 def _read_line(line: Any) -> tuple[str, int]:
