@@ -122,6 +122,13 @@ class OrderService:
         }.get(payment.state, OrderState.AWAITING_PAYMENT)
         return self._from(order, OrderState.PAYING, following, payment.detail, payment)
 
+    def charge(self, shop: str, order_id: str, key: str, *, may_retry: bool = False) -> OrderStatus:
+        """Authorise and capture; each is recorded, and done under a key of its own that begins with `key`."""
+        status = self.authorise(shop, order_id, f"{key}:authorise", may_retry=may_retry)
+        if status.state != OrderState.AUTHORISED:
+            return status
+        return self.capture(shop, order_id, f"{key}:capture")
+
     def capture(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
         """Capture the authorised payment and book it. A void, lapsed or refused one is let go: `declined`."""
         order = self._order(shop, order_id)

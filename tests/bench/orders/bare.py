@@ -19,7 +19,7 @@ from tests.bench.orders.orders import order
 from worker.config import load
 from worker.temporal.client import connect
 from worker.temporal.codec import converter_of
-from worker.temporal.worker import PASSED_THROUGH
+from worker.temporal.sandbox import PASSED_THROUGH
 
 
 async def main() -> None:
