@@ -15,7 +15,7 @@ import sys
 import tempfile
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -245,9 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, help=f"workflows of each shape in a round (default: {FULL.count})")
     asked = parser.parse_args(arguments)
     chosen = QUICK if asked.quick else FULL
-    effort = Effort(
-        rounds=asked.rounds or chosen.rounds, count=asked.count or chosen.count, warm_up=chosen.warm_up
-    )
+    effort = Effort(rounds=asked.rounds or chosen.rounds, count=asked.count or chosen.count, warm_up=chosen.warm_up)
     with tempfile.TemporaryDirectory(prefix="bench-orders-") as folder:
         try:
             bench = asyncio.run(_bench(effort, Path(folder), asked.part or PARTS))

@@ -29,7 +29,10 @@ async def main() -> None:
     sandbox = SandboxedWorkflowRunner(
         restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     )
-    async with _worker(client, NORMAL, BareNormal, sandbox), _worker(client, LOCAL, BareLocal, UnsandboxedWorkflowRunner()):
+    async with (
+        _worker(client, NORMAL, BareNormal, sandbox),
+        _worker(client, LOCAL, BareLocal, UnsandboxedWorkflowRunner()),
+    ):
         with ThreadPoolExecutor(1) as reading:
             loop = asyncio.get_running_loop()
             while line := await loop.run_in_executor(reading, sys.stdin.readline):
