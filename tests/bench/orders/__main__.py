@@ -112,10 +112,8 @@ class Bench:
 
     async def history(self) -> None:
         """Read the history of one order that nothing disturbs."""
-        await ship_after(self._stack.url("simulator"), _UNHURRIED)
         order_id = f"{self._run}-alone"
         await self._order(order_id)
-        await ship_after(self._stack.url("simulator"), 0)
         handle = self._client.get_workflow_handle(order_workflow_id("main", order_id))
         history = await handle.fetch_history()
         self.anatomy = found = anatomy(history)
@@ -204,15 +202,14 @@ def _asked(process: "subprocess.Popen[str]", line: str) -> float:
 
 
 @contextmanager
-def _bare(env: Mapping[str, str]) -> "Iterator[subprocess.Popen[str]]":
+def bare_shapes(env: Mapping[str, str]) -> "Iterator[subprocess.Popen[str]]":
     command = [sys.executable, "-m", "tests.bench.orders.bare"]
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **env}, stdin=pipe, stdout=pipe, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait(15)
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **env}, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 async def _bench(effort: Effort, folder: Path, parts: Sequence[str]) -> Bench:
@@ -221,16 +218,32 @@ async def _bench(effort: Effort, folder: Path, parts: Sequence[str]) -> Bench:
             config = load()
         client = await connect(config.temporal, converter_of(config.encryption))
         warehouse = departures(
-            TemporalProcesses(client), stack.url("simulator"), config.warehouse.secret.reveal(), after=0
+            TemporalProcesses(client), stack.url("simulator"), config.warehouse.secret.reveal(), after=_UNHURRIED
         )
-        with _bare(stack.env) as bare:
+        with bare_shapes(stack.env) as bare:
             bench = Bench(effort, stack, client, bare)
             async with warehouse:
                 if "history" in parts:
                     await bench.history()
+                await ship_after(stack.url("simulator"), 0)
                 if shapes := [shape for shape in SHAPES if shape in parts]:
                     await bench.rates(shapes)
         return bench
+
+
+def report(bench: Bench, effort: Effort, *, quick: bool) -> str:
+    """Return the table of the history, the table of the figures and the line of JSON."""
+    about = {
+        "quick": quick,
+        "rounds": effort.rounds,
+        "count": effort.count,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+    history = f"{bench.anatomy.table}\n\n" if bench.anatomy.steps else ""
+    figures = bench.figures
+    shown = table(DOCUMENTED, TARGETS, figures)
+    return f"{history}{shown}\n{last_line('orders', DOCUMENTED, TARGETS, figures, **about)}\n"
 
 
 PARTS = (*SHAPES, "history")
@@ -252,18 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (BenchError, TimeoutError) as error:
             sys.stderr.write(f"bench: broken: {error or 'an order did not come to its end in time'}\n")
             return 1
-    about = {
-        "quick": asked.quick,
-        "rounds": effort.rounds,
-        "count": effort.count,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    }
-    if bench.anatomy.steps:
-        sys.stdout.write(f"{bench.anatomy.table}\n\n")
-    figures = bench.figures
-    sys.stdout.write(f"{table(DOCUMENTED, TARGETS, figures)}\n")
-    sys.stdout.write(f"{last_line('orders', DOCUMENTED, TARGETS, figures, **about)}\n")
+    sys.stdout.write(report(bench, effort, quick=asked.quick))
     return 0
 
 
