@@ -1,4 +1,4 @@
-"""Waiting for what stands in a running workflow's history."""
+"""What stands in a workflow's history, and waiting for it."""
 
 import asyncio
 from typing import Any
@@ -17,3 +17,12 @@ async def until(handle: WorkflowHandle[Any, Any], *wanted: EventType.ValueType) 
             if all(kind in types for kind in wanted):
                 return
             await asyncio.sleep(0.01)
+
+
+async def activities_in(handle: WorkflowHandle[Any, Any]) -> list[str]:
+    """Return the types of the activities that went through a queue, in order."""
+    return [
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        for event in (await handle.fetch_history()).events
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+    ]

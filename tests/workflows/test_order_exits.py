@@ -96,7 +96,8 @@ async def test_a_cancelled_process_gives_the_money_back_wherever_it_waits(
     if run.order_id in doubles.book.orders:
         assert doubles.book.at_rest(run.order_id)
         assert doubles.book.orders[run.order_id].state is OrderState.CANCELLED
-    assert doubles.conduct.count("capture_payment") == (step in {"capture_payment", "request_fulfilment", "fulfilling"})
+    # What asks for the money takes it: it is under way when the cancellation is heard.
+    assert doubles.conduct.count("capture_payment") == (place is CHARGED)
 
 
 async def test_a_process_cancelled_while_its_parcel_leaves_is_completed(

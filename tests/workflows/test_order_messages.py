@@ -10,7 +10,7 @@ from tests.workflows.order_run import OrderRun, refused_as, running_order
 from tests.workflows.samples import CHARGED, COLLECTED, order_event
 from worker.contract.names import OrderMessage
 from worker.contract.orders import OrderAnswer, OrderEventKind
-from worker.domain.errors import Conflict, DatabaseUnavailable, SchemaMismatch
+from worker.domain.errors import Conflict, DatabaseUnavailable, ProviderUnavailable, SchemaMismatch
 from worker.domain.order import OrderState
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -106,7 +106,10 @@ async def test_the_run_ends_only_when_every_message_is_answered(
         await ended
 
 
-async def test_cancelled_before_capture_is_voided(env: WorkflowEnvironment, doubles: OrderDoubles) -> None:
+async def test_cancelled_while_its_payment_is_tried_again_is_voided(
+    env: WorkflowEnvironment, doubles: OrderDoubles
+) -> None:
+    doubles.conduct.fail("authorise_payment", ProviderUnavailable("no answer"))
     authorising = doubles.conduct.hold_answer("authorise_payment")
     async with running_order(env, doubles, CHARGED) as run:
         await authorising.reached.wait()
@@ -137,7 +140,10 @@ async def test_who_asked_for_a_cancellation_is_told_whether_it_was_heeded_or_not
     assert doubles.told == [("r-1", "applied"), ("r-1", "applied"), ("r-1", "ignored")], "once more, under one key"
 
 
-async def test_cancelled_while_recording_is_never_charged(env: WorkflowEnvironment, doubles: OrderDoubles) -> None:
+async def test_cancelled_while_its_recording_is_tried_again_is_never_charged(
+    env: WorkflowEnvironment, doubles: OrderDoubles
+) -> None:
+    doubles.conduct.fail("record_order", DatabaseUnavailable("gone away"))
     recording = doubles.conduct.hold("record_order")
     async with running_order(env, doubles, CHARGED) as run:
         await recording.reached.wait()

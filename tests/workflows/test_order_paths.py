@@ -6,6 +6,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
 from tests.workflows.doubles import DAY, OrderDoubles
+from tests.workflows.histories import activities_in
 from tests.workflows.order_run import OrderRun, order_worker, running_order, start_order, steps
 from tests.workflows.samples import CHARGED, COLLECTED
 from worker.contract.names import SearchAttribute
@@ -44,6 +45,29 @@ async def test_a_charged_order_is_captured_shipped_and_completed(
         "request_fulfilment": 1,
         "apply_event": 1,
     }
+
+
+async def test_an_order_that_was_recorded_by_older_code_goes_its_old_way(env: WorkflowEnvironment) -> None:
+    doubles = OrderDoubles(in_fewer_steps=False)
+    async with running_order(env, doubles, CHARGED) as run:
+        await run.standing(OrderState.FULFILLING)
+        await run.deliver(OrderEventKind.SHIPPED)
+        assert (await run.result()).state == "completed"
+        done = await activities_in(run.handle)
+
+    assert done == ["authorise_payment", "capture_payment", "request_fulfilment", "apply_event"]
+
+
+async def test_money_and_parcel_are_the_only_steps_that_wait_in_a_queue(
+    env: WorkflowEnvironment, doubles: OrderDoubles
+) -> None:
+    async with running_order(env, doubles, CHARGED) as run:
+        await run.standing(OrderState.FULFILLING)
+        await run.deliver(OrderEventKind.SHIPPED)
+        await run.result()
+        done = await activities_in(run.handle)
+
+    assert done == ["charge_payment", "request_fulfilment"]
 
 
 async def test_each_step_outside_has_a_key_of_its_own_that_repetitions_share(

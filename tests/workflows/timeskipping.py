@@ -14,7 +14,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from infra.local.temporal import server_program
 from tests.integration.nothing_stuck import NOTHING_IS_STUCK
@@ -22,7 +22,7 @@ from worker.contract.names import SEARCH_ATTRIBUTE_TYPES
 from worker.domain.errors import OrdersError
 from worker.observability.metrics import Metrics
 from worker.temporal.interceptors import ActivityInterceptor
-from worker.temporal.worker import PASSED_THROUGH
+from worker.temporal.sandbox import workflow_runner
 
 _RATES = (
     "history.transferProcessorMaxPollRPS",
@@ -53,7 +53,7 @@ async def time_skipping_server() -> WorkflowEnvironment:
 
 def sandbox() -> SandboxedWorkflowRunner:
     """Return the sandbox in which the worker runs workflows."""
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+    return workflow_runner()
 
 
 @asynccontextmanager

@@ -1,7 +1,6 @@
 """Workers of one process: one per task queue, from explicit lists of workflows and activities.
 
-Workflows run in the SDK's sandbox; our own pure packages are passed through (imported once, shared), since they
-hold no state and do no I/O. Fixed slots, sized to the process: the resource-based tuner misreads containers.
+Fixed slots, sized to the process: the resource-based tuner misreads containers.
 """
 
 import math
@@ -13,16 +12,13 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from worker.config import ProcessConfig
 from worker.contract.names import Queue
 from worker.domain.errors import InvalidInput, OrdersError
 from worker.temporal.client import default_identity
+from worker.temporal.sandbox import workflow_runner
 from worker.temporal.versions import DEPLOYMENT
-
-PASSED_THROUGH = ("worker.contract", "worker.domain", "worker.services", "worker.activities")
-"""Packages the sandbox shares with workflows instead of importing them anew for each."""
 
 BULK_QUEUES = frozenset({Queue.RECONCILIATION})
 """Queues whose activities run long: together they may hold a third of the threads, so that orders never starve."""
@@ -60,7 +56,6 @@ def build_workers(
     queues = _queues(config, plan)
     cached = max(1, config.max_cached_workflows // len(queues))
     grace = timedelta(seconds=config.grace_seconds)
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     return [
         Worker(
             client,
@@ -69,7 +64,7 @@ def build_workers(
             activities=list(plan[queue][1]),
             activity_executor=executor,
             max_concurrent_activities=_slots(queue, queues, config.activity_threads),
-            workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+            workflow_runner=workflow_runner(),
             interceptors=list(interceptors),
             identity=f"{default_identity()}/{queue}",
             max_cached_workflows=cached,

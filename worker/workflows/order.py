@@ -1,6 +1,6 @@
 """One order, from the first word of it to its last state.
 
-    record -> authorise -> capture -> request fulfilment -> wait for the parcel -> completed
+    record -> authorise and capture -> request fulfilment -> wait for the parcel -> completed
                 (or wait for the payment's event, asking for it now and then; or for another method after a refusal)
                         (or request fulfilment, wait for the parcel, and capture when it has left)
 An order may leave in several parcels: it completes when nothing more is owed. What was cancelled, failed or did not come in
@@ -34,12 +34,16 @@ with workflow.unsafe.imports_passed_through():
     )
     from worker.domain.errors import Conflict, OrdersError
     from worker.domain.order import METHOD_WELCOME, TERMINAL, OrderState
+    from worker.services.orders import Applied
     from worker.workflows.carrying import OrderInput
     from worker.workflows.exits import heed_cancellation, shielded
     from worker.workflows.fulfilling import Fulfilling
     from worker.workflows.parcel_stops import why_no_parcel
     from worker.workflows.paying import Paying
-    from worker.workflows.policies import EVENT, RECORDING
+    from worker.workflows.policies import DATABASE, EVENT, RECORDING
+
+OF_PARCELS = frozenset({OrderEventKind.SHIPPED, OrderEventKind.SHIPMENT_FAILED})
+"""What takes one transaction to note; all other events have their owner asked, who may be slow."""
 
 TOO_LATE_TO_CANCEL = TERMINAL | {OrderState.SHIPPED, OrderState.REFUNDING}
 
@@ -86,12 +90,7 @@ class OrderWorkflow(Paying, Fulfilling):
         if event.kind is OrderEventKind.SHOP_CANCELLED:
             return self._take_cancellation(event.detail)
         try:
-            applied = await workflow.execute_activity_method(
-                OrderActivities.apply_event,
-                Delivery(shop=self._place.shop, order_id=self._place.order_id, event=event),
-                summary=f"{event.kind} {event.reference}",
-                **EVENT,
-            )
+            applied = await self._apply(Delivery(shop=self._place.shop, order_id=self._place.order_id, event=event))
         except ActivityError:
             self._seen.discard(event.event_id)  # it was not taken in: no repetition of it is a duplicate
             raise
@@ -99,6 +98,15 @@ class OrderWorkflow(Paying, Fulfilling):
         if applied.answer.outcome == "applied":
             self._heed(event, applied.status)
         return applied.answer
+
+    async def _apply(self, delivery: Delivery) -> Applied:
+        event = delivery.event
+        summary = f"{event.kind} {event.reference}"
+        if self._in_fewer_steps and event.kind in OF_PARCELS:
+            return await workflow.execute_local_activity_method(
+                OrderActivities.apply_event, delivery, summary=summary, **DATABASE
+            )
+        return await workflow.execute_activity_method(OrderActivities.apply_event, delivery, summary=summary, **EVENT)
 
     def _heed(self, event: OrderEvent, status: OrderStatus) -> None:
         """Note what an event that was taken in means to the parcel that is waited for."""
@@ -191,11 +199,11 @@ class OrderWorkflow(Paying, Fulfilling):
         recorded = await workflow.execute_local_activity_method(
             OrderActivities.record_order, place, summary="record and validate", **RECORDING
         )
+        self._in_fewer_steps = recorded.in_fewer_steps
         self._stand(recorded.status)
         heed_cancellation()
         if self._state is OrderState.PAYING and not self._cancel:
-            again = recorded.payment_retry_window_seconds > 0
-            await self._do("authorise", OrderActivities.authorise_payment, self._amount(), may_retry=again)
+            await self._pay(recorded)
         if self._state is OrderState.AWAITING_METHOD and not self._cancel:
             await self._wait_for_method(recorded)
         if self._state is OrderState.AWAITING_PAYMENT:

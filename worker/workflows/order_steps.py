@@ -40,6 +40,7 @@ class OrderSteps:
         self._status = carried.status if carried else None
         self._over = False
         self._long = False
+        self._in_fewer_steps = False
         self._cancel: str | None = None
         self._parcel_failed: str | None = None
         self._parcel_left = carried is not None and carried.parcel_left

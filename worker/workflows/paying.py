@@ -7,11 +7,11 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from worker.activities.orders import OrderActivities, Recorded
+    from worker.activities.orders import OrderActivities, Recorded, Step
     from worker.domain.order import AWAITING_ANOTHER, OrderState
     from worker.workflows.exits import heed_cancellation
     from worker.workflows.order_steps import OrderSteps, from_now
-    from worker.workflows.policies import ASKING
+    from worker.workflows.policies import ASKING, CHARGE
 
 PAYMENT_WINDOW = "payment window"
 RETRY_WINDOW = "payment retry window"
@@ -19,6 +19,22 @@ RETRY_WINDOW = "payment retry window"
 
 class Paying(OrderSteps):
     """Waits for money."""
+
+    async def _pay(self, recorded: Recorded) -> None:
+        """Ask for the money: hold it, and take it in the same step unless it is taken when the parcel leaves."""
+        again = recorded.payment_retry_window_seconds > 0
+        if not recorded.in_fewer_steps or self._on_shipment:
+            await self._do("authorise", OrderActivities.authorise_payment, self._amount(), may_retry=again)
+            return
+        both = Step(
+            shop=self._place.shop, order_id=self._place.order_id, key=workflow.info().workflow_id, may_retry=again
+        )
+        self._stand(
+            await workflow.execute_activity_method(
+                OrderActivities.charge_payment, both, summary=self._amount(), **CHARGE
+            )
+        )
+        heed_cancellation()
 
     async def _wait_for_payment(self, recorded: Recorded) -> None:
         deadline = self._until(PAYMENT_WINDOW, timedelta(seconds=recorded.payment_window_seconds))

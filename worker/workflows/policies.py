@@ -60,6 +60,12 @@ EVENT: Remote = {
 
 STEP: Remote = {**OUTSIDE, "cancellation_type": _WAIT}
 
+CHARGE: Remote = {
+    # Two calls in a row, each with its own key and its own record: a repeat goes on where the first got to.
+    **STEP,
+    "start_to_close_timeout": timedelta(seconds=15),
+}
+
 ASKING: Remote = {
     # Nothing depends on the answer: one that does not come is asked for again after the next wait.
     **EVENT,

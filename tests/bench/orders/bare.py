@@ -1,0 +1,63 @@
+"""The bare shapes' process: workers for both, and their client, which an eager start wants in the same process.
+
+Reads `NAME COUNT` from its input, runs so many workflows of that name, and answers each line with the seconds it took.
+Seals payloads as the worker does. Ends with its input.
+"""
+
+import asyncio
+import sys
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from tests.bench.orders.bare_workflows import LOCAL, NORMAL, BareLocal, BareNormal, nothing
+from tests.bench.orders.driving import drive
+from tests.bench.orders.orders import order
+from worker.config import load
+from worker.temporal.client import connect
+from worker.temporal.codec import converter_of
+from worker.temporal.sandbox import PASSED_THROUGH
+
+
+async def main() -> None:
+    """Serve until the input ends."""
+    config = load()
+    client = await connect(config.temporal, converter_of(config.encryption))
+    sandbox = SandboxedWorkflowRunner(
+        restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    )
+    async with (
+        _worker(client, NORMAL, BareNormal, sandbox),
+        _worker(client, LOCAL, BareLocal, UnsandboxedWorkflowRunner()),
+    ):
+        with ThreadPoolExecutor(1) as reading:
+            loop = asyncio.get_running_loop()
+            while line := await loop.run_in_executor(reading, sys.stdin.readline):
+                name, _, count = line.strip().partition(" ")
+                sys.stdout.write(f"{await _run(client, name, int(count))}\n")
+                sys.stdout.flush()
+
+
+def _worker(client: Client, name: str, workflow: type, runner: WorkflowRunner) -> Worker:
+    """Return a worker with the SDK's own settings: what is bare is not tuned."""
+    return Worker(client, task_queue=name, workflows=[workflow], activities=[nothing], workflow_runner=runner)
+
+
+async def _run(client: Client, name: str, count: int) -> float:
+    run = uuid.uuid4().hex[:12]
+
+    async def one(number: int) -> None:
+        place = order(f"{run}-{number}")
+        # An eager start hands the first workflow task to the worker of this process, without a queue.
+        await client.execute_workflow(
+            name, place, id=f"bare/{place.order_id}", task_queue=name, request_eager_start=name == LOCAL
+        )
+
+    return await drive(one, count)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,54 @@
+"""The bare shapes: as many steps as a happy order has, which do nothing, with the arguments and answers of an order."""
+
+from datetime import timedelta
+
+from temporalio import activity, workflow
+
+with workflow.unsafe.imports_passed_through():
+    from worker.activities.orders import Step
+    from worker.contract.orders import OrderStatus, PlaceOrder
+
+NORMAL, LOCAL = "BareNormal", "BareLocal"
+STEPS = ("record", "authorise", "capture", "request parcel", "take in its departure")
+"""What an order does, however many activities it is done in."""
+_PATIENCE = timedelta(seconds=30)
+
+
+@activity.defn
+async def nothing(step: Step) -> OrderStatus:
+    """Answer as a step of an order would, and do nothing."""
+    return OrderStatus(
+        shop=step.shop,
+        order_id=step.order_id,
+        state="paid",
+        currency="EUR",
+        total_minor=2500,
+        captured_minor=2500,
+        refunded_minor=0,
+    )
+
+
+@workflow.defn(name=NORMAL)
+class BareNormal:
+    """Steps as normal activities, one after the other."""
+
+    @workflow.run
+    async def run(self, place: PlaceOrder) -> OrderStatus:
+        """Run all steps and return the last answer."""
+        for name in STEPS:
+            step = Step(shop=place.shop, order_id=place.order_id, key=f"{workflow.info().workflow_id}:{name}")
+            status = await workflow.execute_activity(nothing, step, start_to_close_timeout=_PATIENCE)
+        return status
+
+
+@workflow.defn(name=LOCAL)
+class BareLocal:
+    """Steps as local activities: all of them in one workflow task."""
+
+    @workflow.run
+    async def run(self, place: PlaceOrder) -> OrderStatus:
+        """Run all steps and return the last answer."""
+        for name in STEPS:
+            step = Step(shop=place.shop, order_id=place.order_id, key=f"{workflow.info().workflow_id}:{name}")
+            status = await workflow.execute_local_activity(nothing, step, start_to_close_timeout=_PATIENCE)
+        return status
