@@ -228,7 +228,6 @@ class OrderService:
         }
         handler = handlers.get(event.kind)
         changed = handler(shop, order_id, event) if handler else False
-        self._order(shop, order_id)
         status = self._database.transact(lambda tx: standing(tx, shop, order_id))
         return Applied(OrderAnswer(outcome="applied" if changed else "ignored", state=status.state), status)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus, ParcelLine
+from worker.domain.errors import NotFound
 from worker.domain.ledger import Packed, Shipment, ShipmentState
 from worker.domain.order import Order, OrderState
 from worker.domain.parcel_told import of_delivery, of_surplus
@@ -99,9 +100,10 @@ def goods_of(tx: Transaction, order: Order) -> Goods:
 
 
 def standing(tx: Transaction, shop: str, order_id: str) -> OrderStatus:
-    """Return where an order stands, its goods included. The order must be in the books."""
+    """Return where an order stands, its goods included. Raises NotFound."""
     order = tx.orders.get(shop, order_id)
-    assert order is not None
+    if order is None:
+        raise NotFound(f"order {shop}/{order_id} is not in our books")
     return status_of(order, fulfilment(order, tx.shipments.of_order(shop, order_id)))
 
 
