@@ -21,8 +21,8 @@ setup: ## Install what is missing: .venv with the locked packages, a MariaDB ser
 demo: .setup ## The main job, end to end, as a story: orders, crashes, a lost webhook, a reconciliation report
 	@$(VENV)/python -m infra.local.demo
 
-dev: .setup ## The whole stack, up until Ctrl-C, with a live table of its processes
-	@$(VENV)/python -m infra.local.dev
+dev: .setup ## The whole stack, up until Ctrl-C, with a live table (WORLD=demo: the world that `make demo` left)
+	@$(VENV)/python -m infra.local.dev $(if $(WORLD),--directory .local/$(WORLD))
 
 # Half of the suite's time is waiting for servers, so processes share it, as tests/conftest.py says.
 JOBS ?= 3

@@ -33,6 +33,7 @@ WORKER_ONLY = frozenset(
         "shop",
         "statements",
         "stock",
+        "capture",
         "store",
         "users",
         "warehouse",

@@ -6,10 +6,12 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from infra.local.blocking import BlockingStack
@@ -25,6 +27,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.pop("COLUMNS", None)
 os.environ.pop("LINES", None)
 
+# What takes long on a busy machine is no counterexample.
+settings.register_profile("orders", deadline=None)
+settings.load_profile("orders")
+
+T = TypeVar("T")
 TESTS = Path(__file__).parent
 FOLDERS = ("e2e", "integration", "infra", "workflows", "replay", "docs", "unit")
 """From the longest files to the shortest, so that all processes end at the same time."""
@@ -68,14 +75,53 @@ def _import_ones_share(session: pytest.Session) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long folders first."""
-    items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(TESTS).parts[0]))
+    items.sort(key=lambda item: FOLDERS.index(_folder(item)))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).parts[0]
+
+
+_serving: list[ExitStack] = []
+"""The servers of the folder whose tests run."""
+_left: list[str] = []
+"""The folder of the last test."""
+
+
+@contextmanager
+def _for_this_folder(server: AbstractContextManager[T]) -> Iterator[T]:
+    """Run a server to the end of the session, or of the folder whose tests have asked for it."""
+    with ExitStack() as ending:
+        running = ending.enter_context(server)
+        _serving.append(ending)
+        yield running
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """End the servers of a folder that is over: together, doing nothing costs them a fifth of a core.
+
+    Folders are run one after the other, and none of them uses the servers of another.
+    """
+    if _left[:] != [_folder(item)]:
+        _left[:] = [_folder(item)]
+        while _serving:
+            _serving.pop().close()
+
+
+ONE_BUNDLE = {f"tests/integration/test_{name}.py" for name in ("bundle", "bundle_lifecycle", "functions_transports")}
 
 
 class OneStack(LoadFileScheduling):  # type: ignore[misc]  # xdist's schedulers have no types
-    """File by file, but everything on the shared stack in one process: a second stack would cost more than waiting."""
+    """File by file, but everything on the shared stack in one process: a second stack would cost more than waiting.
+
+    So would a second bundle of the functions.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
+        if file in ONE_BUNDLE:
+            return "tests/integration bundle"
         shares = file.startswith("tests/e2e/") and not file.endswith("/test_whole_demo.py")
         return "tests/e2e" if shares else file
 
@@ -89,21 +135,29 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStack:
 @pytest.fixture(scope="session")
 def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of an empty database on a private MariaDB; its user may create more, named `orders...`."""
-    with BlockingStack(Stack(tmp_path_factory.mktemp("mariadb"), members=["mariadb"])) as stack:
+    with _for_this_folder(BlockingStack(Stack(tmp_path_factory.mktemp("mariadb"), members=["mariadb"]))) as stack:
         yield stack.url("database")
 
 
 @pytest.fixture(scope="session")
 def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`host:port` of a real Temporal server with namespace `default` and our search attributes."""
-    with BlockingStack(Stack(tmp_path_factory.mktemp("temporal"), members=["temporal"])) as stack:
+    with _for_this_folder(BlockingStack(Stack(tmp_path_factory.mktemp("temporal"), members=["temporal"]))) as stack:
         yield stack.url("temporal")
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockingStack]:
     """Everything, from the functions to the simulated outside world. Tests that break a member must heal it."""
-    with BlockingStack(Stack(tmp_path_factory.mktemp("stack"), extra_env=SHORT_GRACES)) as running:
+    with _for_this_folder(
+        _unharmed(BlockingStack(Stack(tmp_path_factory.mktemp("stack"), extra_env=SHORT_GRACES)))
+    ) as stack:
+        yield stack
+
+
+@contextmanager
+def _unharmed(stack: BlockingStack) -> Iterator[BlockingStack]:
+    with stack as running:
         yield running
         running.check()
 

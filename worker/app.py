@@ -25,6 +25,7 @@ from worker.config import RulesConfig, WorkerConfig
 from worker.connections import lake_of, store_of
 from worker.contract.names import Queue
 from worker.contract.settings import ConfigurationError
+from worker.domain.capture import CapturePolicy
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import Outcome
 from worker.domain.matching.rules import Compared, FeeSchedule, Grace, Reference, Rules, Tolerance
@@ -33,7 +34,15 @@ from worker.gateways.mail import SmtpMail
 from worker.gateways.shopify import ShopifyShop
 from worker.gateways.stripe_payments import StripePayments
 from worker.gateways.warehouse import Warehouse
-from worker.policies import alert_rules_of, notifier_of, outbound_of, repair_policies_of, stocked_of, subscriptions_of
+from worker.policies import (
+    alert_rules_of,
+    captures_of,
+    notifier_of,
+    outbound_of,
+    repair_policies_of,
+    stocked_of,
+    subscriptions_of,
+)
 from worker.reports.writer import ReportFiles
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.engine import Engine
@@ -53,6 +62,7 @@ from worker.services.ports import Database
 from worker.services.readdressing import Readdressing
 from worker.services.reconciliation import Graces, ReconciliationService
 from worker.services.refunds import Refunds
+from worker.services.remainder import Remainder
 from worker.services.repair import RepairService
 from worker.services.reporting import ReportingService
 from worker.services.resolution import Resolution
@@ -102,6 +112,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
         keys=user_keys,
     )
     reversal = Reversal(database, payments, books, clock)
+    shipped = CaptureOnShipment(database, payments, clock, captures_of(config))
     orders = OrderService(database, payments, warehouse, books, clock)
     order_activities = OrderActivities(
         orders,
@@ -109,7 +120,8 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
         Asking(database, payments, orders, clock),
         Waiting(
             retries=Retries(database, payments, clock),
-            shipped=CaptureOnShipment(database, payments, clock),
+            shipped=shipped,
+            remainder=Remainder(database, payments, books, shipped, clock),
             expiry=Expiry(database, payments, orders, clock),
         ),
         payment_window_seconds=config.orders.payment_window_seconds,
@@ -172,6 +184,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
                 order_activities.ask_payment,
                 order_activities.expire_order,
                 order_activities.reverse_payment,
+                order_activities.close_rest,
                 refund_activities.plan_refund,
                 refund_activities.make_refund,
                 resolution_activities.resolve_order,
@@ -237,6 +250,7 @@ def _outside(config: WorkerConfig) -> tuple[StripePayments, ShopifyShop, Warehou
         api_key=config.provider.api_key.reveal(),
         timeout_seconds=config.provider.timeout_seconds,
         name=config.provider.name,
+        several_for=[shop for shop, policy in captures_of(config).items() if policy is CapturePolicy.EACH_PARCEL],
     )
     shop = ShopifyShop(
         api_base=config.shop.api_base,
@@ -298,6 +312,7 @@ def _rules(provider: str, table: RulesConfig) -> Rules:
         fx_difference=Outcome(table.fx_difference),
         fx_allowed_bp=table.fx_allowed_bp,
         reversed_after_fulfilment=Outcome(table.reversed_after_fulfilment),
+        payouts_by=table.payouts_by,
         payout_grace=timedelta(seconds=table.payout_grace_seconds),
         payout_lookback=timedelta(seconds=table.payout_lookback_seconds),
         bank_grace=timedelta(seconds=table.bank_grace_seconds),

@@ -168,6 +168,7 @@ class RulesConfig:
     fx_difference: str = "warning"
     fx_allowed_bp: int = 500
     reversed_after_fulfilment: str = "matched"
+    payouts_by: str = ""
     payout_grace_seconds: int = 86400
     payout_lookback_seconds: int = 864000
     bank_grace_seconds: int = 259200
@@ -297,6 +298,7 @@ class WorkerConfig:
     schedules: dict[str, ScheduleConfig]
     outbound: dict[str, SubscriptionConfig] = field(default_factory=dict)
     stock: dict[str, str] = field(default_factory=dict)
+    capture: dict[str, str] = field(default_factory=dict)
 
 
 def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> WorkerConfig:

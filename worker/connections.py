@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker.config import DatabaseConfig, WorkerConfig
-from worker.contract.encryption import EncryptionConfig
 from worker.contract.settings import ROOT
 
 if TYPE_CHECKING:
+    from worker.config import DatabaseConfig, WorkerConfig
+    from worker.contract.encryption import EncryptionConfig
     from worker.repositories.engine import Engine
     from worker.services.ports import Database, ObjectStore
     from worker.services.ports.lake import RunLake

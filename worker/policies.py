@@ -14,6 +14,7 @@ from worker.contract.currencies import EXPONENTS
 from worker.contract.ids import is_valid_part
 from worker.contract.settings import ConfigurationError, environment
 from worker.domain.alert import AlertRule, AlertTrigger
+from worker.domain.capture import CapturePolicy
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import FindingKind, Repair
 from worker.domain.outbound import Subscription
@@ -119,6 +120,17 @@ def stocked_of(config: WorkerConfig) -> dict[str, Unknown]:
     if problems:
         raise ConfigurationError(problems)
     return found
+
+
+def captures_of(config: WorkerConfig) -> dict[str, CapturePolicy]:
+    """Return when each shop's held money is taken, for the shops that say so. Raises ConfigurationError."""
+    problems: list[str] = []
+    named = {
+        shop: _word(word, CapturePolicy, f"capture.{shop}", problems) for shop, word in sorted(config.capture.items())
+    }
+    if problems:
+        raise ConfigurationError(problems)
+    return {shop: policy for shop, policy in named.items() if policy is not None}
 
 
 def outbound_of(config: WorkerConfig) -> HttpOutbound:

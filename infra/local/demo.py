@@ -103,6 +103,8 @@ async def story(directory: Path, reports: Path, count: int, seed: int) -> int:
     elapsed = time.monotonic() - started
     tell.say(f"\nreport:   {reports / Path(second.report).relative_to('reports')}   ({elapsed:.0f} s in all)")
     tell.say(f"all runs: {reports / 'index.html'}")
+    if directory == DIRECTORY:
+        tell.say("look around in it: make dev WORLD=demo")
     if tell.broken:
         tell.say(f"[bold red]broken: {', '.join(tell.broken)}[/]")
         return 1

@@ -16,13 +16,13 @@ import asyncio, sys
 from pathlib import Path
 from infra.local.demo import story
 directory = Path(sys.argv[1])
-sys.exit(asyncio.run(story(directory, directory / "reports", 40, 7)))
+sys.exit(asyncio.run(story(directory, directory / "reports", 16, 7)))
 """
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_the_demo_with_forty_orders(tmp_path: Path) -> None:
+def test_the_demo_with_sixteen_orders(tmp_path: Path) -> None:
     directory = tmp_path / "demo"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
     told = subprocess.run(

@@ -15,7 +15,7 @@ from tests.integration.own_database import engine_of
 from worker.contract.orders import OrderLine, OrderStatus, PaymentMode, PlaceOrder
 from worker.domain.errors import Conflict
 from worker.domain.order import OrderState
-from worker.domain.stock import Unknown
+from worker.domain.stock import Unknown, wanted_of
 from worker.repositories.database import MysqlDatabase
 from worker.services.orders import OrderService
 from worker.services.ports import Transaction
@@ -98,8 +98,8 @@ class Shopper:
         """Hear that the goods of an order left, whatever it thinks of that."""
 
         def work(tx: Transaction) -> None:
-            tx.orders.lock("main", order_id)
-            tx.stock.left("main", order_id, NOW, "warehouse")
+            order = tx.orders.lock("main", order_id)
+            tx.stock.left("main", order_id, wanted_of(order), NOW, "warehouse")
 
         self.database.transact(work)
 

@@ -16,6 +16,7 @@ from worker.contract.orders import OrderEvent, OrderLine, OrderStatus, PaymentMo
 from worker.contract.reconciliation import Reconcile
 from worker.domain.finding import Repair
 from worker.domain.ledger import Shipment
+from worker.domain.matching.rules import Rules
 from worker.domain.order import Order, OrderState
 from worker.domain.payment import BookEntry, Payment
 from worker.domain.repair_policy import AttemptOutcome, RepairPolicy
@@ -33,6 +34,7 @@ from worker.services.lost_messages import LostMessages, Sources
 from worker.services.orders import OrderService
 from worker.services.ports import Run
 from worker.services.reconciliation import Graces, ReconciliationService
+from worker.services.remainder import Remainder
 from worker.services.repair import Claim, RepairService
 from worker.services.resolution import Resolution
 from worker.services.retries import NewMethod, Retried, Retries
@@ -55,7 +57,13 @@ class MovedClock:
 class Office:
     """Every service, and short words for what tests do with them."""
 
-    def __init__(self, engine: Engine, outside: OutsideProcess, stocked: Mapping[str, Unknown] = NO_STOCK) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        outside: OutsideProcess,
+        stocked: Mapping[str, Unknown] = NO_STOCK,
+        rules: Mapping[str, Rules] | None = None,
+    ) -> None:
         self.outside = outside
         self.engine = engine
         self.database = MysqlDatabase(engine, stocked=stocked)
@@ -70,6 +78,7 @@ class Office:
         self.expiry = Expiry(self.database, payments, self.orders, self.clock)
         self.retries = Retries(self.database, payments, self.clock)
         self.shipped = CaptureOnShipment(self.database, payments, self.clock)
+        self.remainder = Remainder(self.database, payments, self.books, self.shipped, self.clock)
         self.resolution = Resolution(self.database, payments, self.books, self.clock)
         self.reversal = Reversal(self.database, payments, self.books, self.clock)
         self.events = EventService(self.database, self.books, self.reversal, self.clock)
@@ -78,7 +87,7 @@ class Office:
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.lake_folder = folder
         self.lake = lake_in(folder)
-        graces = Graces(payment=NOW, shipment=NOW, order=NOW, lookback=timedelta(hours=1))
+        graces = Graces(payment=NOW, shipment=NOW, order=NOW, lookback=timedelta(hours=1), rules=rules or {})
         self.reconciliation = ReconciliationService(
             self.database, payments, shop, warehouse, self.clock, graces, self.lake
         )

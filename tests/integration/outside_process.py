@@ -1,5 +1,6 @@
 """The outside world as a process of its own, with our gateways pointed at it and its control API at hand."""
 
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -72,9 +73,17 @@ class OutsideProcess:
         placed = self.control("POST", "/shop/orders", {"lines": lines, "paid": True, **basket})
         return str(placed["order_id"])
 
-    def payments(self, *, timeout: int = PATIENT, base: str | None = None, key: str = "sk_test_any") -> StripePayments:
+    def payments(
+        self,
+        *,
+        timeout: int = PATIENT,
+        base: str | None = None,
+        key: str = "sk_test_any",
+        several_for: Collection[str] = (),
+    ) -> StripePayments:
         url = base or f"{self.base}/stripe"
-        return self._kept(StripePayments(api_base=url, api_key=key, timeout_seconds=timeout))
+        made = StripePayments(api_base=url, api_key=key, timeout_seconds=timeout, several_for=several_for)
+        return self._kept(made)
 
     def shop(self, *, timeout: int = PATIENT, base: str | None = None, token: str | None = None) -> ShopifyShop:
         url = base or f"{self.base}/shopify"

@@ -7,7 +7,7 @@ from datetime import datetime
 from worker.contract.shipping import ShipTo
 from worker.domain.dispute import Dispute
 from worker.domain.errors import NotFound, ProviderRejected, ProviderUnavailable
-from worker.domain.ledger import LedgerLine, Shipment, ShipmentState, ShopOrder
+from worker.domain.ledger import LedgerLine, Packed, Shipment, ShipmentState, ShopOrder
 from worker.domain.matching.payouts import PayoutSums
 from worker.domain.payment import IN_FLIGHT, Payment, PaymentState, Refund
 from worker.services.ports import ShopPayment
@@ -76,6 +76,23 @@ class Payments:
             self.intents[reference] = replace(held, state=state, captured_minor=taken)
             self._by_key[idempotency_key] = self.intents[reference]
         return self._answer(idempotency_key)
+
+    def capture_part(self, reference: str, amount_minor: int, *, final: bool, idempotency_key: str) -> Payment:
+        if idempotency_key not in self._by_key:
+            held = self.intents[reference]
+            if held.state is not PaymentState.AUTHORISED or (not final and not held.several):
+                raise ProviderRejected("one capture")
+            taken = held.captured_minor + amount_minor
+            state = PaymentState.CAPTURED if final or taken == held.amount_minor else held.state
+            self.intents[reference] = replace(held, state=state, captured_minor=taken)
+            self._by_key[idempotency_key] = self.intents[reference]
+        return self._answer(idempotency_key)
+
+    def release(self, reference: str, *, idempotency_key: str) -> Payment:
+        held = self.retrieve(reference)
+        if not held.captured_minor:
+            return self.cancel(reference, idempotency_key=idempotency_key)
+        return self.capture_part(reference, 0, final=True, idempotency_key=idempotency_key)
 
     def cancel(self, reference: str, *, idempotency_key: str) -> Payment:
         held = self.retrieve(reference)
@@ -203,6 +220,9 @@ class Warehouse:
 
     def shipments(self, shop: str, start: datetime, end: datetime) -> Iterator[Shipment]:
         raise NotImplementedError
+
+    def contents(self, shipment_id: str) -> tuple[Packed, ...]:
+        return ()
 
     def shipment_document(self, shipment_id: str) -> str:
         raise NotImplementedError

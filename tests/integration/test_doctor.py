@@ -211,6 +211,7 @@ def test_a_clock_is_judged_by_how_far_it_is_off(seconds: float, status: str) -> 
 
 def test_a_stack_whose_port_is_silent_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "ROOT", tmp_path)
+    monkeypatch.delenv("ORDERS_TRACING__FILE", raising=False)
     folder = (tmp_path / STATE_FILE).parent
     folder.mkdir(parents=True)
     (folder / "state.json").write_text(json.dumps({"members": [], "ports": {"worker": 1}}))

@@ -19,7 +19,8 @@ from worker.services.ports.lake import EntryBlock
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 END = START + timedelta(days=1)
-TEXTS = ("plain", 'a "quoted" one', "comma, and\nline", "tab\tand \\ backslash", "Zürich 東京 😀", "'; --", "trailing ")
+TEXTS = ("plain", 'a "quoted" one', "comma, and\nline", "tab\tand \\ backslash", "Zürich 東京 😀", "'; --", "trailing ",
+         "parted\x1fby what parts", "\x1f\n\r")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +63,26 @@ def read(blocks: list[EntryBlock]) -> list[BookEntry]:
 
 
 @pytest.mark.parametrize("rows", [1, 7, 59, 60, 1000])
-@pytest.mark.parametrize("sparse", [0, 8], ids=["by the index of times", "by the primary key"])
+@pytest.mark.parametrize(
+    ("most", "sparse"),
+    [(0, 0), (0, 8), (2, 0)],
+    ids=["by the index of times", "by the part of the primary key", "by the primary key"],
+)
 def test_blocks_hold_what_rows_do(
-    engine: Engine, entries: list[BookEntry], rows: int, sparse: int, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, entries: list[BookEntry], rows: int, most: int, sparse: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("worker.repositories.entry_blocks.MOST", most)
     monkeypatch.setattr("worker.repositories.entry_blocks.SPARSE", sparse)
     with engine.connect() as connection:
         blocks = list(entry_blocks(connection, "main", "stripe", START, END, rows))
     assert sum(block.rows for block in blocks) == 60
     assert len(blocks) >= 60 // rows
     assert read(blocks) == entries
+    # What parts the fields stands within some texts: a block that holds one is quoted, and no other is.
+    assert [block.quoted for block in blocks] == [
+        any(mark in entry.order_id for entry in items_of(BookEntry, read_block(block)) for mark in "\x1f\n\r")
+        for block in blocks
+    ]
 
 
 def test_a_shop_without_entries_has_no_block(engine: Engine, entries: list[BookEntry]) -> None:
@@ -82,7 +93,7 @@ def test_a_shop_without_entries_has_no_block(engine: Engine, entries: list[BookE
 
 def test_a_block_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     block = EntryBlock(
-        rows=2, csv=b'"main","1","stripe","capture","pi","pi",100,"EUR",2026-03-01 00:00:00.000000,"card"'
+        rows=2, text=b'"main","1","stripe","capture","pi","pi",100,"EUR",2026-03-01 00:00:00.000000,"card"'
     )
     with lake_in(tmp_path).gathering("main", "stripe", "run") as gathering:
         gathering.lines([])

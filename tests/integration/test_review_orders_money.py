@@ -26,6 +26,7 @@ from worker.services.events import EventService
 from worker.services.expiry import Expiry
 from worker.services.orders import OrderService
 from worker.services.ports import ShopPayment
+from worker.services.remainder import Remainder
 from worker.services.retries import Retries
 from worker.services.reversal import Reversal
 
@@ -58,13 +59,15 @@ class Process:
         self.expiry = Expiry(database, self.payments, self.orders, self.clock)
         self.reversal = Reversal(database, self.payments, books, self.clock)
         self.events = EventService(database, books, self.reversal, self.clock)
+        shipped = CaptureOnShipment(database, self.payments, self.clock)
         self.activities = OrderActivities(
             self.orders,
             self.reversal,
             Asking(database, self.payments, self.orders, self.clock),
             Waiting(
                 retries=Retries(database, self.payments, self.clock),
-                shipped=CaptureOnShipment(database, self.payments, self.clock),
+                shipped=shipped,
+                remainder=Remainder(database, self.payments, books, shipped, self.clock),
                 expiry=self.expiry,
             ),
             payment_window_seconds=60,

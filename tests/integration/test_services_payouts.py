@@ -16,6 +16,7 @@ from worker.contract.reconciliation import Reconcile
 from worker.domain.errors import SourceUnreadable
 from worker.domain.finding import BreakStatus, Finding, FindingKind, Leg, Outcome, Verdict
 from worker.domain.matching.payouts import PayoutSums
+from worker.domain.matching.rules import Rules
 from worker.domain.money import format_minor
 from worker.domain.window import Span
 from worker.gateways.folder_store import FolderStore
@@ -141,6 +142,24 @@ def test_money_of_the_provider_that_no_payout_explains_is_a_break(office: Office
         "credit",
         [K.BANK_CREDIT_WITHOUT_PAYOUT, Outcome.BREAK, 777],
     )
+
+
+def test_an_account_s_payouts_are_one_shop_s_to_judge(office: Office, outside: OutsideProcess, start: datetime) -> None:
+    """Two shops share an account: what is wrong with a payout is told and counted once."""
+    lost = sold(office)
+    made = paid_out(office)
+    office.outside.control("POST", "/provider/tamper", {"action": "drop_charge", "order_id": lost})
+    stray = Booking(on=arrived(made), minor=777, text="something else")
+    office.advance(4 * DAY)
+    imported(office, "x.xml", camt(start.date(), office.clock.now().date() - DAY, [*credited([made]), stray]))
+    legs = {}
+    for answering in ("another shop", "main"):
+        rules = {"stripe": Rules(provider="stripe", payouts_by=answering)}
+        shop = Office(office.engine, outside, rules=rules)
+        run = shop.reconcile(shop.span(start), f"of {answering}")
+        legs[answering] = {leg for leg, *_ in told(shop, run)}
+        assert run.verdict == Verdict.BREAKS  # the payment that is gone is this shop's, whoever answers for payouts
+    assert legs == {"another shop": {Leg.PAYMENTS}, "main": {Leg.PAYMENTS, Leg.PAYOUTS, Leg.BANK}}
 
 
 def test_a_payout_that_came_back_is_told_and_the_next_one_takes_it_along(office: Office, start: datetime) -> None:

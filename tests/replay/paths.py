@@ -31,6 +31,8 @@ from worker.contract.orders import (
     LateRefund,
     OrderAnswer,
     OrderEventKind,
+    OrderLine,
+    ParcelLine,
     PaymentAnswer,
     PaymentMode,
     PlaceOrder,
@@ -43,6 +45,7 @@ from worker.contract.orders import (
 from worker.contract.outbound import Notification
 from worker.contract.reconciliation import Reconcile, Window
 from worker.contract.users import AddressStatus, ConfirmUser, ResendConfirmation, UserStatus
+from worker.domain.capture import CapturePolicy
 from worker.domain.errors import NotFound, SchemaMismatch, SourceUnreadable
 from worker.domain.finding import Verdict
 from worker.domain.order import OrderState
@@ -149,6 +152,55 @@ async def readdressed(run: OrderRun) -> None:
         late = replace(request, request_id="a-2", ship_to=HOME)
         await run.handle.execute_update(OrderMessage.CHANGE_ADDRESS, late, result_type=OrderAnswer)
     await run.deliver(OrderEventKind.SHIPPED)
+
+
+SPLIT = replace(
+    CHARGED,
+    total_minor=5500,
+    shipping_minor=500,
+    lines=(
+        OrderLine(sku="mug", quantity=2, unit_price_minor=1000),
+        OrderLine(sku="pot", quantity=1, unit_price_minor=3000),
+    ),
+)
+SPLIT_HELD = replace(SPLIT, payment_mode=PaymentMode.AUTHORISE)
+MUGS, POT = ParcelLine(quantity=2, line=1), ParcelLine(quantity=1, line=2)
+
+
+async def mugs_left(run: OrderRun) -> None:
+    """Let a part of the order leave."""
+    await until(run.handle, EventType.EVENT_TYPE_TIMER_STARTED)
+    await run.parcel("p1", MUGS)
+
+
+async def in_two_parcels(run: OrderRun) -> None:
+    """Let the order leave in two parcels, one of which is told of twice."""
+    await mugs_left(run)
+    await run.parcel("p1", MUGS, event_id="again")
+    await run.parcel("p2", POT)
+
+
+async def rest_cancelled(run: OrderRun) -> None:
+    """Cancel when a part has left."""
+    await mugs_left(run)
+    await run.cancel()
+
+
+async def rest_never_came(run: OrderRun) -> None:
+    """Let a part leave, and then time pass."""
+    await mugs_left(run)
+    await run.env.fast_forward(run.handle)
+
+
+async def lapsed_between_parcels(run: OrderRun) -> None:
+    """Let the provider let the rest go when a part has left."""
+    await mugs_left(run)
+    await run.deliver(OrderEventKind.PAYMENT_VOIDED)
+
+
+def each_parcel(doubles: OrderDoubles) -> None:
+    """Capture each parcel's share."""
+    doubles.book.policy = CapturePolicy.EACH_PARCEL
 
 
 async def parcel_failed(run: OrderRun) -> None:
@@ -404,6 +456,12 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
         "rejected": order(replace(CHARGED, total_minor=1)),
         "expired": order(COLLECTED),
         "parcel_failed": order(CHARGED, parcel_failed),
+        "two_parcels": order(SPLIT, in_two_parcels),
+        "two_parcels_captured_each": order(SPLIT_HELD, in_two_parcels, each_parcel),
+        "rest_cancelled": order(SPLIT, rest_cancelled),
+        "rest_cancelled_from_hold": order(SPLIT_HELD, rest_cancelled, each_parcel),
+        "rest_never_came": order(SPLIT_HELD, rest_never_came, each_parcel),
+        "lapsed_between_parcels": order(SPLIT_HELD, lapsed_between_parcels, each_parcel),
         "parcel_refused": order(CHARGED, prepare=_refuse_parcels),
         "cancelled": order(CHARGED, cancelled),
         "went_on": first_run(order(CHARGED, heard_a_great_deal)),

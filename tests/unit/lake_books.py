@@ -48,7 +48,7 @@ def block_of(entries: Sequence[BookEntry]) -> EntryBlock:
         cells["kind"] = str(entry.kind)
         cells["occurred_at"] = entry.occurred_at.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
         writer.writerow(cells.values())
-    return EntryBlock(rows=len(entries), csv=text.getvalue().encode())
+    return EntryBlock(rows=len(entries), text=text.getvalue().encode())
 
 
 def blocks_of(entries: Iterable[BookEntry], size: int = 5_000) -> Iterator[EntryBlock]:

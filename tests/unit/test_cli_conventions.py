@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from tests.docs.test_reference import descendants
 from worker.cli import complaints, main
-from worker.cli.main import cli
+from worker.cli.main import COMMANDS, cli
 from worker.cli.statement_words import DATE_ORDERS, FORMAT_NAMES
 from worker.contract.sealing import SealError
 from worker.contract.settings import ConfigurationError
@@ -55,10 +55,12 @@ WITHOUT_NEED = {
     "secrets put": "of a first value; another one needs a reason",
 }
 """Deeds whose reason may be left out, and why that is."""
+HELP_SECONDS, CLICK_SECONDS = 0.2, 0.06
+"""What help may take, and what click alone takes on a machine that does nothing else (of the years around 2025)."""
 FOR_GOOD = {"order cancel", "order refund", "users erase", "keys drop"}
 HEAVY = (
     "temporalio", "sqlalchemy", "alembic", "pymysql", "pyarrow", "duckdb", "boto3", "stripe", "httpx2", "jinja2",
-    "dynaconf", "cryptography", "rich", "structlog", "asyncio", "worker.services",
+    "dynaconf", "cryptography", "rich", "structlog", "asyncio", "worker.services", "worker.config",
 )  # fmt: skip
 
 
@@ -162,6 +164,33 @@ def test_no_help_loads_what_it_does_not_need() -> None:
     told, loaded = json.loads(answer.stdout)
     assert set(told) == {0}
     assert [name for name in HEAVY if name in loaded] == []
+
+
+def _seconds(code: str) -> float:
+    """Return what a new interpreter that runs `code` takes of the processor."""
+    timed = f"import sys, time; {code}; print(time.process_time(), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", timed], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    return float(done.stderr.split()[-1])
+
+
+def test_help_of_every_noun_costs_less_than_a_fifth_of_a_second() -> None:
+    """In time of the processor, the best of a few, beside what click alone takes then: caches and a processor that are
+    shared with others make every process slower, and no noun slower than click.
+    """
+    best = dict.fromkeys(["", *COMMANDS], 60.0)
+    click_alone = 60.0
+    left = set(best)
+    for _ in range(5):
+        click_alone = min(click_alone, _seconds("import click"))
+        for noun in sorted(left):
+            help_of = f"from worker.cli.main import cli; cli.main({[*noun.split(), '--help']}, standalone_mode=False)"
+            best[noun] = min(best[noun], _seconds(help_of))
+        left = {noun for noun in left if best[noun] >= HELP_SECONDS * max(1.0, click_alone / CLICK_SECONDS)}
+        if not left:
+            break
+    assert {noun: (best[noun], click_alone) for noun in left} == {}
 
 
 def test_what_goes_wrong_has_a_code_what_happened_and_what_to_do(capfd: pytest.CaptureFixture[str]) -> None:

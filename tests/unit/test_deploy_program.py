@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from infra.deploy.__main__ import main
+
 PROJECT = Path(__file__).resolve().parents[2]
 TASK = "arn:aws:ecs:eu-west-1:123456789012:task/orders-dev/0f1e2d3c"
 NETWORK = ("--subnets", "subnet-1,subnet-2", "--security-groups", "sg-1")
@@ -211,10 +213,11 @@ def test_an_aws_that_does_not_answer_is_a_dependency_that_does_not_answer() -> N
     ],
     ids=lambda arguments: " ".join(arguments) or "nothing",
 )
-def test_wrong_arguments(arguments: tuple[str, ...]) -> None:
-    done = deploy(*arguments)
-    assert done.returncode == 2
-    assert "usage:" in done.stderr
+def test_wrong_arguments(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert ended.value.code == 2
+    assert "usage:" in capsys.readouterr().err
 
 
 def test_publishing_before_the_bootstrap_says_what_comes_first(tmp_path: Path) -> None:

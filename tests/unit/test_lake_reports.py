@@ -124,9 +124,16 @@ def in_bulk(folder: Path, path: Path) -> tuple[list[LedgerLine], tuple[RejectedR
     return sorted(lake.batches.lines(batch), key=repr), kept.rejects, checks_of(kept)
 
 
-@pytest.mark.parametrize(("end", "bom"), [("\n", ""), ("\r\n", "\ufeff")], ids=["plain", "marked, CRLF"])
-def test_bulk_reads_what_the_parser_reads(end: str, bom: str, tmp_path: Path) -> None:
-    path = written(tmp_path, rows(seed=len(end)), end, bom)
+@pytest.mark.parametrize(
+    ("end", "bom", "tidy"),
+    [("\n", "", False), ("\n", "", True), ("\r\n", "\ufeff", False)],
+    ids=["plain", "printable ASCII throughout", "marked, CRLF"],
+)
+def test_bulk_reads_what_the_parser_reads(end: str, bom: str, tidy: bool, tmp_path: Path) -> None:
+    made = rows(seed=len(end))
+    if tidy:
+        made = [["".join(sign for sign in cell if " " <= sign <= "~") for cell in row] for row in made]
+    path = written(tmp_path, made, end, bom)
     parsed = parse(path.name, path.read_bytes(), shop="main")
     found = in_bulk(tmp_path, path)
     assert found is not None

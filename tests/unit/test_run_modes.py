@@ -40,6 +40,7 @@ rules = st.builds(
     fee_variance=weights,
     fx_difference=weights,
     reversed_after_fulfilment=weights,
+    payouts_by=st.text(max_size=5),
     payout_grace=spans,
     bank_names=st.lists(st.text(max_size=5), max_size=2).map(tuple),
 )

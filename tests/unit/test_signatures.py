@@ -124,7 +124,7 @@ def signed_of(body: bytes) -> list[object]:
 
 
 @every_scheme
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_one_changed_character_of_any_header_is_refused(sign: Signer, data: st.DataObject) -> None:
     delivery = sign(BODY)
@@ -137,7 +137,7 @@ def test_one_changed_character_of_any_header_is_refused(sign: Signer, data: st.D
 
 
 @every_scheme
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_text_added_to_a_digest_is_refused(sign: Signer, data: st.DataObject) -> None:
     delivery = sign(BODY)
@@ -167,7 +167,7 @@ _HEADERS = sorted({name for sign in SIGNERS.values() for name in sign().headers}
 
 
 @really_every_scheme
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_whatever_is_sent_the_answer_is_a_rejection_and_never_an_exception(sign: Signer, data: st.DataObject) -> None:
     honest = sign(BODY)

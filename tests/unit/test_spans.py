@@ -57,6 +57,33 @@ def test_what_is_written_is_read_again(spans: list[Span]) -> None:
     assert read(line.decode()) == spans
 
 
+def test_a_file_of_spans_is_bounded_and_what_was_put_aside_is_still_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spans_module, "LONGEST_FILE", 2000)
+    path = tmp_path / "spans.jsonl"
+    for number in range(40):
+        writer = SpanWriter("orders-worker", TracingConfig(file=str(path)))
+        writer.put(
+            Span(
+                trace_id=f"{number:032x}",
+                span_id="1" * 16,
+                parent_id="",
+                name="x",
+                kind=Kind.INTERNAL,
+                start_ns=number,
+                end_ns=number,
+            )
+        )
+        writer.close()
+    kept = sorted(tmp_path.iterdir())
+    assert [file.name for file in kept] == ["spans.jsonl", "spans.jsonl.1"]
+    assert sum(file.stat().st_size for file in kept) < 2 * 2000 + 1000
+    found = [int(tree.trace_id, 16) for tree in traces(path, None)]
+    assert found == list(range(found[0], 40))
+    assert len(found) > 4
+
+
 @given(st.text() | st.lists(SPANS, min_size=1, max_size=2).map(lambda each: document("s", each).decode()[:-9]))
 def test_a_line_that_is_cut_off_is_no_trace(line: str) -> None:
     assert read(line) == []

@@ -146,6 +146,11 @@ class OrderDoubles:
         async with self.conduct.step("reverse_payment", reverse):
             return self.book.reverse(reverse.order_id, OrderState(reverse.to), reverse.reason)
 
+    @activity.defn
+    async def close_rest(self, reverse: Reverse) -> OrderStatus | None:
+        async with self.conduct.step("close_rest", reverse):
+            return self.book.close(reverse.order_id, OrderState(reverse.to), reverse.reason)
+
 
 class ResolutionDoubles:
     """The step of ResolutionWorkflow; without a reason it is refused, as for real."""

@@ -8,11 +8,15 @@ meanwhile, as it would for real.
 
 from collections import defaultdict
 from dataclasses import replace
+from datetime import datetime
 
 from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PlaceOrder, ReaddressOrder
 from worker.contract.shipping import ShipTo
+from worker.domain.capture import CapturePolicy
 from worker.domain.errors import NotFound, ProviderRejected
+from worker.domain.ledger import Packed, Shipment, ShipmentState
 from worker.domain.order import METHOD_WELCOME, TERMINAL, WITHOUT_GOODS, Order, OrderState, broken_rules
+from worker.domain.parcels import Goods, due_of, fulfilment, shipped_goods
 from worker.domain.payment import may_try_another
 from worker.domain.readdressing import check
 from worker.services.order_messages import order_of, status_of
@@ -34,6 +38,9 @@ class OrderBook:
         """Money the provider holds for us without having taken it."""
         self.taken: dict[str, int] = defaultdict(int)
         """Money the provider took and did not give back."""
+        self.sent: dict[str, dict[str, Shipment]] = defaultdict(dict)
+        """Parcels that say what they hold, by order and id."""
+        self.policy = CapturePolicy.FIRST_PARCEL
         self.parcels: dict[str, str] = {}
         """`requested`, `stopped`, `failed` or `left`, by order."""
         self.addresses: dict[str, ShipTo] = {}
@@ -47,7 +54,7 @@ class OrderBook:
     def at_rest(self, order_id: str) -> bool:
         """Tell whether the order is over and nobody's money is where it should not be."""
         order = self.orders[order_id]
-        paid = order.total_minor if order.state is S.COMPLETED else 0
+        paid = (self._due(order) if self.sent[order_id] else order.total_minor) if order.state is S.COMPLETED else 0
         parcel_is_right = (self.parcels.get(order_id) == "left") == (order.state is S.COMPLETED)
         waiting_parcel = self.parcels.get(order_id) == "requested"
         return (
@@ -130,7 +137,14 @@ class OrderBook:
         order = self._order(order_id)
         if self.parcels.get(order_id) != "left" or order.state not in {S.AUTHORISED, S.PAID, S.FULFILLING}:
             return status_of(order)
+        if self._partial(order):
+            return self._part_captured(order)
         if order.state is S.AUTHORISED:
+            if order.captured_minor and self.authorised[order_id]:
+                self._take(order, order.total_minor - order.captured_minor)
+                self.authorised.pop(order_id)
+                self._move(self._order(order_id), S.PAID)
+                return self._sent(order_id)
             if key not in self._done_outside and not self.authorised[order_id]:
                 return self._move(order, S.NEEDS_ATTENTION, "the parcel left, but its money could not be taken")
             if key not in self._done_outside:
@@ -173,6 +187,8 @@ class OrderBook:
         order = self._order(order_id)
         if order.state is not S.FULFILLING and not _held_for_parcel(order):
             return status_of(order)
+        if self.sent[order_id]:
+            return self._status(order)
         if self.parcels.get(order_id) == "left":
             if _held_for_parcel(order):
                 return status_of(order)
@@ -195,7 +211,29 @@ class OrderBook:
         changed = self._take_in(self._order(order_id), event)
         order = self._order(order_id)
         outcome = "applied" if changed else "ignored"
-        return Applied(OrderAnswer(outcome=outcome, state=order.state), status_of(order))
+        return Applied(OrderAnswer(outcome=outcome, state=order.state), self._status(order))
+
+    def close(self, order_id: str, to: OrderState, reason: str) -> OrderStatus | None:
+        """As of Remainder.close."""
+        order = self.orders.get(order_id)
+        if order is None or order.state in TERMINAL:
+            return status_of(order) if order else None
+        due = self._due(order)
+        if order.state is S.AUTHORISED:
+            if due > order.captured_minor and self.authorised[order_id] < due - order.captured_minor:
+                return self._move(order, S.NEEDS_ATTENTION, "the parcel left, but its money could not be taken")
+            self._take(order, due - order.captured_minor)
+            self.authorised.pop(order_id, None)
+            self._move(self._order(order_id), S.PAID)
+            self._move(self._order(order_id), S.FULFILLING)
+        order = self._order(order_id)
+        rest = max(order.kept_minor - due, 0)
+        self.taken[order_id] -= rest
+        self.orders[order_id] = replace(order, refunded_minor=order.refunded_minor + rest)
+        if to is S.NEEDS_ATTENTION:
+            return self._move(self._order(order_id), to, reason)
+        self._sent(order_id)
+        return status_of(self._order(order_id))
 
     def reverse(self, order_id: str, to: OrderState, reason: str) -> OrderStatus | None:
         """As of Reversal.reverse."""
@@ -236,6 +274,8 @@ class OrderBook:
             self.authorised[order.order_id] += order.total_minor
             self._move(order, S.AUTHORISED)
             return True
+        if event.kind is OrderEventKind.SHIPPED and event.contents:
+            return self._part_sent(order, event)
         if event.kind is OrderEventKind.SHIPPED:
             self.parcels[order.order_id] = "left"
             if _held_for_parcel(order):
@@ -247,12 +287,67 @@ class OrderBook:
             self._sent(order.order_id)
             return True
         if event.kind is OrderEventKind.SHIPMENT_FAILED:
-            self.parcels[order.order_id] = "failed"
+            if not self.sent[order.order_id]:
+                self.parcels[order.order_id] = "failed"
             return order.state in {S.PAID, S.FULFILLING} or _held_for_parcel(order)
         if event.kind is OrderEventKind.PAYMENT_VOIDED and _held_for_parcel(order):
             self.authorised.pop(order.order_id, None)
             return True
         return False
+
+    def _part_sent(self, order: Order, event: OrderEvent) -> bool:
+        new = event.reference not in self.sent[order.order_id]
+        at = datetime.fromisoformat(event.occurred_at)
+        self.sent[order.order_id][event.reference] = Shipment(
+            shipment_id=event.reference,
+            order_id=order.order_id,
+            state=ShipmentState.SHIPPED,
+            requested_at=at,
+            shipped_at=at,
+            contents=tuple(Packed(quantity=each.quantity, line=each.line, sku=each.sku) for each in event.contents),
+        )
+        self.parcels[order.order_id] = "left"
+        if _held_for_parcel(order):
+            return True
+        if order.state not in {S.PAID, S.FULFILLING}:
+            return False
+        if not self._partial(order):
+            self._sent(order.order_id)
+        elif order.state is S.PAID:
+            self._move(order, S.FULFILLING)
+        return new
+
+    def _part_captured(self, order: Order) -> OrderStatus:
+        """Take what the policy has for a part."""
+        order_id = order.order_id
+        if order.state is S.AUTHORISED and self.policy is CapturePolicy.EACH_PARCEL:
+            share = self._due(order) - order.captured_minor
+            if share > self.authorised[order_id]:
+                return self._move(order, S.NEEDS_ATTENTION, "the parcel left, but its money could not be taken")
+            self.authorised[order_id] -= share
+            self._take(order, share)
+        elif order.state is S.AUTHORISED and self.policy is CapturePolicy.FIRST_PARCEL:
+            self._take(order, self.authorised.pop(order_id))
+            self._move(self._order(order_id), S.PAID)
+            self._move(self._order(order_id), S.FULFILLING)
+        return self._status(self._order(order_id))
+
+    def _take(self, order: Order, amount_minor: int) -> None:
+        self.taken[order.order_id] += amount_minor
+        self.orders[order.order_id] = replace(order, captured_minor=order.captured_minor + amount_minor)
+
+    def _goods(self, order: Order) -> Goods:
+        return shipped_goods(order.lines, self.sent[order.order_id].values())
+
+    def _partial(self, order: Order) -> bool:
+        return self._goods(order).partial
+
+    def _due(self, order: Order) -> int:
+        return due_of(order, self._goods(order))
+
+    def _status(self, order: Order) -> OrderStatus:
+        parcels = list(self.sent[order.order_id].values())
+        return status_of(order, fulfilment(order, parcels) if parcels else "")
 
     def _sent(self, order_id: str) -> OrderStatus:
         if self._order(order_id).state is S.PAID:

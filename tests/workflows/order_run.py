@@ -18,7 +18,7 @@ from tests.workflows.order_book import OrderBook
 from tests.workflows.samples import order_event
 from tests.workflows.timeskipping import serving
 from worker.contract.names import OrderMessage, WorkflowType
-from worker.contract.orders import CancelOrder, OrderAnswer, OrderEventKind, OrderStatus, PlaceOrder
+from worker.contract.orders import CancelOrder, OrderAnswer, OrderEventKind, OrderStatus, ParcelLine, PlaceOrder
 from worker.domain.order import OrderState
 from worker.workflows.order import OrderWorkflow
 
@@ -38,6 +38,16 @@ class OrderRun:
     ) -> OrderAnswer:
         """Deliver an event under an update id of its own (a repeated event id reaches the workflow again)."""
         event = order_event(kind, event_id, detail, amount_minor)
+        answer: OrderAnswer = await self.handle.execute_update(
+            OrderMessage.DELIVER_EVENT, event, id=uuid.uuid4().hex, result_type=OrderAnswer
+        )
+        return answer
+
+    async def parcel(self, name: str, *contents: ParcelLine, event_id: str = "") -> OrderAnswer:
+        """Deliver the event of a parcel that says what it holds."""
+        event = replace(
+            order_event(OrderEventKind.SHIPPED, event_id or f"evt-{name}"), reference=name, contents=contents
+        )
         answer: OrderAnswer = await self.handle.execute_update(
             OrderMessage.DELIVER_EVENT, event, id=uuid.uuid4().hex, result_type=OrderAnswer
         )

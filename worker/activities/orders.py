@@ -10,6 +10,7 @@ from worker.services.asking import Asking
 from worker.services.capture_on_shipment import CaptureOnShipment
 from worker.services.expiry import Expiry
 from worker.services.orders import Applied, OrderService
+from worker.services.remainder import Remainder
 from worker.services.retries import NewMethod, Retried, Retries
 from worker.services.reversal import Reversal
 
@@ -64,6 +65,7 @@ class Waiting:
 
     retries: Retries
     shipped: CaptureOnShipment
+    remainder: Remainder
     expiry: Expiry
 
 
@@ -159,5 +161,12 @@ class OrderActivities:
     def reverse_payment(self, reverse: Reverse) -> OrderStatus | None:
         """Void or refund everything the order took, and end it."""
         return self._reversal.reverse(
+            reverse.shop, reverse.order_id, to=OrderState(reverse.to), reason=reverse.reason, key=reverse.key
+        )
+
+    @activity.defn
+    def close_rest(self, reverse: Reverse) -> OrderStatus | None:
+        """End an order of which a part has left: the rest's share is let go, or given back."""
+        return self._waiting.remainder.close(
             reverse.shop, reverse.order_id, to=OrderState(reverse.to), reason=reverse.reason, key=reverse.key
         )

@@ -7,7 +7,7 @@ import click
 
 from worker.cli.options import Noun, dry_run_option, examples
 from worker.cli.output import as_json, print_json, print_table, when
-from worker.config import load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.domain.alert import Alert, AlertState
 from worker.domain.errors import NotFound, OrdersError

@@ -9,12 +9,13 @@ import click
 from worker.cli.dialogue import ask
 from worker.cli.options import Noun, examples
 from worker.cli.output import as_json, print_json, print_table, remark, when
-from worker.config import WorkerConfig, load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.domain.order import Order, OrderState
 from worker.domain.stuck import StuckStep
 
 if TYPE_CHECKING:
+    from worker.config import WorkerConfig
     from worker.temporal.failing_tasks import FailingTask
 
 
@@ -66,7 +67,7 @@ def list_matters(limit: int, *, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _from_books(config: WorkerConfig, limit: int) -> tuple[list[StuckStep], list[Order]]:
+def _from_books(config: "WorkerConfig", limit: int) -> tuple[list[StuckStep], list[Order]]:
     from worker.gateways.clock import SystemClock
     from worker.services.stuck import StuckSteps
 
@@ -77,7 +78,7 @@ def _from_books(config: WorkerConfig, limit: int) -> tuple[list[StuckStep], list
         return stuck.listed(limit), orders
 
 
-def _from_temporal(config: WorkerConfig, limit: int) -> "list[FailingTask] | None":
+def _from_temporal(config: "WorkerConfig", limit: int) -> "list[FailingTask] | None":
     from worker.temporal.failing_tasks import failing_tasks
 
     return ask(config, lambda client: failing_tasks(client, limit))

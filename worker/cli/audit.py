@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from worker.cli.options import Noun, examples
-from worker.cli.output import as_json, print_json, print_table, when
-from worker.config import load
+from worker.cli.output import as_json, print_json, print_table, shortened, when
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.domain.audit import AuditEntry, words
 
@@ -53,7 +53,7 @@ def list_entries(
                 when(entry.record.at),
                 entry.record.actor,
                 entry.record.action,
-                entry.record.subject,
+                shortened(entry.record.subject),
                 entry.record.run_id,
                 words(_detail(entry)),
                 entry.hash[:12],

@@ -9,7 +9,7 @@ from worker.cli.breaks_words import state
 from worker.cli.dialogue import workflow_link
 from worker.cli.options import Noun, examples
 from worker.cli.output import as_json, print_json, print_table, when
-from worker.config import load
+from worker.cli.settings import load
 from worker.connections import reading, stored_at
 from worker.contract.ids import is_valid_part, order_workflow_id
 from worker.domain.errors import NotFound

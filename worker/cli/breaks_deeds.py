@@ -11,7 +11,7 @@ import click
 from worker.cli.breaks_words import state
 from worker.cli.options import actor_option, consent, dry_run_option, examples, moment, reason_option, yes_option
 from worker.cli.output import as_json, print_json, print_table
-from worker.config import load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.domain.errors import Conflict
 from worker.domain.intervention import BREAK_LINK, PAST, Deed, Intervention

@@ -11,7 +11,7 @@ import click
 from worker.cli.breaks_deeds import documents, told
 from worker.cli.options import actor_option, examples
 from worker.cli.output import as_json, print_json, print_table
-from worker.config import load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.domain.finding import BreakStatus
 

@@ -31,7 +31,8 @@ def told(problem: Exception) -> int:
     if isinstance(problem, click.ClickException):
         return _usage(problem)
     if isinstance(problem, ConfigurationError):
-        return _said("settings", str(problem), "settings.toml explains every key; `orders doctor` checks them", 3)
+        remedy = 'settings.toml explains every key; for the local stack: eval "$(orders dev env)"'
+        return _said("settings", str(problem), remedy, 3)
     if isinstance(problem, OrdersError):
         code = EXIT_DEPENDENCY if problem.code in DEPENDENCIES else EXIT_REFUSED
         return _said(problem.code, str(problem), problem.remedy, code, problem=problem)

@@ -5,7 +5,7 @@ import click
 from worker.cli.dialogue import record
 from worker.cli.options import Noun, actor_or_program_option, dry_run_option, examples, reason_option
 from worker.cli.output import as_json, print_json, remark
-from worker.config import load
+from worker.cli.settings import load
 from worker.connections import engine_of
 from worker.domain.errors import OrdersError
 

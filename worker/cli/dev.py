@@ -13,8 +13,11 @@ from worker.cli.output import as_json, print_json, print_table, remark
 from worker.cli.trace_tree import traces
 from worker.contract.settings import ROOT
 
-STATE_FILE = Path(".local") / "dev" / "state.json"
+STACKS = (Path(".local") / "dev", Path(".local") / "demo")
+"""Where a stack of this checkout may be, those of `make dev` and of the demo's world; the first that runs is meant."""
 SPANS_FILE = "spans.jsonl"
+STATE_NAME = "state.json"
+STATE_FILE = STACKS[0] / STATE_NAME
 
 
 @click.group(cls=Noun)
@@ -23,7 +26,9 @@ def command() -> None:
 
 
 directory_option = click.option(
-    "--directory", type=click.Path(path_type=Path), help="The stack's directory (default: .local/dev)."
+    "--directory",
+    type=click.Path(path_type=Path),
+    help="The stack's directory (default: the one whose settings these are, else the one that runs here).",
 )
 
 
@@ -74,32 +79,45 @@ def env(directory: Path | None, *, as_json: bool) -> None:
 @command.command(epilog=examples("orders dev trace", "orders dev trace 1001", "orders dev trace --json"))
 @click.argument("what", required=False)
 @directory_option
-@click.option("--limit", default=1, show_default=True, type=click.IntRange(1, 100), help="Show so many, newest last.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100),
+    help="Show so many, newest last. Default: 1, or 20 of those WHAT is found in.",
+)
 @as_json
-def trace(what: str | None, directory: Path | None, limit: int, *, as_json: bool) -> None:
+def trace(what: str | None, directory: Path | None, limit: int | None, *, as_json: bool) -> None:
     """Show traces as trees, from the webhook to the provider: the newest, or those that WHAT is found in.
 
     WHAT is a trace's id, or a part of the id of a workflow, an order or an event. Times are since the trace began; a
     workflow's own spans have no duration. Exits 5 when there is none.
     """
-    path = (directory or ROOT / STATE_FILE.parent) / SPANS_FILE
-    found = traces(path, what)[-limit:]
+    path = (directory or stack_directory()) / SPANS_FILE
+    found = traces(path, what)[-(limit or (20 if what else 1)) :]
     if not found:
         click.echo(f"no trace{f' of {what}' if what else ''} in {path}", err=True)
         raise click.exceptions.Exit(5)
     if as_json:
         print_json([tree.document() for tree in found])
         return
-    for tree in found:
-        click.echo("\n".join(tree.lines()))
+    click.echo("\n\n".join("\n".join(tree.lines()) for tree in found))
+
+
+def stack_directory(root: Path = ROOT) -> Path:
+    """Return the directory of the stack whose settings the environment holds, else of one that runs in this checkout."""
+    if spans := os.environ.get("ORDERS_TRACING__FILE"):
+        named = Path(spans).parent
+        if (named / STATE_NAME).is_file():
+            return named
+    found = [root / stack for stack in STACKS if (root / stack / STATE_NAME).is_file()]
+    return found[0] if found else root / STACKS[0]
 
 
 def _state(directory: Path | None) -> dict[str, Any]:
-    path = directory / "state.json" if directory else ROOT / STATE_FILE
+    path = (directory or stack_directory()) / STATE_NAME
     try:
         state: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
-        remark("no stack runs here; `make dev` starts one")
+        remark("no stack runs here; `make dev` starts one, `make dev WORLD=demo` the world that the demo left")
         raise click.exceptions.Exit(4) from None
     return state
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from worker.config import WorkerConfig
 
 T = TypeVar("T")
+PATIENCE_SECONDS = 8.0
+"""How long somebody who typed a command waits for the Temporal server: a restart is bridged, an outage is told."""
 
 
 def ask(config: "WorkerConfig", work: "Callable[[Client], Awaitable[T]]") -> T:
@@ -20,7 +22,8 @@ def ask(config: "WorkerConfig", work: "Callable[[Client], Awaitable[T]]") -> T:
         from worker.temporal.client import connect
         from worker.temporal.codec import converter_of
 
-        return await work(await connect(config.temporal, converter_of(config.encryption)))
+        converter = converter_of(config.encryption)
+        return await work(await connect(config.temporal, converter, patience_seconds=PATIENCE_SECONDS))
 
     return asyncio.run(go())
 

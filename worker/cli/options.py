@@ -23,6 +23,18 @@ class Noun(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, verb.get_short_help_str(limit=200)) for name, verb in verbs if verb is not None])
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the first example of each verb."""
+        verbs = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
+        found = [verb.epilog.splitlines()[2] for verb in verbs if verb is not None and verb.epilog]
+        if found and not self.epilog:
+            formatter.write_paragraph()
+            formatter.write_text("Examples:")
+            for line in found:
+                formatter.write(f"  {line}\n")
+            return
+        super().format_epilog(ctx, formatter)
+
 
 def moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:
     """Read a time of an option, as UTC unless it says otherwise."""

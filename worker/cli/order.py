@@ -11,13 +11,14 @@ from worker.cli.dialogue import workflow_link
 from worker.cli.options import Noun, examples, moment
 from worker.cli.order_deeds import DEEDS, shop_option
 from worker.cli.output import as_json, print_commands, print_json, print_table, remark, when
-from worker.config import load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.contract.ids import order_workflow_id
 from worker.domain.dispute import lost_of
 from worker.domain.errors import NotFound
 from worker.domain.money import Money
 from worker.domain.order import METHOD_WELCOME, TERMINAL, Order, OrderState
+from worker.domain.parcels import contents_told, fulfilment, shipped_goods
 from worker.domain.timeline import TimelineEntry, kind_of
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
     link = workflow_link(config, order_workflow_id(shop, order_id))
     if as_json:
         document = {"order": order, "trail": trail, "entries": entries, "payments": payments, "parcels": parcels}
+        document["fulfilment"] = fulfilment(order, parcels)
         print_json(
             document
             | {"disputes": disputes, "stock": stock, "breaks": breaks, "workflow_url": link}
@@ -115,6 +117,9 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
         f"total {Money(order.total_minor, order.currency)}, captured {Money(order.captured_minor, order.currency)}, "
         f"refunded {Money(order.refunded_minor, order.currency)}: {order.financial_status}"
     )
+    goods = shipped_goods(order.lines, parcels)
+    beyond = f"; beyond the order: {contents_told(goods.surplus)}" if goods.surplus else ""
+    click.echo(f"{goods.pieces_left} of {goods.pieces} pieces left: {fulfilment(order, parcels)}{beyond}")
     click.echo(f"workflow order/{shop}/{order.order_id}{f'  {link}' if link else ''}")
     if address is not None:
         click.echo(f"ships to {_whereto(address)['country'] or 'an address that was erased'}")
@@ -148,8 +153,18 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
     )
     print_table(
         "parcels",
-        ["parcel", "state", "requested (UTC)", "shipped (UTC)"],
-        [(p.shipment_id, p.state, when(p.requested_at), when(p.shipped_at)) for p in parcels],
+        ["parcel", "state", "holds", "requested (UTC)", "shipped (UTC)", "delivered (UTC)"],
+        [
+            (
+                p.shipment_id,
+                p.state,
+                contents_told(p.contents) or "all that was left",
+                when(p.requested_at),
+                when(p.shipped_at),
+                when(p.delivered_at),
+            )
+            for p in parcels
+        ],
     )
     if stock:
         print_table(

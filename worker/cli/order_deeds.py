@@ -4,6 +4,7 @@
 """
 
 import uuid
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,13 +12,17 @@ from worker.cli.dialogue import ask, record
 from worker.cli.options import actor_option, consent, dry_run_option, examples, reason_option, yes_option
 from worker.cli.order_address import change_address
 from worker.cli.output import when
-from worker.config import WorkerConfig, load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.contract.ids import order_workflow_id
 from worker.contract.orders import CancelOrder, RefundOrder, ResolveOrder, RetryPayment
 from worker.domain.errors import Conflict, InvalidInput, NotFound
 from worker.domain.money import Money, parse_major
 from worker.domain.order import METHOD_WELCOME, TERMINAL, Order, OrderState
+
+if TYPE_CHECKING:
+    from worker.config import WorkerConfig
+
 
 shop_option = click.option("--shop", help="Of this shop; default: the shop of the settings.")
 
@@ -250,7 +255,7 @@ def resolve(
 DEEDS = (note, cancel, refund, retry, retry_payment, change_address, resolve)
 
 
-def _order(config: WorkerConfig, shop: str, order_id: str) -> Order:
+def _order(config: "WorkerConfig", shop: str, order_id: str) -> Order:
     with reading(config) as database:
         found = database.transact(lambda tx: tx.orders.get(shop, order_id))
     if found is None:

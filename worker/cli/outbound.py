@@ -10,12 +10,13 @@ import click
 from worker.cli.dialogue import record
 from worker.cli.options import Noun, actor_option, dry_run_option, examples, reason_option
 from worker.cli.output import as_json, print_json, print_table, remark, when
-from worker.config import WorkerConfig, load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.domain.errors import NotFound
 from worker.domain.outbound import Endpoint, Message, MessageState
 
 if TYPE_CHECKING:
+    from worker.config import WorkerConfig
     from worker.services.outbound import OutboundService
     from worker.services.ports import Database
 

@@ -6,6 +6,7 @@ Data goes to stdout; what is only talk (`remark`) to stderr. Colour is for termi
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON documen
 _WRAPPED = 24
 """A column of words is wrapped down to this width before a column is left out."""
 _GAP = 2
+_SHA256 = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 def print_json(value: Any) -> None:
@@ -88,6 +90,11 @@ def print_commands(commands: Sequence[tuple[str, str]]) -> None:
     width = max((len(typed) for typed, meant in commands if meant), default=0)
     for typed, meant in commands:
         click.echo(f"  {f'{typed:<{width}}  # {meant}' if meant else typed}")
+
+
+def shortened(text: str) -> str:
+    """Write a text for a column: of a SHA-256 in it, as much as tells it from others; --json has all of it."""
+    return _SHA256.sub(lambda found: found[1], text)
 
 
 def when(at: datetime | None) -> str:

@@ -16,13 +16,14 @@ from worker.cli.reconcile_answer import answer, reconcile, show_run
 from worker.cli.reconcile_backfill import backfill
 from worker.cli.reconcile_dry import dry_run
 from worker.cli.reconcile_report import report
-from worker.config import WorkerConfig, load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.contract.reconciliation import Mode, Reconcile, Window
 from worker.domain.errors import NotFound
 from worker.domain.window import Span
 
 if TYPE_CHECKING:
+    from worker.config import WorkerConfig
     from worker.services.ports import StatementFile
 
 

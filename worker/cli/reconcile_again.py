@@ -10,13 +10,14 @@ from worker.cli.dialogue import ask
 from worker.cli.options import examples
 from worker.cli.output import as_json, print_json
 from worker.cli.progress import Meter, progress_option
+from worker.cli.settings import load
 from worker.cli.verdicts import DIFFERENT, leave
-from worker.config import WorkerConfig, load
 from worker.connections import lake_of, reading
 from worker.domain.errors import NotFound
 from worker.domain.finding import Finding, Statement
 
 if TYPE_CHECKING:
+    from worker.config import WorkerConfig
     from worker.services.ports import Run, Transaction
     from worker.services.run_result import Difference
 

@@ -1,6 +1,7 @@
 """Starting a reconciliation, and printing what it answered."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,14 +9,16 @@ from worker.cli.dialogue import ask, workflow_link
 from worker.cli.output import console, print_json
 from worker.cli.progress import Meter
 from worker.cli.verdicts import leave
-from worker.config import WorkerConfig
 from worker.connections import reading, stored_at
 from worker.contract.ids import reconciliation_workflow_id
 from worker.contract.reconciliation import Reconcile, ReconciliationResult
 
+if TYPE_CHECKING:
+    from worker.config import WorkerConfig
+
 
 def reconcile(
-    config: WorkerConfig, request: Reconcile, window: str, *, again: bool = False, progress: bool = False
+    config: "WorkerConfig", request: Reconcile, window: str, *, again: bool = False, progress: bool = False
 ) -> ReconciliationResult:
     """Start a reconciliation through Temporal and wait for its result."""
     from worker.temporal.operations import run_reconciliation
@@ -26,7 +29,7 @@ def reconcile(
         return ask(config, lambda client: run_reconciliation(client, request, workflow_id, again=again, tell=tell))
 
 
-def answer(config: WorkerConfig, result: ReconciliationResult, *, as_json: bool) -> None:
+def answer(config: "WorkerConfig", result: ReconciliationResult, *, as_json: bool) -> None:
     """Print the result of a run and exit by its verdict."""
     if as_json:
         print_json(result)
@@ -35,12 +38,12 @@ def answer(config: WorkerConfig, result: ReconciliationResult, *, as_json: bool)
         show_run(config, result.run_id, as_json=False)
 
 
-def show_run(config: WorkerConfig, run_id: str, *, as_json: bool) -> None:
+def show_run(config: "WorkerConfig", run_id: str, *, as_json: bool) -> None:
     """Print a stored run and exit by its verdict."""
     leave(print_run(config, run_id, as_json=as_json))
 
 
-def print_run(config: WorkerConfig, run_id: str, *, as_json: bool = False) -> str:
+def print_run(config: "WorkerConfig", run_id: str, *, as_json: bool = False) -> str:
     """Print a stored run and return its verdict."""
     from worker.reports.model import build
     from worker.reports.terminal import show as show_report

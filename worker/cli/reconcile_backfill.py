@@ -14,14 +14,15 @@ from worker.cli.options import actor_option, dry_run_option, examples, moment, r
 from worker.cli.output import as_json, print_json, remark
 from worker.cli.progress import progress_option, wanted
 from worker.cli.reconcile_answer import reconcile
+from worker.cli.settings import load
 from worker.cli.verdicts import INCOMPLETE, exit_code
-from worker.config import WorkerConfig, load
 from worker.connections import reading
 from worker.contract.reconciliation import Mode, Reconcile, ReconciliationResult, Window
 from worker.domain.finding import Verdict
 from worker.domain.window import Span
 
 if TYPE_CHECKING:
+    from worker.config import WorkerConfig
     from worker.services.ports import Run
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}

@@ -11,12 +11,12 @@ import click
 from worker.cli.output import console, print_json
 from worker.cli.progress import Meter
 from worker.cli.verdicts import leave
-from worker.config import WorkerConfig
 from worker.connections import reading
 from worker.contract.reconciliation import Progress, Reconcile
 from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, Finding, FindingKind
 
 if TYPE_CHECKING:
+    from worker.config import WorkerConfig
     from worker.services.run_result import Answer
 
 FATE = {BreakStatus.NEW: "open", BreakStatus.REOPENED: "reopen", BreakStatus.RESOLVED: "resolve"}

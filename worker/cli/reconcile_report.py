@@ -8,11 +8,12 @@ import click
 
 from worker.cli.options import examples
 from worker.cli.output import as_json, print_json
-from worker.config import WorkerConfig, load
+from worker.cli.settings import load
 from worker.connections import reading, store_of, stored_at
 from worker.domain.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
+    from worker.config import WorkerConfig
     from worker.services.ports import Database
 
 

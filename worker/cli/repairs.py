@@ -8,7 +8,7 @@ import click
 
 from worker.cli.options import Noun, actor_option, dry_run_option, examples, reason_option
 from worker.cli.output import as_json, print_json, print_table, when
-from worker.config import load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.domain.finding import Break, Repair, RepairState
 from worker.domain.repair_policy import Attempt

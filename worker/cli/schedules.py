@@ -16,12 +16,13 @@ from worker.cli.options import (
     reason_option,
 )
 from worker.cli.output import as_json, print_json, print_table, remark, when
-from worker.config import WorkerConfig, load
+from worker.cli.settings import load
 from worker.domain.errors import DatabaseUnavailable, SchemaMismatch
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
+    from worker.config import WorkerConfig
     from worker.temporal import schedules
 
 
@@ -208,7 +209,9 @@ def _note(actor: str, reason: str) -> str:
     return f"{reason} ({actor})"
 
 
-def _recorded(config: WorkerConfig, action: str, schedule_id: str, actor: str, reason: str, **more: str | int) -> None:
+def _recorded(
+    config: "WorkerConfig", action: str, schedule_id: str, actor: str, reason: str, **more: str | int
+) -> None:
     """Note it in the audit trail; schedules are stopped in emergencies, so the database may well be away."""
     try:
         record(config, action, f"schedule/{schedule_id}", actor=actor, reason=reason, **more)
@@ -223,7 +226,7 @@ def _tell(changes: "list[schedules.Change]") -> None:
             click.echo(f"             {field.name}: {field.old} -> {field.new}")
 
 
-async def _plan(client: "Client", config: WorkerConfig) -> "list[schedules.Change]":
+async def _plan(client: "Client", config: "WorkerConfig") -> "list[schedules.Change]":
     from worker.temporal import schedules
 
     return await schedules.plan(client, config.schedules.values(), config.reconciliation)

@@ -9,9 +9,9 @@ import click
 
 from worker.cli.options import Noun, examples
 from worker.cli.output import as_json, print_json, print_table, when
+from worker.cli.settings import load, load_statements
 from worker.cli.statement_words import checks_and_rejects, describe_file, own_formats, told_of, told_options
 from worker.cli.statements_import import import_files
-from worker.config import load, load_statements
 from worker.connections import reading
 from worker.domain.errors import NotFound
 
@@ -146,10 +146,12 @@ def _imported(database: Database, shop: str, sha256: str) -> StatementFile:
     file = database.transact(lambda tx: tx.statements.get(sha256))
     if file is None:
         recent = database.transact(lambda tx: tx.statements.recent(shop, _RECENT))
-        fitting = [one for one in recent if len(sha256) >= 6 and one.sha256.startswith(sha256)]
+        fitting = [one for one in recent if len(sha256) >= _SHORTEST and one.sha256.startswith(sha256)]
         file = fitting[0] if len(fitting) == 1 else None
     if file is None:
-        raise NotFound(f"no imported statement file has the SHA-256 {sha256[:64]}; `orders statements list` shows them")
+        told = f" (of its beginning, {_SHORTEST} digits are needed)" if len(sha256) < _SHORTEST else ""
+        what = f"no imported statement file has the SHA-256 {sha256[:64]}{told}"
+        raise NotFound(f"{what}; `orders statements list` shows them")
     return file
 
 
@@ -158,5 +160,6 @@ def _soundness(file: StatementFile) -> str:
     return f"{failed} failed" if failed else "ok"
 
 
+_SHORTEST = 6
 _RECENT = 10_000
 """Files among which the beginning of a SHA-256 is looked up."""

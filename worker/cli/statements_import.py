@@ -16,14 +16,15 @@ from worker.cli.options import actor_option, dry_run_option, examples, reason_op
 from worker.cli.output import as_json, print_json, remark
 from worker.cli.progress import Meter, progress_option, wanted
 from worker.cli.reconcile_answer import print_run, reconcile
+from worker.cli.settings import load
 from worker.cli.statement_words import describe_file, own_formats, told_of, told_options
 from worker.cli.verdicts import INCOMPLETE, exit_code
-from worker.config import WorkerConfig, load
 from worker.connections import lake_of, reading, store_of
 from worker.contract.reconciliation import Progress, Reconcile, ReconciliationResult
 from worker.domain.errors import InvalidStatement
 
 if TYPE_CHECKING:
+    from worker.config import WorkerConfig
     from worker.statements.importing import Imported, StatementImport
     from worker.statements.told import Told
 

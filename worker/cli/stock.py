@@ -8,7 +8,7 @@ import click
 
 from worker.cli.options import Noun, actor_option, dry_run_option, examples, reason_option
 from worker.cli.output import as_json, print_json, print_table, remark, when
-from worker.config import load
+from worker.cli.settings import load
 from worker.connections import reading
 
 if TYPE_CHECKING:

@@ -1,10 +1,11 @@
 """Traces as trees: spans that two deployables wrote, put together by their parents, with times since the beginning."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.contract.spans import Span, read
+from worker.contract.spans import Span, before, read
 
 _SAID = ("status", "outcome", "http.response.status_code", "url.path", "workflow_id", "problem", "rejection")
 """Attributes that a line shows, in this order."""
@@ -67,13 +68,11 @@ class Tree:
 def traces(path: Path, what: str | None) -> list[Tree]:
     """Return the traces of a file that `what` is found in (an id, or a part of an attribute), oldest first."""
     spans: dict[str, list[Span]] = {}
-    try:
-        with path.open(encoding="utf-8", errors="replace") as lines:
+    for file in (before(path), path):
+        with contextlib.suppress(FileNotFoundError), file.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 for span in read(line):
                     spans.setdefault(span.trace_id, []).append(span)
-    except FileNotFoundError:
-        return []
     trees = [
         Tree(trace_id, tuple(found))
         for trace_id, found in spans.items()

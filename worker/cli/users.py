@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.cli.dialogue import ask, record
+from worker.cli.dialogue import ask, record, workflow_link
 from worker.cli.options import Noun, actor_option, consent, dry_run_option, examples, reason_option, yes_option
 from worker.cli.output import as_json, print_json, print_table, when
-from worker.config import load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.contract.ids import address_workflow_id, is_valid_part, order_workflow_id, user_workflow_id
 from worker.contract.users import ResendConfirmation
@@ -55,14 +55,16 @@ def show(user_id: str, *, address: bool, as_json: bool) -> None:
     """Show one user: state, times, process."""
     from worker.services.accounts import account_of
 
-    with reading(load()) as database:
+    config = load()
+    with reading(config) as database:
         user = database.transact(lambda tx: account_of(tx, user_id))
     if as_json:
         print_json(_shown(user) | ({"email": user.email} if address else {}))
         return
     click.echo(f"user {user.user_id}: {user.state}")
     click.echo(f"registered {when(user.registered_at)} UTC, confirmed {when(user.confirmed_at)} UTC")
-    click.echo(f"workflow {user_workflow_id(user.user_id)}")
+    workflow_id = user_workflow_id(user.user_id)
+    click.echo(f"workflow {workflow_id}  {workflow_link(config, workflow_id)}".rstrip())
     if address:
         click.echo(f"address {user.email or '-'}")
 

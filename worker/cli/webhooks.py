@@ -21,8 +21,8 @@ from worker.cli.options import (
     yes_option,
 )
 from worker.cli.output import as_json, print_json, print_table, remark, when
+from worker.cli.settings import load
 from worker.cli.webhooks_send import send
-from worker.config import WorkerConfig, load
 from worker.connections import reading
 from worker.contract.events import ProviderEvent
 from worker.domain.errors import Conflict, InvalidInput, NotFound, ProviderUnavailable
@@ -30,6 +30,7 @@ from worker.domain.errors import Conflict, InvalidInput, NotFound, ProviderUnava
 if TYPE_CHECKING:
     from temporalio.client import Client
 
+    from worker.config import WorkerConfig
     from worker.services.ports import InboxEntry
 
 _NAMED = 100
@@ -115,7 +116,9 @@ def show(event_id: str, source: str | None, *, body: bool, as_json: bool) -> Non
     elif as_json:
         print_json(entry)
     else:
-        click.echo(f"event {entry.source}/{entry.event_id}: {entry.topic}, {entry.outcome} {entry.detail}".rstrip())
+        click.echo(
+            f"event {entry.source}/{entry.event_id}: {entry.topic}, {entry.outcome}{f': {entry.detail}' if entry.detail else ''}"
+        )
         click.echo(f"received {when(entry.received_at)} UTC as {entry.origin}, SHA-256 {entry.body_sha256}")
         click.echo(f"workflow {entry.workflow_id} (run {entry.run_id})")
         if link := workflow_link(config, entry.workflow_id):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from worker.cli.dev import STATE_FILE
+from worker.cli.dev import STATE_NAME, stack_directory
 from worker.cli.options import examples
 from worker.cli.output import as_json, print_json, print_table
 from worker.contract.settings import ROOT, Secret, build, raw_settings
@@ -230,7 +230,7 @@ def _secret(name: str, known: SentSource, file: Path | None) -> str:
 
 def _local_url() -> str:
     try:
-        state = json.loads((ROOT / STATE_FILE).read_text("utf-8"))
+        state = json.loads((stack_directory(ROOT) / STATE_NAME).read_text("utf-8"))
         return str(state["urls"]["functions"])
     except (OSError, ValueError, KeyError):
         return _FALLBACK

@@ -3,8 +3,8 @@
 import click
 
 from worker.cli.options import Noun, examples
+from worker.cli.settings import load
 from worker.cli.worker_versions import versions
-from worker.config import load
 
 
 @click.group(cls=Noun)

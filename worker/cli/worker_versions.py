@@ -5,7 +5,7 @@ import click
 from worker.cli.dialogue import ask, record
 from worker.cli.options import actor_option, consent, dry_run_option, examples, reason_option, yes_option
 from worker.cli.output import as_json, print_json, print_table, remark, when
-from worker.config import load
+from worker.cli.settings import load
 from worker.domain.errors import NotFound
 
 
@@ -26,6 +26,9 @@ def versions(context: click.Context, *, as_json: bool) -> None:
     if as_json:
         print_json({"current": found.current, "ramping": found.ramping, "versions": found.versions})
         return
+    if not found.versions:
+        click.echo("no worker named a release (worker.release): all work is for workers without one")
+        return
     print_table(
         f"versions of the worker, current: {found.current}",
         ["version", "status", "share", "current since (UTC)", "first seen (UTC)"],
@@ -41,8 +44,7 @@ def versions(context: click.Context, *, as_json: bool) -> None:
         ],
         least=["first seen (UTC)"],
     )
-    if found.versions:
-        remark(f"last changed by {found.changed_by}")
+    remark(f"last changed by {found.changed_by}")
 
 
 @versions.command(

@@ -62,11 +62,22 @@ class OrderEventKind(StrEnum):
     REFUNDED = "refunded"
     SHIPPED = "shipped"
     SHIPMENT_FAILED = "shipment_failed"
+    DELIVERED = "delivered"
+    """A parcel reached the customer. It changes no state of the order: that ended when the last of it left."""
     SHOP_CANCELLED = "shop_cancelled"
     DISPUTE_OPENED = "dispute_opened"
     """The customer's bank asks about a payment, or took its money back. `reference` is the dispute."""
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParcelLine:
+    """Pieces in a parcel: of a line of the order (its number from 1), or of an SKU where the line is 0."""
+
+    quantity: int
+    line: int = 0
+    sku: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +92,18 @@ class OrderEvent:
     amount_minor: int | None = None
     currency: str | None = None
     detail: str = ""
+    contents: tuple[ParcelLine, ...] = ()
+    """What a parcel holds; empty: all that is left of the order."""
+    rest: str = ""
+    """The parcel in which the warehouse will send what this one does not hold, where it says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelOrder:
-    """Ask an order to stop. Before capture the payment is voided, after capture it is refunded."""
+    """Ask an order to stop. Before capture the payment is voided, after capture it is refunded.
+
+    Of an order that has left in part, the rest is cancelled: its share is let go, or given back.
+    """
 
     request_id: str
     requested_by: str
@@ -190,3 +208,5 @@ class OrderStatus:
     reason: str = ""
     disputed_minor: int = 0
     """What disputes withdrew and did not return: held, or lost."""
+    fulfilment: str = ""
+    """How far the goods are (worker.domain.parcels), in answers about parcels; empty where nobody looked."""

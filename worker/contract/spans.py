@@ -6,6 +6,7 @@ Attributes are identifiers and outcomes: no input, no answer, no message of an e
 
 import contextlib
 import json
+import os
 import queue
 import threading
 import urllib.request
@@ -18,6 +19,9 @@ from worker.contract.tracing import TracingConfig
 
 MOST_WAITING = 4096
 """Spans that may wait to be written; what comes beyond is dropped, for no request waits for its trace."""
+
+LONGEST_FILE = 64 * 1024 * 1024
+"""Bytes after which a file of spans is put aside for the next one; what was put aside before is gone."""
 
 _BATCH = 256
 _FLUSH_SECONDS = 0.2
@@ -59,6 +63,11 @@ def document(service: str, spans: Iterable[Span]) -> bytes:
         ]
     }
     return json.dumps(written, separators=(",", ":")).encode()
+
+
+def before(path: Path) -> Path:
+    """Return where the spans are that were put aside when `path` had become too long."""
+    return path.with_name(f"{path.name}.1")
 
 
 def read(line: str) -> list[Span]:
@@ -126,8 +135,12 @@ class SpanWriter:
         body = document(self._service, batch)
         if self._config.file:
             # One write of one line to the end of the file: several processes share it.
-            with Path(self._config.file).open("ab", buffering=0) as file:
+            path = Path(self._config.file)
+            with path.open("ab", buffering=0) as file:
                 file.write(body + b"\n")
+                # Another process may have moved it meanwhile: then what is there now is a new one, and short.
+                if file.tell() > LONGEST_FILE and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    path.replace(before(path))
         if self._config.endpoint:
             request = urllib.request.Request(  # noqa: S310 - the settings' address, checked to be http(s)
                 self._config.endpoint, body, {"Content-Type": "application/json"}

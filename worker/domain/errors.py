@@ -64,7 +64,7 @@ class Conflict(OrdersError):
     """The thing exists in another shape, or its state forbids the step."""
 
     code = "conflict"
-    remedy = "look at how it stands now (`orders order show`, `orders breaks show`, ...), then decide anew"
+    remedy = "look at how it stands now (`show` of the same noun), then decide anew"
 
 
 class TooSoon(OrdersError):
@@ -78,10 +78,7 @@ class NotFound(OrdersError):
     """The thing is not there; retryable, since an event may overtake the order it belongs to."""
 
     code = "not_found"
-    remedy = (
-        "`list` of the same noun shows what there is, --shop names another shop; an event that overtook its "
-        "order is tried again"
-    )
+    remedy = "`list` of the same noun shows what there is; --shop names another shop"
     retryable = True
 
 

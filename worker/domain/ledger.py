@@ -142,6 +142,15 @@ class ShipmentState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """Pieces in a parcel: of a line of the order (from 1), or of an SKU where the line is 0."""
+
+    quantity: int
+    line: int = 0
+    sku: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
     """A parcel, in our books or in the warehouse's."""
 
@@ -151,6 +160,9 @@ class Shipment:
     requested_at: datetime
     shipped_at: datetime | None = None
     tracking: str = ""
+    contents: tuple[Packed, ...] = ()
+    """What it holds; empty where it does not say: all that was left of its order when it left."""
+    delivered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +183,11 @@ class OwnOrder:
     """When its first parcel was asked for, as far as our books know."""
     disputed_minor: int = 0
     """What disputes withdrew and did not return."""
+    parcels: tuple[str, ...] = ()
+    """The parcels that have left by our books, where these say what each holds; empty for an order that leaves whole."""
+    pieces: int = 0
+    """How many pieces were ordered, and `due_minor`, what is due for those that have left: where `parcels` are known."""
+    due_minor: int = 0
 
     @property
     def kept_minor(self) -> int:

@@ -11,6 +11,7 @@
     authorised -> lapsed                       captured on shipment, and let go by the provider before that
     lapsed -> paid | declined*                 paid with another method at once, or not
     authorised -> needs_attention*             the parcel left, and the money could not be taken
+    authorised | fulfilling -> needs_attention*   a part left, and the rest never came: a person decides
     needs_attention* -> completed* | refunded* | cancelled*   a person settled it (worker.domain.resolution)
     paid | fulfilling -> refunding -> cancelled* | refunded*
     refunding -> needs_attention*              the provider refuses the refund: a person decides
@@ -57,7 +58,7 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     S.AUTHORISED: frozenset({S.PAID, S.LAPSED, S.CANCELLED, S.DECLINED, S.REFUNDING, S.NEEDS_ATTENTION}),
     S.LAPSED: frozenset({S.PAID, S.DECLINED, S.CANCELLED, S.REFUNDING}),
     S.PAID: frozenset({S.FULFILLING, S.REFUNDING}),
-    S.FULFILLING: frozenset({S.SHIPPED, S.REFUNDING}),
+    S.FULFILLING: frozenset({S.SHIPPED, S.REFUNDING, S.NEEDS_ATTENTION}),
     S.SHIPPED: frozenset({S.COMPLETED}),
     S.REFUNDING: frozenset({S.CANCELLED, S.REFUNDED, S.NEEDS_ATTENTION}),
     S.COMPLETED: frozenset(),

@@ -51,12 +51,21 @@ class Payment:
     """When the money moved, where its owner says so; the books date it like that, however late they hear of it."""
     method: str = ""
     """How the customer paid, in the provider's word (`card`, `sepa_debit`), where it is told."""
+    several: bool = False
+    """Whether the provider said that what it authorised may be captured in several parts. While a rest is held, one that was
+    captured in part is `authorised`."""
 
 
 def held(payments: Sequence[Payment]) -> Payment | None:
     """Return the payment that an order's money is held by, of those known of it, oldest first: the latest that is good."""
     good = [payment for payment in payments if payment.state in {PaymentState.AUTHORISED, PaymentState.CAPTURED}]
     return (good or [*payments])[-1] if payments else None
+
+
+def closed_early(payments: Sequence[Payment]) -> bool:
+    """Tell whether the provider closed a payment that was captured in part: the rest of it is not held any more."""
+    known = held(payments)
+    return known is not None and known.state is PaymentState.CAPTURED and known.captured_minor < known.amount_minor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

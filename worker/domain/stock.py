@@ -203,17 +203,44 @@ def settled(shop: str, order_id: str, holds: Sequence[Hold], to: Fate, at: datet
     ]
 
 
+def parted(
+    shop: str, order_id: str, holds: Sequence[Hold], pieces: Mapping[str, int], at: datetime, actor: str
+) -> list[Movement]:
+    """Return the movements of a part of an order that left; `pieces` are all that have, by SKU. Again it is nothing."""
+    return [
+        Movement(
+            shop=shop,
+            sku=hold.sku,
+            key=f"{Fate.SHIPPED}:{order_id}:{hold.shipped}",
+            kind=MovementKind.SHIPPED,
+            at=at,
+            actor=actor,
+            reserved_change=-gone,
+            shipped_change=gone,
+            order_id=order_id,
+        )
+        for hold in holds
+        if (gone := min(pieces.get(hold.sku, 0) - hold.shipped, hold.reserved)) > 0
+    ]
+
+
 def left(
-    shop: str, order_id: str, holds: Sequence[Hold], levels: Mapping[str, Level], at: datetime, actor: str
+    shop: str,
+    order_id: str,
+    holds: Sequence[Hold],
+    levels: Mapping[str, Level],
+    pieces: Mapping[str, int],
+    at: datetime,
+    actor: str,
 ) -> list[Movement]:
     """Return the movements of goods that left although their order has ended, or is about to, without them.
 
     They are gone, whatever we decided: what is still reserved first, then what is available, and what is missing then
-    is `found`. Again it is nothing: all that was promised is shipped.
+    is `found`. `pieces` are all that have left, by SKU: again it is nothing.
     """
     movements: list[Movement] = []
     for hold in holds:
-        gone = hold.promised - hold.shipped
+        gone = max(min(hold.promised, pieces.get(hold.sku, 0)) - hold.shipped, 0)
         from_reserved = min(gone, hold.reserved)
         from_available = min(gone - from_reserved, levels[hold.sku].available)
         taken = from_reserved + from_available

@@ -15,6 +15,7 @@ from enum import StrEnum
 from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.money import Money
 from worker.domain.order import Order, OrderState, Transition
+from worker.domain.parcels import contents_told
 from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState
 
 LONGEST_KEY = 255
@@ -45,6 +46,9 @@ class Happening(StrEnum):
     PARCEL_SHIPPED = "parcel.shipped"
     PARCEL_STOPPED = "parcel.stopped"
     PARCEL_FAILED = "parcel.failed"
+    PARCEL_DELIVERED = "parcel.delivered"
+    PARCEL_SURPLUS = "parcel.surplus"
+    """More left than was owed."""
     EVENT = "event"
     """With the outcome after a dot: `event.applied`, `event.ignored`, `event.late`, ..."""
     REPAIR = "repair"
@@ -210,12 +214,13 @@ def of_money(entry: BookEntry) -> TimelineEntry:
 def of_parcel(shop: str, parcel: Shipment, at: datetime, actor: str, *, stopped: bool = False) -> TimelineEntry:
     """Return the entry of a parcel in its state; `stopped` where it failed because we stopped it."""
     kind, said = (Happening.PARCEL_STOPPED, "was stopped") if stopped else _PARCELS[parcel.state]
+    held = contents_told(parcel.contents)
     return TimelineEntry(
         shop=shop,
         order_id=parcel.order_id,
         key=entry_key("parcel", parcel.shipment_id, parcel.state),
         kind=kind,
-        sentence=f"parcel {parcel.shipment_id} {said}",
+        sentence=f"parcel {parcel.shipment_id} {said}{f': {held}' if held else ''}"[:LONGEST_SENTENCE],
         actor=actor,
         at=at,
     )

@@ -4,7 +4,7 @@ The library must not retry (Temporal does) and every call that moves money carri
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,7 @@ LONGEST_METHOD = 32
 """Characters of a method's name that our books keep."""
 _WITH_METHOD: Any = {"expand": ["latest_charge"]}
 """Only the charge tells how a payment was made."""
+_SEVERAL: Any = {"payment_method_options": {"card": {"request_multicapture": "if_available"}}}
 _STATES = {
     "requires_action": PaymentState.REQUIRES_ACTION,
     "requires_confirmation": PaymentState.REQUIRES_ACTION,
@@ -40,8 +41,18 @@ _STATES = {
 class StripePayments:
     """Implements `PaymentGateway`."""
 
-    def __init__(self, *, api_base: str, api_key: str, timeout_seconds: int, name: str = "stripe") -> None:
+    def __init__(
+        self,
+        *,
+        api_base: str,
+        api_key: str,
+        timeout_seconds: int,
+        name: str = "stripe",
+        several_for: Collection[str] = (),
+    ) -> None:
+        """Of the shops in `several_for`, ask for payments that can be captured in several parts (multicapture)."""
         self.name = name
+        self._several_for = frozenset(several_for)
         # Telemetry would send timings of one request with the next, to no use here.
         stripe.enable_telemetry = False
         self._http = TracedRequests(name, timeout=timeout_seconds)
@@ -68,6 +79,7 @@ class StripePayments:
                     "capture_method": "manual",
                     "confirm": True,
                     "metadata": {"shop": shop, "order_id": order_id},
+                    **(_SEVERAL if shop in self._several_for else {}),
                 },
                 options={"idempotency_key": idempotency_key},
             )
@@ -83,6 +95,25 @@ class StripePayments:
             except stripe.InvalidRequestError as problem:
                 return self._if_now(reference, PaymentState.CAPTURED, problem)
         return self._payment(intent)
+
+    def capture_part(self, reference: str, amount_minor: int, *, final: bool, idempotency_key: str) -> Payment:
+        """Capture so much more. Raises ProviderRejected for more than is held, and without multicapture if not `final`."""
+        with translated(f"capture a part of {reference}"):
+            intent = self._client.payment_intents.capture(
+                reference,
+                params={**_WITH_METHOD, "amount_to_capture": amount_minor, **_final(final=final)},
+                options={"idempotency_key": idempotency_key},
+            )
+        return self._payment(intent)
+
+    def release(self, reference: str, *, idempotency_key: str) -> Payment:
+        """Let go of the rest of a payment that was captured in part, or void one that was not captured at all."""
+        payment = self.retrieve(reference)
+        if payment.state is PaymentState.AUTHORISED and payment.captured_minor == 0:
+            return self.cancel(reference, idempotency_key=idempotency_key)
+        if payment.state is not PaymentState.AUTHORISED:
+            return payment
+        return self.capture_part(reference, 0, final=True, idempotency_key=idempotency_key)
 
     def cancel(self, reference: str, *, idempotency_key: str) -> Payment:
         """Void the authorisation; a payment that is over already is returned as it is."""
@@ -192,7 +223,8 @@ class StripePayments:
 
     def _payment(self, intent: Any) -> Payment:
         problem = intent.last_payment_error if "last_payment_error" in intent else None
-        received = intent.amount_received if intent.status == "succeeded" else 0
+        # Also of one that is still held, or was let go, after a part was captured.
+        received = intent.amount_received if intent.status in {"succeeded", "requires_capture", "canceled"} else 0
         return Payment(
             provider=self.name,
             reference=intent.id,
@@ -202,6 +234,7 @@ class StripePayments:
             captured_minor=received,
             detail=(_text(problem, "decline_code") or _text(problem, "code")) if problem else "",
             method=_method(intent),
+            several=_several(intent),
         )
 
     def _if_now(self, reference: str, wanted: PaymentState, problem: Exception) -> Payment:
@@ -209,6 +242,21 @@ class StripePayments:
         if payment.state is not wanted:
             raise problem
         return payment
+
+
+def _final(*, final: bool) -> Any:
+    """Return what says that more captures follow; that this is the last one is Stripe's default, and needs no multicapture."""
+    return {} if final else {"final_capture": False}
+
+
+def _several(intent: Any) -> bool:
+    """Tell whether Stripe made multicapture available: the charge says it, where it is expanded."""
+    node: Any = intent
+    for key in ("latest_charge", "payment_method_details", "card", "multicapture"):
+        node = _part(node, key)
+        if node is None or isinstance(node, str):
+            return False
+    return _text(node, "status") == "available"
 
 
 def _method(intent: Any) -> str:

@@ -19,7 +19,7 @@ from worker.domain.errors import (
     ProviderUnavailable,
     SourceUnreadable,
 )
-from worker.domain.ledger import Shipment, ShipmentState
+from worker.domain.ledger import Packed, Shipment, ShipmentState
 from worker.gateways.http import JsonClient
 
 PAGE = 100
@@ -69,6 +69,10 @@ class Warehouse:
         except Conflict:
             answer = self._client.request("GET", _path(shipment_id))
         return _shipment(self._client.document(answer)).state
+
+    def contents(self, shipment_id: str) -> tuple[Packed, ...]:
+        """Return what a parcel holds. Raises NotFound."""
+        return _shipment(self._client.document(self._client.request("GET", _path(shipment_id)))).contents
 
     def shipments(self, shop: str, start: datetime, end: datetime) -> Iterator[Shipment]:
         """Stream the parcels requested in [start, end). Raises SourceUnreadable."""
@@ -122,7 +126,7 @@ def _path(shipment_id: str) -> str:
 
 def _shipment(item: Any) -> Shipment:
     try:
-        shipped = item.get("shipped_at")
+        shipped, delivered = item.get("shipped_at"), item.get("delivered_at")
         return Shipment(
             shipment_id=item["id"],
             order_id=item["reference"].partition("/")[2],
@@ -130,6 +134,11 @@ def _shipment(item: Any) -> Shipment:
             requested_at=datetime.fromisoformat(item["created_at"]).astimezone(UTC),
             shipped_at=datetime.fromisoformat(shipped).astimezone(UTC) if shipped else None,
             tracking=item.get("tracking") or "",
+            contents=tuple(
+                Packed(quantity=int(each["quantity"]), line=int(each.get("line") or 0), sku=str(each.get("sku") or ""))
+                for each in item.get("lines") or ()
+            ),
+            delivered_at=datetime.fromisoformat(delivered).astimezone(UTC) if delivered else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise ProviderUnavailable("the warehouse answered with a parcel of another shape") from problem

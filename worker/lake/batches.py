@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from worker.domain.ledger import LedgerLine
 from worker.lake.columns import aware, batches_of, items_of, schema_of
-from worker.lake.engine import PARQUET, ROW_GROUP, Engine, EngineLimits, engine, parquet, quoted, workspace
+from worker.lake.engine import BUCKETED, PARQUET, ROW_GROUP, Engine, EngineLimits, engine, parquet, quoted, workspace
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.naming import LINE_NAME
 
@@ -159,9 +159,7 @@ def cut(opened: Engine, source: str, buckets: int, into: str) -> list[tuple[int,
         copied = f"copy (select {columns} from {source}) to {quoted(target / 'bucket=0.parquet')} ({PARQUET})"  # noqa: S608 - our own columns
     else:
         bucket = f"hash({LINE_NAME}) % {buckets} as bucket"
-        copied = (
-            f"copy (select {columns}, {bucket} from {source}) to {quoted(target)} ({PARQUET}, partition_by (bucket))"  # noqa: S608
-        )
+        copied = f"copy (select {columns}, {bucket} from {source}) to {quoted(target)} ({BUCKETED})"  # noqa: S608
     opened.connection.execute(copied)
     return [(_bucket_of(path, target), path) for path in sorted(target.rglob("*.parquet"))]
 

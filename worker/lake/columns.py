@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from worker.domain.ledger import Packed
 from worker.domain.payment import BookEntry
 from worker.services.ports.lake import ENTRY_COLUMNS
 
@@ -100,6 +101,8 @@ def _column(name: str, hint: Any) -> _Column:
         return _Column(name, pa.string(), nullable, None, None)
     if kind == tuple[str, ...]:
         return _Column(name, pa.list_(pa.string()), nullable, list, tuple)
+    if kind == tuple[Packed, ...]:
+        return _Column(name, pa.list_(pa.string()), nullable, _packed_as_texts, _texts_as_packed)
     if typing.get_origin(kind) is Mapping:
         return _counts(name, kind, nullable)
     if isinstance(kind, type) and issubclass(kind, Enum):
@@ -118,6 +121,16 @@ def _counts(name: str, hint: Any, nullable: bool) -> _Column:
         lambda counts: sorted((str(key), value) for key, value in counts.items()),
         lambda pairs: {word(key): value for key, value in pairs},
     )
+
+
+def _packed_as_texts(contents: Iterable[Packed]) -> list[str]:
+    return [f"{packed.quantity} {packed.line} {packed.sku}" for packed in contents]
+
+
+def _texts_as_packed(texts: Iterable[str]) -> tuple[Packed, ...]:
+    # An SKU may have spaces in it: it comes last.
+    parts = (text.split(" ", 2) for text in texts)
+    return tuple(Packed(quantity=int(quantity), line=int(line), sku=sku) for quantity, line, sku in parts)
 
 
 def naive(moment: datetime) -> datetime:

@@ -1,11 +1,14 @@
 """The columnar engine: DuckDB within the process, with a bound on its memory and a place to spill.
 
 Nothing it holds outlives the block it was opened in, and it reaches no network: extensions are neither loaded nor
-fetched by themselves, files are handed to it by path.
+fetched by themselves, files are handed to it by path. The engine itself is kept from block to block, for to make one
+costs 40 ms of CPU and a run opens twelve; a block has a connection of its own, and all that it makes is temporary.
 """
 
+import shutil
 import tempfile
 import threading
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +20,10 @@ ROW_GROUP = 50_000
 """Rows in a group of a Parquet file: what a reader holds at a time."""
 PARQUET = f"format parquet, row_group_size {ROW_GROUP}, dictionary_size_limit 500"
 """How files are written. Most columns either repeat few values or none: a dictionary of more only costs time."""
+BUCKETED = "format parquet, row_group_size 8192, dictionary_size_limit 500, partition_by (bucket)"
+"""How files are written that are cut by a column `bucket`: each bucket's next group of rows waits in memory, so it is small."""
+HELD_BACK = 20_000
+"""Rows that a thread keeps before they go to their buckets; the engine's half a million of wide rows would be spilled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +36,8 @@ class EngineLimits:
     """Where it puts what does not fit; None: the system's folder for temporary files."""
     turns: threading.BoundedSemaphore = field(default_factory=threading.BoundedSemaphore, compare=False, repr=False)
     """One engine at a time for whoever shares these limits, so that they bound a process and not a thread."""
+    kept: list[tuple[duckdb.DuckDBPyConnection, Path]] = field(default_factory=list, compare=False, repr=False)
+    """The engine that waits for the next turn, and where it would spill; it goes with the limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +61,42 @@ def workspace(limits: EngineLimits) -> Iterator[Path]:
 def engine(limits: EngineLimits) -> Iterator[Engine]:
     """Open an engine once it is its turn; its files are gone afterwards. Not to be asked for while one is held."""
     with limits.turns, workspace(limits) as folder:
-        connection = duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": f"{limits.memory_mb}MB",
-                "threads": limits.threads,
-                "temp_directory": str(folder / "spill"),
-                # Order is made where it matters; keeping it otherwise would hold whole files in memory.
-                "preserve_insertion_order": False,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            },
-        )
+        made, spill = limits.kept.pop() if limits.kept else _made(limits)
+        connection = made.cursor()
         try:
+            connection.execute(f"SET threads = {limits.threads}")  # a block may want fewer
             yield Engine(connection, folder)
-        finally:
+        except BaseException:
+            # Whatever state it was left in, nobody meets it again.
             connection.close()
+            made.close()
+            raise
+        connection.close()
+        if spill.exists():
+            # The folder would stay for as long as the engine does, or for ever, if the process is killed.
+            made.close()
+            shutil.rmtree(spill, ignore_errors=True)
+        else:
+            limits.kept.append((made, spill))
+
+
+def _made(limits: EngineLimits) -> tuple[duckdb.DuckDBPyConnection, Path]:
+    # Its own name: several processes may share the place, and two engines must not share files in it.
+    spill = (limits.spill or Path(tempfile.gettempdir())) / f"orders-spill-{uuid.uuid4().hex}"
+    made = duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": f"{limits.memory_mb}MB",
+            "threads": limits.threads,
+            "temp_directory": str(spill),
+            # Order is made where it matters; keeping it otherwise would hold whole files in memory.
+            "preserve_insertion_order": False,
+            "partitioned_write_flush_threshold": HELD_BACK,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
+    )
+    return made, spill
 
 
 def quoted(text: str | Path) -> str:

@@ -123,7 +123,7 @@ class GatheredRun:
                 for reference, column in named.items()
             )
             opened.connection.execute(
-                f"create temp table asked as select distinct name from ({asked}) where name <> ''"  # noqa: S608
+                f"create or replace temp table asked as select distinct name from ({asked}) where name <> ''"  # noqa: S608
             )
             view(opened, "entry", entries)
             # Few are asked for: our books, which are many, are looked through, and no table is built of them.

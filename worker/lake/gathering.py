@@ -25,13 +25,13 @@ from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.ledger import LedgerLine
 from worker.lake.batches import FILES, READ, Batch, Batches, cut
 from worker.lake.columns import ENTRY_SCHEMA, batches_of, schema_of
-from worker.lake.engine import ROW_GROUP, EngineLimits, engine, parquet, quoted, workspace
+from worker.lake.engine import BUCKETED, EngineLimits, engine, parquet, quoted, workspace
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.gathered import GatheredRun
 from worker.lake.naming import ENTRY_NAME
 from worker.lake.reading import read_in_parts
 from worker.lake.reports import keep_report, line_batch
-from worker.services.ports.lake import ENTRY_COLUMNS, EntryBlock, KeptReport, LineBatch, RowParser
+from worker.services.ports.lake import ENTRY_COLUMNS, FIELD_END, EntryBlock, KeptReport, LineBatch, RowParser
 
 R = TypeVar("R")
 
@@ -183,7 +183,7 @@ class GatheringRun:
             try:
                 sql.execute(
                     f"copy (select *, hash({ENTRY_NAME}) % {self._kept.buckets} as bucket from block) "  # noqa: S608 - our own names
-                    f"to {quoted(target)} (format parquet, partition_by (bucket), row_group_size {ROW_GROUP})"
+                    f"to {quoted(target)} ({BUCKETED})"
                 )
             except duckdb.Error:
                 if told.failure is not None:
@@ -244,9 +244,11 @@ def _place(shop: str, provider: str) -> str:
 def read_block(block: EntryBlock) -> pa.Table:
     """Return a block as columns. Raises InvalidInput for one that did not come whole."""
     table = pc.read_csv(
-        pa.py_buffer(block.csv),
-        read_options=pc.ReadOptions(column_names=list(ENTRY_COLUMNS), use_threads=False, block_size=len(block.csv) + 1),
-        parse_options=pc.ParseOptions(newlines_in_values=True),
+        pa.py_buffer(block.text),
+        read_options=pc.ReadOptions(
+            column_names=list(ENTRY_COLUMNS), use_threads=False, block_size=len(block.text) + 1
+        ),
+        parse_options=_QUOTED if block.quoted else _BARE,
         convert_options=pc.ConvertOptions(column_types=_TYPES, strings_can_be_null=False),
     )
     if table.num_rows != block.rows:
@@ -271,3 +273,5 @@ class _Told:
 
 
 _TYPES = {field.name: field.type for field in ENTRY_SCHEMA}
+_QUOTED = pc.ParseOptions(newlines_in_values=True)
+_BARE = pc.ParseOptions(delimiter=FIELD_END.decode(), quote_char=False)

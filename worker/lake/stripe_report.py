@@ -84,10 +84,11 @@ def read_report(path: Path, shop: str) -> BulkReport | None:
         f"from (select *, {_amounts()} from (select *, {_decimals()} as decimals from ("  # noqa: S608 - our own columns
         f"select {', '.join(columns)}, {_fields(header, columns)} from {source})))"
     )
-    conditions = " and ".join(_checks())
+    records, tidy = _told_by_bytes(path)
+    conditions = " and ".join(_checks(tidy=tidy))
     return BulkReport(
         header=header,
-        records=_records(path),
+        records=records,
         plain=f"select {_line(shop)} {read} where {conditions}",
         odd=f"select [{', '.join(columns)}] {read} where ({conditions}) is not true",
     )
@@ -109,15 +110,22 @@ def _header(path: Path) -> tuple[str, ...] | None:
     return names
 
 
-def _records(path: Path) -> int:
-    """Return how many records the file has below its header, if each stands in one line of its own."""
-    ends = 0
-    last = b"\n"
+_TIDY = bytes(range(0x20, 0x7F)) + b"\n"
+"""Printable ASCII."""
+
+
+def _told_by_bytes(path: Path) -> tuple[int, bool]:
+    """Return how many records the file has below its header, if each stands in one line of its own; whether it is tidy.
+
+    A tidy file is printable ASCII from one end to the other, so that its cells need not be looked at for anything else.
+    """
+    ends, last, tidy = 0, b"\n", True
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
             ends += chunk.count(b"\n")
             last = chunk[-1:]
-    return ends - 1 + (last != b"\n")
+            tidy = tidy and not chunk.translate(None, _TIDY)
+    return ends - 1 + (last != b"\n"), tidy
 
 
 def _first(row: Sequence[str]) -> str:
@@ -203,7 +211,7 @@ _DAY = (
 )
 
 
-def _checks() -> list[str]:
+def _checks(*, tidy: bool) -> list[str]:
     """Return the conditions of a plain row, which the parser surely reads; the cheapest first."""
     amount = r"-?[0-9]{{1,11}}(\.[0-9]{{1,{places}}})?"
     whole = "-?[0-9]{1,11}"
@@ -223,8 +231,11 @@ def _checks() -> list[str]:
         "(seen = '' or (seen = gross and seen_in = currency))",
         f"greatest({', '.join(f'strlen({name})' for name in names)}) <= 128",
         f"case decimals {amounts} else false end",
-        # All names at once: printable ASCII without spaces, which the parser takes as they are.
-        f"not regexp_matches(concat({', '.join(names)}), '[^!-~]')",
+        # All names at once: printable ASCII without spaces, which the parser takes as they are. A line that ends within
+        # one shows in the number of rows.
+        f"not contains(concat({', '.join(names)}), ' ')"
+        if tidy
+        else f"not regexp_matches(concat({', '.join(names)}), '[^!-~]')",
     ]
 
 

@@ -1,24 +1,28 @@
-"""Book entries in bulk: blocks of CSV text that the server makes, for engines that read text faster than rows.
+"""Book entries in bulk: blocks of text that the server makes, for engines that read text faster than rows.
 
 A driver in Python turns some eighty thousand rows a second into objects; a block of ten thousand rows is one value to
-it. The text goes over the same pooled, verified connection as everything else. Every text is quoted, so nothing that
-an outside system chose can end a field; the row count beside each block shows whether it came whole.
+it. The text goes over the same pooled, verified connection as everything else. The row count beside each block shows
+whether it came whole. Fields are parted by a character that no honest text holds; a block that has more of it than rows
+and fields account for is asked for again with every text quoted, so nothing that an outside system chose can end a field.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, String, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, String, and_, func, or_, select, union_all
 from sqlalchemy.dialects.mysql import BINARY
 from sqlalchemy.sql.expression import cast
 
 from worker.repositories.schema import BOOK_ENTRIES
-from worker.services.ports.lake import ENTRY_COLUMNS, EntryBlock
+from worker.services.ports.lake import ENTRY_COLUMNS, FIELD_END, EntryBlock
 
 ROWS = 10_000
 """Rows of a block: at their longest 12 MB, below the server's smallest packet."""
 SPARSE = 8
 """A table of which we want less than one row in so many is read by its index of times, not by its primary key."""
+PROBES, MOST = 32, 2
+"""Into how many rows of the table we look; one of so many must be wanted for the table to be read from end to end."""
 
 _TABLE = BOOK_ENTRIES.c
 
@@ -30,15 +34,17 @@ def entry_blocks(
     wanted = and_(
         _TABLE.shop == shop, _TABLE.provider == provider, _TABLE.occurred_at >= start, _TABLE.occurred_at < end
     )
+    whole = _mostly(connection, wanted)
+    if whole is not None:
+        yield from _ranges(connection, *whole, rows, wanted)
+        return
     bounds = select(func.count(), func.min(_TABLE.entry_id), func.max(_TABLE.entry_id)).where(wanted)
     count, first, last = connection.execute(bounds).one()
     if not count:
         return
     if last - first + 1 <= count * SPARSE:
         step = max(1, (last - first + 1) * rows // count)
-        for low in range(first, last + 1, step):
-            part = and_(_TABLE.entry_id >= low, _TABLE.entry_id < low + step, wanted)
-            yield from _block(connection, select(BOOK_ENTRIES).where(part))
+        yield from _ranges(connection, first, last, step, wanted)
         return
     after: tuple[datetime, str, str] | None = None
     while True:
@@ -58,18 +64,72 @@ def count_entries(connection: Connection, shop: str, provider: str, start: datet
     return int(connection.execute(select(func.count()).select_from(BOOK_ENTRIES).where(*wanted)).scalar_one())
 
 
+def _mostly(connection: Connection, wanted: ColumnElement[bool]) -> tuple[int, int] | None:
+    """Return the first and last id of the table where most of it is wanted, else None.
+
+    A look at some rows tells: counting what is wanted takes a third of the time that reading it does.
+    """
+    first, last = connection.execute(select(func.min(_TABLE.entry_id), func.max(_TABLE.entry_id))).one()
+    if first is None:
+        return None
+    places = sorted({first + (last - first) * number // PROBES for number in range(PROBES + 1)})
+    probes = [select(_TABLE.entry_id).where(_TABLE.entry_id >= at).order_by(_TABLE.entry_id).limit(1) for at in places]
+    near = union_all(*(select(probe.subquery().c.entry_id) for probe in probes)).subquery()
+    found = select(func.count()).select_from(near.join(BOOK_ENTRIES, _TABLE.entry_id == near.c.entry_id)).where(wanted)
+    return (first, last) if connection.execute(found).scalar_one() * MOST >= len(places) else None
+
+
+def _ranges(
+    connection: Connection, first: int, last: int, step: int, wanted: ColumnElement[bool]
+) -> Iterator[EntryBlock]:
+    for low in range(first, last + 1, step):
+        part = and_(_TABLE.entry_id >= low, _TABLE.entry_id < low + step, wanted)
+        # Left alone, the optimiser would now and then go through another index to each row.
+        yield from _block(connection, select(BOOK_ENTRIES).with_hint(BOOK_ENTRIES, "FORCE INDEX (PRIMARY)").where(part))
+
+
 def _block(connection: Connection, rows: Select[tuple[object, ...]]) -> Iterator[EntryBlock]:
+    count, text = bare(connection, rows)
+    if not count:
+        return
+    # Exactly as many as there are fields and rows: then none of them stands within a text.
+    if (
+        text.count(FIELD_END) == count * (len(ENTRY_COLUMNS) - 1)
+        and text.count(b"\n") == count - 1
+        and b"\r" not in text
+    ):
+        yield EntryBlock(rows=count, text=text, quoted=False)
+        return
+    count, text = _made(connection, rows, _quoted, b",")
+    yield EntryBlock(rows=count, text=text)
+
+
+def bare(connection: Connection, rows: Select[tuple[object, ...]]) -> tuple[int, bytes]:
+    """Return how many rows there are, and their text without a quote."""
+    return _made(connection, rows, _bare, FIELD_END)
+
+
+def _made(
+    connection: Connection,
+    rows: Select[tuple[object, ...]],
+    field: Callable[[ColumnElement[Any]], ColumnElement[Any]],
+    between: bytes,
+) -> tuple[int, bytes]:
     page = rows.subquery()
-    fields: list[ColumnElement[str]] = []
-    for name in ENTRY_COLUMNS:
-        column = page.c[name]
-        text = isinstance(column.type, String)
-        fields.append(func.concat('"', func.replace(column, '"', '""'), '"') if text else column)
-    line = func.concat_ws(",", *fields)
+    line = func.concat_ws(between, *(field(page.c[name]) for name in ENTRY_COLUMNS))
     made = select(func.count(), cast(func.group_concat(line.op("SEPARATOR")("\n")), BINARY)).select_from(page)
     count, content = connection.execute(made).one()
-    if count:
-        yield EntryBlock(rows=count, csv=bytes(content))
+    return count, bytes(content or b"")
+
+
+def _bare(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    # As bytes: the server would otherwise weigh character sets field by field.
+    return cast(column, BINARY) if isinstance(column.type, String) else column
+
+
+def _quoted(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    text = isinstance(column.type, String)
+    return func.concat('"', func.replace(column, '"', '""'), '"') if text else column
 
 
 def _beyond(after: tuple[datetime, str, str]) -> ColumnElement[bool]:

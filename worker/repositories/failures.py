@@ -16,6 +16,19 @@ DUPLICATE = 1062
 _CHECK_VIOLATED = frozenset({3819, 4025})
 _UNKNOWN_TABLE_OR_COLUMN = frozenset({1054, 1146})
 
+_SAID = {
+    1040: "MySQL takes no more connections",
+    1044: "MySQL does not let this user into the database",
+    1045: "MySQL does not let this user in",
+    1049: "MySQL has no such database",
+    LOCK_WAIT: "a row stayed locked for too long",
+    DEADLOCK: "MySQL chose this transaction to end a deadlock",
+    2002: "MySQL does not answer at its address",
+    2003: "MySQL does not answer at its address",
+    2006: "MySQL has closed the connection",
+    2013: "the connection to MySQL was lost",
+}
+
 
 def error_number(error: BaseException | None) -> int:
     """Return MySQL's error number, or 0 when the error has none."""
@@ -48,5 +61,6 @@ def translate(error: SQLAlchemyError | UnicodeEncodeError) -> OrdersError:
     if isinstance(error, IntegrityError) or number in _CHECK_VIOLATED:
         return Conflict(f"the database refused a row that breaks a rule of its table (MySQL error {number})")
     if number:
-        return DatabaseUnavailable(f"MySQL error {number}")
+        said = _SAID.get(number)
+        return DatabaseUnavailable(f"{said} (MySQL error {number})" if said else f"MySQL error {number}")
     return DatabaseUnavailable(f"the database layer failed: {type(error).__name__}")

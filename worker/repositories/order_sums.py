@@ -4,6 +4,7 @@ Sums are over book entries in the order's own currency: an entry in another curr
 reconciliation to show, not money to be added up.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +12,13 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, func, select
 
 from worker.domain.dispute import DISPUTED
+from worker.domain.ledger import Shipment, ShipmentState
+from worker.domain.order import Line
+from worker.domain.parcels import due_minor, shipped_goods
 from worker.domain.payment import EntryKind
 from worker.repositories.paging import chunked
-from worker.repositories.schema import BOOK_ENTRIES, SHIPMENTS
+from worker.repositories.schema import BOOK_ENTRIES, ORDERS, SHIPMENTS
+from worker.repositories.shipments import shipment_of
 
 _SUMS = (
     select(
@@ -41,6 +46,25 @@ _PARCELS = (
     .group_by(SHIPMENTS.c.order_id)
 )
 
+_PARTED = (
+    select(SHIPMENTS.c.order_id)
+    .where(
+        SHIPMENTS.c.shop == bindparam("shop"),
+        SHIPMENTS.c.order_id.in_(bindparam("order_ids", expanding=True)),
+        SHIPMENTS.c.contents.is_not(None),
+    )
+    .distinct()
+    .subquery()
+)
+_IN_PARTS = select(SHIPMENTS).where(
+    SHIPMENTS.c.shop == bindparam("shop"),
+    SHIPMENTS.c.order_id == _PARTED.c.order_id,
+    SHIPMENTS.c.state == ShipmentState.SHIPPED.value,
+)
+_POSITIONS = select(ORDERS.c.order_id, ORDERS.c.positions, ORDERS.c.total_minor, ORDERS.c.shipping_minor).where(
+    ORDERS.c.shop == bindparam("shop"), ORDERS.c.order_id.in_(bindparam("order_ids", expanding=True))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class OrderSums:
@@ -66,6 +90,34 @@ def sums_of(connection: Connection, shop: str, currencies: Mapping[str, str]) ->
         )
         for order_id in currencies
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What of an order has left in parcels that say what they hold: their ids, and what is due for it in minor units."""
+
+    parcels: tuple[str, ...] = ()
+    pieces: int = 0
+    due_minor: int = 0
+
+
+def parts_of(connection: Connection, shop: str, order_ids: Sequence[str]) -> dict[str, Parts]:
+    """Return the parts of the orders that leave in several; any other is absent."""
+    shipped: defaultdict[str, list[Shipment]] = defaultdict(list)
+    for some in chunked(order_ids):
+        for row in connection.execute(_IN_PARTS, {"shop": shop, "order_ids": some}):
+            shipped[row.order_id].append(shipment_of(row))
+    found: dict[str, Parts] = {}
+    for some in chunked(list(shipped)):
+        for row in connection.execute(_POSITIONS, {"shop": shop, "order_ids": some}):
+            parcels = shipped[row.order_id]
+            goods = shipped_goods(tuple(Line(**position) for position in row.positions), parcels)
+            found[row.order_id] = Parts(
+                parcels=tuple(sorted(parcel.shipment_id for parcel in parcels)),
+                pieces=goods.pieces,
+                due_minor=due_minor(row.total_minor, row.shipping_minor, goods),
+            )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from worker.domain.order import MONEY_IN_HAND, Line, Order, OrderState, Transiti
 from worker.domain.timeline import StateChange, of_change
 from worker.repositories.insertion import insert_once
 from worker.repositories.locks import lock_order
-from worker.repositories.order_sums import ParcelTimes, parcel_times, sums_of
+from worker.repositories.order_sums import ParcelTimes, Parts, parcel_times, parts_of, sums_of
 from worker.repositories.outbound import MysqlOutboundStore
 from worker.repositories.paging import chunked, paged
 from worker.repositories.schema import ORDER_TRAIL, ORDERS
@@ -191,7 +191,7 @@ class MysqlOrderStore:
             rows |= {row.order_id: row for row in self._connection.execute(named)}
         sums = sums_of(self._connection, shop, {order_id: row.currency for order_id, row in rows.items()})
         parcels = parcel_times(self._connection, shop, list(rows))
-        none = ParcelTimes()
+        none, parts, whole = ParcelTimes(), parts_of(self._connection, shop, list(parcels)), Parts()
         return [
             OwnOrder(
                 order_id=order_id,
@@ -206,6 +206,9 @@ class MysqlOrderStore:
                 updated_at=row.updated_at,
                 shipped_at=parcels.get(order_id, none).shipped_at,
                 requested_at=parcels.get(order_id, none).requested_at,
+                parcels=parts.get(order_id, whole).parcels,
+                pieces=parts.get(order_id, whole).pieces,
+                due_minor=parts.get(order_id, whole).due_minor,
             )
             for order_id, row in sorted(rows.items())
         ]

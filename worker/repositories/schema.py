@@ -129,6 +129,8 @@ SHIPMENTS = _table(
     _required("requested_at", UtcDateTime),
     Column("shipped_at", UtcDateTime),
     _required("tracking", String(255)),
+    Column("contents", JSON(none_as_null=True)),  # none: all that was left of its order
+    Column("delivered_at", UtcDateTime),
     Index("shipments_by_order", "shop", "order_id", "requested_at"),
 )
 

@@ -1,17 +1,21 @@
 """Our record of parcels in MySQL. A parcel belongs to one order for good."""
 
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.dialects.mysql import insert
 
 from worker.domain.errors import Conflict
-from worker.domain.ledger import Shipment, ShipmentState
+from worker.domain.ledger import Packed, Shipment, ShipmentState
 from worker.repositories.schema import SHIPMENTS
 
 _INSERT = insert(SHIPMENTS)
 _SAVE = _INSERT.on_duplicate_key_update(
-    {name: _INSERT.inserted[name] for name in ("state", "requested_at", "shipped_at", "tracking")}
+    {
+        name: _INSERT.inserted[name]
+        for name in ("state", "requested_at", "shipped_at", "tracking", "contents", "delivered_at")
+    }
 )
 _OWNER = select(SHIPMENTS.c.order_id).where(
     SHIPMENTS.c.shop == bindparam("of_shop"), SHIPMENTS.c.shipment_id == bindparam("of_shipment")
@@ -39,6 +43,8 @@ class MysqlShipmentStore:
             "requested_at": shipment.requested_at,
             "shipped_at": shipment.shipped_at,
             "tracking": shipment.tracking,
+            "contents": [asdict(packed) for packed in shipment.contents] or None,
+            "delivered_at": shipment.delivered_at,
         }
         self._connection.execute(_SAVE, values)
         owner = self._connection.execute(_OWNER, {"of_shop": shop, "of_shipment": shipment.shipment_id}).scalar_one()
@@ -48,10 +54,11 @@ class MysqlShipmentStore:
     def of_order(self, shop: str, order_id: str) -> list[Shipment]:
         """Return the parcels of an order, oldest request first."""
         rows = self._connection.execute(_OF_ORDER, {"of_shop": shop, "of_order": order_id})
-        return [_shipment(row) for row in rows]
+        return [shipment_of(row) for row in rows]
 
 
-def _shipment(row: Row[Any]) -> Shipment:
+def shipment_of(row: Row[Any]) -> Shipment:
+    """Return the parcel of a row."""
     return Shipment(
         shipment_id=row.shipment_id,
         order_id=row.order_id,
@@ -59,4 +66,6 @@ def _shipment(row: Row[Any]) -> Shipment:
         requested_at=row.requested_at,
         shipped_at=row.shipped_at,
         tracking=row.tracking,
+        contents=tuple(Packed(**packed) for packed in row.contents or ()),
+        delivered_at=row.delivered_at,
     )

@@ -23,6 +23,7 @@ from worker.domain.stock import (
     Unknown,
     fate,
     left,
+    parted,
     reserved,
     settled,
     shortages,
@@ -150,13 +151,24 @@ class MysqlStockStore:
         levels = self._locked(shop, [hold.sku for hold in holds])
         self._write(levels, settled(shop, order_id, holds, to, at, actor))
 
-    def left(self, shop: str, order_id: str, at: datetime, actor: str) -> None:
-        """Book goods that left although their order ends without them; again it is nothing. The order must be locked."""
+    def parted(self, shop: str, order_id: str, pieces: Mapping[str, int], at: datetime, actor: str) -> None:
+        """Book a part of an order that left; `pieces` are all that have, by SKU. The order must be locked."""
         if shop not in self._kept:
             return
         holds = self.of_order(shop, order_id)
         levels = self._locked(shop, [hold.sku for hold in holds])
-        self._write(levels, left(shop, order_id, holds, levels, at, actor))
+        self._write(levels, parted(shop, order_id, holds, pieces, at, actor))
+
+    def left(self, shop: str, order_id: str, pieces: Mapping[str, int], at: datetime, actor: str) -> None:
+        """Book goods that left although their order ends without them; `pieces` are all that have left, by SKU.
+
+        Again it is nothing. The order must be locked.
+        """
+        if shop not in self._kept:
+            return
+        holds = self.of_order(shop, order_id)
+        levels = self._locked(shop, [hold.sku for hold in holds])
+        self._write(levels, left(shop, order_id, holds, levels, pieces, at, actor))
 
     def book(self, movement: Movement) -> Level:
         """Append a movement of a person's and return the level after it. One with a known key changes nothing.

@@ -14,7 +14,8 @@ from worker.domain.errors import NotFound, ProviderRejected
 from worker.domain.ledger import ShipmentState
 from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState, Refund
 from worker.services.disputes import Disputes
-from worker.services.parcels import note_parcel
+from worker.services.order_messages import book_capture
+from worker.services.parcels import goods_of, note_delivered, note_parcel
 from worker.services.ports import Clock, Database, PaymentGateway, ShopGateway, ShopPayment, Transaction
 
 DISPUTES = frozenset({OrderEventKind.DISPUTE_OPENED, OrderEventKind.DISPUTE_WON, OrderEventKind.DISPUTE_LOST})
@@ -46,7 +47,7 @@ class Bookkeeping:
         if event.reference:
             with _asked_by_event():
                 payment = self._payments.retrieve(event.reference)
-            captured = [payment] if payment.state is PaymentState.CAPTURED else []
+            captured = [payment] if payment.captured_minor > 0 else []
         elif self._charged_by_us(shop, order_id):
             return False
         else:
@@ -75,7 +76,7 @@ class Bookkeeping:
         new = False
         for payment in captured:
             before = known.get(payment.reference)
-            if before is None or before.state is not PaymentState.CAPTURED:
+            if before is None or (before.state, before.captured_minor) != (payment.state, payment.captured_minor):
                 tx.payments.save(shop, order_id, payment, self._clock.now())
             entry = BookEntry(
                 shop=shop,
@@ -90,7 +91,8 @@ class Bookkeeping:
                 occurred_at=payment.captured_at or at,
                 method=payment.method,
             )
-            new = tx.payments.post(entry) or new
+            # What is only believed is told as the rest that is missing, not as a sum.
+            new = (tx.payments.post(entry) if payment.provider == SHOP else book_capture(tx, entry)) or new
         return new
 
     def _collected(self, listed: list[ShopPayment]) -> list[Payment]:
@@ -162,6 +164,8 @@ class Bookkeeping:
             return self.refunds(shop, order_id, event.reference)
         if event.kind in DISPUTES:
             return self.disputes(shop, order_id, event.reference)
+        if event.kind == "delivered":
+            return self._database.transact(lambda tx: note_delivered(tx, tx.orders.lock(shop, order_id), event))
         if event.kind in PARCELS:
             return self._database.transact(lambda tx: self._late_parcel(tx, shop, order_id, event))
         return False
@@ -175,7 +179,7 @@ class Bookkeeping:
         before = tx.shipments.of_order(shop, order_id)
         note_parcel(tx, order, event, PARCELS[event.kind])
         if PARCELS[event.kind] is ShipmentState.SHIPPED:
-            tx.stock.left(shop, order_id, self._clock.now(), "warehouse")
+            tx.stock.left(shop, order_id, goods_of(tx, order).by_sku, self._clock.now(), "warehouse")
         return tx.shipments.of_order(shop, order_id) != before
 
 

@@ -102,7 +102,8 @@ class BookReader:
         """
         start, end = scope.read_from, scope.window_end
         unread: list[str] = []
-        legs = {Leg.PAYMENTS, Leg.PAYOUTS, Leg.ORDERS, Leg.SHIPMENTS}
+        paid_out = {Leg.PAYOUTS} if rules.judges_payouts(request.shop) else set()
+        legs = {Leg.PAYMENTS, Leg.ORDERS, Leg.SHIPMENTS} | paid_out
 
         def outside(name: str, leg: Leg, read: Callable[[], Iterable[T]]) -> tuple[T, ...]:
             progress(f"reading {name}")
@@ -123,7 +124,7 @@ class BookReader:
             self._gather_entries(request, scope, gathering, progress)
             # A provider's file says nothing of orders or parcels: only money is compared.
             return Told(
-                legs_read=frozenset({Leg.PAYMENTS, Leg.PAYOUTS}),
+                legs_read=frozenset({Leg.PAYMENTS} | paid_out),
                 incomplete_because=tuple(_unsound(file)),
                 unread_rows=_unread(file, rejects),
             )
@@ -144,13 +145,14 @@ class BookReader:
         if request.mode == Mode.LIGHT:
             self._gather_entries(request, scope, gathering, progress)
             return Told(legs_read=frozenset(legs & {Leg.PAYMENTS}), incomplete_because=tuple(unread))
-        payout_start = payout_scope(scope, rules).horizon_start
-        payouts = outside(
-            "the provider's payouts",
-            Leg.PAYOUTS,
-            lambda: read_payouts(self._payments, gathering, payout_start, end, progress),
-        )
-        gathering.records(PayoutSums, sorted(payouts, key=lambda one: (one.payout_id, one.currency)))
+        if paid_out:
+            payout_start = payout_scope(scope, rules).horizon_start
+            payouts = outside(
+                "the provider's payouts",
+                Leg.PAYOUTS,
+                lambda: read_payouts(self._payments, gathering, payout_start, end, progress),
+            )
+            gathering.records(PayoutSums, sorted(payouts, key=lambda one: (one.payout_id, one.currency)))
         shop_orders = outside("the shop's orders", Leg.ORDERS, lambda: self._shop.orders(start, end))
         self._gather_entries(request, scope, gathering, progress)
         named = {order.order_id for order in shop_orders} | set(gathering.booked_orders())

@@ -138,4 +138,5 @@ class EventService:
             return "the money was given back"
         if not booked:
             return ""
-        return "the parcel was noted" if event.kind in PARCELS else "the money was booked"
+        parcel = event.kind in PARCELS or event.kind == "delivered"
+        return "the parcel was noted" if parcel else "the money was booked"

@@ -3,12 +3,14 @@
 Also its book entry of a payment, which every service that books one must write alike.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from worker.contract.orders import OrderStatus, PlaceOrder
 from worker.domain.errors import PaymentDeclined
 from worker.domain.order import Line, Order
 from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState
+from worker.services.ports import Transaction
 
 
 def order_of(place: PlaceOrder) -> Order:
@@ -32,8 +34,8 @@ def order_of(place: PlaceOrder) -> Order:
     )
 
 
-def status_of(order: Order) -> OrderStatus:
-    """Translate the domain's order into the published status."""
+def status_of(order: Order, fulfilment: str = "") -> OrderStatus:
+    """Translate the domain's order into the published status; `fulfilment` where its parcels were looked at."""
     return OrderStatus(
         shop=order.shop,
         order_id=order.order_id,
@@ -44,11 +46,12 @@ def status_of(order: Order) -> OrderStatus:
         refunded_minor=order.refunded_minor,
         reason=order.state_reason,
         disputed_minor=order.disputed_minor,
+        fulfilment=str(fulfilment),
     )
 
 
 def capture_entry(order: Order, payment: Payment, at: datetime) -> BookEntry:
-    """Return the book entry of a captured payment; its reference is the payment's own, so it is booked once."""
+    """Return the book entry of all that was captured of a payment, under the payment's own reference (see `book_capture`)."""
     return BookEntry(
         shop=order.shop,
         order_id=order.order_id,
@@ -61,6 +64,27 @@ def capture_entry(order: Order, payment: Payment, at: datetime) -> BookEntry:
         occurred_at=at,
         method=payment.method,
     )
+
+
+def book_capture(tx: Transaction, entry: BookEntry) -> bool:
+    """Book what was captured of a payment, as far as it is not booked; return whether anything was.
+
+    `entry` is of everything captured so far. The first capture is booked under the payment's reference, a further one
+    under that and the amount before it: whoever tells of a capture, and however often, it is booked once. The order must
+    be locked.
+    """
+    if tx.payments.post(entry):
+        return True
+    booked = sum(
+        each.amount_minor
+        for each in tx.payments.entries_of_order(entry.shop, entry.order_id)
+        if (each.provider, each.kind, each.payment_reference)
+        == (entry.provider, EntryKind.CAPTURE, entry.payment_reference)
+    )
+    rest = entry.amount_minor - booked
+    if not 0 < booked < entry.amount_minor:
+        return False
+    return tx.payments.post(replace(entry, reference=f"{entry.reference}:{booked}", amount_minor=rest))
 
 
 def refused_payment(order: Order, provider: str, refusal: PaymentDeclined) -> Payment | None:

@@ -14,12 +14,24 @@ from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected, Pr
 from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.money import exponent
 from worker.domain.order import METHOD_WELCOME, Order, OrderState, broken_rules
-from worker.domain.payment import Payment, PaymentState, held, may_try_another
+from worker.domain.payment import Payment, PaymentState, closed_early, held, may_try_another
 from worker.domain.stock import told
 from worker.services.bookkeeping import DISPUTES, Bookkeeping
 from worker.services.letting_go import decided, let_go
-from worker.services.order_messages import capture_entry, order_of, refused_payment, status_of
-from worker.services.parcels import has_left, note_parcel, note_requested, note_stopped, sent
+from worker.services.order_messages import book_capture, capture_entry, order_of, refused_payment, status_of
+from worker.services.parcels import (
+    goods_of,
+    has_left,
+    note_delivered,
+    note_parcel,
+    note_requested,
+    note_stopped,
+    sent,
+    standing,
+    take_out,
+    unheard,
+    waiting_for_rest,
+)
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction, WarehouseGateway
 
 ACTOR = "order workflow"
@@ -138,7 +150,7 @@ class OrderService:
             current = tx.orders.lock(shop, order_id)
             now = self._clock.now()
             tx.payments.save(shop, order_id, payment, now)
-            tx.payments.post(capture_entry(current, payment, now))
+            book_capture(tx, capture_entry(current, payment, now))
             if current.state is OrderState.AUTHORISED:
                 current = self._move(tx, current, OrderState.PAID)
             return tx.orders.get(shop, order_id) or current
@@ -179,7 +191,7 @@ class OrderService:
         return status_of(recorded)
 
     def stop_fulfilment(self, shop: str, order_id: str) -> OrderStatus:
-        """Stop the parcel if it has not left. One that has left completes the order instead, once that is paid for.
+        """Stop the parcels that have not left. Once all have left, that completes the order instead, when it is paid for.
 
         Raises ProviderUnavailable while the warehouse has neither stopped it nor sent it off.
         """
@@ -187,16 +199,10 @@ class OrderService:
         if order.state is not OrderState.FULFILLING and not _held_for_parcel(order):
             return status_of(order)
         for parcel in self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id)):
-            if self._stop(shop, parcel) is ShipmentState.SHIPPED:
-                shipped = OrderEvent(
-                    event_id=f"stop:{parcel.shipment_id}",
-                    kind=OrderEventKind.SHIPPED,
-                    occurred_at=self._clock.now().isoformat(),
-                    reference=parcel.shipment_id,
-                    detail="had left before it could be stopped",
-                )
-                return self.apply(shop, order_id, shipped).status
-        return status_of(order)
+            if parcel.state is not ShipmentState.SHIPPED and self._stop(shop, parcel) is ShipmentState.SHIPPED:
+                held_in = self._warehouse.contents(parcel.shipment_id)
+                self.apply(shop, order_id, unheard(parcel, held_in, self._clock.now()))
+        return self._database.transact(lambda tx: standing(tx, shop, order_id))
 
     def apply(self, shop: str, order_id: str, event: OrderEvent) -> Applied:
         """Apply an outside event: book the money it speaks of, then move the order if the event allows.
@@ -211,12 +217,13 @@ class OrderService:
             **dict.fromkeys([OrderEventKind.REFUNDED, *DISPUTES], self._money_left),
             OrderEventKind.SHIPPED: self._shipped,
             OrderEventKind.SHIPMENT_FAILED: self._shipment_failed,
+            OrderEventKind.DELIVERED: self._delivered,
         }
         handler = handlers.get(event.kind)
         changed = handler(shop, order_id, event) if handler else False
-        order = self._order(shop, order_id)
-        outcome = "applied" if changed else "ignored"
-        return Applied(OrderAnswer(outcome=outcome, state=order.state), status_of(order))
+        self._order(shop, order_id)
+        status = self._database.transact(lambda tx: standing(tx, shop, order_id))
+        return Applied(OrderAnswer(outcome="applied" if changed else "ignored", state=status.state), status)
 
     def status(self, shop: str, order_id: str) -> OrderStatus:
         """Return where the order stands. Raises NotFound."""
@@ -285,9 +292,10 @@ class OrderService:
             if waiting and order.captured_minor >= order.total_minor:
                 paid = self._move(tx, order, OrderState.PAID, event.detail)
                 if has_left(tx, paid):  # it was to be captured when the parcel leaves
-                    sent(tx, paid, self._clock.now(), ACTOR)
+                    follow = waiting_for_rest if goods_of(tx, paid).partial else sent
+                    follow(tx, paid, self._clock.now(), ACTOR)
                 return True
-            return booked
+            return booked or (_held_for_parcel(order) and closed_early(tx.payments.of_order(shop, order_id)))
 
         return self._database.transact(work)
 
@@ -298,16 +306,14 @@ class OrderService:
     def _shipped(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         def work(tx: Transaction) -> bool:
             order = tx.orders.lock(shop, order_id)
-            note_parcel(tx, order, event, ShipmentState.SHIPPED)
-            if _held_for_parcel(order):
-                return True  # it is paid for now, and moves when it is
-            if order.state not in {OrderState.PAID, OrderState.FULFILLING}:
-                tx.stock.left(shop, order_id, self._clock.now(), ACTOR)
-                return False
-            sent(tx, order, self._clock.now(), ACTOR, event.detail)
-            return True
+            return take_out(tx, order, event, self._clock.now(), ACTOR, held=_held_for_parcel(order))
 
         return self._database.transact(work)
+
+    def _delivered(self, shop: str, order_id: str, event: OrderEvent) -> bool:
+        """A parcel that arrived has left: where nobody had told so, the order moves as if it were told now."""
+        moved = self._shipped(shop, order_id, event)
+        return self._database.transact(lambda tx: note_delivered(tx, tx.orders.lock(shop, order_id), event)) or moved
 
     def _shipment_failed(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         def work(tx: Transaction) -> bool:

@@ -1,37 +1,89 @@
-"""Our record of a parcel, with its entry in the order's timeline: one that was sent stays sent, whatever comes late."""
+"""Our record of parcels, with their entries in the order's timeline: one that was sent stays sent, whatever comes late."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from worker.contract.orders import OrderEvent
-from worker.domain.ledger import Shipment, ShipmentState
+from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus, ParcelLine
+from worker.domain.ledger import Packed, Shipment, ShipmentState
 from worker.domain.order import Order, OrderState
+from worker.domain.parcel_told import of_delivery, of_surplus
+from worker.domain.parcels import Goods, fulfilment, shipped_goods
 from worker.domain.timeline import of_parcel
+from worker.services.order_messages import status_of
 from worker.services.ports import Transaction
+
+WAREHOUSE = "warehouse"
 
 
 def note_parcel(tx: Transaction, order: Order, event: OrderEvent, state: ShipmentState) -> None:
-    """Record that the parcel an event speaks of stands in `state`."""
+    """Record that the parcel an event speaks of stands in `state`.
+
+    A parcel whose contents are not told holds what was owed when it left. What goes beyond the order is no error of
+    the event's: it is recorded as it is, told in the timeline, and reported by reconciliation.
+    """
     at = datetime.fromisoformat(event.occurred_at)
-    known = {parcel.shipment_id: parcel for parcel in tx.shipments.of_order(order.shop, order.order_id)}
-    before = known.get(event.reference)
+    listed = tx.shipments.of_order(order.shop, order.order_id)
+    before = next((parcel for parcel in listed if parcel.shipment_id == event.reference), None)
     if before is not None and before.state is ShipmentState.SHIPPED:
         return
+    shipped = state is ShipmentState.SHIPPED
+    known = shipped_goods(order.lines, listed)
+    told = tuple(Packed(quantity=each.quantity, line=each.line, sku=each.sku) for each in event.contents)
+    owed = tuple(Packed(line=number, quantity=pieces) for number, pieces in known.owed.items())
     parcel = Shipment(
         shipment_id=event.reference,
         order_id=order.order_id,
         state=state,
         requested_at=before.requested_at if before else at,
-        shipped_at=at if state is ShipmentState.SHIPPED else None,
+        shipped_at=at if shipped else None,
+        # Of the only parcel nothing needs to be said: it is the order.
+        contents=(told or (owed if known.parcels else ())) if shipped else (),
     )
     tx.shipments.save(order.shop, parcel)
-    tx.timeline.add(of_parcel(order.shop, parcel, at, "warehouse"))
+    tx.timeline.add(of_parcel(order.shop, parcel, at, WAREHOUSE))
+    if not shipped:
+        return
+    beyond = shipped_goods(order.lines, [*listed, parcel]).surplus[len(known.surplus) :]
+    if beyond or known.complete:
+        tx.timeline.add(of_surplus(order.shop, parcel, beyond, at))
+    if event.rest and event.rest not in {each.shipment_id for each in [*listed, parcel]}:
+        rest = Shipment(shipment_id=event.rest, order_id=order.order_id, state=ShipmentState.REQUESTED, requested_at=at)
+        note_requested(tx, order.shop, rest, at, WAREHOUSE)
+
+
+def unheard(parcel: Shipment, contents: Sequence[Packed], at: datetime) -> OrderEvent:
+    """Return the event of a parcel that had left when it was to be stopped, and of which nobody had told."""
+    return OrderEvent(
+        event_id=f"stop:{parcel.shipment_id}",
+        kind=OrderEventKind.SHIPPED,
+        occurred_at=at.isoformat(),
+        reference=parcel.shipment_id,
+        detail="had left before it could be stopped",
+        contents=tuple(ParcelLine(quantity=each.quantity, line=each.line, sku=each.sku) for each in contents),
+    )
+
+
+def note_delivered(tx: Transaction, order: Order, event: OrderEvent) -> bool:
+    """Record that a parcel reached the customer; return whether that was new. One that arrived has left before."""
+    at = datetime.fromisoformat(event.occurred_at)
+    note_parcel(tx, order, replace(event, kind=OrderEventKind.SHIPPED), ShipmentState.SHIPPED)
+    parcel = next(
+        each for each in tx.shipments.of_order(order.shop, order.order_id) if each.shipment_id == event.reference
+    )
+    if parcel.delivered_at is not None:
+        return False
+    tx.shipments.save(order.shop, replace(parcel, delivered_at=at))
+    tx.timeline.add(of_delivery(order.shop, parcel, at))
+    return True
 
 
 def note_requested(tx: Transaction, shop: str, parcel: Shipment, at: datetime, actor: str) -> None:
-    """Record a parcel that the warehouse accepted at our request."""
-    tx.shipments.save(shop, parcel)
-    tx.timeline.add(of_parcel(shop, parcel, at, actor))
+    """Record a parcel that the warehouse accepted at our request, or announced."""
+    # What it holds is known when it leaves: until then the warehouse may split it.
+    asked = replace(parcel, contents=())
+    tx.shipments.save(shop, asked)
+    tx.timeline.add(of_parcel(shop, asked, at, actor))
 
 
 def note_stopped(tx: Transaction, shop: str, parcel: Shipment, at: datetime, actor: str) -> None:
@@ -41,14 +93,55 @@ def note_stopped(tx: Transaction, shop: str, parcel: Shipment, at: datetime, act
     tx.timeline.add(of_parcel(shop, stopped, at, actor, stopped=True))
 
 
+def goods_of(tx: Transaction, order: Order) -> Goods:
+    """Return what of an order has left, as far as our books know."""
+    return shipped_goods(order.lines, tx.shipments.of_order(order.shop, order.order_id))
+
+
+def standing(tx: Transaction, shop: str, order_id: str) -> OrderStatus:
+    """Return where an order stands, its goods included. The order must be in the books."""
+    order = tx.orders.get(shop, order_id)
+    assert order is not None
+    return status_of(order, fulfilment(order, tx.shipments.of_order(shop, order_id)))
+
+
 def has_left(tx: Transaction, order: Order) -> bool:
     """Tell whether our books know of a parcel of the order that has left."""
     return any(parcel.state is ShipmentState.SHIPPED for parcel in tx.shipments.of_order(order.shop, order.order_id))
 
 
 def sent(tx: Transaction, order: Order, at: datetime, actor: str, reason: str = "") -> Order:
-    """Take a paid order whose parcel has left to its end."""
-    if order.state is OrderState.PAID:  # the warehouse was quicker than our own record of its acceptance
-        order = tx.orders.move(order, OrderState.FULFILLING, at=at, actor=actor)
+    """Take a paid order to its end: all that is owed of it has left."""
+    order = waiting_for_rest(tx, order, at, actor)
     shipped = tx.orders.move(order, OrderState.SHIPPED, at=at, actor=actor, reason=reason)
     return tx.orders.move(shipped, OrderState.COMPLETED, at=at, actor=actor)
+
+
+def waiting_for_rest(tx: Transaction, order: Order, at: datetime, actor: str) -> Order:
+    """Let a paid order wait for the rest of its goods."""
+    if order.state is OrderState.PAID:  # the warehouse was quicker than our own record of its acceptance
+        return tx.orders.move(order, OrderState.FULFILLING, at=at, actor=actor)
+    return order
+
+
+def take_out(tx: Transaction, order: Order, event: OrderEvent, at: datetime, actor: str, *, held: bool) -> bool:
+    """Note that a parcel left and move the order accordingly; return whether that changed anything.
+
+    `held`: its money is held, it is paid for after this and moves when it is.
+    """
+    shop, order_id = order.shop, order.order_id
+    before = tx.shipments.of_order(shop, order_id)
+    note_parcel(tx, order, event, ShipmentState.SHIPPED)
+    goods = goods_of(tx, order)
+    if not held and order.state not in {OrderState.PAID, OrderState.FULFILLING}:
+        tx.stock.left(shop, order_id, goods.by_sku, at, actor)
+        return False
+    if goods.partial:
+        tx.stock.parted(shop, order_id, goods.by_sku, at, actor)
+    if held:
+        return True
+    if goods.partial:
+        waiting_for_rest(tx, order, at, actor)
+        return tx.shipments.of_order(shop, order_id) != before
+    sent(tx, order, at, actor, event.detail)
+    return True

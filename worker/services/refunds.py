@@ -15,7 +15,6 @@ from worker.domain.dispute import withdrawn_of
 from worker.domain.errors import NotFound, OrdersError
 from worker.domain.money import Money
 from worker.domain.order import Order
-from worker.domain.payment import PaymentState
 from worker.domain.refund import Held, RefundPart, allot, check
 from worker.domain.timeline import Happening, TimelineEntry, of_request
 from worker.services.bookkeeping import Bookkeeping
@@ -125,7 +124,7 @@ class Refunds:
         found: list[Held] = []
         entries = self._database.transact(lambda tx: tx.payments.entries_of_order(shop, order_id))
         for payment in self._database.transact(lambda tx: tx.payments.of_order(shop, order_id)):
-            if payment.provider != self._payments.name or payment.state is not PaymentState.CAPTURED:
+            if payment.provider != self._payments.name or payment.captured_minor <= 0:
                 continue
             try:
                 refunds = self._payments.refunds(payment.reference)

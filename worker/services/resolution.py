@@ -3,11 +3,12 @@
 from worker.contract.orders import OrderAnswer, ResolveOrder
 from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.order import Order, OrderState
-from worker.domain.payment import Payment, PaymentState
+from worker.domain.parcels import due_of
+from worker.domain.payment import Payment
 from worker.domain.resolution import resolved_state
 from worker.services.bookkeeping import Bookkeeping
-from worker.services.order_messages import capture_entry
-from worker.services.parcels import has_left
+from worker.services.order_messages import book_capture, capture_entry
+from worker.services.parcels import goods_of
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
 from worker.services.refunds import NeverRecorded
 
@@ -44,8 +45,13 @@ class Resolution:
             before = [OrderState(step.from_state) for step in tx.orders.trail(shop, order_id)[-1:] if step.from_state]
             if current.state in _RESOLVED and before == [OrderState.NEEDS_ATTENTION]:
                 return OrderAnswer(outcome="ignored", state=current.state)
-            left = has_left(tx, current)
-            to = resolved_state(current, left=left, settled_elsewhere=request.settled_elsewhere)
+            goods = goods_of(tx, current)
+            to = resolved_state(
+                current,
+                left=goods.parcels > 0,
+                settled_elsewhere=request.settled_elsewhere,
+                due_minor=due_of(current, goods) if goods.pieces_left else None,
+            )
             tx.orders.move(current, to, at=self._clock.now(), actor=request.requested_by, reason=request.reason.strip())
             return OrderAnswer(outcome="applied", state=to)
 
@@ -60,7 +66,7 @@ class Resolution:
                 payment = self._payments.retrieve(known.reference)
             except NotFound:
                 continue  # the shop named a payment of somebody else
-            if payment.state is PaymentState.CAPTURED:
+            if payment.captured_minor > 0:
                 self._book(order, payment)
                 self._books.refunds(order.shop, order.order_id, payment.reference)
 
@@ -69,6 +75,6 @@ class Resolution:
             now = self._clock.now()
             current = tx.orders.lock(order.shop, order.order_id)
             tx.payments.save(order.shop, order.order_id, payment, now)
-            tx.payments.post(capture_entry(current, payment, now))
+            book_capture(tx, capture_entry(current, payment, now))
 
         self._database.transact(work)

@@ -13,7 +13,7 @@ from worker.domain.order import METHOD_WELCOME, WITHOUT_GOODS, Order, OrderState
 from worker.domain.payment import IN_FLIGHT, Payment, PaymentState, may_try_another
 from worker.domain.timeline import Happening, of_request
 from worker.services.letting_go import decided, let_go
-from worker.services.order_messages import capture_entry, refused_payment, status_of
+from worker.services.order_messages import book_capture, capture_entry, refused_payment, status_of
 from worker.services.orders import ACTOR, CLOCK_SKEW
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
 
@@ -127,7 +127,7 @@ class Retries:
             if known.get(payment.reference) is not PaymentState.CAPTURED:  # an event may have told more already
                 tx.payments.save(order.shop, order.order_id, payment, now)
             if payment.state is PaymentState.CAPTURED:
-                tx.payments.post(capture_entry(current, payment, now))
+                book_capture(tx, capture_entry(current, payment, now))
             to = _next(current, payment)
             if to is not None:
                 tx.orders.move(current, to, at=now, actor=ACTOR, reason="with another payment method")

@@ -13,10 +13,10 @@ from worker.domain.dispute import withdrawn_of
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
 from worker.domain.money import format_minor
 from worker.domain.order import METHOD_WELCOME, TERMINAL, WITHOUT_GOODS, Order, OrderState
-from worker.domain.payment import IN_FLIGHT, Payment, PaymentState, Refund
+from worker.domain.payment import IN_FLIGHT, Payment, Refund
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.letting_go import let_go
-from worker.services.order_messages import capture_entry, status_of
+from worker.services.order_messages import book_capture, capture_entry, status_of
 from worker.services.orders import ACTOR, CLOCK_SKEW
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
 
@@ -98,7 +98,7 @@ class Reversal:
         payment = self._payments.retrieve(reference)
         if payment.state in IN_FLIGHT:
             payment = let_go(self._payments, payment, key)
-        if payment.state is not PaymentState.CAPTURED:
+        if payment.captured_minor <= 0:  # what was captured in part before it was let go is given back, too
             now = self._clock.now()
             self._database.transact(lambda tx: tx.payments.save(order.shop, order.order_id, payment, now))
             return
@@ -131,7 +131,7 @@ class Reversal:
         def work(tx: Transaction) -> None:
             tx.orders.lock(order.shop, order.order_id)
             tx.payments.save(order.shop, order.order_id, payment, now)
-            tx.payments.post(capture_entry(order, payment, now))
+            book_capture(tx, capture_entry(order, payment, now))
 
         self._database.transact(work)
 

@@ -14,6 +14,7 @@ from worker.domain.finding import Break, Finding, Statement
 from worker.domain.finding_codec import encode_finding
 from worker.domain.matching.lifecycle import LifecycleStep
 from worker.domain.matching.sums import WindowSums
+from worker.domain.money import Money
 from worker.services.ports import Run
 from worker.services.run_facts import RunFacts
 
@@ -71,7 +72,17 @@ class Difference:
     def __str__(self) -> str:
         if not self.field:
             return f"{self.subject}: {'only now' if self.was is None else 'not any more'}"
-        return f"{self.subject}: {self.field}: {_short(self.was)} -> {_short(self.now)}".removeprefix(": ")
+        return f"{self.subject}: {self.field}: {self._told(self.was)} -> {self._told(self.now)}".removeprefix(": ")
+
+    def _told(self, value: Any) -> str:
+        amount = isinstance(value, int) and self._currency()
+        return str(Money(value, amount)) if amount else _short(value)
+
+    def _currency(self) -> str:
+        """Return the currency of an amount; none for what is none."""
+        if self.field.endswith("_minor") or self.subject.startswith(_SUMS):
+            return self.subject.rpartition(" ")[2]
+        return self.field.partition("_minor_")[2]
 
 
 def stored_document(run: Run, statements: Iterable[Statement], findings: Iterable[Finding]) -> dict[str, Any]:
@@ -96,7 +107,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
         elif old != new:
             yield Difference(subject="", field=name, was=old, now=new)
     for key, pair in _paired(before["sums"], after["sums"], "currency").items():
-        yield from _fields(f"sums of {key[0]}", *pair)
+        yield from _fields(f"{_SUMS}{key[0]}", *pair)
     for key, pair in _paired(before["findings"], after["findings"], "leg", "key", "currency").items():
         yield from _fields(" ".join(filter(None, key)), *pair)
 
@@ -137,3 +148,4 @@ def _short(value: Any) -> str:
 
 
 _LONGEST = 80
+_SUMS = "sums of "

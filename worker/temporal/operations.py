@@ -171,14 +171,14 @@ async def retry_steps(client: Client, workflow_id: str, *, dry_run: bool = False
     """Let the steps of a workflow that failed be tried again now, not at their next time; return what they are.
 
     Nothing is done twice: a step that waits for its next attempt makes it at once. A dry run only looks. Raises
-    NotFound for a workflow that is unknown or over.
+    NotFound for a workflow that is unknown, Conflict for one that is over.
     """
     try:
         found = await client.get_workflow_handle(workflow_id).describe(rpc_timeout=ASKED_FOR)
         # A step that has not failed needs no help, and is not disturbed.
         failing = [one for one in found.raw_description.pending_activities if one.attempt > 1]
         if found.close_time is not None:
-            raise NotFound(f"{workflow_id} is over ({found.status.name.lower() if found.status else 'ended'})")
+            raise Conflict(f"{workflow_id} is over ({found.status.name.lower() if found.status else 'ended'})")
         for one in failing if not dry_run else ():
             request = ResetActivityRequest(
                 namespace=client.namespace,

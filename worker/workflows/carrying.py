@@ -34,6 +34,7 @@ class Carried:
     story: list[str] = field(default_factory=list)
     parcel_left: bool = False
     lapsed: bool = False
+    part_left: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

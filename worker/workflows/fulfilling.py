@@ -1,6 +1,6 @@
-"""How an order gets its parcel: asked for, waited for, and stopped in time when it must not leave.
+"""How an order gets its parcels: asked for, waited for, and stopped in time when they must not leave.
 
-An order that is captured on shipment stays `authorised` meanwhile. Its money is taken once the parcel has left; when it
+An order that is captured on shipment stays `authorised` while money is held for it. Its money is taken once the parcel has left; when it
 lapses before that, the parcel is stopped first, and only then is the order given another chance to be paid.
 """
 
@@ -34,20 +34,32 @@ class Fulfilling(OrderSteps):
             await self._reverse(OrderState.REFUNDED, "the warehouse refused the parcel")
             return
         deadline = self._until(FULFILMENT_SLA, timedelta(seconds=recorded.fulfilment_sla_seconds))
+        late = False
         try:
             await self._wait(self._decided, from_now(deadline), FULFILMENT_SLA, FULFILMENT_SLA, deadline)
+            while self._may_send_more:
+                # Parcel by parcel: what each was due is taken, and the rest is waited for. The deadline is the order's.
+                self._parcel_left = False
+                await self._take_for_parcel()
+                await self._wait(self._decided, from_now(deadline), FULFILMENT_SLA, FULFILMENT_SLA, deadline)
         except TimeoutError:
+            late = True
             self._parcel_failed = "nothing was shipped within the fulfilment SLA"
-        if self._parcel_left and self._held:
+            if self._part_left:
+                self._parcel_failed = "the rest was not shipped within the fulfilment SLA"
+        if self._parcel_left and self._held and not self._part_left:
             await self._take_for_parcel()
         if self._state in TERMINAL:
             return
         await self._do("stop", OrderActivities.stop_fulfilment, "stop the parcel")
-        if self._held:  # it may have left before it could be stopped
+        if self._held and not self._part_left:  # it may have left before it could be stopped
             await self._take_for_parcel()
         if self._state in TERMINAL:
             return
-        if self._lapsed and self._held and not (self._cancel or self._parcel_failed):
+        if self._part_left and not self._cancel and (late or self._lapsed):
+            # The customer waits for goods that will not come, or that are not paid for: a person is to see that.
+            await self._reverse(OrderState.NEEDS_ATTENTION, self._parcel_failed or "the authorisation lapsed")
+        elif self._lapsed and self._held and not (self._cancel or self._parcel_failed):
             again = recorded.payment_retry_window_seconds > 0
             await self._do("lapse", OrderActivities.lapse_payment, "the authorisation is gone", may_retry=again)
             self._lapsed = False
@@ -64,6 +76,12 @@ class Fulfilling(OrderSteps):
             or self._parcel_failed is not None
             or (self._held and (self._parcel_left or self._lapsed))
         )
+
+    @property
+    def _may_send_more(self) -> bool:
+        """Whether a parcel has left that is to be paid for, and others may follow it."""
+        ending = self._cancel is not None or self._parcel_failed is not None or self._lapsed
+        return self._held and self._parcel_left and self._part_left and not ending
 
     async def _take_for_parcel(self) -> None:
         """Take the money of a parcel that has left. The key is the same whenever that is found out."""

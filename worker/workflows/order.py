@@ -3,6 +3,8 @@
     record -> authorise -> capture -> request fulfilment -> wait for the parcel -> completed
                 (or wait for the payment's event, asking for it now and then; or for another method after a refusal)
                         (or request fulfilment, wait for the parcel, and capture when it has left)
+An order may leave in several parcels: it completes when nothing more is owed. What was cancelled, failed or did not come in
+time after a part has left closes the rest: its share is let go or given back, and a rest that never came is a person's matter.
 Cancelled before capture: voided. After capture: refunded. A failed parcel: refunded. Any other exit
 (cancellation, failure) stops the parcel and gives the money back first; a step that is under way is waited
 for, since what it does outside can only be undone once it is done. An order that hears so much that its history becomes
@@ -101,10 +103,12 @@ class OrderWorkflow(Paying, Fulfilling):
     def _heed(self, event: OrderEvent, status: OrderStatus) -> None:
         """Note what an event that was taken in means to the parcel that is waited for."""
         self._parcel_failed = self._parcel_failed or why_no_parcel(event, status)
-        if event.kind is OrderEventKind.SHIPPED:
+        if event.kind in {OrderEventKind.SHIPPED, OrderEventKind.DELIVERED}:
             self._parcel_left = True
         elif event.kind is OrderEventKind.PAYMENT_VOIDED:
             self._lapsed = True
+        elif event.kind is OrderEventKind.PAYMENT_CAPTURED and self._part_left and self._held:
+            self._lapsed = True  # closed by the provider with a part captured: nothing is held for the rest
 
     @workflow.update(name=OrderMessage.CANCEL)
     async def cancel(self, request: CancelOrder) -> OrderAnswer:
@@ -129,7 +133,7 @@ class OrderWorkflow(Paying, Fulfilling):
             answer, status = await self._refunds.give(request)
             self._stand(status)
         self._tell_story(f"refunded {answer.amount_minor} on request")
-        if status.captured_minor == status.refunded_minor and self._with_the_warehouse:
+        if status.captured_minor == status.refunded_minor and self._with_the_warehouse and not self._part_left:
             self._parcel_failed = self._parcel_failed or request.reason or f"refunded for {request.requested_by}"
         return answer
 
@@ -217,7 +221,8 @@ class OrderWorkflow(Paying, Fulfilling):
         self._now()
 
     def _take_cancellation(self, reason: str) -> OrderAnswer:
-        if self._state in TOO_LATE_TO_CANCEL or self._parcel_left or self._cancel is not None:
+        gone = self._parcel_left and not self._part_left
+        if self._state in TOO_LATE_TO_CANCEL or gone or self._cancel is not None:
             return OrderAnswer(outcome="ignored", state=self._state)
         self._cancel = reason or "cancelled"
         return OrderAnswer(outcome="applied", state=self._state)

@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.domain.errors import Conflict
     from worker.domain.money import Money
     from worker.domain.order import TERMINAL, OrderState, may_follow
+    from worker.domain.parcels import PARTS
     from worker.workflows.carrying import STORY_KEPT, Carried, OrderInput, Seen
     from worker.workflows.exits import heed_cancellation
     from worker.workflows.policies import REVERSAL, STEP
@@ -43,6 +44,7 @@ class OrderSteps:
         self._parcel_failed: str | None = None
         self._parcel_left = carried is not None and carried.parcel_left
         self._lapsed = carried is not None and carried.lapsed
+        self._part_left = carried is not None and carried.part_left
         self._refunds = Refunding(place.shop, place.order_id, carried.refunds if carried else ())
         self._retries = Retrying(place.shop, place.order_id, carried.retries if carried else ())
         self._addresses = Readdressing(place.shop, place.order_id, carried.addresses if carried else ())
@@ -93,20 +95,26 @@ class OrderSteps:
             story=self._story[-STORY_KEPT:],
             parcel_left=self._parcel_left,
             lapsed=self._lapsed,
+            part_left=self._part_left,
         )
 
     async def _reverse(self, to: OrderState, reason: str) -> None:
+        """End the order: all its money goes back; of one that has left in part, what is due for the rest."""
+        # No order of before knows of parts: its history has no status that says so.
+        part = self._part_left and workflow.patched("parcels-by-line")
+        if part and to is not OrderState.NEEDS_ATTENTION:
+            to = OrderState.COMPLETED
         async with self._refunds.turn:  # whatever moves its money now is finished first
             status = await workflow.execute_activity_method(
-                OrderActivities.reverse_payment,
+                OrderActivities.close_rest if part else OrderActivities.reverse_payment,
                 Reverse(
                     shop=self._place.shop,
                     order_id=self._place.order_id,
                     to=to,
                     reason=reason[:300],
-                    key=f"{workflow.info().workflow_id}:reverse",
+                    key=f"{workflow.info().workflow_id}:{'rest' if part else 'reverse'}",
                 ),
-                summary=f"void or refund: {reason}"[:180],
+                summary=f"{'close the rest' if part else 'void or refund'}: {reason}"[:180],
                 **REVERSAL,
             )
             if status is not None:
@@ -154,6 +162,8 @@ class OrderSteps:
         if before is not None and not may_follow(OrderState(before.state), OrderState(status.state)):
             return
         self._status = status
+        if status.fulfilment:
+            self._part_left = status.fulfilment in PARTS
         if before is None or before.state != status.state:
             workflow.upsert_search_attributes([STATE.value_set(status.state)])
             why = f": {status.reason}" if status.reason else ""

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from infra.local.books.bulk import bulk
-from infra.local.books.database import load
+from infra.local.books.database import TABLES, load
 from infra.local.books.plan import Plan
 
 FILES = {
@@ -35,6 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--into", type=Path, required=True, help="folder for the files; made where it is missing")
     parser.add_argument("--database", default="", help="URL of an empty, migrated database to fill as well")
+    parser.add_argument(
+        "--files", nargs="*", choices=FILES, default=[*FILES], help="which files (default: all of them)"
+    )
+    parser.add_argument(
+        "--tables", nargs="*", choices=TABLES, default=[*TABLES], help="which tables are filled (default: all of them)"
+    )
     parser.add_argument("--memory", default="1GB", help="DuckDB's limit; more goes to disk (default: %(default)s)")
     wish = parser.parse_args(arguments)
     wish.into.mkdir(parents=True, exist_ok=True)
@@ -48,11 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
 
     with bulk(plan, harm=wish.harm, directory=wish.into, memory=wish.memory) as books:
         say("stories", books.count("stories"))
-        for relation, name in FILES.items():
-            books.write(relation, wish.into / name)
-            say(name, books.count(relation))
+        for relation in wish.files:
+            books.write(relation, wish.into / FILES[relation])
+            say(FILES[relation], books.count(relation))
         if wish.database:
-            for table, rows in load(wish.database, books, directory=wish.into).items():
+            for table, rows in load(wish.database, books, tables=tuple(wish.tables), directory=wish.into).items():
                 say(table, rows)
     print(json.dumps(told))
     return 0

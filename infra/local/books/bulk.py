@@ -67,13 +67,15 @@ class BulkBooks:
         (row,) = self.connection.sql(f"SELECT count(*) FROM {relation}").fetchall()  # noqa: S608 - a name of ours
         return int(row[0])
 
-    def write(self, relation: str, path: Path, columns: str = "* EXCLUDE (number)") -> Path:
+    def write(self, relation: str, path: Path, columns: str = "* EXCLUDE (number)", *, order: str = "") -> Path:
         """Write a relation as the file that the ending of `path` says: .csv with a header, .tsv for LOAD DATA, .parquet.
 
-        Rows come by kind, within a kind by order. In a .tsv nothing is quoted; NULL is as LOAD DATA knows it.
+        Rows come by `order`; without it by kind, within a kind by order. In a .tsv nothing is quoted; NULL is as LOAD DATA
+        knows it.
         """
         chosen = "*" if relation == "statement" else columns
-        query = f"SELECT {chosen} FROM {relation}"  # noqa: S608 - names of ours
+        sorted_by = f" ORDER BY {order}" if order else ""
+        query = f"SELECT {chosen} FROM {relation}{sorted_by}"  # noqa: S608 - names of ours
         self.connection.execute(f"COPY ({query}) TO '{path}' ({_FILES[path.suffix]})")
         return path
 

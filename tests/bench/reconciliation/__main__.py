@@ -22,6 +22,7 @@ from tests.bench.reconciliation import books as made
 from tests.bench.reconciliation.figures import DOCUMENTED, PEERS, STEPS, TARGETS
 from tests.bench.reconciliation.peers import peers_python
 from tests.bench.reconciliation.program import BenchError, Ran, run
+from tests.bench.reconciliation.reading import OF_PEERS, WAYS
 from tests.bench.reconciliation.server import Server, served
 
 ORDERS, QUICK_ORDERS = 1_000_000, 80_000
@@ -58,6 +59,22 @@ class Bench:
             self._rounds[f"ours_{step}_seconds"].append(ran.seconds(step))
             self._rounds[f"ours_{step}_cpu_s"].append(ran.cpu(step))
             self._rounds[f"ours_{step}_peak_mb"].append(ran.found["peaks"][step])
+
+    def reading(self) -> None:
+        """Read our books in every way there is; all must read the same."""
+        cells: dict[str, object] = {}
+        for way in WAYS:
+            python = peers_python() if way in OF_PEERS else Path(sys.executable)
+            ran = self._program("reading", self._server.url, self._pid, way, python=python)
+            cells[way] = (ran.found["rows"], ran.found["cells"])
+            for name, value in (
+                ("cpu_s", ran.cpu()),
+                ("server_cpu_s", ran.steps["read"]["server"]),
+                ("grown_mb", ran.found["grown_mb"]),
+            ):
+                self._rounds[f"reading_{way}_{name}"].append(value)
+        if len(set(cells.values())) != 1:
+            raise BenchError(f"not every way reads the same: {cells}")
 
     def sql(self) -> None:
         """Load the file into the database and compare there; what was found must be right."""
@@ -145,6 +162,7 @@ class Bench:
 PARTS: Mapping[str, Callable[[Bench], None]] = {
     "floor": Bench.floor,
     "ours": Bench.ours,
+    "reading": Bench.reading,
     "sql": Bench.sql,
     "datacompy": Bench.datacompy,
     "reladiff": Bench.reladiff,

@@ -9,6 +9,12 @@ from collections.abc import Mapping
 from tests.bench.figures import Target
 
 STEPS = ("import", "gather", "sift", "collect", "judge", "conclude", "report")
+READING = {
+    "blocks": "blocks of text, as the worker does",
+    "quoted": "blocks of CSV",
+    "pymysql": "rows, with PyMySQL",
+    "connectorx": "ConnectorX",
+}
 PEERS = ("sql", "datacompy", "reladiff_join", "reladiff_hash")
 
 DOCUMENTED: Mapping[str, str] = {
@@ -23,6 +29,16 @@ DOCUMENTED: Mapping[str, str] = {
     **{f"ours_{step}_seconds": f"of it: {step}" for step in STEPS},
     **{f"ours_{step}_cpu_s": f"CPU seconds of {step}" for step in STEPS},
     **{f"ours_{step}_peak_mb": f"the most memory up to the end of {step}, MB" for step in STEPS},
+    # All of our books into Arrow in the client's memory, each way in a process of its own.
+    **{
+        name: meaning
+        for way, what in READING.items()
+        for name, meaning in {
+            f"reading_{way}_cpu_s": f"CPU seconds of reading our books by {what}",
+            f"reading_{way}_server_cpu_s": "of it: the server's",
+            f"reading_{way}_grown_mb": "memory that it took, what was read included, MB",
+        }.items()
+    },
     # LOAD DATA, then one statement over both tables.
     "sql_seconds": "LOAD DATA and the single statement that classifies everything",
     "sql_compare_seconds": "the statement alone",

@@ -21,7 +21,9 @@ from tests.bench.reconciliation.program import BenchError
 
 _OPTIONS = (
     "--innodb-buffer-pool-size=1536M",
-    "--innodb-log-file-size=512M",
+    "--innodb-log-file-size=1G",
+    # Indexes are built from sorted runs of this size: the fewer of them, the fewer times keys are merged.
+    "--innodb-sort-buffer-size=64M",
     "--tmp-table-size=512M",
     "--max-heap-table-size=512M",
     "--sort-buffer-size=64M",

@@ -4,14 +4,14 @@ import json
 
 from worker.cli.checks.line import Line, fail, ok
 from worker.cli.checks.servers import unreachable
-from worker.cli.dev import STATE_FILE, alive
+from worker.cli.dev import STATE_NAME, alive, stack_directory
 from worker.contract.settings import ROOT
 
 
 def ports() -> list[Line]:
     """Look at every port that the stack's state file names."""
     try:
-        state = json.loads((ROOT / STATE_FILE).read_text("utf-8"))
+        state = json.loads((stack_directory(ROOT) / STATE_NAME).read_text("utf-8"))
     except (OSError, ValueError):
         return [ok("local stack", "none runs here (`make dev` starts one)")]
     gone = [member["name"] for member in state["members"] if not alive(member["pid"])]

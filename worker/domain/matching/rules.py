@@ -155,6 +155,8 @@ class Rules:
     fx_allowed_bp: int = 500
     reversed_after_fulfilment: Outcome = Outcome.MATCHED
     """What it weighs that all the money of a shipped order was given back by us; a dispute is a warning at least."""
+    payouts_by: str = ""
+    """The shop whose runs judge the account's payouts, where several shops share it; empty: each shop's own runs."""
     payout_grace: timedelta = timedelta(days=1)
     """How long after its arrival date a payout's lines may still be incomplete."""
     payout_lookback: timedelta = timedelta(days=10)
@@ -174,6 +176,10 @@ class Rules:
         if min(self.date_window, self.payout_grace, self.payout_lookback, self.bank_grace) < timedelta(0):
             raise InvalidInput("a date window, lookback or grace must not be negative")
         _not_negative(fx_allowed_bp=self.fx_allowed_bp)
+
+    def judges_payouts(self, shop: str) -> bool:
+        """Tell whether a shop's runs judge payouts. One payout pays out all shops of an account: one of them answers."""
+        return self.payouts_by in {"", shop}
 
     def tolerates(self, currency: str, ours_minor: int, difference_minor: int) -> bool:
         """Tell whether a difference is within the tolerance of its currency; 0 always is."""

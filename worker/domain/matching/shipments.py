@@ -1,7 +1,7 @@
 """Shipments leg: our orders against the warehouse's parcels.
 
-What must hold: no goods leave without money, no money is kept without goods, one order leaves once, and what the
-warehouse shipped is shipped in our books too. A finding's amounts are the value of the goods that each side says
+What must hold: no goods leave without money, no money is kept without goods, one order leaves once (in one parcel, or in
+several that make it up), and what the warehouse shipped is shipped in our books too. A finding's amounts are the value of the goods that each side says
 has left; that value is what we kept of the order's money, or its total where we kept none.
 
 Two graces: a message about a parcel may be under way for `order_grace`, a paid order may wait for its parcel for
@@ -15,6 +15,7 @@ from datetime import datetime
 from worker.domain.finding import NO_CURRENCY, Fact, Finding, FindingKind, Leg, Outcome, Repair
 from worker.domain.ledger import LineKind, OwnOrder, Shipment, ShipmentState
 from worker.domain.matching.issue import Issue, conclude
+from worker.domain.matching.parts import in_parts
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.money import format_minor
@@ -98,8 +99,10 @@ def _judge_known(order: OwnOrder, listed: list[Shipment], scope: Scope, rules: R
     kept = order.kept_minor
     value = kept if kept > 0 else order.total_minor
     left = _left(listed, scope)
-    if left:
-        issues = _left_issues(order, left, value, scope) + _double(left, value)
+    if left and order.parcels:
+        issues = in_parts(order, left, scope)
+    elif left:
+        issues = _left_issues(order, left, value, scope) + _double(order, left, value)
     elif sent:
         issues = _nothing_left(order, listed, value, scope)
     else:
@@ -113,8 +116,8 @@ def _judge_known(order: OwnOrder, listed: list[Shipment], scope: Scope, rules: R
         kind=FindingKind.MATCHED,
         outcome=Outcome.MATCHED,
         currency=order.currency,
-        ours_minor=value if sent else 0,
-        theirs_minor=value * len(left),
+        ours_minor=value if sent else order.due_minor,
+        theirs_minor=_left_value(order, left, value),
         order_id=order.order_id,
         ours=(_order_fact(order),),
         theirs=tuple(_parcel_fact(parcel, order.currency) for parcel in listed),
@@ -217,8 +220,21 @@ def _reversed(order: OwnOrder, value: int, rules: Rules, disputed: int) -> list[
     ]
 
 
-def _double(left: list[Shipment], value: int) -> list[Issue]:
-    if len(left) < 2:
+def _left_value(order: OwnOrder, left: list[Shipment], value: int) -> int:
+    """Return what the goods are worth that left by the warehouse's word: parts as our books know them, else whole orders."""
+    if order.parcels and left:
+        return value if order.state in SENT_STATES else order.due_minor
+    return value * (1 if _parts(order, left) else len(left))
+
+
+def _parts(order: OwnOrder, left: list[Shipment]) -> bool:
+    """Tell whether parcels we have not heard of are parts of their order: they say what they hold, and not all the same."""
+    contents = {parcel.contents for parcel in left}
+    return order.state not in SENT_STATES and () not in contents and len(contents) > 1
+
+
+def _double(order: OwnOrder, left: list[Shipment], value: int) -> list[Issue]:
+    if len(left) < 2 or _parts(order, left):
         return []
     return [
         Issue(

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from worker.contract.shipping import ShipTo
 from worker.domain.dispute import Dispute
-from worker.domain.ledger import LedgerLine, Shipment, ShipmentState, ShopOrder
+from worker.domain.ledger import LedgerLine, Packed, Shipment, ShipmentState, ShopOrder
 from worker.domain.matching.payouts import PayoutSums
 from worker.domain.payment import Payment, Refund
 
@@ -34,6 +34,17 @@ class PaymentGateway(Protocol):
 
     def capture(self, reference: str, *, idempotency_key: str) -> Payment:
         """Capture the whole authorisation; capturing a captured payment returns it as it is."""
+        ...
+
+    def capture_part(self, reference: str, amount_minor: int, *, final: bool, idempotency_key: str) -> Payment:
+        """Capture so much more of the authorisation; `final` lets go of the rest, which stays held otherwise.
+
+        Raises ProviderRejected for more than is held, or for a part that is not final where the payment takes one capture.
+        """
+        ...
+
+    def release(self, reference: str, *, idempotency_key: str) -> Payment:
+        """Let go of what is held beyond what was captured; the payment is `captured` then, or cancelled if nothing was."""
         ...
 
     def cancel(self, reference: str, *, idempotency_key: str) -> Payment:
@@ -134,6 +145,10 @@ class WarehouseGateway(Protocol):
 
     def cancel(self, shipment_id: str) -> ShipmentState:
         """Stop a parcel if it has not left; return its state."""
+        ...
+
+    def contents(self, shipment_id: str) -> Sequence[Packed]:
+        """Return what a parcel holds, as far as the warehouse says. Raises NotFound."""
         ...
 
     def shipments(self, shop: str, start: datetime, end: datetime) -> Iterator[Shipment]:

@@ -34,15 +34,19 @@ ENTRY_COLUMNS = (
     "occurred_at",
     "method",
 )
-"""Fields of `BookEntry` in the order of a block's CSV text."""
+"""Fields of `BookEntry` in the order of a block's text."""
+FIELD_END = b"\x1f"
+"""Between the fields of a block that is not quoted: the character that ASCII has for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryBlock:
-    """Some book entries as CSV text (RFC 4180, UTF-8, no header), its columns ENTRY_COLUMNS."""
+    """Some book entries as text (UTF-8, a line each, no header), its columns ENTRY_COLUMNS."""
 
     rows: int
-    csv: bytes
+    text: bytes
+    quoted: bool = True
+    """CSV (RFC 4180); otherwise fields are parted by FIELD_END, and none holds it, nor the end of a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The store of stock: levels, and the movements they are the sum of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -34,8 +34,15 @@ class StockStore(Protocol):
         """End what is reserved for an order, which must be locked; again it is nothing."""
         ...
 
-    def left(self, shop: str, order_id: str, at: datetime, actor: str) -> None:
-        """Book goods that left although their order ends without them; again it is nothing. The order must be locked."""
+    def parted(self, shop: str, order_id: str, pieces: Mapping[str, int], at: datetime, actor: str) -> None:
+        """Book a part of an order that left; `pieces` are all that have, by SKU. The order must be locked."""
+        ...
+
+    def left(self, shop: str, order_id: str, pieces: Mapping[str, int], at: datetime, actor: str) -> None:
+        """Book goods that left although their order ends without them; `pieces` are all that have left, by SKU.
+
+        Again it is nothing. The order must be locked.
+        """
         ...
 
     def book(self, movement: Movement) -> Level:

@@ -29,6 +29,7 @@ def create_intent(provider: Provider, params: Params, _: str) -> Document:
         receipt_email=params.text("receipt_email"),
         statement_descriptor=params.text("statement_descriptor"),
         shipping=dict(params.mapping("shipping")) or None,
+        several=_wants_several(params),
     )
     confirm = params.boolean("confirm") or False
     how = _confirmation(provider, params)
@@ -36,7 +37,6 @@ def create_intent(provider: Provider, params: Params, _: str) -> Document:
         "automatic_payment_methods",
         "confirmation_method",
         "error_on_requires_action",
-        "payment_method_options",
         "payment_method_types",
         "setup_future_usage",
         "statement_descriptor_suffix",
@@ -49,6 +49,11 @@ def create_intent(provider: Provider, params: Params, _: str) -> Document:
     if confirm:
         return provider.intents.confirm(intent, how)
     return provider.intents.attach(intent, how.method) if how.method is not None else intent
+
+
+def _wants_several(params: Params) -> bool:
+    card = params.mapping("payment_method_options").get("card")
+    return isinstance(card, dict) and card.get("request_multicapture") == "if_available"
 
 
 def update_intent(provider: Provider, params: Params, intent_id: str) -> Document:
@@ -70,12 +75,13 @@ def capture_intent(provider: Provider, params: Params, intent_id: str) -> Docume
     """POST /v1/payment_intents/{id}/capture."""
     amount = params.integer("amount_to_capture")
     metadata = params.metadata()
-    params.ignore("final_capture", "statement_descriptor", "statement_descriptor_suffix")
+    final = params.boolean("final_capture")
+    params.ignore("statement_descriptor", "statement_descriptor_suffix")
     params.finish()
     intent = provider.intents.get(intent_id)
     if metadata:
         provider.intents.annotate(intent, metadata, None)
-    return provider.intents.capture(intent, amount)
+    return provider.intents.capture(intent, amount, final=final is not False)
 
 
 def cancel_intent(provider: Provider, params: Params, intent_id: str) -> Document:

@@ -63,7 +63,7 @@ class Charges:
             "paid": not refused,
             "payment_intent": intent["id"],
             "payment_method": method_id,
-            "payment_method_details": {"card": _card_details(card, intent["amount"]), "type": "card"},
+            "payment_method_details": {"card": _card_details(card, intent), "type": "card"},
             "radar_options": {},
             "receipt_email": intent["receipt_email"],
             "receipt_number": None,
@@ -91,6 +91,13 @@ class Charges:
         self._store.put(COLLECTION, charge["id"], charge)
         if rest and self._two_entries():
             self._reverse(charge, rest)
+        return charge
+
+    def capture_part(self, charge: Document, amount: int) -> Document:
+        """Take `amount` more of what was authorised and book it: an entry of its own; the rest stays held."""
+        charge.update(captured=True, amount_captured=charge["amount_captured"] + amount)
+        charge["balance_transaction"] = self._book(charge, amount)["id"]
+        self._store.put(COLLECTION, charge["id"], charge)
         return charge
 
     def get(self, charge_id: str) -> Document | None:
@@ -194,9 +201,10 @@ def _outcome(card: Card) -> Document:
     }
 
 
-def _card_details(card: Card, amount: int) -> Document:
+def _card_details(card: Card, intent: Document) -> Document:
+    several = intent.get(INTERNAL, {}).get("several")
     return {
-        "amount_authorized": amount,
+        "amount_authorized": intent["amount"],
         "brand": card.brand,
         "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
         "country": "US",
@@ -206,6 +214,7 @@ def _card_details(card: Card, amount: int) -> Document:
         "installments": None,
         "last4": card.last4,
         "mandate": None,
+        "multicapture": {"status": "available" if several else "unavailable"},
         "network": card.brand,
         "three_d_secure": None,
         "wallet": None,

@@ -14,7 +14,7 @@ from infra.local.simulator.provider.currencies import DECIMALS
 from infra.local.simulator.provider.errors import CardRefused, ProviderRefusal, invalid, missing
 from infra.local.simulator.provider.events import Events
 from infra.local.simulator.provider.methods import Methods
-from infra.local.simulator.provider.rendering import render
+from infra.local.simulator.provider.rendering import INTERNAL, render
 from infra.local.simulator.store import Document, Store
 
 COLLECTION = "payment_intents"
@@ -37,6 +37,8 @@ class Order:
     receipt_email: str | None = None
     statement_descriptor: str | None = None
     shipping: Document | None = None
+    several: bool = False
+    """Whether to ask for multicapture, `if_available`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,7 @@ class Intents:
             "status": "requires_payment_method",
             "transfer_data": None,
             "transfer_group": None,
+            INTERNAL: {"several": order.several and settings.load(self._store).multicapture},
         }
         self._put(intent)
         return intent
@@ -177,11 +180,14 @@ class Intents:
         card = self._methods.card(intent["payment_method"])
         return self._charge(intent, Card(card.brand, card.last4))
 
-    def capture(self, intent: Document, amount: int | None = None) -> Document:
-        """Take the authorised money, or `amount` of it; the rest is let go."""
+    def capture(self, intent: Document, amount: int | None = None, *, final: bool = True) -> Document:
+        """Take what is held, or `amount` of it; the rest is let go if this is the `final` capture, as it is by default."""
         self._must_be(intent, frozenset({"requires_capture"}), "capture")
+        if not final and not _several(intent):
+            raise invalid("final_capture can only be false when multicapture is available.", param="final_capture")
         wanted = intent["amount_capturable"] if amount is None else amount
-        if wanted < 1:
+        # Nothing more of what was captured in part lets go of its rest.
+        if wanted < (0 if final and intent["amount_received"] else 1):
             raise invalid("Invalid positive integer", param="amount_to_capture", code="parameter_invalid_integer")
         if wanted > intent["amount_capturable"]:
             raise invalid(
@@ -190,11 +196,13 @@ class Intents:
                 param="amount_to_capture",
                 code="amount_too_large",
             )
+        if not final and wanted < intent["amount_capturable"]:
+            return self._take_part(intent, wanted)
         self._clock.cancel(_timer(intent["id"]))
         return self._settle(intent, wanted)
 
     def cancel(self, intent: Document, reason: str | None = None) -> Document:
-        """Give up an intent that has not taken money; an authorisation is let go."""
+        """Give up an intent; what is authorised and not captured is let go."""
         self._must_be(intent, _CANCELABLE, "cancel")
         self._clock.cancel(_timer(intent["id"]))
         intent.update(
@@ -224,12 +232,28 @@ class Intents:
         self._events.emit("payment_intent.amount_capturable_updated", intent)
         return intent
 
-    def _settle(self, intent: Document, amount: int) -> Document:
+    def _take_part(self, intent: Document, amount: int) -> Document:
+        """Take a part and go on holding the rest."""
+        self._charges.capture_part(self._charge_of(intent), amount)
+        intent["amount_received"] += amount
+        intent["amount_capturable"] -= amount
+        self._put(intent)
+        self._events.emit("payment_intent.amount_capturable_updated", intent)
+        return intent
+
+    def _charge_of(self, intent: Document) -> Document:
         charge = self._charges.get(intent["latest_charge"])
         if charge is None:
             raise missing("charge", intent["latest_charge"])
-        self._charges.capture(charge, amount)
-        intent.update(status="succeeded", amount_received=amount, amount_capturable=0)
+        return charge
+
+    def _settle(self, intent: Document, amount: int) -> Document:
+        charge = self._charge_of(intent)
+        if not intent["amount_received"]:
+            self._charges.capture(charge, amount)
+        elif amount:
+            self._charges.capture_part(charge, amount)
+        intent.update(status="succeeded", amount_received=intent["amount_received"] + amount, amount_capturable=0)
         self._put(intent)
         self._events.emit("payment_intent.succeeded", intent)
         return intent
@@ -261,7 +285,11 @@ class Intents:
     def _expire(self, payload: Document) -> None:
         """Let go of an authorisation nobody captured in time (7 days for cards)."""
         intent = self._store.get(COLLECTION, payload["payment_intent"])
-        if intent is not None and intent["status"] == "requires_capture":
+        if intent is None or intent["status"] != "requires_capture":
+            return
+        if intent["amount_received"]:  # what was captured stays so; only the rest goes
+            self._settle(intent, 0)
+        else:
             self.cancel(intent, "expired")
 
     def _must_be(self, intent: Document, states: frozenset[str], verb: str) -> None:
@@ -281,6 +309,10 @@ class Intents:
 
     def _shown(self, intent: Document) -> Document:
         return render(intent, self._clock.timestamp())
+
+
+def _several(intent: Document) -> bool:
+    return bool(intent.get(INTERNAL, {}).get("several"))
 
 
 def _timer(intent_id: str) -> str:

@@ -22,6 +22,8 @@ class Settings:
     automatic_payouts: bool = True
     payout_arrival_seconds: int = 86_400
     authorisation_seconds: int = 7 * 86_400
+    multicapture: bool = False
+    """Whether the account may capture a payment in several parts; Stripe has to agree to that."""
     latency_seconds: float = 0.0
     """Real seconds every call takes; concurrent calls under one idempotency key then meet."""
     partial_capture: str = "by_version"

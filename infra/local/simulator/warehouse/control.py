@@ -25,6 +25,7 @@ def setup(app: web.Application) -> None:
         ("GET", "/fulfilments", _fulfilments),
         ("GET", "/addresses", _addresses),
         ("POST", "/ship", _ship),
+        ("POST", "/deliver", _deliver),
         ("POST", "/fail", _fail),
         ("POST", "/tamper", _tamper),
     ]
@@ -89,8 +90,22 @@ async def _addresses(request: web.Request) -> web.Response:
 
 
 async def _ship(request: web.Request) -> web.Response:
+    """Ship a parcel; with `lines` only these pieces of it, the rest in another parcel later."""
     body = await read_object(request)
-    return web.json_response(request.app[WAREHOUSE].ship(_find(request, body)))
+    if "lines" not in body:
+        return web.json_response(request.app[WAREHOUSE].ship(_find(request, body)))
+    try:
+        lines = [(str(line["sku"]), int(line["quantity"])) for line in body["lines"]]
+    except (KeyError, TypeError, ValueError):
+        raise bad_request("lines must be a list of sku and quantity") from None
+    if not lines or any(quantity < 1 for _, quantity in lines):
+        raise bad_request("lines must have pieces in them")
+    return web.json_response(request.app[WAREHOUSE].ship_part(_find(request, body), lines))
+
+
+async def _deliver(request: web.Request) -> web.Response:
+    body = await read_object(request)
+    return web.json_response(request.app[WAREHOUSE].deliver(_find(request, body)))
 
 
 async def _fail(request: web.Request) -> web.Response:

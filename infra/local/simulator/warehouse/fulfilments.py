@@ -119,6 +119,44 @@ class Warehouse:
             self._tell("shipment.shipped", fulfilment, "tracking", "shipped_at")
         return fulfilment
 
+    def ship_part(self, fulfilment_id: str, lines: Lines) -> Document:
+        """Ship these pieces of an accepted parcel and tell of it, with the parcel in which the rest will follow.
+
+        The rest waits to be told. Raises NotAllowed for pieces that the parcel does not have.
+        """
+        with self._store.transaction():
+            fulfilment = self._accepted(fulfilment_id)
+            rest = {line["sku"]: 0 for line in fulfilment["lines"]}
+            for line in fulfilment["lines"]:
+                rest[line["sku"]] += line["quantity"]
+            for sku, quantity in lines:
+                if quantity > rest.get(sku, 0):
+                    raise NotAllowed(f"the parcel has no {quantity} of {sku}")
+                rest[sku] -= quantity
+            left = [(sku, quantity) for sku, quantity in rest.items() if quantity]
+            if left:
+                following = self._new(fulfilment["reference"], left)
+                self._save(following)
+                fulfilment["rest"] = following["id"]
+            fulfilment["lines"] = [{"sku": sku, "quantity": quantity} for sku, quantity in lines]
+            now = self._now()
+            fulfilment.update(status="shipped", tracking=self._tracking(), shipped_at=now, updated_at=now)
+            self._save(fulfilment)
+            named = ("lines", "rest") if left else ("lines",)
+            self._tell("shipment.shipped", fulfilment, "tracking", "shipped_at", *named)
+        return fulfilment
+
+    def deliver(self, fulfilment_id: str) -> Document:
+        """Note that a shipped parcel reached the customer and tell of it. Raises NotAllowed in any other status."""
+        with self._store.transaction():
+            fulfilment = self.fulfilment(fulfilment_id)
+            if fulfilment["status"] != "shipped":
+                raise NotAllowed(f"the fulfilment is {fulfilment['status']}")
+            fulfilment.update(delivered_at=self._now(), updated_at=self._now())
+            self._save(fulfilment)
+            self._tell("shipment.delivered", fulfilment, "delivered_at")
+        return fulfilment
+
     def fail(self, fulfilment_id: str, reason: str) -> Document:
         """Give up on an accepted parcel and tell of it. Raises NotAllowed in any other status."""
         with self._store.transaction():

@@ -5,8 +5,8 @@ Additive: the release before runs on it, keeps no address and hands none to the 
 
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 

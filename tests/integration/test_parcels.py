@@ -1,0 +1,259 @@
+"""Orders that leave in several parcels, on a real database and the simulated provider and warehouse."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from tests.integration.office import Office
+from worker.contract.orders import OrderEvent, OrderEventKind, ParcelLine, PaymentMode
+from worker.domain.capture import CapturePolicy
+from worker.domain.errors import ProviderUnavailable
+from worker.domain.order import OrderState
+from worker.domain.parcels import Fulfilment, fulfilment
+from worker.domain.payment import PaymentState
+from worker.services.capture_on_shipment import CaptureOnShipment
+from worker.services.refunds import Refunds
+from worker.services.remainder import Remainder
+
+_numbers = count(1)
+ONE = [{"sku": "MUG", "quantity": 1}]
+"""Half of the office's order of 2500 for two mugs."""
+
+
+@pytest.fixture
+def order_id() -> str:
+    return f"parcel-{next(_numbers)}"
+
+
+@pytest.fixture(autouse=True)
+def _one_capture(office: Office) -> Iterator[None]:
+    """Leave the provider's account as it was: with one capture a payment."""
+    yield
+    office.outside.control("PUT", "/provider/settings", {"multicapture": False})
+
+
+@pytest.fixture
+def several(office: Office) -> None:
+    """Let the provider's account capture in parts."""
+    office.outside.control("PUT", "/provider/settings", {"multicapture": True})
+
+
+def by(office: Office, policy: CapturePolicy) -> None:
+    """Let the shop capture by a policy."""
+    payments = office.outside.payments(several_for=["main"] if policy is CapturePolicy.EACH_PARCEL else [])
+    office.orders._payments = payments
+    office.shipped = CaptureOnShipment(office.database, payments, office.clock, {"main": policy})
+    office.remainder = Remainder(office.database, payments, office.books, office.shipped, office.clock)
+
+
+def held(office: Office, order_id: str) -> str:
+    """Place an order whose money is held, and ask for its parcel; return the parcel's id."""
+    office.place(order_id, mode=PaymentMode.AUTHORISE)
+    assert office.authorise(order_id).state == OrderState.AUTHORISED
+    office.fulfil(order_id)
+    (parcel,) = office.parcels_of(order_id)
+    return parcel.shipment_id
+
+
+def charged(office: Office, order_id: str) -> str:
+    office.pay(order_id)
+    office.fulfil(order_id)
+    (parcel,) = office.parcels_of(order_id)
+    return parcel.shipment_id
+
+
+def left(office: Office, order_id: str, document: dict[str, object]) -> str:
+    """Tell the order of a parcel as the warehouse's event would; return the outcome."""
+    lines = document["lines"]
+    assert isinstance(lines, list)
+    event = OrderEvent(
+        event_id=f"shipped-{document['id']}",
+        kind=OrderEventKind.SHIPPED,
+        occurred_at=str(document["shipped_at"]),
+        reference=str(document["id"]),
+        contents=tuple(ParcelLine(quantity=line["quantity"], sku=line["sku"]) for line in lines),
+        rest=str(document.get("rest") or ""),
+    )
+    return office.orders.apply("main", order_id, event).answer.outcome
+
+
+def half(office: Office, parcel: str) -> dict[str, object]:
+    """Let one of the two mugs leave."""
+    found: dict[str, object] = office.outside.control("POST", "/warehouse/ship", {"id": parcel, "lines": ONE})
+    return found
+
+
+def rest(office: Office, first: dict[str, object]) -> dict[str, object]:
+    found: dict[str, object] = office.outside.control("POST", "/warehouse/ship", {"id": first["rest"], "lines": ONE})
+    return found
+
+
+def close(office: Office, order_id: str, to: OrderState = OrderState.COMPLETED) -> OrderState:
+    key = f"order/main/{order_id}:rest"
+    status = office.remainder.close("main", order_id, to=to, reason="cancelled", key=key)
+    assert status is not None
+    return OrderState(status.state)
+
+
+def test_the_first_parcel_does_not_complete_a_paid_order(office: Office, order_id: str) -> None:
+    first = half(office, charged(office, order_id))
+    assert left(office, order_id, first) == "applied"
+    assert left(office, order_id, first) == "ignored", "the same parcel again is nothing"
+    order = office.order(order_id)
+    assert order.state is OrderState.FULFILLING
+    assert fulfilment(order, office.parcels_of(order_id)) is Fulfilment.PARTIALLY_FULFILLED
+    assert left(office, order_id, rest(office, first)) == "applied"
+    assert office.order(order_id).state is OrderState.COMPLETED
+    assert office.booked(order_id) == [2500]
+
+
+def test_the_rest_that_the_warehouse_announced_can_be_stopped(office: Office, order_id: str) -> None:
+    first = half(office, charged(office, order_id))
+    left(office, order_id, first)
+    status = office.orders.stop_fulfilment("main", order_id)
+    assert (status.state, status.fulfilment) == ("fulfilling", "partially_fulfilled")
+    for _ in range(2):
+        assert close(office, order_id) is OrderState.COMPLETED
+    order = office.order(order_id)
+    assert (order.captured_minor, order.refunded_minor) == (2500, 1250)
+    assert "1 of 2 pieces left" in [*office.database.transact(lambda tx: tx.orders.trail("main", order_id))][-2].reason
+
+
+@pytest.mark.usefixtures("several")
+def test_each_parcel_is_captured_with_its_share(office: Office, order_id: str) -> None:
+    by(office, CapturePolicy.EACH_PARCEL)
+    first = half(office, held(office, order_id))
+    left(office, order_id, first)
+    for _ in range(2):
+        status = office.capture_shipped(order_id)
+        assert (status.state, status.captured_minor) == ("authorised", 1250)
+    left(office, order_id, rest(office, first))
+    for _ in range(2):
+        assert office.capture_shipped(order_id).state == OrderState.COMPLETED
+    assert office.booked(order_id) == [1250, 1250]
+    assert office.outside.charges(order_id)[1] == 2500
+    kinds = [entry.kind for entry in office.database.transact(lambda tx: tx.timeline.of_order("main", order_id))]
+    assert kinds.count("money.captured") == 2
+
+
+@pytest.mark.usefixtures("several")
+@pytest.mark.parametrize("fault", ["reset_after", "timeout_after", "wrong_body"])
+def test_a_lost_answer_is_one_capture_of_the_share(office: Office, order_id: str, fault: str) -> None:
+    by(office, CapturePolicy.EACH_PARCEL)
+    first = half(office, held(office, order_id))
+    left(office, order_id, first)
+    office.outside.fault("POST /stripe/v1/payment_intents/*/capture", fault)
+    with pytest.raises(ProviderUnavailable):
+        office.capture_shipped(order_id)
+    office.outside.heal()
+    assert office.capture_shipped(order_id).captured_minor == 1250
+    left(office, order_id, rest(office, first))
+    assert office.capture_shipped(order_id).captured_minor == 2500
+    assert office.booked(order_id) == [1250, 1250]
+
+
+@pytest.mark.parametrize("policy", list(CapturePolicy))
+def test_without_several_captures_there_is_one(office: Office, order_id: str, policy: CapturePolicy) -> None:
+    by(office, policy)
+    first = half(office, held(office, order_id))
+    left(office, order_id, first)
+    paid_ahead = 2500 if policy is CapturePolicy.FIRST_PARCEL else 0
+    assert office.capture_shipped(order_id).captured_minor == paid_ahead
+    left(office, order_id, rest(office, first))
+    status = office.capture_shipped(order_id)
+    assert (status.state, status.captured_minor) == ("completed", 2500)
+    assert office.booked(order_id) == [2500]
+
+
+@pytest.mark.parametrize("policy", list(CapturePolicy))
+@pytest.mark.parametrize("parts", [True, False])
+def test_what_is_not_sent_is_not_paid(office: Office, order_id: str, policy: CapturePolicy, *, parts: bool) -> None:
+    office.outside.control("PUT", "/provider/settings", {"multicapture": parts})
+    by(office, policy)
+    left(office, order_id, half(office, held(office, order_id)))
+    office.capture_shipped(order_id)
+    office.orders.stop_fulfilment("main", order_id)
+    for _ in range(2):
+        assert close(office, order_id) is OrderState.COMPLETED
+    order = office.order(order_id)
+    assert order.kept_minor == 1250
+    assert office.outside.charges(order_id)[1] == 1250
+    (payment,) = office.payments_of(order_id)
+    assert office.outside.payments().retrieve(payment.reference).state is PaymentState.CAPTURED, "nothing is held"
+
+
+@pytest.mark.usefixtures("several")
+def test_a_part_can_be_refunded_and_never_more_than_was_captured(office: Office, order_id: str) -> None:
+    by(office, CapturePolicy.EACH_PARCEL)
+    first = half(office, held(office, order_id))
+    left(office, order_id, first)
+    office.capture_shipped(order_id)
+    refunds = Refunds(office.database, office.outside.payments(), office.books, office.clock)
+    with pytest.raises(Exception, match="1250"):
+        refunds.plan("main", order_id, 1251)
+    refunds.carry_out("main", order_id, refunds.plan("main", order_id, 1000), "refund/1")
+    left(office, order_id, rest(office, first))
+    office.capture_shipped(order_id)
+    assert office.order(order_id).state is OrderState.COMPLETED
+    plan = refunds.plan("main", order_id, None)
+    assert plan.amount_minor == 1500
+    refunds.carry_out("main", order_id, plan, "refund/2")
+    assert office.booked(order_id) == [1250, 1250, -1000, -1500]
+
+
+@pytest.mark.usefixtures("several")
+def test_a_hold_that_lapses_between_parcels_ends_with_a_person(office: Office, order_id: str) -> None:
+    by(office, CapturePolicy.EACH_PARCEL)
+    first = half(office, held(office, order_id))
+    left(office, order_id, first)
+    office.capture_shipped(order_id)
+    (payment,) = office.payments_of(order_id)
+    office.outside.payments().release(payment.reference, idempotency_key="lapse")
+    told = OrderEvent(
+        event_id=f"closed-{order_id}",
+        kind=OrderEventKind.PAYMENT_CAPTURED,
+        occurred_at=office.clock.now().isoformat(),
+        reference=payment.reference,
+    )
+    assert office.orders.apply("main", order_id, told).answer.outcome == "applied", "the workflow is to hear of it"
+    office.orders.stop_fulfilment("main", order_id)
+    assert close(office, order_id, OrderState.NEEDS_ATTENTION) is OrderState.NEEDS_ATTENTION
+    assert office.booked(order_id) == [1250]
+
+
+def test_more_than_was_ordered_is_told_and_sticks_nothing(office: Office, order_id: str) -> None:
+    first = half(office, charged(office, order_id))
+    many = [{"sku": "MUG", "quantity": 3}, {"sku": "CUP", "quantity": 1}]
+    assert left(office, order_id, {**first, "lines": many}) == "applied"
+    assert office.order(order_id).state is OrderState.COMPLETED
+    told = office.database.transact(lambda tx: tx.timeline.of_order("main", order_id))
+    (surplus,) = [entry.sentence for entry in told if entry.kind == "parcel.surplus"]
+    assert "1 of MUG, 1 of CUP" in surplus
+
+
+def test_a_parcel_after_its_order_was_closed_is_noted(office: Office, order_id: str) -> None:
+    first = half(office, charged(office, order_id))
+    left(office, order_id, first)
+    close(office, order_id)
+    second = rest(office, first)
+    assert left(office, order_id, second) == "ignored"
+    assert {parcel.shipment_id for parcel in office.parcels_of(order_id)} == {first["id"], second["id"]}
+    assert office.order(order_id).state is OrderState.COMPLETED
+
+
+def test_a_delivery_is_noted_and_tells_that_the_parcel_left(office: Office, order_id: str) -> None:
+    parcel = charged(office, order_id)
+    event = OrderEvent(
+        event_id=f"there-{order_id}",
+        kind=OrderEventKind.DELIVERED,
+        occurred_at=office.clock.now().isoformat(),
+        reference=parcel,
+    )
+    assert office.orders.apply("main", order_id, event).answer.outcome == "applied"
+    order = office.order(order_id)
+    assert order.state is OrderState.COMPLETED
+    assert fulfilment(order, office.parcels_of(order_id)) is Fulfilment.DELIVERED
+    again = replace(event, event_id="again")
+    assert office.orders.apply("main", order_id, again).answer.outcome == "ignored"

@@ -1,0 +1,49 @@
+"""The engine is kept from block to block, and nothing that a block made or changed is there in the next."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from worker.lake.engine import EngineLimits, engine
+
+
+def asked(limits: EngineLimits, question: str) -> object:
+    with engine(limits) as opened:
+        return opened.connection.execute(question).fetchone()
+
+
+def test_a_block_meets_nothing_of_the_one_before() -> None:
+    limits = EngineLimits(threads=2)
+    with engine(limits) as opened:
+        opened.connection.execute("create temp table left_over as select 1")
+        opened.connection.execute("create temp view seen as select 1")
+        opened.connection.execute("set threads = 1")
+        folder = opened.folder
+    assert not folder.exists()
+    assert len(limits.kept) == 1
+    assert asked(limits, "select current_setting('threads')") == (2,)
+    named = (
+        "select count(*) from (from duckdb_tables() select table_name union all from duckdb_views() select view_name)"
+    )
+    assert asked(limits, f"{named} where table_name in ('left_over', 'seen')") == (0,)
+
+
+def test_an_engine_whose_block_failed_is_not_used_again() -> None:
+    limits = EngineLimits()
+    assert asked(limits, "select 1") == (1,)
+    ((before, _),) = limits.kept
+    with pytest.raises(LookupError), engine(limits):
+        raise LookupError
+    assert limits.kept == []
+    with pytest.raises(duckdb.ConnectionException):
+        before.execute("select 1")
+    assert asked(limits, "select 1") == (1,)
+
+
+def test_what_does_not_fit_goes_to_the_place_for_it_and_is_gone_with_the_block(tmp_path: Path) -> None:
+    limits = EngineLimits(memory_mb=40, threads=1, spill=tmp_path)
+    with engine(limits) as opened:
+        opened.connection.execute("create temp table much as select i, random() as r from range(5_000_000) as t(i)")
+        assert [path for path in tmp_path.rglob("*.tmp") if path.is_file()]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,107 @@
+"""Closing an order that has left in part: the customer pays for what left, and for nothing else.
+
+Whatever was stopped is not owed any more. What is held for it is let go, what was taken for it is given back; refunds
+made before count towards that. The order is completed then, or waits for a person who is to see that the rest never came.
+"""
+
+from worker.contract.orders import OrderStatus
+from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
+from worker.domain.money import Money
+from worker.domain.order import TERMINAL, Order, OrderState
+from worker.domain.parcels import due_of
+from worker.domain.refund import Held, allot
+from worker.domain.stock import Fate
+from worker.services.bookkeeping import Bookkeeping
+from worker.services.capture_on_shipment import CaptureOnShipment
+from worker.services.orders import ACTOR
+from worker.services.parcels import goods_of, sent, standing, waiting_for_rest
+from worker.services.ports import Clock, Database, PaymentGateway, Transaction
+
+
+class Remainder:
+    """Ends orders of which a part has left and the rest will not."""
+
+    def __init__(
+        self,
+        database: Database,
+        payments: PaymentGateway,
+        bookkeeping: Bookkeeping,
+        shipped: CaptureOnShipment,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._payments = payments
+        self._books = bookkeeping
+        self._shipped = shipped
+        self._clock = clock
+
+    def close(self, shop: str, order_id: str, *, to: OrderState, reason: str, key: str) -> OrderStatus | None:
+        """Let go of the rest's share and end the order in `to` (`completed` or `needs_attention`); again it is the same.
+
+        Its parcels that have not left must have been stopped. `key` prefixes the idempotency keys. What cannot be given
+        back ends in `needs_attention`. Returns None when the order was never recorded. Raises ProviderUnavailable.
+        """
+        order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
+        if order is None:
+            return None
+        if order.state is OrderState.AUTHORISED:
+            self._shipped.capture(shop, order_id, f"{key}:capture", closing=True)
+        order = self._order(shop, order_id)
+        if order.state not in TERMINAL:
+            refused = self._give_back(order, key)
+            self._end(order, to, reason, refused)
+        return self._database.transact(lambda tx: standing(tx, shop, order_id))
+
+    def _give_back(self, order: Order, key: str) -> str:
+        """Give back what was taken beyond what is due; return why it was refused, empty when it was not."""
+        due = due_of(order, self._database.transact(lambda tx: goods_of(tx, order)))
+        try:
+            # What was refunded and not heard of comes first: an answer that was lost is not asked for again.
+            holding = self._holding(order)
+            order = self._order(order.shop, order.order_id)
+            rest = order.kept_minor - due
+            for part in allot(holding, rest) if rest > 0 else ():
+                step = f"{key}:refund:{part.payment_reference}:{order.refunded_minor}"
+                self._payments.refund(part.payment_reference, part.amount_minor, idempotency_key=step)
+                self._books.refunds(order.shop, order.order_id, part.payment_reference)
+        except (NotFound, PaymentDeclined, ProviderRejected) as refusal:
+            return str(refusal)
+        return ""
+
+    def _holding(self, order: Order) -> list[Held]:
+        found = []
+        for payment in self._database.transact(lambda tx: tx.payments.of_order(order.shop, order.order_id)):
+            if payment.captured_minor <= 0:
+                continue
+            if payment.provider != self._payments.name:
+                raise ProviderRejected(f"collected by {payment.provider}, which only it can give back")
+            made = self._payments.refunds(payment.reference)
+            self._books.post_refunds(order.shop, order.order_id, made)
+            left = payment.captured_minor - sum(refund.amount_minor for refund in made)
+            found.append(Held(payment_reference=payment.reference, left_minor=left))
+        return found
+
+    def _end(self, order: Order, to: OrderState, reason: str, refused: str) -> None:
+        def work(tx: Transaction) -> None:
+            now = self._clock.now()
+            current = tx.orders.lock(order.shop, order.order_id)
+            if current.state in TERMINAL:
+                return
+            goods = goods_of(tx, current)
+            said = f"{goods.pieces_left} of {goods.pieces} pieces left; {reason}"
+            tx.stock.settle(order.shop, order.order_id, Fate.RELEASED, now, ACTOR)
+            current = waiting_for_rest(tx, current, now, ACTOR)
+            over = Money(max(current.kept_minor - due_of(current, goods), 0), current.currency)
+            if refused:
+                said = f"{said}; {over} are not given back: {refused}"
+            if refused or to is OrderState.NEEDS_ATTENTION or not goods.pieces_left:
+                tx.orders.move(current, OrderState.NEEDS_ATTENTION, at=now, actor=ACTOR, reason=said[:500])
+            else:
+                sent(tx, current, now, ACTOR, said[:500])
+
+        self._database.transact(work)
+
+    def _order(self, shop: str, order_id: str) -> Order:
+        order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
+        assert order is not None
+        return order
