@@ -8,7 +8,7 @@ import click
 
 from worker.cli.dialogue import ask
 from worker.cli.options import actor_option, consent, dry_run_option, examples, reason_option, yes_option
-from worker.config import load
+from worker.cli.settings import load
 from worker.connections import reading
 from worker.contract.orders import ReaddressOrder
 from worker.contract.shipping import ShipTo, problems_of

@@ -46,6 +46,8 @@ UNTOLD: dict[Happening, str] = {
     Happening.PARCEL_SHIPPED: _BY_STATE,
     Happening.PARCEL_STOPPED: _BY_STATE,
     Happening.PARCEL_FAILED: _BY_STATE,
+    Happening.PARCEL_DELIVERED: "the order is complete by then",
+    Happening.PARCEL_SURPLUS: "a break of the shop's own people",
     Happening.EVENT: "what it changed is told",
     Happening.REPAIR: "what it changed is told",
     Happening.NOTE: "written for the shop's own people",
