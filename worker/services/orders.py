@@ -125,13 +125,6 @@ class OrderService:
         }.get(payment.state, OrderState.AWAITING_PAYMENT)
         return self._from(order, OrderState.PAYING, following, payment.detail, payment)
 
-    def charge(
-        self, shop: str, order_id: str, authorising: str, capturing: str, *, may_retry: bool = False
-    ) -> OrderStatus:
-        """Authorise and capture, each under a key of its own and with a record of its own."""
-        status = self.authorise(shop, order_id, authorising, may_retry=may_retry)
-        return self.capture(shop, order_id, capturing) if status.state == OrderState.AUTHORISED else status
-
     def capture(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
         """Capture the authorised payment and book it. A void, lapsed or refused one is let go: `declined`."""
         order = self._order(shop, order_id)
