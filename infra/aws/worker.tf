@@ -14,6 +14,9 @@ locals {
     ORDERS_DATABASE__READ_TIMEOUT_SECONDS    = "60"
   } : {}
 
+  # What a worker announces to Temporal; without it every worker gets every workflow.
+  release_environment = var.worker_versions_enabled ? { ORDERS_WORKER__RELEASE = var.release } : {}
+
   mail_port = lookup(var.worker_settings, "ORDERS_MAIL__PORT", null)
 }
 
@@ -35,7 +38,7 @@ module "worker" {
     },
     local.waits_for_database,
     var.worker_settings,
-    var.worker_versions_enabled ? { ORDERS_WORKER__RELEASE = var.release } : {},
+    local.release_environment,
     local.temporal_environment,
     local.encryption_environment,
     {

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowHandle
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from infra.local import freeports, temporal
 from infra.waker import lambda_handler, work
@@ -26,6 +27,7 @@ from infra.waker.lambda_handler import WorkIsOverdue, look
 from infra.waker.settings import ServiceConfig, WakerConfig
 from tests.unit.ecs_service import KEYS, EcsService, ecs_service
 from worker.contract.temporal_tls import TemporalConfig
+from worker.temporal import versions
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 SOON = timedelta(seconds=20)
@@ -115,7 +117,12 @@ async def started(client: Client, queue: str, wait: float = 0) -> WorkflowHandle
     return await client.start_workflow("Steps", wait, id=f"{queue}-{wait}", task_queue=queue, result_type=str)
 
 
-def worker(client: Client, queue: str, hands: Hands) -> Worker:
+def worker(client: Client, queue: str, hands: Hands, release: str = "") -> Worker:
+    announced = WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=versions.DEPLOYMENT, build_id=release),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+    )
     return Worker(
         client,
         task_queue=queue,
@@ -124,6 +131,7 @@ def worker(client: Client, queue: str, hands: Hands) -> Worker:
         activity_executor=ThreadPoolExecutor(2),
         workflow_runner=UnsandboxedWorkflowRunner(),
         graceful_shutdown_timeout=timedelta(seconds=5),
+        deployment_config=announced if release else None,
     )
 
 
@@ -220,6 +228,54 @@ async def test_a_timer_wakes_it_also_after_the_queue_was_forgotten(
 
 async def _waits_for_time(handle: WorkflowHandle[Any, str]) -> bool:
     return any([event.HasField("timer_started_event_attributes") async for event in handle.fetch_history_events()])
+
+
+async def test_work_for_a_version_wakes_it_also_after_the_queue_was_forgotten(
+    address: str, client: Client, ecs: EcsService
+) -> None:
+    config, later = config_of(address, versioned="versioned"), timedelta(hours=1)
+    ecs.has("versioned", desired=0, running=0, deployed_at=LONG_AGO)
+    hands = Hands()
+    hands.let_go.set()
+
+    async def promoted() -> bool:
+        return await versions.promote(client, "r1", ["versioned"])
+
+    async with worker(client, "versioned", hands, release="r1"):
+        await until(promoted)
+        sleeper = await started(client, "versioned", wait=6)
+        await until(lambda: _waits_for_time(sleeper))
+    await asyncio.sleep(2.5)
+    told = await look(config, datetime.now(UTC) + later)
+    assert told["versioned"]["because"] == "asleep", "nobody has work before its time has come"
+
+    async def woken() -> bool:
+        await look(config, datetime.now(UTC) + later)
+        return bool(ecs.changes)
+
+    await until(woken)
+    assert ecs.changes == [("versioned", 1)], "a timer of a workflow that the version began"
+
+    # A release that was applied meanwhile: it makes itself current, and what waited is its work.
+    ecs.has("versioned", desired=1, running=1, deployed_at=LONG_AGO)
+    async with worker(client, "versioned", hands, release="r2"):
+        await until(lambda: versions.promote(client, "r2", ["versioned"]))
+        assert await sleeper.result() == "done"
+    ecs.changes.clear()
+    await asyncio.sleep(2.5)
+
+    async def asleep() -> bool:
+        await look(config, datetime.now(UTC) + later)
+        return bool(ecs.changes)
+
+    await until(asleep)
+    assert ecs.changes == [("versioned", 0)], "a version without work does not keep it awake"
+
+    ecs.has("versioned", desired=0, running=0, deployed_at=LONG_AGO)
+    ecs.changes.clear()
+    await started(client, "versioned")
+    await until(woken)
+    assert ecs.changes == [("versioned", 1)], "a workflow that nobody began"
 
 
 async def test_a_server_that_does_not_answer_leaves_everything_as_it_is(

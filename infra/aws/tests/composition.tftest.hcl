@@ -47,6 +47,28 @@ run "by_default_it_is_secure" {
   }
 }
 
+run "a_worker_says_nothing_of_its_release_unless_asked" {
+  command = plan
+
+  assert {
+    condition     = length(local.release_environment) == 0
+    error_message = "versions are a switch, and off"
+  }
+}
+
+run "with_versions_a_worker_announces_its_release" {
+  command = plan
+
+  variables {
+    worker_versions_enabled = true
+  }
+
+  assert {
+    condition     = local.release_environment == tomap({ ORDERS_WORKER__RELEASE = "2026.7.1" })
+    error_message = "the release that is applied is the version"
+  }
+}
+
 run "temporal_by_certificate" {
   command = plan
 

@@ -5,11 +5,11 @@ locals {
   name        = "orders"
   environment = "dev"
 
-  # Each run wakes the worker and the database: once a week, one soon after the other, instead of every hour. Anybody can
+  # Each run wakes the worker and the database: once in four weeks, one soon after the other, instead of every hour. Anybody can
   # start one at any time, and worker_settings wins.
   schedules = {
-    ORDERS_SCHEDULES__MAIN_STRIPE_LIGHT__INTERVAL_SECONDS = "604800"
-    ORDERS_SCHEDULES__MAIN_STRIPE__INTERVAL_SECONDS       = "604800"
+    ORDERS_SCHEDULES__MAIN_STRIPE_LIGHT__INTERVAL_SECONDS = "2419200"
+    ORDERS_SCHEDULES__MAIN_STRIPE__INTERVAL_SECONDS       = "2419200"
     ORDERS_SCHEDULES__MAIN_STRIPE__OFFSET_SECONDS         = "900"
   }
 }
