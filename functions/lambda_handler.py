@@ -4,8 +4,8 @@ The application is built at import, in the runtime's init phase, and holds no co
 of it may be restored anywhere. The connection to Temporal is made with the first request and lives as long as the
 execution environment, but for long sleeps: what stands between may have dropped it without telling a frozen process.
 
-Secrets are read before that, where SECRETS_MANAGER_ARNS names some, and looked at again every REFRESH_SECONDS: one
-that was changed is in use everywhere within that time, without a deployment.
+Secrets are read before that, where a variable names some (see `secret_store`), and looked at again every
+REFRESH_SECONDS: one that was changed is in use everywhere within that time, without a deployment.
 """
 
 import gc

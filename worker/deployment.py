@@ -18,7 +18,7 @@ from worker.contract import encryption
 from worker.contract.encryption import EncryptionConfig
 from worker.contract.settings import ROOT, ConfigurationError, Secret, build, environment, raw_settings
 from worker.contract.temporal_tls import TemporalConfig, problems_of
-from worker.gateways.secrets_manager import SecretsManager
+from worker.gateways.vault import Vault
 from worker.repositories import migrate, provision
 from worker.repositories.engine import Engine, password_of, url_of
 from worker.temporal import schedules, search_attributes
@@ -85,7 +85,7 @@ def load(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> DeployC
     return config
 
 
-def deploy(config: DeployConfig, vault: SecretsManager, say: Say) -> None:
+def deploy(config: DeployConfig, vault: Vault, say: Say) -> None:
     """Do all steps in their order; `say` hears one line of each.
 
     Raises what stops it: DatabaseUnavailable, ProviderUnavailable, ProviderRejected, NotFound, Conflict.
@@ -94,7 +94,7 @@ def deploy(config: DeployConfig, vault: SecretsManager, say: Say) -> None:
     asyncio.run(_converge(config, say))
 
 
-def prepare_database(config: DeployConfig, vault: SecretsManager, say: Say) -> None:
+def prepare_database(config: DeployConfig, vault: Vault, say: Say) -> None:
     """Make the database, its user and its schema what this release needs."""
     wanted = config.deploy
     user, password = wanted.database_master_user.reveal(), wanted.database_master_password.reveal()
@@ -112,7 +112,7 @@ def prepare_database(config: DeployConfig, vault: SecretsManager, say: Say) -> N
         inside.dispose()
 
 
-def _ensure_sign_in(config: DeployConfig, vault: SecretsManager, master: Engine) -> str:
+def _ensure_sign_in(config: DeployConfig, vault: Vault, master: Engine) -> str:
     """Keep the application's password while it works: a worker that runs now has it, too."""
     wanted = config.deploy
     kept = vault.read(wanted.database_secret)

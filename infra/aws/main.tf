@@ -35,12 +35,24 @@ locals {
 # The containers of secrets, which the bootstrap made and `orders secrets put` filled. Only their names and ARNs pass
 # through here: a value that Terraform read would stand in its state.
 data "aws_secretsmanager_secret" "these" {
-  for_each = toset(["api", "database", "encryption", "temporal", "webhooks", "worker"])
+  for_each = local.in_parameters ? toset([]) : local.secret_kinds
 
   name = "${var.name}/${var.environment}/${each.key}"
 }
 
+# Parameters are not looked up, as that would read their values: their ARNs are their names', and their key the bootstrap's.
+data "aws_kms_alias" "secrets" {
+  count = local.in_parameters ? 1 : 0
+
+  name = "alias/${var.name}-bootstrap"
+}
+
 locals {
-  secret_arns         = { for name, secret in data.aws_secretsmanager_secret.these : name => secret.arn }
-  secret_kms_key_arns = distinct(compact([for secret in data.aws_secretsmanager_secret.these : secret.kms_key_id]))
+  in_parameters   = var.secret_store == "parameter_store"
+  secret_kinds    = toset(["api", "database", "encryption", "temporal", "webhooks", "worker"])
+  parameter_names = { for kind in local.secret_kinds : kind => "/${var.name}/${var.environment}/${kind}" }
+  parameters      = "arn:${data.aws_partition.current.partition}:ssm:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:parameter"
+
+  secret_arns         = local.in_parameters ? { for kind, name in local.parameter_names : kind => "${local.parameters}${name}" } : { for kind, secret in data.aws_secretsmanager_secret.these : kind => secret.arn }
+  secret_kms_key_arns = local.in_parameters ? data.aws_kms_alias.secrets[*].target_key_arn : distinct(compact([for secret in data.aws_secretsmanager_secret.these : secret.kms_key_id]))
 }

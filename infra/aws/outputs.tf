@@ -90,7 +90,7 @@ output "database_master_secret_arn" {
 
 output "secret_names" {
   description = "The containers of secrets, for `orders secrets put`."
-  value       = sort([for secret in data.aws_secretsmanager_secret.these : secret.name])
+  value       = sort(local.in_parameters ? values(local.parameter_names) : [for secret in data.aws_secretsmanager_secret.these : secret.name])
 }
 
 output "log_group_names" {

@@ -103,6 +103,18 @@ variable "payload_encryption_enabled" {
   nullable    = false
 }
 
+variable "secret_store" {
+  description = "Where this environment's secrets are, as the bootstrap was told (secret_stores): \"secrets_manager\", or \"parameter_store\", which costs nothing, takes 4096 bytes each and gives nothing deleted back."
+  type        = string
+  default     = "secrets_manager"
+  nullable    = false
+
+  validation {
+    condition     = contains(["secrets_manager", "parameter_store"], var.secret_store)
+    error_message = "secret_store is \"secrets_manager\" or \"parameter_store\"."
+  }
+}
+
 # --- Network
 
 variable "network" {

@@ -2,10 +2,13 @@ locals {
   # From the URL, so that any registry can be named; only one in ECR needs a right to pull.
   ecr = try(regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/(?P<name>.+)$", var.worker_repository_url), null)
 
-  database_secrets   = { ORDERS_DATABASE__URL = { secret_arn = local.secret_arns["database"], key = "ORDERS_DATABASE__URL" } }
-  temporal_secrets   = { for key in local.temporal_secret_keys : key => { secret_arn = local.secret_arns["temporal"], key = key } }
-  encryption_secrets = { for key in local.encryption_secret_keys : key => { secret_arn = local.secret_arns["encryption"], key = key } }
-  worker_secrets     = { for key in var.worker_secret_keys : key => { secret_arn = local.secret_arns["worker"], key = key } }
+  # What each program is given out of the secrets, by what they are called: variables by their names.
+  temporal_and_payloads = { for kind, keys in { temporal = local.temporal_secret_keys, encryption = local.encryption_secret_keys } : kind => keys if length(keys) > 0 }
+  worker_given          = merge({ for kind, keys in { worker = var.worker_secret_keys } : kind => keys if length(keys) > 0 }, local.temporal_and_payloads, { database = ["ORDERS_DATABASE__URL"] })
+  worker_secrets        = merge([for kind, keys in local.worker_given : { for key in keys : key => { secret_arn = local.secret_arns[kind], key = key } }]...)
+  deploy_secrets        = merge([for kind, keys in local.temporal_and_payloads : { for key in keys : key => { secret_arn = local.secret_arns[kind], key = key } }]...)
+  worker_parameters     = { for kind, keys in local.worker_given : kind => { arn = local.secret_arns[kind], keys = keys } }
+  deploy_parameters     = { for kind, keys in local.temporal_and_payloads : kind => { arn = local.secret_arns[kind], keys = keys } }
 
   # A database that was paused takes half a minute to answer, and more when it was for a day; it either takes the connection
   # late, or takes it and is silent for as long.
@@ -49,7 +52,9 @@ module "worker" {
       ORDERS_METRICS__EMF_NAMESPACE = local.prefix
     },
   )
-  secrets = merge(local.worker_secrets, local.temporal_secrets, local.encryption_secrets, local.database_secrets)
+  # ECS picks a variable out of a secret, but hands over a parameter whole.
+  secrets    = local.in_parameters ? {} : local.worker_secrets
+  parameters = local.in_parameters ? local.worker_parameters : {}
 
   deploy_environment = {
     ORDERS_DEPLOY__DATABASE_HOST   = module.database.host
@@ -57,10 +62,11 @@ module "worker" {
     ORDERS_DEPLOY__DATABASE_NAME   = module.database.database_name
     ORDERS_DEPLOY__DATABASE_SECRET = local.secret_arns["database"]
   }
-  deploy_secrets = merge(local.temporal_secrets, local.encryption_secrets, {
+  deploy_secrets = merge(local.in_parameters ? {} : local.deploy_secrets, {
     ORDERS_DEPLOY__DATABASE_MASTER_USER     = { secret_arn = module.database.master_secret_arn, key = "username" }
     ORDERS_DEPLOY__DATABASE_MASTER_PASSWORD = { secret_arn = module.database.master_secret_arn, key = "password" }
   })
+  deploy_parameters        = local.in_parameters ? local.deploy_parameters : {}
   deploy_writes_secret_arn = local.secret_arns["database"]
   deploy_task_enabled      = var.deploy_task_enabled
   python                   = coalesce(var.python, abspath("${path.module}/../../.venv/bin/python"))

@@ -27,6 +27,14 @@ def _secret(match: re.Match[str]) -> str:
     )
 
 
+def _parameter(match: re.Match[str]) -> str:
+    name = match[1].rstrip(".")
+    return (
+        f"there is no parameter {name}: the bootstrap makes them where its variable secret_stores names the environment "
+        f'"parameter_store", as the environment\'s secret_store does; then `orders secrets put {name} KEY`.'
+    )
+
+
 def _json_key(match: re.Match[str]) -> str:
     return (
         f"the secret lacks the key {match[1]}: put it with `orders secrets put`, or take it out of the list of secrets "
@@ -44,6 +52,7 @@ _NETWORK = (
 )
 
 _ADVICE: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
+    (r"invalid (?:ssm )?parameters:\s*([\w/.-]+)", _parameter),
     (r"did not contain json key ([\w]+)", _json_key),
     (r"can.t find the specified secret value|staging label", _secret),
     (
@@ -51,7 +60,7 @@ _ADVICE: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
         _said(_NETWORK),
     ),
     (
-        r"secret.*AccessDenied|AccessDenied.*secretsmanager:",
+        r"secret.*AccessDenied|AccessDenied.*(secretsmanager|ssm):",
         _said(
             "the execution role may not read that secret: a `terraform apply` that was interrupted does that; apply again."
         ),

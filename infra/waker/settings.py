@@ -1,7 +1,7 @@
 """What the waker is told: which services, which queues each polls, after how long they sleep, where Temporal is.
 
 WAKER holds it as JSON, for Terraform writes it and no person does; the connection to Temporal is the functions' own
-table of settings, and its key comes from the secret that SECRETS_MANAGER_ARNS names.
+table of settings, and its key comes from the secret that a variable names (see functions.secret_store).
 """
 
 import json

@@ -78,8 +78,8 @@ class Deployment:
         """Fill the secret containers, as a person does: by the command line, the value through its input."""
         for container, values in self.secrets.items():
             for name, value in values.items():
-                self.orders("secrets", "put", f"{NAME}/{ENVIRONMENT}/{container}", name, given=value)
-        self.orders("secrets", "check", f"{NAME}/{ENVIRONMENT}")
+                self.orders("secrets", "put", f"/{NAME}/{ENVIRONMENT}/{container}", name, given=value)
+        self.orders("secrets", "check", f"/{NAME}/{ENVIRONMENT}")
 
     def orders(self, *arguments: str, given: str = "") -> None:
         """Run the `orders` command as an administrator; it must succeed."""

@@ -108,5 +108,6 @@ _KINDS: dict[str, Callable[[Client], Iterator[str]]] = {
     "rule": _listed("events", "list_rules", "Rules", "Name"),
     "key": _keys,
     "secret": _listed("secretsmanager", "list_secrets", "SecretList", "Name"),
+    "parameter": _listed("ssm", "describe_parameters", "Parameters", "Name"),
     "repository": _listed("ecr", "describe_repositories", "repositories", "repositoryName"),
 }

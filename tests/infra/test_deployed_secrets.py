@@ -11,6 +11,12 @@ from tests.infra.deployment import ENVIRONMENT, NAME, Deployment
 pytestmark = pytest.mark.infra
 
 
+def held(deployment: Deployment, container: str) -> str:
+    """Return what a container of secrets holds, which in dev is a parameter."""
+    found = deployment.fake.client("ssm").get_parameter(Name=f"/{NAME}/{ENVIRONMENT}/{container}", WithDecryption=True)
+    return str(found["Parameter"]["Value"])
+
+
 @pytest.fixture(scope="module")
 def canaries(deployment: Deployment) -> dict[str, str]:
     """Every value that must not be seen, by the name it has."""
@@ -20,11 +26,7 @@ def canaries(deployment: Deployment) -> dict[str, str]:
             parsed = json.loads(value) if value[:1] in "[{" else [value]
             for number, each in enumerate(parsed.values() if isinstance(parsed, dict) else parsed):
                 found[f"{name} {number}"] = each["key"] if isinstance(each, dict) else each
-    url = json.loads(
-        deployment.fake.client("secretsmanager").get_secret_value(SecretId=f"{NAME}/{ENVIRONMENT}/database")[
-            "SecretString"
-        ]
-    )["ORDERS_DATABASE__URL"]
+    url = json.loads(held(deployment, "database"))["ORDERS_DATABASE__URL"]
     found["application's password"] = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     assert len(found) > 9
     assert all(len(value) >= 12 for value in found.values())
@@ -36,11 +38,7 @@ def seen(canaries: dict[str, str], text: str) -> list[str]:
 
 
 def test_the_canaries_would_be_found(deployment: Deployment, canaries: dict[str, str]) -> None:
-    client = deployment.fake.client("secretsmanager")
-    put = "".join(
-        client.get_secret_value(SecretId=f"{NAME}/{ENVIRONMENT}/{container}")["SecretString"]
-        for container in (*deployment.secrets, "database")
-    )
+    put = "".join(held(deployment, container) for container in (*deployment.secrets, "database"))
     unescaped = put.replace('\\"', '"')
     assert set(seen(canaries, unescaped)) == set(canaries) - {"master password", "api key"}
 
@@ -56,6 +54,27 @@ def test_neither_state_nor_plan_holds_one(deployment: Deployment, canaries: dict
         assert seen(canaries, file.read_text("utf-8")) == [], file.name
     plan = Path(deployment.dev.folder / "plan")
     assert seen(canaries, json.dumps(deployment.dev.json("show", "-json", str(plan)))) == []
+
+
+def test_what_was_put_stays_under_its_key_when_the_bootstrap_is_applied_again(deployment: Deployment) -> None:
+    """Also when a description is another: the provider would write the whole parameter, with the empty value it knows."""
+    before = {container: held(deployment, container) for container in (*deployment.secrets, "database")}
+    module = deployment.bootstrap.folder.parent / "modules" / "secrets" / "variables.tf"
+    text = module.read_text("utf-8")
+    module.write_text(text.replace("Digests of the keys of API clients", "Another description"), encoding="utf-8")
+    try:
+        deployment.make_bootstrap()
+    finally:
+        module.write_text(text, encoding="utf-8")
+    assert {container: held(deployment, container) for container in before} == before
+    state = json.loads((deployment.bootstrap.folder / "terraform.tfstate").read_text("utf-8"))
+    (made,) = (each for each in state["resources"] if each["type"] == "aws_ssm_parameter")
+    assert len(made["instances"]) == 6
+    # The provider refreshed them when they held their values, and what it keeps of these is nothing.
+    assert [each["attributes"]["value"] for each in made["instances"] if each["attributes"]["value"]] == []
+    keys = {each["KeyId"] for each in deployment.fake.client("ssm").describe_parameters()["Parameters"]}
+    assert len(keys) == 1
+    assert "alias/aws" not in keys.pop()
 
 
 def test_terraform_never_printed_one(deployment: Deployment, canaries: dict[str, str]) -> None:

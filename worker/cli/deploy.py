@@ -15,15 +15,15 @@ def run() -> None:
     """Prepare database, user, schema, search attributes and schedules; safe to repeat, and to run twice at once.
 
     Signs in to the database as its master user, makes the application's own user and keeps that one's address and
-    password in AWS Secrets Manager. Exits 0 when the release may start, 4 when something does not answer, 5 when
+    password in the environment's secrets. Exits 0 when the release may start, 4 when something does not answer, 5 when
     something is refused.
     """
     # Only this command needs the AWS library and both worlds.
     from worker.deployment import deploy, load
-    from worker.gateways.secrets_manager import SecretsManager
+    from worker.gateways.secret_stores import vault_of
     from worker.observability.logging import configure
 
     config = load()
     configure(config.logging)
-    deploy(config, SecretsManager(), click.echo)
+    deploy(config, vault_of(config.deploy.database_secret), click.echo)
     click.echo("ready: the release may start")

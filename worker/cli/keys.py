@@ -33,10 +33,10 @@ Keys = list[dict[str, str]]
 
 @click.group(cls=Noun)
 def command() -> None:
-    """Payload keys: in a deployed environment's secret (orders/dev/encryption), and what is wrapped by them."""
+    """Payload keys: in a deployed environment's secret (/orders/dev/encryption), and what is wrapped by them."""
 
 
-@command.command("list", epilog=examples("orders keys list orders/dev/encryption"))
+@command.command("list", epilog=examples("orders keys list /orders/dev/encryption"))
 @click.argument("secret")
 @as_json
 def list_keys(secret: str, *, as_json: bool) -> None:
@@ -50,7 +50,7 @@ def list_keys(secret: str, *, as_json: bool) -> None:
     )
 
 
-@command.command(epilog=examples('orders keys add orders/dev/encryption --reason "the yearly change"'))
+@command.command(epilog=examples('orders keys add /orders/dev/encryption --reason "the yearly change"'))
 @click.argument("secret")
 @reason_option(required=False, why=f"{WHY} The first key needs none.")
 @actor_option
@@ -74,7 +74,7 @@ def add(secret: str, reason: str, actor: str, *, dry_run: bool) -> None:
         click.echo(f"{secret}: {name} added, the first: it seals")
 
 
-@command.command(epilog=examples('orders keys use orders/dev/encryption 2026-11-28 --reason "the yearly change"'))
+@command.command(epilog=examples('orders keys use /orders/dev/encryption 2026-11-28 --reason "the yearly change"'))
 @click.argument("secret")
 @click.argument("key_id")
 @reason_option(why=WHY)
@@ -94,7 +94,7 @@ def use(secret: str, key_id: str, reason: str, actor: str, *, dry_run: bool) -> 
 
 
 @command.command(
-    epilog=examples('orders keys drop orders/dev/encryption 2025-11-28 --reason "retention has passed" --dry-run')
+    epilog=examples('orders keys drop /orders/dev/encryption 2025-11-28 --reason "retention has passed" --dry-run')
 )
 @click.argument("secret")
 @click.argument("key_id")
@@ -146,12 +146,12 @@ class _Held:
     """The keys of a secret as they were read, and the way to write others over them."""
 
     def __init__(self, secret: str, because: "Because | None" = None) -> None:
-        from worker.gateways.secrets_manager import SecretsManager
+        from worker.gateways.secret_stores import vault_of
 
         if KIND not in secret.rpartition("/")[2]:
             raise InvalidInput(f"payload keys are in the secret NAME/ENVIRONMENT/{KIND}")
         self._secret = secret
-        self._vault = SecretsManager(because)
+        self._vault = vault_of(secret, because)
         self._found = self._vault.read(secret)
         self.keys: Keys = _keys(self._found.values.get(VARIABLE, "[]"), secret)
 

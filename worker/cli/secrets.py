@@ -51,19 +51,23 @@ _READERS = {
 WHY = "Why; with --actor it stands in CloudTrail's entry of the change, as its user agent."
 """There is no database of ours at hand: what happens to a secret is told where AWS keeps it anyway."""
 _LONGEST = 60_000
-"""Secrets Manager takes 65,536 bytes for all values of a secret together."""
+"""Secrets Manager takes 65,536 bytes for all values of a secret together; a parameter less, which its store checks."""
 
 
 @click.group(cls=Noun)
 def command() -> None:
-    """Secrets of a deployed environment, in AWS Secrets Manager."""
+    """Secrets of a deployed environment.
+
+    A name that begins with a slash (/orders/dev/worker) is a parameter of AWS Systems Manager, another (orders/prod/worker)
+    a secret of AWS Secrets Manager, as the environment's secret_store has it.
+    """
 
 
 @command.command(
     epilog=examples(
-        "orders secrets put orders/dev/worker ORDERS_PROVIDER__API_KEY # asks for it, without showing it",
-        "openssl rand -hex 32 | orders secrets put orders/dev/worker ORDERS_USERS__TOKEN_KEY",
-        'orders secrets put orders/dev/worker ORDERS_PROVIDER__API_KEY --file key.txt --reason "the old one leaked"',
+        "orders secrets put /orders/dev/worker ORDERS_PROVIDER__API_KEY # asks for it, without showing it",
+        "openssl rand -hex 32 | orders secrets put /orders/dev/worker ORDERS_USERS__TOKEN_KEY",
+        'orders secrets put /orders/dev/worker ORDERS_PROVIDER__API_KEY --file key.txt --reason "the old one leaked"',
     )
 )
 @click.argument("secret")
@@ -75,16 +79,16 @@ def command() -> None:
 @actor_option
 @dry_run_option
 def put(secret: str, key: str, file: Path | None, reason: str, actor: str, *, dry_run: bool) -> None:
-    """Set one variable in a secret, as ORDERS_API__KEYS in orders/dev/api; the others stay.
+    """Set one variable in a secret, as ORDERS_API__KEYS in /orders/dev/api; the others stay.
 
     Without --file the value is read from standard input, or asked for without being shown.
     """
-    from worker.gateways.secrets_manager import SecretsManager
+    from worker.gateways.secret_stores import vault_of
 
     kind = _kind(secret)
     _check(kind, key)
     value = _value(file, key)
-    vault = SecretsManager(Because(actor=actor, reason=reason))
+    vault = vault_of(secret, Because(actor=actor, reason=reason))
     found = vault.read(secret)
     if key in found.values and not reason:
         raise click.UsageError(
@@ -99,7 +103,7 @@ def put(secret: str, key: str, file: Path | None, reason: str, actor: str, *, dr
 
 @command.command(
     epilog=examples(
-        'orders secrets remove orders/dev/worker ORDERS_OUTBOUND__ERP__SECRETS --reason "the ERP is gone" --dry-run'
+        'orders secrets remove /orders/dev/worker ORDERS_OUTBOUND__ERP__SECRETS --reason "the ERP is gone" --dry-run'
     )
 )
 @click.argument("secret")
@@ -109,9 +113,9 @@ def put(secret: str, key: str, file: Path | None, reason: str, actor: str, *, dr
 @dry_run_option
 def remove(secret: str, key: str, reason: str, actor: str, *, dry_run: bool) -> None:
     """Remove one variable from a secret; what it held stays in the secret's previous version."""
-    from worker.gateways.secrets_manager import SecretsManager
+    from worker.gateways.secret_stores import vault_of
 
-    vault = SecretsManager(Because(actor=actor, reason=reason))
+    vault = vault_of(secret, Because(actor=actor, reason=reason))
     found = vault.read(secret)
     if key not in found.values:
         raise NotFound(f"{secret} has no {key}; `orders secrets list {secret}` shows what it has")
@@ -123,14 +127,14 @@ def remove(secret: str, key: str, reason: str, actor: str, *, dry_run: bool) -> 
     click.echo(f"{secret}: {key} removed; {_READERS[_kind(secret)]}")
 
 
-@command.command("list", epilog=examples("orders secrets list orders/dev/worker"))
+@command.command("list", epilog=examples("orders secrets list /orders/dev/worker"))
 @click.argument("secret")
 @as_json
 def list_keys(secret: str, *, as_json: bool) -> None:
     """List the variables in a secret and when it was last changed; never a value."""
-    from worker.gateways.secrets_manager import SecretsManager
+    from worker.gateways.secret_stores import vault_of
 
-    found = SecretsManager().read(secret)
+    found = vault_of(secret).read(secret)
     if as_json:
         print_json({"secret": secret, "changed_at": found.changed_at, "keys": sorted(found.values)})
         return
@@ -141,7 +145,7 @@ def list_keys(secret: str, *, as_json: bool) -> None:
 
 
 @command.command(
-    epilog=examples("orders secrets check orders/dev --api-key", "orders secrets check orders/prod --mtls --json")
+    epilog=examples("orders secrets check /orders/dev --api-key", "orders secrets check orders/prod --mtls --json")
 )
 @click.argument("environment")
 @click.option("--mtls", is_flag=True, help="Temporal knows us by a certificate.")
@@ -149,8 +153,8 @@ def list_keys(secret: str, *, as_json: bool) -> None:
 @click.option("--clear", is_flag=True, help="Payloads are not encrypted there.")
 @as_json
 def check(environment: str, *, mtls: bool, api_key: bool, clear: bool, as_json: bool) -> None:
-    """Tell what an environment (orders/dev) still lacks before it can be applied; exits 5 when something is missing."""
-    from worker.gateways.secrets_manager import SecretsManager
+    """Tell what an environment (/orders/dev) still lacks before it can be applied; exits 5 when something is missing."""
+    from worker.gateways.secret_stores import vault_of
 
     wanted = {
         name: tuple(key for key in CONTENTS[name] if key not in _NOT_NEEDED)
@@ -161,7 +165,7 @@ def check(environment: str, *, mtls: bool, api_key: bool, clear: bool, as_json: 
         wanted["temporal"] = CONTENTS["temporal"][1:]
     if api_key:
         wanted["temporal"] = CONTENTS["temporal"][:1]
-    vault, missing = SecretsManager(), []
+    vault, missing = vault_of(environment), []
     for name, keys in wanted.items():
         held = vault.read(f"{environment}/{name}").values
         missing += [f"{environment}/{name}: {key}" for key in keys if not any(_pattern(key).fullmatch(k) for k in held)]
@@ -176,8 +180,8 @@ def check(environment: str, *, mtls: bool, api_key: bool, clear: bool, as_json: 
 
 
 def _kind(secret: str) -> str:
-    # An ARN ends in six characters of Secrets Manager's own.
-    name = re.sub(r"-[A-Za-z0-9]{6}$", "", secret) if secret.startswith("arn:") else secret
+    # An ARN of Secrets Manager ends in six characters of its own.
+    name = re.sub(r"-[A-Za-z0-9]{6}$", "", secret) if ":secretsmanager:" in secret else secret
     kind = name.rpartition("/")[2]
     if kind not in CONTENTS:
         raise InvalidInput(f"a secret is named NAME/ENVIRONMENT/KIND, and KIND is one of {', '.join(CONTENTS)}")

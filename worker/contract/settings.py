@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from worker.contract.given_whole import unpack
 from worker.contract.variables import variables
 
 ENVIRONMENTS = ("local", "test", "production")
@@ -67,9 +68,13 @@ def environment(environ: Mapping[str, str] | None = None) -> str:
 def raw_settings(environ: Mapping[str, str] | None = None, root: Path = ROOT) -> dict[str, Any]:
     """Return the merged settings of the chosen environment as plain dictionaries with lower-case keys.
 
-    Raises ConfigurationError when ORDERS_ENV names no known environment (dynaconf would serve defaults).
+    Variables that came packed become variables of this process first (see `given_whole`). Raises ConfigurationError
+    when one is missing, or ORDERS_ENV names no known environment (dynaconf would serve defaults).
     """
     env = environment(environ)
+    problems = unpack(os.environ)
+    if problems:
+        raise ConfigurationError(problems)
     # Variables come last. Lists replace lists: a shorter list of queues must not grow by the default's.
     if (root / FROZEN).is_file():
         return _merge(_thawed(root / FROZEN, env), _plain(variables(os.environ)))

@@ -59,6 +59,7 @@ module "secrets" {
   for_each = var.environments
 
   path                 = "${var.name}/${each.key}"
+  store                = lookup(var.secret_stores, each.key, "secrets_manager")
   kms_key_arn          = aws_kms_key.this.arn
   recovery_window_days = var.secret_recovery_window_days
 }

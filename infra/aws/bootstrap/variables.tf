@@ -76,6 +76,18 @@ variable "force_destroy" {
   nullable    = false
 }
 
+variable "secret_stores" {
+  description = "Where an environment's secrets are: \"secrets_manager\" unless named here, or \"parameter_store\"; as `secret_store` of the environment. A change deletes the secrets where they were."
+  type        = map(string)
+  default     = { dev = "parameter_store" }
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for store in values(var.secret_stores) : contains(["secrets_manager", "parameter_store"], store)])
+    error_message = "The values of secret_stores are \"secrets_manager\" or \"parameter_store\"."
+  }
+}
+
 variable "secret_recovery_window_days" {
   description = "For how many days a deleted secret can be brought back, 7 to 30; 0 deletes at once."
   type        = number

@@ -42,8 +42,8 @@ run "by_default_it_is_secure" {
   }
 
   assert {
-    condition     = toset(keys(local.worker_secrets)) == toset(var.worker_secret_keys) && toset(keys(local.temporal_secrets)) == toset(["ORDERS_TEMPORAL__API_KEY"])
-    error_message = "the worker is given its five, and Temporal's key"
+    condition     = toset(keys(local.worker_secrets)) == setunion(var.worker_secret_keys, ["ORDERS_TEMPORAL__API_KEY", "ORDERS_ENCRYPTION__KEYS", "ORDERS_DATABASE__URL"])
+    error_message = "the worker is given its five, Temporal's key, the keys of payloads and its database"
   }
 }
 
@@ -77,7 +77,7 @@ run "temporal_by_certificate" {
   }
 
   assert {
-    condition     = toset(keys(local.temporal_secrets)) == toset(["ORDERS_TEMPORAL__CLIENT_CERT", "ORDERS_TEMPORAL__CLIENT_KEY"])
+    condition     = toset(local.temporal_and_payloads["temporal"]) == toset(["ORDERS_TEMPORAL__CLIENT_CERT", "ORDERS_TEMPORAL__CLIENT_KEY"])
     error_message = "certificate and key"
   }
 
@@ -95,7 +95,7 @@ run "temporal_without_anything" {
   }
 
   assert {
-    condition     = length(local.temporal_secrets) == 0 && local.temporal_environment["ORDERS_TEMPORAL__TLS"] == "false"
+    condition     = !contains(keys(local.temporal_and_payloads), "temporal") && local.temporal_environment["ORDERS_TEMPORAL__TLS"] == "false"
     error_message = "no secret that might be empty"
   }
 
@@ -114,7 +114,7 @@ run "payloads_in_clear" {
   }
 
   assert {
-    condition     = length(local.encryption_secrets) == 0 && length(local.function_secrets["webhooks"]) == 1
+    condition     = length(local.temporal_and_payloads) == 0 && length(local.function_secrets["webhooks"]) == 1
     error_message = "nothing reads a container that may be empty"
   }
 
@@ -257,5 +257,33 @@ run "a_waker_joins_the_vpc_of_a_private_temporal" {
   assert {
     condition     = output.waker_function_name == "orders-test-waker"
     error_message = "it is there"
+  }
+}
+
+run "secrets_that_cost_nothing" {
+  command = plan
+
+  variables {
+    secret_store = "parameter_store"
+  }
+
+  assert {
+    condition     = length(data.aws_secretsmanager_secret.these) == 0 && local.secret_arns["worker"] == "arn:aws:ssm:eu-west-1:123456789012:parameter/${var.name}/${var.environment}/worker" && contains(output.secret_names, "/${var.name}/${var.environment}/worker")
+    error_message = "parameters by their names: nothing looks at one, as that would read its value"
+  }
+
+  assert {
+    condition     = local.secret_kms_key_arns == data.aws_kms_alias.secrets[*].target_key_arn && data.aws_kms_alias.secrets[0].name == "alias/${var.name}-bootstrap"
+    error_message = "under the bootstrap's key"
+  }
+
+  assert {
+    condition     = length(local.function_secrets["webhooks"]) == 3 && alltrue(flatten([for arns in values(local.function_secrets) : [for arn in arns : startswith(arn, local.parameters)]]))
+    error_message = "a function reads its own parameters, and no other's"
+  }
+
+  assert {
+    condition     = toset(flatten([for each in values(local.worker_parameters) : each.keys])) == toset(keys(local.worker_secrets)) && toset(keys(local.deploy_parameters)) == toset(["encryption", "temporal"])
+    error_message = "the worker has the same variables from either store"
   }
 }

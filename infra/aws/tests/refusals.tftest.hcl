@@ -303,3 +303,13 @@ run "refuses_alarms_that_there_are_not" {
 
   expect_failures = [var.watching]
 }
+
+run "refuses_a_store_of_secrets_that_is_none" {
+  command = plan
+
+  variables {
+    secret_store = "file"
+  }
+
+  expect_failures = [var.secret_store]
+}

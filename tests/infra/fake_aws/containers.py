@@ -63,25 +63,41 @@ def acting_as(role_arn: str, endpoint: str) -> dict[str, str]:
 
 class _Secrets:
     def __init__(self, endpoint: str, role_arn: str) -> None:
-        variables = acting_as(role_arn, endpoint)
-        self._client = boto3.client(
-            "secretsmanager",
-            endpoint_url=endpoint,
-            region_name=REGION,
-            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-            config=Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=15),
-        )
+        self._endpoint, self._variables = endpoint, acting_as(role_arn, endpoint)
 
     def value(self, source: str) -> str:
-        """Return what `valueFrom` names: `<arn of the secret>[:<key>:<stage>:<version>]`."""
+        """Return what `valueFrom` names: a parameter, or `<arn of the secret>[:<key>:<stage>:<version>]`."""
+        return self._parameter(source) if source.startswith("arn:aws:ssm:") else self._secret(source)
+
+    def _parameter(self, arn: str) -> str:
+        name = arn.partition(":parameter")[2]
+        try:
+            found = self._client("ssm").get_parameters(Names=[name], WithDecryption=True)
+        except (BotoCoreError, ClientError) as error:
+            raise SecretUnavailable(f"unable to retrieve secrets from ssm: {error}") from error
+        if not found["Parameters"]:
+            raise SecretUnavailable(f"unable to retrieve secrets from ssm: invalid parameters: {name}")
+        text: str = found["Parameters"][0]["Value"]
+        return text
+
+    def _secret(self, source: str) -> str:
         parts = source.split(":")
         arn, (key, *_) = ":".join(parts[:7]), [*parts[7:], ""]
         try:
-            text: str = self._client.get_secret_value(SecretId=arn)["SecretString"]
+            text: str = self._client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
         except (BotoCoreError, ClientError) as error:
             raise SecretUnavailable(f"unable to retrieve secret {arn} from asm: {error}") from error
         try:
             return text if not key else str(json.loads(text)[key])
         except (KeyError, ValueError) as error:
             raise SecretUnavailable(f"retrieved secret from Secrets Manager did not contain json key {key}") from error
+
+    def _client(self, service: str) -> Any:
+        return boto3.client(
+            service,  # type: ignore[call-overload]  # the types know only the services that the project itself uses
+            endpoint_url=self._endpoint,
+            region_name=REGION,
+            aws_access_key_id=self._variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self._variables["AWS_SECRET_ACCESS_KEY"],
+            config=Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=15),
+        )

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote
 from moto.iam.models import iam_backends
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
+from moto.ssm.models import ssm_backends
 
 from tests.infra.fake_aws.containers import ACCOUNT, ACTING_AS, REGION
 
@@ -28,6 +29,10 @@ _KEY_ACTIONS = {
     "PutObject": ("GenerateDataKey",),
     "GetSecretValue": ("Decrypt",),
     "PutSecretValue": ("Decrypt", "GenerateDataKey"),
+    # Standard parameters are encrypted by the key itself, without a data key.
+    "GetParameter": ("Decrypt",),
+    "GetParameters": ("Decrypt",),
+    "PutParameter": ("Encrypt",),
 }
 
 
@@ -108,6 +113,9 @@ def _needs(service: str, environ: dict[str, Any]) -> Iterator[Need]:
     if service == "ecs":
         yield from (Need(action=f"ecs:{operation}", resource=arn) for arn in _services(json.loads(_body(environ))))
         return
+    if service == "ssm":
+        yield from _of_parameters(operation, json.loads(_body(environ)))
+        return
     if service != "secretsmanager":
         yield Need(action=f"{service}:{operation}", resource="*")
         return
@@ -116,6 +124,17 @@ def _needs(service: str, environ: dict[str, Any]) -> Iterator[Need]:
     yield Need(action=f"secretsmanager:{operation}", resource=name if secret is None else secret.arn)
     if secret is not None:
         yield from _of_key(secret.kms_key_id, operation, "secretsmanager")
+
+
+def _of_parameters(operation: str, question: Mapping[str, Any]) -> Iterator[Need]:
+    for name in question.get("Names") or [question.get("Name", "*")]:
+        arn = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/{name.lstrip('/')}"
+        yield Need(action=f"ssm:{operation}", resource=arn)
+        versions = ssm_backends[ACCOUNT][REGION]._parameters.get(name)
+        if versions:
+            # A write that names no key comes under AWS's own, and nobody could read what it wrote with the right to ours.
+            key = question.get("KeyId", "alias/aws/ssm") if operation == "PutParameter" else versions[-1].keyid
+            yield from _of_key(key, operation, "ssm", {"kms:EncryptionContext:PARAMETER_ARN": arn})
 
 
 def _of_objects(environ: Mapping[str, Any]) -> Iterator[Need]:
@@ -131,13 +150,19 @@ def _of_objects(environ: Mapping[str, Any]) -> Iterator[Need]:
     yield from _of_key(default.get("KMSMasterKeyID"), operation, "s3")
 
 
-def _of_key(key: str | None, operation: str, service: str) -> Iterator[Need]:
+def _of_key(
+    key: str | None, operation: str, service: str, encrypted_for: Mapping[str, str] | None = None
+) -> Iterator[Need]:
     """Yield what an operation needs of the key of our own that what it touches is under; AWS's keys need nothing."""
     if not key or "alias/aws/" in key:
         return
     arn = key if key.startswith("arn:") else f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{key}"
     for action in _KEY_ACTIONS.get(operation, ()):
-        context = {"kms:ViaService": f"{service}.{REGION}.amazonaws.com", "kms:CallerAccount": ACCOUNT}
+        context = {
+            "kms:ViaService": f"{service}.{REGION}.amazonaws.com",
+            "kms:CallerAccount": ACCOUNT,
+            **(encrypted_for or {}),
+        }
         yield Need(action=f"kms:{action}", resource=arn, context=context)
 
 

@@ -52,6 +52,11 @@ run "by_default" {
   }
 
   assert {
+    condition     = alltrue([for arn in values(output.secret_arns["dev"]) : strcontains(arn, ":ssm:")]) && alltrue([for arn in values(output.secret_arns["prod"]) : strcontains(arn, ":secretsmanager:")])
+    error_message = "those of dev cost nothing"
+  }
+
+  assert {
     condition     = output.plan_role_arn != null && output.publish_role_arn != null && toset(keys(output.apply_role_arns)) == toset(["dev", "prod"]) && toset(keys(output.boundary_arns)) == toset(["dev", "prod"])
     error_message = "roles to plan, to publish and to apply"
   }
@@ -159,4 +164,14 @@ run "refuses_a_name_that_no_bucket_could_have" {
     secret_recovery_window_days = 3
   }
   expect_failures = [var.name, var.secret_recovery_window_days]
+}
+
+run "refuses_a_store_that_is_none" {
+  command = plan
+
+  variables {
+    secret_stores = { dev = "file" }
+  }
+
+  expect_failures = [var.secret_stores]
 }

@@ -27,6 +27,9 @@ module "orders" {
   alarm_email              = var.alarm_email
   permissions_boundary_arn = var.permissions_boundary_arn
 
+  # Costs nothing; the bootstrap makes dev's secrets there, too (its variable secret_stores).
+  secret_store = "parameter_store"
+
   # No NAT gateway: tasks have addresses of their own, and a security group that lets nothing in.
   network = {
     zone_count        = 1

@@ -21,6 +21,12 @@ resource "aws_iam_policy" "boundary" {
         Resource = ["${local.here["secretsmanager"]}:secret:${var.name}/${var.environment}/*", "${local.here["secretsmanager"]}:secret:rds!*"] # ours, and RDS's master password
       },
       {
+        Sid      = "OwnParameters"
+        Effect   = "Allow"
+        Action   = ["ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParameters", "ssm:PutParameter"]
+        Resource = ["${local.here["ssm"]}:parameter/${var.name}/${var.environment}/*"] # ours
+      },
+      {
         Sid      = "OwnFiles"
         Effect   = "Allow"
         Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListBucket", "s3:PutObject"]
@@ -53,7 +59,7 @@ resource "aws_iam_policy" "boundary" {
       {
         Sid       = "KeysThroughServices"
         Effect    = "Allow"
-        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Action    = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
         Resource  = ["${local.here["kms"]}:key/*"] # keys have no names; the tag says whose they are
         Condition = { StringEquals = { "aws:ResourceTag/Project" = var.name } }
       },

@@ -16,7 +16,7 @@ locals {
   region  = data.aws_region.current.name
   account = data.aws_caller_identity.current.account_id
   # "arn:aws:<service>:<region>:<account>" of what is here.
-  here     = { for service in ["cloudwatch", "ecs", "events", "kms", "lambda", "logs", "rds", "secretsmanager", "sns"] : service => "arn:${local.aws}:${service}:${local.region}:${local.account}" }
+  here     = { for service in ["cloudwatch", "ecs", "events", "kms", "lambda", "logs", "rds", "secretsmanager", "sns", "ssm"] : service => "arn:${local.aws}:${service}:${local.region}:${local.account}" }
   iam      = "arn:${local.aws}:iam::${local.account}"
   provider = "token.actions.githubusercontent.com"
 
@@ -39,7 +39,10 @@ locals {
   no_secret = [{
     Sid    = "NoValueOfASecret"
     Effect = "Deny"
-    Action = ["secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
+    Action = [
+      "secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue",
+      "ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParameters", "ssm:GetParametersByPath", "ssm:PutParameter",
+    ]
     # A refusal, wherever the secret is.
     Resource = ["*"]
   }]

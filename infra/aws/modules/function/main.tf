@@ -8,7 +8,8 @@ locals {
     { ORDERS_ENV = "production" },
     var.environment,
     { ORDERS_API__FUNCTIONS = jsonencode(var.serves) },
-    length(var.secret_arns) == 0 ? {} : { SECRETS_MANAGER_ARNS = join(",", var.secret_arns) },
+    length(local.secret_arns) == 0 ? {} : { SECRETS_MANAGER_ARNS = join(",", local.secret_arns) },
+    length(local.parameter_arns) == 0 ? {} : { PARAMETER_STORE_ARNS = join(",", local.parameter_arns) },
   )
 }
 

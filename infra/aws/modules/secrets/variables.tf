@@ -28,6 +28,18 @@ variable "containers" {
   }
 }
 
+variable "store" {
+  description = "Where they are: \"secrets_manager\", or \"parameter_store\", which costs nothing and takes 4096 bytes each."
+  type        = string
+  default     = "secrets_manager"
+  nullable    = false
+
+  validation {
+    condition     = contains(["secrets_manager", "parameter_store"], var.store)
+    error_message = "store is \"secrets_manager\" or \"parameter_store\"."
+  }
+}
+
 variable "kms_key_arn" {
   description = "Key of the secrets; null leaves them to AWS's own key."
   type        = string
@@ -35,7 +47,7 @@ variable "kms_key_arn" {
 }
 
 variable "recovery_window_days" {
-  description = "For how many days a deleted secret can be brought back; 0 deletes at once."
+  description = "For how many days a deleted secret can be brought back; 0 deletes at once. A parameter is gone at once, always."
   type        = number
   default     = 7
   nullable    = false

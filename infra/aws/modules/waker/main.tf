@@ -49,7 +49,8 @@ resource "aws_lambda_function" "this" {
           services      = { for service in values(var.services) : service.name => { queues = service.queues, tasks = service.tasks } }
         })
       },
-      length(var.secret_arns) == 0 ? {} : { SECRETS_MANAGER_ARNS = join(",", var.secret_arns) },
+      length(local.secret_arns) == 0 ? {} : { SECRETS_MANAGER_ARNS = join(",", local.secret_arns) },
+      length(local.parameter_arns) == 0 ? {} : { PARAMETER_STORE_ARNS = join(",", local.parameter_arns) },
     )
   }
 

@@ -37,18 +37,34 @@ resource "aws_iam_role_policy" "this" {
           Action   = ["ecs:DescribeServices", "ecs:UpdateService"]
           Resource = sort([for service in values(var.services) : service.arn])
       }],
-      [for arns in [var.secret_arns] : {
+      [for arns in [local.secret_arns] : {
         Sid      = "ReadSecrets"
         Effect   = "Allow"
         Action   = ["secretsmanager:GetSecretValue"]
         Resource = arns
       } if length(arns) > 0],
-      [for arn in length(var.secret_arns) == 0 ? [] : var.secret_kms_key_arns : {
+      [for arn in length(local.secret_arns) == 0 ? [] : var.secret_kms_key_arns : {
         Sid       = "Decrypt${substr(sha1(arn), 0, 8)}"
         Effect    = "Allow"
         Action    = ["kms:Decrypt"]
         Resource  = [arn]
         Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${data.aws_region.current.name}.amazonaws.com" } }
+      }],
+      [for arns in [local.parameter_arns] : {
+        Sid      = "ReadParameters"
+        Effect   = "Allow"
+        Action   = ["ssm:GetParameters"]
+        Resource = arns
+      } if length(arns) > 0],
+      [for arn in length(local.parameter_arns) == 0 ? [] : var.secret_kms_key_arns : {
+        Sid      = "DecryptParameters${substr(sha1(arn), 0, 8)}"
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt"]
+        Resource = [arn]
+        Condition = { StringEquals = {
+          "kms:EncryptionContext:PARAMETER_ARN" = local.parameter_arns
+          "kms:ViaService"                      = "ssm.${data.aws_region.current.name}.amazonaws.com"
+        } }
       }],
       # Lambda has a grant of its own on the key, but for the role as it was when the function was made.
       [for arn in var.kms_key_arn == null ? [] : [var.kms_key_arn] : {
@@ -73,6 +89,9 @@ resource "aws_iam_role_policy" "this" {
 }
 
 locals {
+  parameter_arns = [for arn in var.secret_arns : arn if strcontains(arn, ":parameter/")]
+  secret_arns    = [for arn in var.secret_arns : arn if !strcontains(arn, ":parameter/")]
+
   # Written out: the function needs the role's policy before it exists.
   function_arn = join(":", [
     "arn:${data.aws_partition.current.partition}:lambda", data.aws_region.current.name,

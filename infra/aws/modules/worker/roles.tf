@@ -5,16 +5,21 @@ locals {
   region = data.aws_region.current.name
   executions = {
     worker = {
-      log_group_arn = aws_cloudwatch_log_group.worker.arn
-      secret_arns   = distinct([for each in values(var.secrets) : each.secret_arn])
+      log_group_arn  = aws_cloudwatch_log_group.worker.arn
+      secret_arns    = distinct([for each in values(var.secrets) : each.secret_arn])
+      parameter_arns = sort([for each in values(var.parameters) : each.arn])
     }
     deploy = {
-      log_group_arn = aws_cloudwatch_log_group.deploy.arn
-      secret_arns   = distinct([for each in values(var.deploy_secrets) : each.secret_arn])
+      log_group_arn  = aws_cloudwatch_log_group.deploy.arn
+      secret_arns    = distinct([for each in values(var.deploy_secrets) : each.secret_arn])
+      parameter_arns = sort([for each in values(var.deploy_parameters) : each.arn])
     }
   }
-  # Keys of secrets are used through Secrets Manager, and not otherwise.
-  decrypts_secrets = [for arn in distinct(concat(var.secret_kms_key_arns, var.kms_key_arn == null ? [] : [var.kms_key_arn])) : {
+  # Where the secrets are parameters, Secrets Manager still has the database's master password, under the environment's key.
+  in_parameters = strcontains(var.deploy_writes_secret_arn, ":parameter/")
+
+  # Keys of secrets are used through Secrets Manager, and not otherwise; those of parameters through Parameter Store.
+  decrypts_secrets = [for arn in distinct(concat(local.in_parameters ? [] : var.secret_kms_key_arns, var.kms_key_arn == null ? [] : [var.kms_key_arn])) : {
     Sid       = "Decrypt${substr(sha1(arn), 0, 8)}"
     Effect    = "Allow"
     Action    = ["kms:Decrypt"]
@@ -62,6 +67,22 @@ resource "aws_iam_role_policy" "execution" {
         Resource = arns
       } if length(arns) > 0],
       [for statement in local.decrypts_secrets : statement if length(each.value.secret_arns) > 0],
+      [for arns in [each.value.parameter_arns] : {
+        Sid      = "ReadInjectedParameters"
+        Effect   = "Allow"
+        Action   = ["ssm:GetParameters"]
+        Resource = arns
+      } if length(arns) > 0],
+      [for arn in length(each.value.parameter_arns) == 0 ? [] : var.secret_kms_key_arns : {
+        Sid      = "DecryptParameters${substr(sha1(arn), 0, 8)}"
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt"]
+        Resource = [arn]
+        Condition = { StringEquals = {
+          "kms:EncryptionContext:PARAMETER_ARN" = each.value.parameter_arns
+          "kms:ViaService"                      = "ssm.${local.region}.amazonaws.com"
+        } }
+      }],
       [for arn in var.repository_arn == null ? [] : [var.repository_arn] : {
         Sid      = "PullImage"
         Effect   = "Allow"
@@ -130,18 +151,35 @@ resource "aws_iam_role_policy" "deploy" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
-      [{
+      [for arn in local.in_parameters ? [] : [var.deploy_writes_secret_arn] : {
         Sid      = "KeepTheDatabaseSecret"
         Effect   = "Allow"
         Action   = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
-        Resource = [var.deploy_writes_secret_arn]
+        Resource = [arn]
       }],
-      [for arn in var.secret_kms_key_arns : {
+      [for arn in local.in_parameters ? [] : var.secret_kms_key_arns : {
         Sid       = "UseTheKeyOfSecrets${substr(sha1(arn), 0, 8)}"
         Effect    = "Allow"
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = [arn]
         Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${local.region}.amazonaws.com" } }
+      }],
+      [for arn in local.in_parameters ? [var.deploy_writes_secret_arn] : [] : {
+        Sid    = "KeepTheDatabaseParameter"
+        Effect = "Allow"
+        # The history says under which key it is, which a write has to name again.
+        Action   = ["ssm:GetParameter", "ssm:GetParameterHistory", "ssm:PutParameter"]
+        Resource = [arn]
+      }],
+      [for arn in local.in_parameters ? var.secret_kms_key_arns : [] : {
+        Sid      = "UseTheKeyOfParameters${substr(sha1(arn), 0, 8)}"
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt", "kms:Encrypt"]
+        Resource = [arn]
+        Condition = { StringEquals = {
+          "kms:EncryptionContext:PARAMETER_ARN" = var.deploy_writes_secret_arn
+          "kms:ViaService"                      = "ssm.${local.region}.amazonaws.com"
+        } }
       }],
     )
   })

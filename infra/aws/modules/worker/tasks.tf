@@ -7,12 +7,16 @@ locals {
   grace_seconds        = 100
   health_port          = 9400
 
-  worker_environment = { for name, group in var.groups : name => merge(var.environment, {
+  worker_environment = { for name, group in var.groups : name => merge(var.environment, local.worker_unpacked, {
     ORDERS_WORKER__QUEUES        = jsonencode(group.queues)
     ORDERS_WORKER__GRACE_SECONDS = tostring(local.grace_seconds)
     ORDERS_WORKER__HEALTH_HOST   = "127.0.0.1"
     ORDERS_WORKER__HEALTH_PORT   = tostring(local.health_port)
   }) }
+
+  # A parameter comes whole, in a variable of its own; SECRET_VARIABLES names those to take out of each.
+  worker_unpacked = length(var.parameters) == 0 ? {} : { SECRET_VARIABLES = jsonencode({ for kind, from in var.parameters : kind => from.keys }) }
+  deploy_unpacked = length(var.deploy_parameters) == 0 ? {} : { SECRET_VARIABLES = jsonencode({ for kind, from in var.deploy_parameters : kind => from.keys }) }
 
   # What every container has: no root, no writable disk but /tmp, an init that passes signals on and buries the dead.
   hardened = {
@@ -58,7 +62,10 @@ resource "aws_ecs_task_definition" "worker" {
     memory      = each.value.memory_mb
     stopTimeout = local.stop_timeout_seconds
     environment = [for name, value in local.worker_environment[each.key] : { name = name, value = value }]
-    secrets     = [for name, from in var.secrets : { name = name, valueFrom = "${from.secret_arn}:${from.key}::" }]
+    secrets = concat(
+      [for name, from in var.secrets : { name = name, valueFrom = "${from.secret_arn}:${from.key}::" }],
+      [for kind, from in var.parameters : { name = "SECRET_VARIABLES_${upper(kind)}", valueFrom = from.arn }],
+    )
     healthCheck = {
       command     = ["CMD", "python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:${local.health_port}/health/live', timeout=4)"]
       interval    = 15
@@ -105,8 +112,11 @@ resource "aws_ecs_task_definition" "deploy" {
     cpu         = 512
     memory      = 1024
     stopTimeout = local.stop_timeout_seconds
-    environment = [for name, value in merge(var.environment, var.deploy_environment) : { name = name, value = value }]
-    secrets     = [for name, from in var.deploy_secrets : { name = name, valueFrom = "${from.secret_arn}:${from.key}::" }]
+    environment = [for name, value in merge(var.environment, local.deploy_unpacked, var.deploy_environment) : { name = name, value = value }]
+    secrets = concat(
+      [for name, from in var.deploy_secrets : { name = name, valueFrom = "${from.secret_arn}:${from.key}::" }],
+      [for kind, from in var.deploy_parameters : { name = "SECRET_VARIABLES_${upper(kind)}", valueFrom = from.arn }],
+    )
     logConfiguration = {
       logDriver = "awslogs"
       options = {

@@ -89,6 +89,13 @@ variable "secrets" {
   nullable    = false
 }
 
+variable "parameters" {
+  description = "Parameters that ECS hands to the worker whole: by what they are called, the ARN and which of the variables in its JSON the worker is to have."
+  type        = map(object({ arn = string, keys = list(string) }))
+  default     = {}
+  nullable    = false
+}
+
 variable "deploy_environment" {
   description = "Further variables of the deploy task, without secrets."
   type        = map(string)
@@ -103,14 +110,21 @@ variable "deploy_secrets" {
   nullable    = false
 }
 
+variable "deploy_parameters" {
+  description = "Parameters that ECS hands to the deploy task whole."
+  type        = map(object({ arn = string, keys = list(string) }))
+  default     = {}
+  nullable    = false
+}
+
 variable "deploy_writes_secret_arn" {
-  description = "The one secret that the deploy task writes: the application's own connection to the database."
+  description = "The one secret or parameter that the deploy task writes: the application's own connection to the database."
   type        = string
   nullable    = false
 }
 
 variable "secret_kms_key_arns" {
-  description = "Keys of the secrets, where they have keys of their own."
+  description = "Keys of the secrets or parameters, where they have keys of their own."
   type        = list(string)
   default     = []
   nullable    = false

@@ -32,6 +32,10 @@ mock_data "aws_secretsmanager_secret" {
   }
 }
 
+mock_data "aws_kms_alias" {
+  defaults = { target_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000" }
+}
+
 mock_data "aws_s3_object" {
   defaults = { checksum_sha256 = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=", metadata = {} }
 }
@@ -72,6 +76,10 @@ mock_resource "aws_secretsmanager_secret" {
     arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mock-abc123"
     id  = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mock-abc123"
   }
+}
+
+mock_resource "aws_ssm_parameter" {
+  defaults = { arn = "arn:aws:ssm:eu-west-1:123456789012:parameter/mock" }
 }
 
 mock_resource "aws_s3_bucket" {

@@ -41,6 +41,38 @@ run "others_under_a_key" {
   }
 }
 
+run "parameters_that_cost_nothing" {
+  command = plan
+
+  variables {
+    store       = "parameter_store"
+    kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/1"
+  }
+
+  assert {
+    condition     = toset([for each in aws_ssm_parameter.this : each.name]) == toset(["/orders/test/api", "/orders/test/database", "/orders/test/encryption", "/orders/test/temporal", "/orders/test/webhooks", "/orders/test/worker"]) && length(aws_secretsmanager_secret.this) == 0
+    error_message = "the same six, each a parameter"
+  }
+
+  assert {
+    condition     = alltrue([for each in aws_ssm_parameter.this : each.type == "SecureString" && each.tier == "Standard" && each.key_id == var.kms_key_arn && each.value_wo_version == 1])
+    error_message = "encrypted under the key, free of charge, written once"
+  }
+
+  assert {
+    condition     = toset(keys(output.secret_arns)) == toset(["api", "database", "encryption", "temporal", "webhooks", "worker"])
+    error_message = "found by their short names"
+  }
+}
+
+run "refuses_a_store_that_is_none" {
+  command = plan
+  variables {
+    store = "file"
+  }
+  expect_failures = [var.store]
+}
+
 run "refuses_a_path_that_is_none" {
   command = plan
   variables {
