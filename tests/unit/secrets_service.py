@@ -1,4 +1,4 @@
-"""Secrets Manager at the HTTP boundary: secrets with versions, and what it answers about them."""
+"""Secrets Manager and Parameter Store at the HTTP boundary: secrets with versions, and what they answer about them."""
 
 import json
 import threading
@@ -14,6 +14,7 @@ class SecretsService:
     def __init__(self) -> None:
         self.held: dict[str, tuple[str, str]] = {}
         self.containers: set[str] = set()
+        self.parameters: dict[str, list[dict[str, Any]]] = {}
         self.asked: list[dict[str, str]] = []
         self.down = 0
         self.url = ""
@@ -26,6 +27,8 @@ class SecretsService:
         if self.down:
             self.down -= 1
             return 500, {"__type": "InternalServiceError"}
+        if target.startswith("AmazonSSM."):
+            return self._parameters(target.partition(".")[2], question)
         if target == "secretsmanager.PutSecretValue" and question["SecretId"] in self.containers:
             self.put(question["SecretId"], question["SecretString"])
             return 200, {"VersionId": self.held[question["SecretId"]][0]}
@@ -38,6 +41,31 @@ class SecretsService:
             "SecretString": text,
             "CreatedDate": 1_795_000_000,
         }
+
+    def make_parameter(self, name: str, text: str = "{}", key: str = "key/ours") -> None:
+        """Make a parameter, as the bootstrap does."""
+        self.parameters[name] = [
+            {"Name": name, "Value": text, "Version": 1, "KeyId": key, "LastModifiedDate": 1_795_000_000}
+        ]
+
+    def _parameters(self, operation: str, question: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if operation == "GetParameters":
+            known = [self.parameters[name][-1] for name in question["Names"] if name in self.parameters]
+            return 200, {"Parameters": known, "InvalidParameters": []}
+        versions = self.parameters.get(question["Name"])
+        if versions is None:
+            return 400, {"__type": "ParameterNotFound"}
+        if operation == "GetParameter":
+            return 200, {"Parameter": versions[-1]}
+        if operation == "GetParameterHistory":
+            first = int(question.get("NextToken") or 0)
+            more = {"NextToken": str(first + 50)} if len(versions) > first + 50 else {}
+            return 200, {"Parameters": versions[first : first + 50], **more}
+        made = {"Version": versions[-1]["Version"] + 1, "LastModifiedDate": 1_795_000_000 + len(self.asked)}
+        versions.append(
+            {"KeyId": "alias/aws/ssm", **{k: question[k] for k in ("Name", "Value", "KeyId") if k in question}, **made}
+        )
+        return 200, {"Version": made["Version"]}
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from tests.unit.secrets_service import SecretsService, secrets_service
 from worker.cli.secrets import command
 from worker.domain.errors import Conflict, InvalidInput, NotFound, OrdersError
+from worker.gateways.secret_stores import vault_of
 from worker.gateways.secrets_manager import SecretsManager
 
 WORKER, WEBHOOKS = "orders/dev/worker", "orders/dev/webhooks"
@@ -126,3 +127,53 @@ def test_secrets_of_webhooks_we_send_may_be_put_and_need_not(service: SecretsSer
     with pytest.raises(NotFound) as caught:
         orders("check", "orders/dev")
     assert "OUTBOUND" not in str(caught.value)
+
+
+PARAMETER = "/orders/dev/worker"
+
+
+def test_a_name_that_begins_with_a_slash_is_a_parameter_and_stays_under_its_key(service: SecretsService) -> None:
+    service.make_parameter(PARAMETER, key="key/another")
+    service.parameters[PARAMETER] *= 70  # more than one page of its history
+    service.parameters[PARAMETER][-1] = {**service.parameters[PARAMETER][-1], "KeyId": "key/ours"}
+    orders("put", PARAMETER, "ORDERS_WAREHOUSE__TOKEN", given=VALUE)
+    newest = service.parameters[PARAMETER][-1]
+    assert (json.loads(newest["Value"]), newest["KeyId"]) == ({"ORDERS_WAREHOUSE__TOKEN": VALUE}, "key/ours")
+    assert service.held == {}
+    listed = json.loads(orders("list", PARAMETER, "--json").output)
+    assert (listed["keys"], listed["changed_at"] is None) == (["ORDERS_WAREHOUSE__TOKEN"], False)
+    orders("remove", PARAMETER, "ORDERS_WAREHOUSE__TOKEN", "--reason", "gone")
+    emptied = json.loads(orders("list", PARAMETER, "--json").output)
+    assert (emptied["keys"], emptied["changed_at"]) == ([], None)
+
+
+def test_a_parameter_as_it_was_made_lacks_everything(service: SecretsService) -> None:
+    for kind in ("api", "encryption", "webhooks", "worker"):
+        service.make_parameter(f"/orders/dev/{kind}")
+    with pytest.raises(NotFound, match="/orders/dev/api: ORDERS_API__KEYS"):
+        orders("check", "/orders/dev")
+
+
+def test_a_parameter_takes_so_much_and_says_where_more_goes(service: SecretsService) -> None:
+    service.make_parameter(PARAMETER)
+    with pytest.raises(InvalidInput, match="secrets_manager") as caught:
+        orders("put", PARAMETER, "ORDERS_WAREHOUSE__TOKEN", given=VALUE * 300)
+    assert VALUE not in str(caught.value)
+    assert len(service.parameters[PARAMETER]) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("/orders/prod/worker", "orders/prod/worker"), ("orders/test/worker", "/orders/test/worker")]
+)
+def test_who_asks_the_wrong_store_is_told_the_other_name(service: SecretsService, wrong: str, right: str) -> None:
+    with pytest.raises(NotFound, match=f"this one is {right}"):
+        orders("put", wrong, "ORDERS_WAREHOUSE__TOKEN", given="x")
+
+
+def test_a_parameter_that_somebody_else_changed_is_not_overwritten(service: SecretsService) -> None:
+    service.make_parameter(PARAMETER)
+    vault = vault_of(f"arn:aws:ssm:eu-west-1:123456789012:parameter{PARAMETER}")
+    found = vault.read(PARAMETER)
+    vault.write(PARAMETER, {"ORDERS_WAREHOUSE__TOKEN": "a"}, over=found.version)
+    with pytest.raises(Conflict, match="try again"):
+        vault.write(PARAMETER, {"ORDERS_WAREHOUSE__TOKEN": "b"}, over=found.version)

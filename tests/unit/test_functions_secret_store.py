@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from functions import secret_store
 from functions.aws_call import Operation, signed
-from functions.secret_store import READ, SecretStore, SecretsUnavailable
+from functions.secret_store import READ, READ_PARAMETERS, SecretStore, SecretsUnavailable
 from tests.unit.secrets_service import SecretsService, secrets_service
 from worker.contract.settings import ConfigurationError
 
@@ -41,7 +41,9 @@ def environ(service: SecretsService, *arns: str) -> dict[str, str]:
     token=st.one_of(st.just(""), st.text("abcXYZ0123456789/+=", min_size=1, max_size=40)),
     now=st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2040, 1, 1), timezones=st.just(UTC)),
     region=st.sampled_from(["eu-west-1", "us-east-1", "cn-north-1"]),
-    operation=st.sampled_from([READ, Operation(service="ecs", target="Ecs_1.UpdateService", called="ECS")]),
+    operation=st.sampled_from(
+        [READ, READ_PARAMETERS, Operation(service="ecs", target="Ecs_1.UpdateService", called="ECS")]
+    ),
 )
 def test_it_signs_as_the_aws_library_does(
     body: bytes, token: str, now: datetime, region: str, operation: Operation
@@ -127,3 +129,53 @@ def test_what_is_no_object_of_texts_is_named_and_not_shown(service: SecretsServi
 def test_a_secret_without_a_value_says_who_gives_it_one(service: SecretsService) -> None:
     with pytest.raises(ConfigurationError, match="orders secrets put"):
         SecretStore(environ(service, API)).load()
+
+
+PARAMETERS = ("/orders/dev/api", "/orders/dev/webhooks")
+
+
+def told_of_parameters(service: SecretsService) -> dict[str, str]:
+    arns = [f"arn:aws:ssm:eu-west-1:123456789012:parameter{name}" for name in PARAMETERS]
+    return {**KEYS, "AWS_ENDPOINT_URL": service.url, "PARAMETER_STORE_ARNS": ",".join(arns)}
+
+
+def test_parameters_are_read_in_one_question_and_followed(service: SecretsService) -> None:
+    service.make_parameter(PARAMETERS[0], '{"ORDERS_API__KEYS": "{}"}')
+    service.make_parameter(PARAMETERS[1], '{"ORDERS_WEBHOOKS__STRIPE__SECRETS": "[]"}')
+    variables = told_of_parameters(service)
+    store = SecretStore(variables)
+    store.load()
+    assert len(service.asked) == 1
+    assert (variables["ORDERS_API__KEYS"], variables["ORDERS_WEBHOOKS__STRIPE__SECRETS"]) == ("{}", "[]")
+    assert not store.changed()
+    service.parameters[PARAMETERS[0]][-1] |= {"Version": 2, "Value": '{"ORDERS_API__KEYS": "{1}"}'}
+    assert store.changed()
+    assert variables["ORDERS_API__KEYS"] == "{1}"
+
+
+@pytest.mark.parametrize("text", ["{}", None])
+def test_a_parameter_that_nothing_was_put_into_says_who_does(service: SecretsService, text: str | None) -> None:
+    service.make_parameter(PARAMETERS[0], '{"ORDERS_API__KEYS": "{}"}')
+    if text is not None:
+        service.make_parameter(PARAMETERS[1], text)
+    with pytest.raises(ConfigurationError, match=r"/orders/dev/webhooks.*orders secrets put"):
+        SecretStore(told_of_parameters(service)).load()
+
+
+def test_a_parameter_that_is_no_object_of_texts_is_not_shown(service: SecretsService) -> None:
+    service.make_parameter(PARAMETERS[0], '{"ORDERS_API__KEYS": "{}"}')
+    service.make_parameter(PARAMETERS[1], '["never-shown"]')
+    with pytest.raises(ConfigurationError, match="/orders/dev/webhooks: does not hold") as caught:
+        SecretStore(told_of_parameters(service)).load()
+    assert "shown" not in str(caught.value)
+
+
+def test_a_store_that_is_asked_too_much_is_asked_again(
+    service: SecretsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.put(API, {"ORDERS_API__KEYS": "{}"})
+    calm, busy = service.answer, [(400, {"__type": "ThrottlingException"})]
+    monkeypatch.setattr(service, "answer", lambda *asked: busy.pop() if busy else calm(*asked))
+    variables = environ(service, API)
+    SecretStore(variables).load()
+    assert variables["ORDERS_API__KEYS"] == "{}"

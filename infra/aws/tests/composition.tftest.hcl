@@ -273,7 +273,7 @@ run "secrets_that_cost_nothing" {
   }
 
   assert {
-    condition     = local.secret_kms_key_arns == data.aws_kms_alias.secrets[*].target_key_arn && data.aws_kms_alias.secrets[0].name == "alias/${var.name}-bootstrap"
+    condition     = tolist(local.secret_kms_key_arns) == tolist([data.aws_kms_alias.secrets[0].target_key_arn]) && data.aws_kms_alias.secrets[0].name == "alias/${var.name}-bootstrap"
     error_message = "under the bootstrap's key"
   }
 

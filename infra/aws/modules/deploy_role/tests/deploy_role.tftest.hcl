@@ -54,7 +54,7 @@ run "apply_is_one_environment" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_policy.this["secrets"].policy).Statement[0].Effect == "Deny" && contains(jsondecode(aws_iam_policy.this["secrets"].policy).Statement[0].Action, "secretsmanager:GetSecretValue")
+    condition     = jsondecode(aws_iam_policy.this["secrets"].policy).Statement[0].Effect == "Deny" && length(setsubtract(["secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath", "ssm:GetParameterHistory", "ssm:PutParameter"], jsondecode(aws_iam_policy.this["secrets"].policy).Statement[0].Action)) == 0
     error_message = "no value of a secret"
   }
 }

@@ -316,3 +316,27 @@ run "refuses_a_vpc_without_subnets" {
   }
   expect_failures = [var.vpc]
 }
+
+run "secrets_may_be_parameters" {
+  command = plan
+
+  variables {
+    secret_arns         = ["arn:aws:ssm:eu-west-1:123456789012:parameter/orders/test/temporal"]
+    secret_kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:key/secrets"]
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.environment[0].variables["PARAMETER_STORE_ARNS"] == var.secret_arns[0] && !contains(keys(aws_lambda_function.this.environment[0].variables), "SECRETS_MANAGER_ARNS")
+    error_message = "it is told which"
+  }
+
+  assert {
+    condition     = [for each in jsondecode(aws_iam_role_policy.this.policy).Statement : each.Resource if each.Sid == "ReadParameters"] == [var.secret_arns] && !strcontains(aws_iam_role_policy.this.policy, "secretsmanager")
+    error_message = "it may read its own parameters"
+  }
+
+  assert {
+    condition     = [for each in jsondecode(aws_iam_role_policy.this.policy).Statement : each.Condition if startswith(each.Sid, "DecryptParameters")] == [{ StringEquals = { "kms:EncryptionContext:PARAMETER_ARN" = var.secret_arns, "kms:ViaService" = "ssm.eu-west-1.amazonaws.com" } }]
+    error_message = "and use their key for nothing else"
+  }
+}

@@ -319,3 +319,51 @@ run "refuses_a_processor_that_fargate_lacks" {
 
   expect_failures = [var.cpu_architecture]
 }
+
+run "parameters_are_handed_over_whole_and_unpacked_by_name" {
+  command = plan
+
+  variables {
+    secrets                  = {}
+    parameters               = { worker = { arn = "arn:aws:ssm:eu-west-1:123456789012:parameter/orders/test/worker", keys = ["ORDERS_PROVIDER__API_KEY"] } }
+    deploy_parameters        = { encryption = { arn = "arn:aws:ssm:eu-west-1:123456789012:parameter/orders/test/encryption", keys = ["ORDERS_ENCRYPTION__KEYS"] } }
+    deploy_writes_secret_arn = "arn:aws:ssm:eu-west-1:123456789012:parameter/orders/test/database"
+    secret_kms_key_arns      = ["arn:aws:kms:eu-west-1:123456789012:key/secrets"]
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.worker["books"].container_definitions)[0].secrets == [{ name = "SECRET_VARIABLES_WORKER", valueFrom = "arn:aws:ssm:eu-west-1:123456789012:parameter/orders/test/worker" }]
+    error_message = "ECS picks no key out of a parameter"
+  }
+
+  assert {
+    condition     = jsondecode({ for each in jsondecode(aws_ecs_task_definition.worker["books"].container_definitions)[0].environment : each.name => each.value }["SECRET_VARIABLES"]) == { worker = ["ORDERS_PROVIDER__API_KEY"] }
+    error_message = "the program is told what to take out of it"
+  }
+
+  assert {
+    condition     = contains(jsondecode(aws_ecs_task_definition.deploy.container_definitions)[0].secrets[*].name, "SECRET_VARIABLES_ENCRYPTION") && contains(jsondecode(aws_ecs_task_definition.deploy.container_definitions)[0].secrets[*].name, "ORDERS_DEPLOY__DATABASE_MASTER_PASSWORD")
+    error_message = "the master password is RDS's, in Secrets Manager"
+  }
+
+  assert {
+    condition = { for each in jsondecode(aws_iam_role_policy.execution["worker"].policy).Statement : each.Sid => each if strcontains(each.Sid, "Parameters") } == {
+      ReadInjectedParameters = { Sid = "ReadInjectedParameters", Effect = "Allow", Action = ["ssm:GetParameters"], Resource = ["arn:aws:ssm:eu-west-1:123456789012:parameter/orders/test/worker"] }
+      "DecryptParameters${substr(sha1(var.secret_kms_key_arns[0]), 0, 8)}" = {
+        Sid       = "DecryptParameters${substr(sha1(var.secret_kms_key_arns[0]), 0, 8)}", Effect = "Allow", Action = ["kms:Decrypt"], Resource = var.secret_kms_key_arns
+        Condition = { StringEquals = { "kms:EncryptionContext:PARAMETER_ARN" = ["arn:aws:ssm:eu-west-1:123456789012:parameter/orders/test/worker"], "kms:ViaService" = "ssm.eu-west-1.amazonaws.com" } }
+      }
+    }
+    error_message = "the worker's parameters, and their key for nothing else"
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.execution["worker"].policy, "secretsmanager") && !strcontains(aws_iam_role_policy.deploy.policy, "secretsmanager")
+    error_message = "no right to a secret where there is none"
+  }
+
+  assert {
+    condition     = alltrue([for each in jsondecode(aws_iam_role_policy.deploy.policy).Statement : each.Resource == ["arn:aws:ssm:eu-west-1:123456789012:parameter/orders/test/database"] || each.Condition.StringEquals["kms:EncryptionContext:PARAMETER_ARN"] == "arn:aws:ssm:eu-west-1:123456789012:parameter/orders/test/database"])
+    error_message = "the deploy task writes the one parameter"
+  }
+}
