@@ -195,6 +195,10 @@ EXPLAINED = {
     "key ORDERS_SHOP__ACCESS_TOKEN",
     f"{FROM_ASM}failed to fetch secret {SECRET} from secrets manager: RequestCanceled: request context canceled caused "
     "by: context deadline exceeded": "no way to AWS",
+    f"{ASM}unable to retrieve secrets from ssm: service call has been retried 1 time(s): invalid parameters: "
+    "/orders/dev/worker": "no parameter /orders/dev/worker: .*secret_stores.*orders secrets put /orders/dev/worker KEY",
+    f"{ASM}unable to retrieve secrets from ssm: AccessDeniedException: is not authorized to perform: "
+    "ssm:GetParameters": "may not read that secret",
     f"{ASM}unable to retrieve ecr registry auth: service call has been retried 3 time(s): RequestError: send request "
     'failed caused by: Post "https://api.ecr.eu-west-1.amazonaws.com/": dial tcp: i/o timeout': "no way to AWS",
     f"{FROM_ASM}failed to fetch secret {SECRET}: AccessDeniedException: not authorized": "may not read that secret",
