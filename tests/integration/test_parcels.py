@@ -1,6 +1,6 @@
 """Orders that leave in several parcels, on a real database and the simulated provider and warehouse."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 
@@ -10,6 +10,7 @@ from tests.integration.office import Office
 from worker.contract.orders import OrderEvent, OrderEventKind, ParcelLine, PaymentMode
 from worker.domain.capture import CapturePolicy
 from worker.domain.errors import ProviderUnavailable
+from worker.domain.ledger import ShipmentState
 from worker.domain.order import OrderState
 from worker.domain.parcels import Fulfilment, fulfilment
 from worker.domain.payment import PaymentState
@@ -257,3 +258,45 @@ def test_a_delivery_is_noted_and_tells_that_the_parcel_left(office: Office, orde
     assert fulfilment(order, office.parcels_of(order_id)) is Fulfilment.DELIVERED
     again = replace(event, event_id="again")
     assert office.orders.apply("main", order_id, again).answer.outcome == "ignored"
+
+
+def arrival(office: Office, parcel: str) -> OrderEvent:
+    """Return the word of a parcel's arrival, which says nothing of what it holds."""
+    return OrderEvent(
+        event_id=f"there-{parcel}",
+        kind=OrderEventKind.DELIVERED,
+        occurred_at=office.clock.now().isoformat(),
+        reference=parcel,
+    )
+
+
+@pytest.mark.usefixtures("several")
+@pytest.mark.parametrize("place", [charged, held])
+def test_a_part_that_is_heard_of_when_it_arrived_is_no_more_than_that_part(
+    office: Office, order_id: str, place: Callable[[Office, str], str]
+) -> None:
+    by(office, CapturePolicy.EACH_PARCEL)
+    first = half(office, place(office, order_id))
+    office.orders.apply("main", order_id, arrival(office, str(first["id"])))
+    office.capture_shipped(order_id)
+    order = office.order(order_id)
+    assert order.state is not OrderState.COMPLETED
+    assert fulfilment(order, office.parcels_of(order_id)) is Fulfilment.PARTIALLY_DELIVERED
+    assert order.captured_minor == (2500 if place is charged else 1250)
+    left(office, order_id, first)
+    known = {parcel.shipment_id: parcel.state for parcel in office.parcels_of(order_id)}
+    assert known[str(first["rest"])] is ShipmentState.REQUESTED, "it can be stopped"
+    left(office, order_id, rest(office, first))
+    office.capture_shipped(order_id)
+    order = office.order(order_id)
+    assert (order.state, order.captured_minor) == (OrderState.COMPLETED, 2500)
+
+
+@pytest.mark.parametrize("place", [charged, held])
+def test_a_parcel_that_left_is_not_said_to_have_failed(
+    office: Office, order_id: str, place: Callable[[Office, str], str]
+) -> None:
+    first = half(office, place(office, order_id))
+    left(office, order_id, first)
+    failed = replace(arrival(office, str(first["id"])), event_id="late", kind=OrderEventKind.SHIPMENT_FAILED)
+    assert office.orders.apply("main", order_id, failed).answer.outcome == "ignored", "the rest is not to be stopped"

@@ -20,6 +20,7 @@ from worker.services.bookkeeping import DISPUTES, Bookkeeping
 from worker.services.letting_go import decided, let_go
 from worker.services.order_messages import book_capture, capture_entry, order_of, refused_payment, status_of
 from worker.services.parcels import (
+    arrived,
     goods_of,
     has_left,
     note_delivered,
@@ -219,8 +220,7 @@ class OrderService:
             OrderEventKind.SHIPMENT_FAILED: self._shipment_failed,
             OrderEventKind.DELIVERED: self._delivered,
         }
-        handler = handlers.get(event.kind)
-        changed = handler(shop, order_id, event) if handler else False
+        changed = event.kind in handlers and handlers[event.kind](shop, order_id, event)
         status = self._database.transact(lambda tx: standing(tx, shop, order_id))
         return Applied(OrderAnswer(outcome="applied" if changed else "ignored", state=status.state), status)
 
@@ -299,8 +299,9 @@ class OrderService:
         return self._database.transact(work)
 
     def _money_left(self, shop: str, order_id: str, event: OrderEvent) -> bool:
-        book = self._books.disputes if event.kind in DISPUTES else self._books.refunds
-        return book(shop, order_id, event.reference)
+        return (self._books.disputes if event.kind in DISPUTES else self._books.refunds)(
+            shop, order_id, event.reference
+        )
 
     def _shipped(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         def work(tx: Transaction) -> bool:
@@ -311,14 +312,15 @@ class OrderService:
 
     def _delivered(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         """A parcel that arrived has left: where nobody had told so, the order moves as if it were told now."""
+        event = arrived(self._database, self._warehouse, shop, order_id, event)
         moved = self._shipped(shop, order_id, event)
         return self._database.transact(lambda tx: note_delivered(tx, tx.orders.lock(shop, order_id), event)) or moved
 
     def _shipment_failed(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         def work(tx: Transaction) -> bool:
             order = tx.orders.lock(shop, order_id)
-            note_parcel(tx, order, event, ShipmentState.FAILED)
-            return order.state in {OrderState.PAID, OrderState.FULFILLING} or _held_for_parcel(order)
+            failed = note_parcel(tx, order, event, ShipmentState.FAILED)
+            return failed and (order.state in {OrderState.PAID, OrderState.FULFILLING} or _held_for_parcel(order))
 
         return self._database.transact(work)
 
