@@ -197,7 +197,7 @@ class OrderService:
         Raises ProviderUnavailable while the warehouse has neither stopped it nor sent it off.
         """
         order = self._order(shop, order_id)
-        if order.state is not OrderState.FULFILLING and not _held_for_parcel(order):
+        if order.state not in {OrderState.FULFILLING, OrderState.NEEDS_ATTENTION} and not _held_for_parcel(order):
             return status_of(order)
         for parcel in self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id)):
             if parcel.state is not ShipmentState.SHIPPED and self._stop(shop, parcel) is ShipmentState.SHIPPED:
