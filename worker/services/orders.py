@@ -267,8 +267,7 @@ class OrderService:
         if asked_at is None or self._clock.now() - asked_at < _LOOK_FIRST_AFTER:
             return None
         found = self._payments.find(shop=order.shop, order_id=order.order_id, since=asked_at - CLOCK_SKEW)
-        alive = [payment for payment in found if payment.state not in _DEAD]
-        return alive[0] if alive else None
+        return next((payment for payment in found if payment.state not in _DEAD), None)
 
     def _stop(self, shop: str, parcel: Shipment) -> ShipmentState:
         """Keep a parcel from leaving and note it; return where it stands."""
@@ -299,9 +298,8 @@ class OrderService:
         return self._database.transact(work)
 
     def _money_left(self, shop: str, order_id: str, event: OrderEvent) -> bool:
-        return (self._books.disputes if event.kind in DISPUTES else self._books.refunds)(
-            shop, order_id, event.reference
-        )
+        book = self._books.disputes if event.kind in DISPUTES else self._books.refunds
+        return book(shop, order_id, event.reference)
 
     def _shipped(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         def work(tx: Transaction) -> bool:
