@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.domain.capture import CapturePolicy, Claim, claim
 from worker.domain.ledger import Packed, Shipment, ShipmentState
 from worker.domain.order import Line, Order, OrderState
 from worker.domain.parcels import FULFILMENTS, Fulfilment, Goods, due_minor, fulfilment, shipped_goods
@@ -162,3 +163,11 @@ def test_the_shares_of_the_parcels_make_exactly_the_total(
     assert all(share >= 0 for share in shares)
     assert sum(shares) == due[-1] == total
     assert shares[0] >= min(shipping, total)
+
+
+def test_what_takes_all_of_the_money_is_the_last_capture() -> None:
+    """A gift is still to leave: nothing is due for it, and Stripe takes all that is held in a last capture only."""
+    lines = (Line(sku="A", quantity=1, unit_price_minor=3400), Line(sku="GIFT", quantity=1, unit_price_minor=0))
+    goods = Goods(lines=lines, left={1: 1}, parcels=1)
+    found = claim(replace(order(), lines=lines), goods, CapturePolicy.EACH_PARCEL, several=True, closing=False)
+    assert found == Claim(3400, final=True)

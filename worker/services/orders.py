@@ -20,6 +20,7 @@ from worker.services.bookkeeping import DISPUTES, Bookkeeping
 from worker.services.letting_go import decided, let_go
 from worker.services.order_messages import book_capture, capture_entry, order_of, refused_payment, status_of
 from worker.services.parcels import (
+    arrived,
     goods_of,
     has_left,
     note_delivered,
@@ -196,7 +197,7 @@ class OrderService:
         Raises ProviderUnavailable while the warehouse has neither stopped it nor sent it off.
         """
         order = self._order(shop, order_id)
-        if order.state is not OrderState.FULFILLING and not _held_for_parcel(order):
+        if order.state not in {OrderState.FULFILLING, OrderState.NEEDS_ATTENTION} and not _held_for_parcel(order):
             return status_of(order)
         for parcel in self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id)):
             if parcel.state is not ShipmentState.SHIPPED and self._stop(shop, parcel) is ShipmentState.SHIPPED:
@@ -219,8 +220,7 @@ class OrderService:
             OrderEventKind.SHIPMENT_FAILED: self._shipment_failed,
             OrderEventKind.DELIVERED: self._delivered,
         }
-        handler = handlers.get(event.kind)
-        changed = handler(shop, order_id, event) if handler else False
+        changed = event.kind in handlers and handlers[event.kind](shop, order_id, event)
         status = self._database.transact(lambda tx: standing(tx, shop, order_id))
         return Applied(OrderAnswer(outcome="applied" if changed else "ignored", state=status.state), status)
 
@@ -267,8 +267,7 @@ class OrderService:
         if asked_at is None or self._clock.now() - asked_at < _LOOK_FIRST_AFTER:
             return None
         found = self._payments.find(shop=order.shop, order_id=order.order_id, since=asked_at - CLOCK_SKEW)
-        alive = [payment for payment in found if payment.state not in _DEAD]
-        return alive[0] if alive else None
+        return next((payment for payment in found if payment.state not in _DEAD), None)
 
     def _stop(self, shop: str, parcel: Shipment) -> ShipmentState:
         """Keep a parcel from leaving and note it; return where it stands."""
@@ -311,14 +310,15 @@ class OrderService:
 
     def _delivered(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         """A parcel that arrived has left: where nobody had told so, the order moves as if it were told now."""
+        event = arrived(self._database, self._warehouse, shop, order_id, event)
         moved = self._shipped(shop, order_id, event)
         return self._database.transact(lambda tx: note_delivered(tx, tx.orders.lock(shop, order_id), event)) or moved
 
     def _shipment_failed(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         def work(tx: Transaction) -> bool:
             order = tx.orders.lock(shop, order_id)
-            note_parcel(tx, order, event, ShipmentState.FAILED)
-            return order.state in {OrderState.PAID, OrderState.FULFILLING} or _held_for_parcel(order)
+            failed = note_parcel(tx, order, event, ShipmentState.FAILED)
+            return failed and (order.state in {OrderState.PAID, OrderState.FULFILLING} or _held_for_parcel(order))
 
         return self._database.transact(work)
 

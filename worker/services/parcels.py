@@ -12,13 +12,13 @@ from worker.domain.parcel_told import of_delivery, of_surplus
 from worker.domain.parcels import Goods, fulfilment, shipped_goods
 from worker.domain.timeline import of_parcel
 from worker.services.order_messages import status_of
-from worker.services.ports import Transaction
+from worker.services.ports import Database, Transaction, WarehouseGateway
 
 WAREHOUSE = "warehouse"
 
 
-def note_parcel(tx: Transaction, order: Order, event: OrderEvent, state: ShipmentState) -> None:
-    """Record that the parcel an event speaks of stands in `state`.
+def note_parcel(tx: Transaction, order: Order, event: OrderEvent, state: ShipmentState) -> bool:
+    """Record that the parcel an event speaks of stands in `state`; return whether it does: one that left never failed.
 
     A parcel whose contents are not told holds what was owed when it left. What goes beyond the order is no error of
     the event's: it is recorded as it is, told in the timeline, and reported by reconciliation.
@@ -26,9 +26,12 @@ def note_parcel(tx: Transaction, order: Order, event: OrderEvent, state: Shipmen
     at = datetime.fromisoformat(event.occurred_at)
     listed = tx.shipments.of_order(order.shop, order.order_id)
     before = next((parcel for parcel in listed if parcel.shipment_id == event.reference), None)
-    if before is not None and before.state is ShipmentState.SHIPPED:
-        return
     shipped = state is ShipmentState.SHIPPED
+    if before is not None and before.state is ShipmentState.SHIPPED:
+        _note_rest(
+            tx, order, event, [*listed, before], at
+        )  # its arrival, which names no rest, may have been heard of first
+        return shipped
     known = shipped_goods(order.lines, listed)
     told = tuple(Packed(quantity=each.quantity, line=each.line, sku=each.sku) for each in event.contents)
     owed = tuple(Packed(line=number, quantity=pieces) for number, pieces in known.owed.items())
@@ -44,13 +47,34 @@ def note_parcel(tx: Transaction, order: Order, event: OrderEvent, state: Shipmen
     tx.shipments.save(order.shop, parcel)
     tx.timeline.add(of_parcel(order.shop, parcel, at, WAREHOUSE))
     if not shipped:
-        return
+        return True
     beyond = shipped_goods(order.lines, [*listed, parcel]).surplus[len(known.surplus) :]
     if beyond or known.complete:
         tx.timeline.add(of_surplus(order.shop, parcel, beyond, at))
-    if event.rest and event.rest not in {each.shipment_id for each in [*listed, parcel]}:
+    _note_rest(tx, order, event, [*listed, parcel], at)
+    return True
+
+
+def _note_rest(tx: Transaction, order: Order, event: OrderEvent, known: Sequence[Shipment], at: datetime) -> None:
+    if event.rest and event.rest not in {each.shipment_id for each in known}:
         rest = Shipment(shipment_id=event.rest, order_id=order.order_id, state=ShipmentState.REQUESTED, requested_at=at)
         note_requested(tx, order.shop, rest, at, WAREHOUSE)
+
+
+def arrived(database: Database, warehouse: WarehouseGateway, shop: str, order_id: str, event: OrderEvent) -> OrderEvent:
+    """Return the event of a parcel's arrival, with what it holds where nobody had told that it left.
+
+    An arrival says nothing of that, and may be heard of first: what is left out would be taken for all that is owed,
+    and paid for. Raises ProviderUnavailable.
+    """
+    known = database.transact(lambda tx: tx.shipments.of_order(shop, order_id))
+    left = {parcel.shipment_id for parcel in known if parcel.state is ShipmentState.SHIPPED}
+    if event.contents or event.reference in left:
+        return event
+    try:
+        return replace(event, contents=_told(warehouse.contents(event.reference)))
+    except NotFound:
+        return event
 
 
 def unheard(parcel: Shipment, contents: Sequence[Packed], at: datetime) -> OrderEvent:
@@ -61,8 +85,12 @@ def unheard(parcel: Shipment, contents: Sequence[Packed], at: datetime) -> Order
         occurred_at=at.isoformat(),
         reference=parcel.shipment_id,
         detail="had left before it could be stopped",
-        contents=tuple(ParcelLine(quantity=each.quantity, line=each.line, sku=each.sku) for each in contents),
+        contents=_told(contents),
     )
+
+
+def _told(contents: Sequence[Packed]) -> tuple[ParcelLine, ...]:
+    return tuple(ParcelLine(quantity=each.quantity, line=each.line, sku=each.sku) for each in contents)
 
 
 def note_delivered(tx: Transaction, order: Order, event: OrderEvent) -> bool:
