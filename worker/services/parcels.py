@@ -8,7 +8,7 @@ from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus, Parc
 from worker.domain.errors import NotFound
 from worker.domain.ledger import Packed, Shipment, ShipmentState
 from worker.domain.order import Order, OrderState
-from worker.domain.parcel_told import of_delivery, of_surplus
+from worker.domain.parcel_told import news_of, of_delivery, of_surplus
 from worker.domain.parcels import Goods, fulfilment, shipped_goods
 from worker.domain.timeline import of_parcel
 from worker.services.order_messages import status_of
@@ -42,13 +42,16 @@ def note_parcel(tx: Transaction, order: Order, event: OrderEvent, state: Shipmen
         contents=(told or (owed if known.parcels else ())) if shipped else (),
     )
     tx.shipments.save(order.shop, parcel)
-    tx.timeline.add(of_parcel(order.shop, parcel, at, WAREHOUSE))
+    entry = of_parcel(order.shop, parcel, at, WAREHOUSE)
+    tx.timeline.add(entry)
     if not shipped:
         return
-    beyond = shipped_goods(order.lines, [*listed, parcel]).surplus[len(known.surplus) :]
+    with_it = [*(each for each in listed if each.shipment_id != parcel.shipment_id), parcel]
+    tx.outbound.changed(news_of(entry, order, parcel, with_it))
+    beyond = shipped_goods(order.lines, with_it).surplus[len(known.surplus) :]
     if beyond or known.complete:
         tx.timeline.add(of_surplus(order.shop, parcel, beyond, at))
-    if event.rest and event.rest not in {each.shipment_id for each in [*listed, parcel]}:
+    if event.rest and event.rest not in {each.shipment_id for each in with_it}:
         rest = Shipment(shipment_id=event.rest, order_id=order.order_id, state=ShipmentState.REQUESTED, requested_at=at)
         note_requested(tx, order.shop, rest, at, WAREHOUSE)
 
@@ -69,13 +72,19 @@ def note_delivered(tx: Transaction, order: Order, event: OrderEvent) -> bool:
     """Record that a parcel reached the customer; return whether that was new. One that arrived has left before."""
     at = datetime.fromisoformat(event.occurred_at)
     note_parcel(tx, order, replace(event, kind=OrderEventKind.SHIPPED), ShipmentState.SHIPPED)
-    parcel = next(
-        each for each in tx.shipments.of_order(order.shop, order.order_id) if each.shipment_id == event.reference
-    )
+    listed = tx.shipments.of_order(order.shop, order.order_id)
+    parcel = next(each for each in listed if each.shipment_id == event.reference)
     if parcel.delivered_at is not None:
         return False
-    tx.shipments.save(order.shop, replace(parcel, delivered_at=at))
-    tx.timeline.add(of_delivery(order.shop, parcel, at))
+    arrived = replace(parcel, delivered_at=at)
+    tx.shipments.save(order.shop, arrived)
+    entry = of_delivery(order.shop, arrived, at)
+    tx.timeline.add(entry)
+    tx.outbound.changed(
+        news_of(
+            entry, order, arrived, [arrived if each.shipment_id == arrived.shipment_id else each for each in listed]
+        )
+    )
     return True
 
 
