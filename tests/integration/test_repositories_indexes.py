@@ -198,7 +198,9 @@ def test_no_query_reads_a_whole_table(recorded: Recorded, name: str) -> None:
 def test_the_breaks_of_an_order_are_found_by_it(recorded: Recorded) -> None:
     """However many there are: by risk alone, the database would read all that is at greater risk."""
     recorded.statements.clear()
-    MysqlDatabase(recorded.engine).transact(lambda tx: tx.breaks.listed("shop-1", status="open", limit=20, order_id="7"))
+    MysqlDatabase(recorded.engine).transact(
+        lambda tx: tx.breaks.listed("shop-1", status="open", limit=20, order_id="7")
+    )
     ((statement, parameters),) = recorded.statements
     with recorded.engine.connect() as connection:
         (row,) = connection.exec_driver_sql("EXPLAIN " + statement, parameters).mappings()

@@ -1,9 +1,11 @@
 """Orders that leave in several parcels, on a real database and the simulated provider and warehouse."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -13,8 +15,10 @@ from worker.domain.capture import CapturePolicy
 from worker.domain.errors import ProviderUnavailable
 from worker.domain.ledger import ShipmentState
 from worker.domain.order import OrderState
+from worker.domain.outbound import KINDS, Subscription
 from worker.domain.parcels import Fulfilment, fulfilment
 from worker.domain.payment import PaymentState
+from worker.repositories.database import MysqlDatabase
 from worker.services.capture_on_shipment import CaptureOnShipment
 from worker.services.refunds import Refunds
 from worker.services.remainder import Remainder
@@ -374,3 +378,82 @@ def test_where_a_parcel_cannot_be_paid_for_the_rest_is_stopped(office: Office, o
     assert office.orders.stop_fulfilment("main", order_id).state == OrderState.NEEDS_ATTENTION
     known = {parcel.shipment_id: parcel.state for parcel in office.parcels_of(order_id)}
     assert known[str(first["rest"])] is ShipmentState.FAILED
+
+
+def told_of_parcels(office: Office, order_id: str) -> list[dict[str, Any]]:
+    """Return the webhooks about parcels, as they are to be sent, in the order in which it happened."""
+    messages = office.database.transact(lambda tx: tx.outbound.of_order("main", order_id))
+    documents = [json.loads(message.body) for message in messages if message.kind.startswith("parcel.")]
+    assert [document["id"] for document in documents] == [
+        message.message_id for message in messages if message.kind.startswith("parcel.")
+    ]
+    return documents
+
+
+def delivered(office: Office, order_id: str, parcel: str, event_id: str) -> str:
+    event = OrderEvent(
+        event_id=event_id,
+        kind=OrderEventKind.DELIVERED,
+        occurred_at=office.clock.now().isoformat(),
+        reference=parcel,
+    )
+    return office.orders.apply("main", order_id, event).answer.outcome
+
+
+@pytest.fixture
+def subscribed(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a program of the shop want to know of all there is."""
+    monkeypatch.setattr(
+        office.orders, "_database", MysqlDatabase(office.engine, [Subscription(name="erp", shop="main")])
+    )
+
+
+@pytest.mark.usefixtures("subscribed")
+def test_subscribers_are_told_of_each_parcel_that_leaves_and_arrives_once(office: Office, order_id: str) -> None:
+    first = half(office, charged(office, order_id))
+    before = office.order(order_id).state
+    for _ in range(2):
+        left(office, order_id, first)
+    assert office.order(order_id).state is before, "nothing else would tell of it"
+    (heard,) = told_of_parcels(office, order_id)
+    assert (heard["type"], heard["data"]) == (
+        "parcel.shipped",
+        {
+            "order_id": order_id,
+            "shop": "main",
+            "fact": f"parcel:{first['id']}:shipped",
+            "shipment_id": first["id"],
+            "contents": [{"line": 1, "sku": "MUG", "quantity": 1}],
+            "fulfilment": "partially_fulfilled",
+            "currency": "EUR",
+            "captured_minor": 2500,
+            "refunded_minor": 0,
+        },
+    )
+    for again in ("there", "there-again"):
+        delivered(office, order_id, str(first["id"]), f"{again}-{order_id}")
+    second = rest(office, first)
+    left(office, order_id, second)
+    delivered(office, order_id, str(second["id"]), f"there-too-{order_id}")
+    told = told_of_parcels(office, order_id)
+    assert sorted((one["type"], one["data"]["shipment_id"], one["data"]["fulfilment"]) for one in told) == sorted(
+        [
+            ("parcel.shipped", first["id"], "partially_fulfilled"),
+            ("parcel.delivered", first["id"], "partially_delivered"),
+            ("parcel.shipped", second["id"], "partially_delivered"),
+            ("parcel.delivered", second["id"], "delivered"),
+        ]
+    )
+    assert len({one["id"] for one in told}) == len(told)
+    assert {one["type"] for one in told} <= set(KINDS)
+    assert all(one["data"]["contents"] == [{"line": 1, "sku": "MUG", "quantity": 1}] for one in told)
+
+
+@pytest.mark.usefixtures("subscribed")
+def test_a_delivery_that_is_the_first_word_of_a_parcel_tells_of_both(office: Office, order_id: str) -> None:
+    parcel = charged(office, order_id)
+    delivered(office, order_id, parcel, f"there-{order_id}")
+    told = told_of_parcels(office, order_id)
+    assert {one["type"]: one["data"]["contents"] for one in told} == dict.fromkeys(
+        ("parcel.shipped", "parcel.delivered"), [{"line": 1, "sku": "MUG", "quantity": 2}]
+    )

@@ -8,7 +8,7 @@ from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus, Parc
 from worker.domain.errors import NotFound
 from worker.domain.ledger import Packed, Shipment, ShipmentState
 from worker.domain.order import Order, OrderState
-from worker.domain.parcel_told import of_delivery, of_surplus
+from worker.domain.parcel_told import news_of, of_delivery, of_surplus
 from worker.domain.parcels import Goods, fulfilment, shipped_goods
 from worker.domain.timeline import of_parcel
 from worker.services.order_messages import status_of
@@ -28,9 +28,7 @@ def note_parcel(tx: Transaction, order: Order, event: OrderEvent, state: Shipmen
     before = next((parcel for parcel in listed if parcel.shipment_id == event.reference), None)
     shipped = state is ShipmentState.SHIPPED
     if before is not None and before.state is ShipmentState.SHIPPED:
-        _note_rest(
-            tx, order, event, [*listed, before], at
-        )  # its arrival, which names no rest, may have been heard of first
+        _note_rest(tx, order, event, listed, at)  # its arrival, which names no rest, may have been heard of first
         return shipped
     known = shipped_goods(order.lines, listed)
     told = tuple(Packed(quantity=each.quantity, line=each.line, sku=each.sku) for each in event.contents)
@@ -45,13 +43,16 @@ def note_parcel(tx: Transaction, order: Order, event: OrderEvent, state: Shipmen
         contents=(told or (owed if known.parcels else ())) if shipped else (),
     )
     tx.shipments.save(order.shop, parcel)
-    tx.timeline.add(of_parcel(order.shop, parcel, at, WAREHOUSE))
+    entry = of_parcel(order.shop, parcel, at, WAREHOUSE)
+    tx.timeline.add(entry)
     if not shipped:
         return True
-    beyond = shipped_goods(order.lines, [*listed, parcel]).surplus[len(known.surplus) :]
+    with_it = [*(each for each in listed if each.shipment_id != parcel.shipment_id), parcel]
+    tx.outbound.changed(news_of(entry, order, parcel, with_it))
+    beyond = shipped_goods(order.lines, with_it).surplus[len(known.surplus) :]
     if beyond or known.complete:
         tx.timeline.add(of_surplus(order.shop, parcel, beyond, at))
-    _note_rest(tx, order, event, [*listed, parcel], at)
+    _note_rest(tx, order, event, with_it, at)
     return True
 
 
@@ -97,13 +98,19 @@ def note_delivered(tx: Transaction, order: Order, event: OrderEvent) -> bool:
     """Record that a parcel reached the customer; return whether that was new. One that arrived has left before."""
     at = datetime.fromisoformat(event.occurred_at)
     note_parcel(tx, order, replace(event, kind=OrderEventKind.SHIPPED), ShipmentState.SHIPPED)
-    parcel = next(
-        each for each in tx.shipments.of_order(order.shop, order.order_id) if each.shipment_id == event.reference
-    )
+    listed = tx.shipments.of_order(order.shop, order.order_id)
+    parcel = next(each for each in listed if each.shipment_id == event.reference)
     if parcel.delivered_at is not None:
         return False
-    tx.shipments.save(order.shop, replace(parcel, delivered_at=at))
-    tx.timeline.add(of_delivery(order.shop, parcel, at))
+    arrived = replace(parcel, delivered_at=at)
+    tx.shipments.save(order.shop, arrived)
+    entry = of_delivery(order.shop, arrived, at)
+    tx.timeline.add(entry)
+    tx.outbound.changed(
+        news_of(
+            entry, order, arrived, [arrived if each.shipment_id == arrived.shipment_id else each for each in listed]
+        )
+    )
     return True
 
 
