@@ -16,7 +16,12 @@ from worker.repositories.unit_of_work import watch
 
 __all__ = ["Engine", "make_engine"]
 
-SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+SQL_MODE = (
+    "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+    # A backslash is a character like any other, as in standard SQL. The server says so with every answer, and PyMySQL
+    # then doubles quotes, in C, instead of looking each character of a text up: JSON is full of what it would escape.
+    ",NO_BACKSLASH_ESCAPES"
+)
 
 LONGEST_TEXT = 64 * 1024 * 1024
 """Bytes of one text that the server makes of many rows (`entry_blocks`): at its default of 1 MB it would be cut off."""
