@@ -102,14 +102,12 @@ def note_delivered(tx: Transaction, order: Order, event: OrderEvent) -> bool:
     parcel = next(each for each in listed if each.shipment_id == event.reference)
     if parcel.delivered_at is not None:
         return False
-    arrived = replace(parcel, delivered_at=at)
-    tx.shipments.save(order.shop, arrived)
-    entry = of_delivery(order.shop, arrived, at)
+    there = replace(parcel, delivered_at=at)
+    tx.shipments.save(order.shop, there)
+    entry = of_delivery(order.shop, there, at)
     tx.timeline.add(entry)
     tx.outbound.changed(
-        news_of(
-            entry, order, arrived, [arrived if each.shipment_id == arrived.shipment_id else each for each in listed]
-        )
+        news_of(entry, order, there, [there if each.shipment_id == there.shipment_id else each for each in listed])
     )
     return True
 
