@@ -337,6 +337,5 @@ def test_a_delivery_that_is_the_first_word_of_a_parcel_tells_of_both(office: Off
     parcel = charged(office, order_id)
     delivered(office, order_id, parcel, f"there-{order_id}")
     told = told_of_parcels(office, order_id)
-    assert {one["type"]: one["data"]["contents"] for one in told} == dict.fromkeys(
-        ("parcel.shipped", "parcel.delivered"), [{"line": 1, "sku": "MUG", "quantity": 2}]
-    )
+    assert {one["type"] for one in told} == {"parcel.shipped", "parcel.delivered"}
+    assert all(one["data"]["contents"] == [{"line": 1, "sku": "MUG", "quantity": 2}] for one in told)
