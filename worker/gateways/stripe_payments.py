@@ -19,11 +19,10 @@ from worker.domain.payment import Payment, PaymentState, Refund
 from worker.gateways.stripe_books import StripeBooks
 from worker.gateways.stripe_disputes import dispute_of
 from worker.gateways.stripe_errors import translated
+from worker.gateways.stripe_intents import method_of, several_of, text_of
 from worker.gateways.stripe_transport import TracedRequests
 
 PAGE = 100
-LONGEST_METHOD = 32
-"""Characters of a method's name that our books keep."""
 _WITH_METHOD: Any = {"expand": ["latest_charge"]}
 """Only the charge tells how a payment was made."""
 _SEVERAL: Any = {"card": {"request_multicapture": "if_available"}}
@@ -239,9 +238,9 @@ class StripePayments:
             currency=intent.currency.upper(),
             state=_STATES[intent.status],
             captured_minor=received,
-            detail=(_text(problem, "decline_code") or _text(problem, "code")) if problem else "",
-            method=_method(intent),
-            several=_several(intent),
+            detail=(text_of(problem, "decline_code") or text_of(problem, "code")) if problem else "",
+            method=method_of(intent),
+            several=several_of(intent),
         )
 
     def _if_now(self, reference: str, wanted: PaymentState, problem: Exception) -> Payment:
@@ -258,37 +257,6 @@ def _part_of(amount_minor: int, *, final: bool) -> Any:
     """
     last = {} if final and amount_minor else {"final_capture": final}
     return {**_WITH_METHOD, "amount_to_capture": amount_minor, **last}
-
-
-def _several(intent: Any) -> bool:
-    """Tell whether Stripe made multicapture available: the charge says it, where it is expanded."""
-    node: Any = intent
-    for key in ("latest_charge", "payment_method_details", "card", "multicapture"):
-        node = _part(node, key)
-        if node is None or isinstance(node, str):
-            return False
-    return _text(node, "status") == "available"
-
-
-def _method(intent: Any) -> str:
-    """Return how it was paid: the charge says it; an intent lists what it would have taken, which may be one thing."""
-    charge = _part(intent, "latest_charge")
-    details = None if charge is None or isinstance(charge, str) else _part(charge, "payment_method_details")
-    if details is not None:
-        return _text(details, "type")[:LONGEST_METHOD]
-    taken = list(_part(intent, "payment_method_types") or [])
-    return str(taken[0])[:LONGEST_METHOD] if len(taken) == 1 else ""
-
-
-def _part(item: Any, key: str) -> Any:
-    if key in item:
-        return item[key]
-    return None
-
-
-def _text(item: Any, key: str) -> str:
-    # The library's objects know `in` and `[]`, but none of a dict's methods.
-    return str(item[key] or "") if key in item else ""
 
 
 @contextmanager
