@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tests.integration.office import Office
-from worker.contract.orders import OrderEvent, OrderEventKind, ParcelLine, PaymentMode
+from worker.contract.orders import OrderEvent, OrderEventKind, ParcelLine, PaymentMode, ReaddressOrder
+from worker.contract.shipping import ShipTo
 from worker.domain.capture import CapturePolicy
-from worker.domain.errors import ProviderUnavailable
+from worker.domain.errors import Conflict, ProviderUnavailable
 from worker.domain.ledger import ShipmentState
 from worker.domain.order import OrderState
 from worker.domain.outbound import KINDS, Subscription
@@ -20,6 +21,7 @@ from worker.domain.parcels import Fulfilment, fulfilment
 from worker.domain.payment import PaymentState
 from worker.repositories.database import MysqlDatabase
 from worker.services.capture_on_shipment import CaptureOnShipment
+from worker.services.readdressing import Readdressing
 from worker.services.refunds import Refunds
 from worker.services.remainder import Remainder
 
@@ -456,3 +458,27 @@ def test_a_delivery_that_is_the_first_word_of_a_parcel_tells_of_both(office: Off
     told = told_of_parcels(office, order_id)
     assert {one["type"] for one in told} == {"parcel.shipped", "parcel.delivered"}
     assert all(one["data"]["contents"] == [{"line": 1, "sku": "MUG", "quantity": 2}] for one in told)
+
+
+def test_the_rest_of_an_order_stays_where_it_was_asked_for_and_can_be_cancelled(office: Office, order_id: str) -> None:
+    first = half(office, charged(office, order_id))
+    left(office, order_id, first)
+    elsewhere = ReaddressOrder(
+        request_id="a-1",
+        requested_by="shop-app",
+        ship_to=ShipTo(recipient="R", lines=("Other Street 1",), city="Ghent", country="BE"),
+    )
+    readdressing = Readdressing(office.database, office.clock)
+
+    def refused(words: str) -> None:
+        with pytest.raises(Conflict, match=words):
+            readdressing.change("main", order_id, elsewhere)
+        assert office.database.transact(lambda tx: tx.shipping_addresses.of_order("main", order_id)) is None
+
+    refused("cancel the order")
+    # What the refusal advises: the rest does not leave, and its share goes back.
+    office.orders.stop_fulfilment("main", order_id)
+    assert close(office, order_id) is OrderState.COMPLETED
+    order = office.order(order_id)
+    assert (order.captured_minor, order.refunded_minor) == (2500, 1250)
+    refused("nothing will be shipped")
