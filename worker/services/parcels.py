@@ -17,14 +17,22 @@ from worker.services.ports import Database, Transaction, WarehouseGateway
 WAREHOUSE = "warehouse"
 
 
-def note_parcel(tx: Transaction, order: Order, event: OrderEvent, state: ShipmentState) -> bool:
+def note_parcel(
+    tx: Transaction,
+    order: Order,
+    event: OrderEvent,
+    state: ShipmentState,
+    listed: Sequence[Shipment] | None = None,
+) -> bool:
     """Record that the parcel an event speaks of stands in `state`; return whether it does: one that left never failed.
+
+    `listed` are the order's parcels, where they were read.
 
     A parcel whose contents are not told holds what was owed when it left. What goes beyond the order is no error of
     the event's: it is recorded as it is, told in the timeline, and reported by reconciliation.
     """
     at = datetime.fromisoformat(event.occurred_at)
-    listed = tx.shipments.of_order(order.shop, order.order_id)
+    listed = tx.shipments.of_order(order.shop, order.order_id) if listed is None else listed
     before = next((parcel for parcel in listed if parcel.shipment_id == event.reference), None)
     shipped = state is ShipmentState.SHIPPED
     if before is not None and before.state is ShipmentState.SHIPPED:
@@ -132,11 +140,17 @@ def goods_of(tx: Transaction, order: Order) -> Goods:
     return shipped_goods(order.lines, tx.shipments.of_order(order.shop, order.order_id))
 
 
-def standing(tx: Transaction, shop: str, order_id: str) -> OrderStatus:
-    """Return where an order stands, its goods included. Raises NotFound."""
+def known_order(tx: Transaction, shop: str, order_id: str) -> Order:
+    """Return an order as it stands, not locked. Raises NotFound."""
     order = tx.orders.get(shop, order_id)
     if order is None:
         raise NotFound(f"order {shop}/{order_id} is not in our books")
+    return order
+
+
+def standing(tx: Transaction, shop: str, order_id: str) -> OrderStatus:
+    """Return where an order stands, its goods included. Raises NotFound."""
+    order = known_order(tx, shop, order_id)
     return status_of(order, fulfilment(order, tx.shipments.of_order(shop, order_id)))
 
 
@@ -166,7 +180,7 @@ def take_out(tx: Transaction, order: Order, event: OrderEvent, at: datetime, act
     """
     shop, order_id = order.shop, order.order_id
     before = tx.shipments.of_order(shop, order_id)
-    note_parcel(tx, order, event, ShipmentState.SHIPPED)
+    note_parcel(tx, order, event, ShipmentState.SHIPPED, before)
     goods = goods_of(tx, order)
     if not held and order.state not in {OrderState.PAID, OrderState.FULFILLING}:
         tx.stock.left(shop, order_id, goods.by_sku, at, actor)
