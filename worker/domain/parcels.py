@@ -170,9 +170,19 @@ def due_of(order: Order, goods: Goods) -> int:
     return due_minor(order.total_minor, order.shipping_minor, goods)
 
 
-def contents_told(packed: Sequence[Packed]) -> str:
-    """Return contents in words: `2 of line 1, 1 of A-7`; empty for none."""
-    return ", ".join(f"{each.quantity} of {f'line {each.line}' if each.line else each.sku}" for each in packed)
+def contents_told(packed: Sequence[Packed], lines: Sequence[Line] = ()) -> str:
+    """Return contents in words: `2 of line 1, 1 of A-7`; empty for none. With the order's lines, SKUs for their numbers."""
+    return ", ".join(f"{each.quantity} of {_named(each, lines)}" for each in packed)
+
+
+def _named(each: Packed, lines: Sequence[Line]) -> str:
+    if not each.line:
+        return each.sku
+    if each.line > len(lines):
+        return f"line {each.line}"
+    sku = lines[each.line - 1].sku
+    # Of two lines of one SKU, the number says which.
+    return sku if [line.sku for line in lines].count(sku) == 1 else f"{sku} (line {each.line})"
 
 
 def gone_at(parcel: Shipment) -> datetime:
