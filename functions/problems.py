@@ -216,7 +216,7 @@ class Overloaded(Unavailable):
 
 
 class TemporalUnavailable(Unavailable):
-    """The Temporal server did not record the request within the deadline.
+    """The Temporal server did not record the request within the deadline, or a worker of an older release has the order.
 
     The same. Operators look whether Temporal answers at `temporal.address` and the credentials are valid.
     """

@@ -55,6 +55,8 @@ _REFUSALS: Mapping[str, tuple[type[Problem], str]] = {
     "not_found": (NotFound, "there is no such thing"),
     "provider_rejected": (Conflict, "the payment provider refuses it"),
     "payment_declined": (Conflict, "the payment provider refuses it"),
+    # The SDK's own type, for an update that a worker of an older release cannot read or does not know.
+    "RuntimeError": (TemporalUnavailable, "the workers are being changed and do not know this yet"),
 }
 """What a refusal is to the caller, by the failure's type (the worker's error codes); others are 422."""
 

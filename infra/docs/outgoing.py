@@ -46,8 +46,10 @@ def page() -> str:
                         *((code(kind), cell(meaning)) for kind, meaning in HAPPENINGS.items()),
                     ),
                 ),
-                "What is no change of state has `fact` (its name in the order's timeline), `amount_minor` and `currency` "
-                "in its `data`, and no `state`. Of what stands in a timeline besides, nothing is sent:",
+                "What is no change of state has `fact` (its name in the order's timeline) and `currency` in its `data`, and "
+                "no `state`: money has its `amount_minor`, a parcel its `shipment_id`, its `contents` by line of the order "
+                "and the `fulfilment` of the order with it. An order that leaves in one parcel has both, `parcel.shipped` "
+                "and `order.shipped`; one that leaves in several has `order.shipped` with the last. Of what stands in a timeline besides, nothing is sent:",
                 table(("in the timeline", "because"), ((code(str(one)), cell(why)) for one, why in UNTOLD.items())),
                 level=3,
             ),

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
+from temporalio.testing import ActivityEnvironment
+
 from tests.integration.scene import ASKS_BACK, Scene
 from worker.activities.addresses import AddressConfirmation, OneChange
 from worker.activities.events import Filing, Receipt
@@ -14,7 +16,7 @@ from worker.activities.readdressing import NewShipTo
 from worker.activities.reconciliation import RepairOrder
 from worker.activities.refunds import PlannedRefund, RefundWish
 from worker.activities.users import Confirmation, Mailing
-from worker.contract.orders import OrderEventKind, PaymentMode, ReaddressOrder, ResolveOrder
+from worker.contract.orders import OrderEventKind, ParcelLine, PaymentMode, ReaddressOrder, ResolveOrder
 from worker.contract.outbound import Notification
 from worker.contract.shipping import ShipTo
 from worker.contract.users import ChangeAddress, RegisterUser
@@ -191,6 +193,20 @@ async def _(world: Scene) -> object:
     return _reverse(world)
 
 
+@scene("close_rest")
+async def _(world: Scene) -> object:
+    world.office.pay(world.name)
+    world.office.fulfil(world.name)
+    (parcel,) = world.office.parcels_of(world.name)
+    half = {"id": parcel.shipment_id, "lines": [{"sku": "MUG", "quantity": 1}]}
+    left = world.office.outside.control("POST", "/warehouse/ship", half)
+    told = world.event(OrderEventKind.SHIPPED, parcel.shipment_id).event
+    contents = (ParcelLine(sku="MUG", quantity=1),)
+    world.office.orders.apply("main", world.name, replace(told, contents=contents, rest=str(left["rest"])))
+    world.office.orders.stop_fulfilment("main", world.name)
+    return _reverse(world)
+
+
 @scene("plan_refund")
 async def _(world: Scene) -> object:
     _refunded_unheard(world)
@@ -347,13 +363,13 @@ async def _(world: Scene) -> object:
 
 @scene("send_message", "taken")
 async def _(world: Scene) -> object:
-    world.activity("record_order")(world.order())
+    ActivityEnvironment().run(world.activity("record_order"), world.order())
     return _first_message(world)
 
 
 @scene("send_message", "refused for now")
 async def _(world: Scene) -> object:
-    world.activity("record_order")(world.order())
+    ActivityEnvironment().run(world.activity("record_order"), world.order())
     world.receiver.faults[:] = [503, 503]
     return _first_message(world)
 
@@ -426,7 +442,8 @@ async def _shipped_unheard(world: Scene, mode: PaymentMode = PaymentMode.CHARGE)
     """Have the parcel leave without a word of it; return its id."""
     world.office.place(world.name, mode=mode)
     world.office.authorise(world.name)
-    world.office.capture(world.name)
+    if mode is PaymentMode.CHARGE:
+        world.office.capture(world.name)
     world.office.fulfil(world.name)
     (parcel,) = world.office.parcels_of(world.name)
     world.office.outside.control("POST", "/warehouse/ship", {"id": parcel.shipment_id})

@@ -41,11 +41,18 @@ def task_root(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess]:
-    """The provider, the shop and the warehouse of one file's tests."""
+@pytest.fixture(scope="session")
+def outside_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess]:
+    """One simulator for all files: `outside` begins it again for each."""
     with OutsideProcess(tmp_path_factory.mktemp("outside")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def outside(outside_process: OutsideProcess) -> OutsideProcess:
+    """The provider, the shop and the warehouse of one file's tests."""
+    outside_process.begin_again()
+    return outside_process
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,10 @@
 """The outside world as a process of its own, with our gateways pointed at it and its control API at hand."""
 
+import asyncio
+import sqlite3
 from collections.abc import Collection
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -9,6 +13,8 @@ import httpx2
 
 from infra.local.blocking import BlockingStack
 from infra.local.environment import for_worker
+from infra.local.outside import introduce
+from infra.local.simulator.app import DATABASE
 from infra.local.stack import Stack
 from worker.gateways.mail import SmtpMail
 from worker.gateways.shopify import ShopifyShop
@@ -32,15 +38,36 @@ class OutsideProcess:
         self.base = self._running.url("simulator")
         self._made: list[StripePayments | ShopifyShop | Warehouse] = []
         self._control = httpx2.Client(timeout=10)
+        self._settle()
+        return self
+
+    def begin_again(self) -> None:
+        """Have it as a new one: no books, the real time. A process less to start costs a second of CPU less.
+
+        Counters and the salt of ids stay: no id ever comes twice.
+        """
+        self._close_gateways()
+        self.heal()
+        store = self._running.stack.layout.data("simulator") / DATABASE
+        with closing(sqlite3.connect(store, timeout=10)) as database, database:
+            database.execute("DELETE FROM documents")
+            database.execute("DELETE FROM facts WHERE name <> 'salt'")
+        self.control("POST", "/clock/set", {"now": datetime.now(UTC).isoformat()})
+        asyncio.run(introduce(self._running.stack.layout))
+        self._settle()
+
+    def _settle(self) -> None:
         self.control("PUT", "/warehouse", {"ship_after_seconds": None})
         self.control("PUT", "/provider/settings", {"automatic_payouts": False})
-        return self
+
+    def _close_gateways(self) -> None:
+        while self._made:
+            self._made.pop().close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for gateway in self._made:
-            gateway.close()
+        self._close_gateways()
         self._control.close()
         self._running.__exit__(kind, error, trace)
 

@@ -19,9 +19,9 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess]:
-    with OutsideProcess(tmp_path_factory.mktemp("shop")) as running:
-        yield running
+def world(outside_process: OutsideProcess) -> OutsideProcess:
+    outside_process.begin_again()
+    return outside_process
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess]:
-    with OutsideProcess(tmp_path_factory.mktemp("warehouse")) as running:
-        yield running
+def world(outside_process: OutsideProcess) -> OutsideProcess:
+    outside_process.begin_again()
+    return outside_process
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from itertools import count
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from tests.integration.office import Office
 from tests.integration.outside_process import QUICK, OutsideProcess
-from tests.integration.own_database import migrated_database
 from worker.domain.errors import Conflict, DatabaseUnavailable, InvalidInput, NotFound, ProviderUnavailable
 from worker.domain.finding import FindingKind, Outcome
 from worker.domain.order import OrderState
@@ -20,9 +20,8 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def running(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with migrated_database(database_url) as engine, OutsideProcess(tmp_path_factory.mktemp("outside")) as outside:
-        yield Office(engine, outside)
+def running(engine: Engine, outside: OutsideProcess) -> Office:
+    return Office(engine, outside)
 
 
 @pytest.fixture

@@ -302,8 +302,49 @@ def test_every_connection_is_set_up_strictly_and_in_utc(database: MysqlDatabase)
     row = database.transact(lambda tx: raw(tx).execute(text(settings)).one())
     assert tuple(row)[:4] == ("+00:00", "READ-COMMITTED", 1, "utf8mb4")
     assert "STRICT_ALL_TABLES" in row[4]
+    assert "NO_BACKSLASH_ESCAPES" in row[4]
     driver: Any = database.transact(lambda tx: raw(tx).connection.driver_connection)
     assert driver.ssl is False
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "\\",
+        "'",
+        "\\'",
+        "\\'; DROP TABLE users; -- ",
+        "''\\\\''",
+        '{"a": "\\"\\\\"}',
+        "\0\n\r\x1a\t",
+        "%s %%",
+        "\N{PARTY POPPER}",
+    ],
+)
+def test_a_text_comes_back_as_it_was_sent(database: MysqlDatabase, hostile: str) -> None:
+    asked = text("SELECT :told, CHAR_LENGTH(:told), HEX(:told)")
+    row = database.transact(lambda tx: raw(tx).execute(asked, {"told": hostile}).one())
+    assert tuple(row) == (hostile, len(hostile), hostile.encode().hex().upper())
+
+
+def test_nothing_is_asked_of_the_server_after_a_commit(database: MysqlDatabase) -> None:
+    def rollbacks(tx: Transaction) -> int:
+        return int(raw(tx).execute(text("SHOW SESSION STATUS LIKE 'Com_rollback'")).one()[1])
+
+    before = database.transact(rollbacks)
+    database.transact(lambda tx: tx.users.add(USER))
+    assert database.transact(rollbacks) == before
+
+
+def test_what_a_connection_left_open_is_rolled_back_before_the_next_has_it(server: Engine) -> None:
+    engine = engine_of(server.url.render_as_string(hide_password=False), pool_size=1, lock_wait=1)
+    left = engine.raw_connection()
+    left.cursor().execute("UPDATE orders SET currency = 'XXX'")
+    left.close()
+    order = MysqlDatabase(engine).transact(lambda tx: tx.orders.get("main", "A"))
+    assert order is not None
+    assert order.currency == "EUR"
+    engine.dispose()
 
 
 def test_a_stream_cannot_be_read_after_its_transaction(database: MysqlDatabase) -> None:

@@ -1,32 +1,22 @@
 """When money moved, as the simulated provider tells it: the books are dated by it, however late we hear of it."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-
-import pytest
 
 from tests.integration.outside_process import OutsideProcess
 from worker.domain.ledger import LineKind
 from worker.gateways.stripe_payments import StripePayments
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess]:
-    """A provider of its own: its clock is turned forward."""
-    with OutsideProcess(tmp_path_factory.mktemp("provider")) as running:
-        yield running
-
-
-def test_a_payment_is_dated_by_its_capture_and_a_refund_by_itself(world: OutsideProcess) -> None:
-    payments: StripePayments = world.payments()
+def test_a_payment_is_dated_by_its_capture_and_a_refund_by_itself(outside: OutsideProcess) -> None:
+    payments: StripePayments = outside.payments()
     began = datetime.now(UTC) - timedelta(minutes=5)
     held = payments.authorise(
         shop="main", order_id="1", amount_minor=500, currency="EUR", method="pm_card_visa", idempotency_key="a"
     )
-    world.control("POST", "/clock/advance", {"seconds": 86_400})
+    outside.control("POST", "/clock/advance", {"seconds": 86_400})
     payments.capture(held.reference, idempotency_key="c")
-    world.control("POST", "/clock/advance", {"seconds": 86_400})
+    outside.control("POST", "/clock/advance", {"seconds": 86_400})
     payments.refund(held.reference, 100, idempotency_key="r")
     told = {line.kind: line for line in payments.ledger(began, began + timedelta(days=3))}
     charge, refund = told[LineKind.CHARGE], told[LineKind.REFUND]

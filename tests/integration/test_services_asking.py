@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from sqlalchemy import Engine
 
 from tests.integration.office import Office
 from tests.integration.outside_process import OutsideProcess
-from tests.integration.own_database import migrated_database
 from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder
 from worker.domain.errors import NotFound, ProviderUnavailable
 from worker.domain.order import OrderState
@@ -18,9 +18,8 @@ BY_THE_CUSTOMER = "pm_card_authenticationRequired"
 
 
 @pytest.fixture(scope="module")
-def running(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with migrated_database(database_url) as engine, OutsideProcess(tmp_path_factory.mktemp("outside")) as outside:
-        yield Office(engine, outside)
+def running(engine: Engine, outside: OutsideProcess) -> Office:
+    return Office(engine, outside)
 
 
 @pytest.fixture

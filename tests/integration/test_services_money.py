@@ -9,10 +9,11 @@ from itertools import count
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from tests.integration.office import Office
 from tests.integration.outside_process import OutsideProcess
-from tests.integration.own_database import at_once, migrated_database
+from tests.integration.own_database import at_once
 from worker.contract.events import ProviderEvent
 from worker.contract.orders import OrderEvent, OrderEventKind
 from worker.domain.errors import DatabaseUnavailable, InvalidInput, NotFound, ProviderRejected, ProviderUnavailable
@@ -31,10 +32,8 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def running(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    folder = tmp_path_factory.mktemp("outside")
-    with migrated_database(database_url) as engine, OutsideProcess(folder) as outside:
-        yield Office(engine, outside)
+def running(engine: Engine, outside: OutsideProcess) -> Office:
+    return Office(engine, outside)
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from itertools import count
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from tests.integration.bank_files import Booking, bank_table, camt
 from tests.integration.office import Office
 from tests.integration.outside_process import OutsideProcess
-from tests.integration.own_database import migrated_database
+from tests.integration.own_database import emptied
 from tests.unit.statement_files import table
 from worker.contract.reconciliation import Reconcile
 from worker.domain.errors import SourceUnreadable
@@ -28,20 +29,14 @@ _numbers = count(1)
 K = FindingKind
 
 
-@pytest.fixture(scope="module")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess]:
-    with OutsideProcess(tmp_path_factory.mktemp("outside")) as running:
-        yield running
-
-
 @pytest.fixture
-def office(database_url: str, outside: OutsideProcess) -> Iterator[Office]:
+def office(engine: Engine, outside: OutsideProcess) -> Iterator[Office]:
     """Books of one test: an empty database, and a time in which nobody else did anything."""
     outside.control("POST", "/clock/advance", {"seconds": 20 * DAY.total_seconds()})
     outside.control("POST", "/provider/payouts")
     outside.control("POST", "/clock/advance", {"seconds": 20 * DAY.total_seconds()})
-    with migrated_database(database_url) as engine:
-        yield Office(engine, outside)
+    emptied(engine)
+    yield Office(engine, outside)
     outside.heal()
 
 

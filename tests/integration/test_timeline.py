@@ -1,7 +1,6 @@
 """The timeline of an order: everything that happened is one entry, with the change it tells of or not at all."""
 
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -11,7 +10,7 @@ from sqlalchemy import Engine, delete
 
 from tests.integration.office import Office
 from tests.integration.outside_process import QUICK, OutsideProcess
-from tests.integration.own_database import at_once, migrated_database
+from tests.integration.own_database import at_once
 from tests.integration.test_breaks_cli import SECRETS, orders
 from worker.contract.events import ProviderEvent
 from worker.domain.errors import InvalidInput, NotFound
@@ -27,15 +26,8 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def engine(database_url: str) -> Iterator[Engine]:
-    with migrated_database(database_url) as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def office(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with OutsideProcess(tmp_path_factory.mktemp("outside")) as outside:
-        yield Office(engine, outside)
+def office(engine: Engine, outside: OutsideProcess) -> Office:
+    return Office(engine, outside)
 
 
 @pytest.fixture

@@ -254,6 +254,31 @@ def test_what_agrees_as_a_whole_is_no_matter_for_the_rules(tmp_path: Path, cours
     assert found.sums == matched_by_the_rules(entries, lines, owners_of(entries), SCOPE).sums
 
 
+@pytest.mark.parametrize("first", [400, 500], ids=["unequal parts", "equal parts"])
+def test_a_payment_captured_parcel_by_parcel_agrees_part_by_part(tmp_path: Path, first: int) -> None:
+    """The provider books each capture on the same charge; our books name the second after what was taken before."""
+    books = clean(40)
+    charge = next(x for x in books.lines if x.kind is LineKind.CHARGE and x.gross_minor == 1001)
+    parts = [first, 1001 - first] if first != 500 else [500, 500, 1]
+    (capture,) = (entry for entry in books.entries if entry.payment_reference == charge.payment_reference)
+    lines = [line for line in books.lines if line is not charge]
+    entries = [entry for entry in books.entries if entry is not capture]
+    for number, minor in enumerate(parts):
+        before = sum(parts[:number])
+        reference = f"{capture.reference}:{before}" if before else capture.reference
+        entries.append(replace(capture, reference=reference, amount_minor=minor))
+        lines.append(
+            replace(charge, gross_minor=minor, net_minor=minor, fee_minor=0, line_id=f"part-{number}", source_id="ch-1")
+        )
+    found = matched_in_a_lake(lake_in(tmp_path), entries, lines, nobody, SCOPE)
+    by_rules = matched_by_the_rules(entries, lines, owners_of(entries), SCOPE)
+    assert found.findings == by_rules.findings == ()
+    assert found.agreeing == by_rules.agreeing
+    assert found.sums == by_rules.sums
+    missing = matched_in_a_lake(lake_in(tmp_path / "missing"), entries[:-1], lines, nobody, SCOPE)
+    assert len(missing.findings) == 1, "a part that our books lack is told of"
+
+
 def owners_of(entries: list[BookEntry]) -> dict[str, str]:
     return {entry.payment_reference: entry.order_id for entry in entries}
 

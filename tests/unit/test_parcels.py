@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.domain.capture import CapturePolicy, Claim, claim
 from worker.domain.ledger import Packed, Shipment, ShipmentState
 from worker.domain.order import Line, Order, OrderState
-from worker.domain.parcels import FULFILMENTS, Fulfilment, Goods, due_minor, fulfilment, shipped_goods
+from worker.domain.parcels import FULFILMENTS, Fulfilment, Goods, contents_told, due_minor, fulfilment, shipped_goods
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LINES = (
@@ -162,3 +163,23 @@ def test_the_shares_of_the_parcels_make_exactly_the_total(
     assert all(share >= 0 for share in shares)
     assert sum(shares) == due[-1] == total
     assert shares[0] >= min(shipping, total)
+
+
+def test_what_takes_all_of_the_money_is_the_last_capture() -> None:
+    """A gift is still to leave: nothing is due for it, and Stripe takes all that is held in a last capture only."""
+    lines = (Line(sku="A", quantity=1, unit_price_minor=3400), Line(sku="GIFT", quantity=1, unit_price_minor=0))
+    goods = Goods(lines=lines, left={1: 1}, parcels=1)
+    found = claim(replace(order(), lines=lines), goods, CapturePolicy.EACH_PARCEL, several=True, closing=False)
+    assert found == Claim(3400, final=True)
+
+
+def test_contents_are_told_by_sku_where_the_order_is_known() -> None:
+    lines = tuple(Line(sku=sku, quantity=2, unit_price_minor=100) for sku in ("TEA", "MUG", "TEA"))
+    packed = (
+        Packed(quantity=1, line=2),
+        Packed(quantity=2, line=3),
+        Packed(quantity=3, sku="CUP"),
+        Packed(quantity=1, line=9),
+    )
+    assert contents_told(packed, lines) == "1 of MUG, 2 of TEA (line 3), 3 of CUP, 1 of line 9"
+    assert contents_told(packed) == "1 of line 2, 2 of line 3, 3 of CUP, 1 of line 9"

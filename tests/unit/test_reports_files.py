@@ -184,6 +184,23 @@ def test_no_text_of_the_workbook_is_a_formula(text: str) -> None:
     assert starting == ["inlineStr"] * 2
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("<r><t>markup</t></r>", "<r><t>markup</t></r>"),
+        ("a & b < c > d", "a & b < c > d"),
+        (" kept \n", " kept \n"),
+        ("_x0041_ is no escape", "_x005F_x0041_ is no escape"),
+        ("bell\x07", "bell_x0007_"),
+        ("\N{PARTY POPPER}" * 20_000, "\N{PARTY POPPER}" * 16_383),
+    ],
+)
+def test_a_text_of_the_workbook_stays_the_text_it_is(tmp_path: Path, text: str, told: str) -> None:
+    item = replace(BREAKS[0], finding=replace(LOST, cause=text))
+    (_, found) = sheets(book_of(sample(breaks=(item,)), tmp_path))["Breaks"]
+    assert [content for _, content in found].count(told) == 1
+
+
 def test_the_workbook_says_when_a_sheet_cannot_hold_every_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workbook, "MOST_ROWS", 3)
     found = sheets(book_of(sample(), tmp_path))["Breaks"]

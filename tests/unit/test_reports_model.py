@@ -53,6 +53,14 @@ def test_a_run_without_anything_to_compare_renders() -> None:
     assert "No money moved in this window." in Page(html.render(report, {})).text
 
 
+def test_a_run_that_found_none_says_that_open_breaks_lie_outside_of_it() -> None:
+    run = replace(RUN, verdict="reconciled", counts={})
+    report = build(run, **{**EMPTY, "breaks": BREAKS[:1]})
+    assert report.sentence.startswith("Nothing was there to compare; ")
+    assert report.sentence.endswith(" at risk in 1 break, which lies outside what this run compared.")
+    assert "outside" not in sample().sentence
+
+
 def test_an_incomplete_run_is_never_calm() -> None:
     run = replace(RUN, verdict="incomplete", incomplete_because=("the provider's ledger broke off after page 3",))
     report = sample(run=run)

@@ -36,3 +36,15 @@ def test_terminal_output_cannot_be_steered_by_names() -> None:
         assert "\x07" not in text
         assert "\x1b[2J" not in text
         assert "[2J[red]" in text
+
+
+def test_sums_of_currencies_stand_below_each_other_in_a_pipe() -> None:
+    lines = [line for line in printed(sample(), terminal_=False).splitlines() if line.startswith("statement")]
+    assert len(lines) > 1
+    assert len({len(line) for line in lines}) == 1
+    for word in ("ours", "theirs", "explained", "unexplained"):
+        ends = {
+            line.index(f" {word} ") + len(f" {word} ") + len(line.split(f" {word} ")[1].split("  ")[0])
+            for line in lines
+        }
+        assert len(ends) == 1, word

@@ -150,8 +150,11 @@ class OrderActivities:
 
     @activity.defn
     def capture_shipped(self, step: Step) -> OrderStatus:
-        """Capture what a parcel that has left is paid from."""
-        return self._waiting.shipped.capture(step.shop, step.order_id, step.key)
+        """Capture what a parcel that has left is paid from. Where that fails, nothing more is to leave unpaid."""
+        status = self._waiting.shipped.capture(step.shop, step.order_id, step.key)
+        if status.state == OrderState.NEEDS_ATTENTION:
+            return self._orders.stop_fulfilment(step.shop, step.order_id)
+        return status
 
     @activity.defn
     def lapse_payment(self, step: Step) -> OrderStatus:

@@ -84,6 +84,10 @@ def list_orders(
     )
 
 
+STUCK_AT_MOST = 1000
+"""Steps among which those of one order are looked for: there are few, or much more is wrong than one order."""
+
+
 @command.command(epilog=examples("orders order show 1001", "orders order show 1001 --json"))
 @click.argument("order_id")
 @shop_option
@@ -104,10 +108,15 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
         stock = database.transact(lambda tx: tx.stock.of_order(shop, order_id))
         address = database.transact(lambda tx: tx.shipping_addresses.of_order(shop, order_id))
         breaks = database.transact(lambda tx: tx.breaks.listed(shop, status="open", limit=SEVERAL, order_id=order_id))
+        stuck = [
+            step
+            for step in database.transact(lambda tx: tx.stuck.listed(STUCK_AT_MOST))
+            if step.workflow_id == order_workflow_id(shop, order_id)
+        ]
     link = workflow_link(config, order_workflow_id(shop, order_id))
     if as_json:
         document = {"order": order, "trail": trail, "entries": entries, "payments": payments, "parcels": parcels}
-        document |= {"disputes": disputes, "stock": stock, "breaks": breaks, "workflow_url": link}
+        document |= {"disputes": disputes, "stock": stock, "breaks": breaks, "stuck": stuck, "workflow_url": link}
         print_json(document | {"fulfilment": fulfilment(order, parcels), "ship_to": _whereto(address)})
         return
     click.echo(f"order {order.order_id}: {order.state}{f' ({order.state_reason})' if order.state_reason else ''}")
@@ -116,11 +125,17 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
         f"refunded {Money(order.refunded_minor, order.currency)}: {order.financial_status}"
     )
     goods = shipped_goods(order.lines, parcels)
-    beyond = f"; beyond the order: {contents_told(goods.surplus)}" if goods.surplus else ""
+    beyond = f"; beyond the order: {contents_told(goods.surplus, order.lines)}" if goods.surplus else ""
     click.echo(f"{goods.pieces_left} of {goods.pieces} pieces sent: {fulfilment(order, parcels)}{beyond}")
     click.echo(f"workflow order/{shop}/{order.order_id}{f'  {link}' if link else ''}")
     if address is not None:
         click.echo(f"ships to {_whereto(address)['country'] or 'an address that was erased'}")
+    if stuck:
+        print_table(
+            "steps that keep failing, and are tried on",
+            ["step", "attempts", "since (UTC)", "code", "message"],
+            [(step.activity, str(step.attempts), when(step.since), step.code, step.message) for step in stuck],
+        )
     print_table(
         f"states (all that happened: orders order timeline {order.order_id})",
         ["at (UTC)", "from", "to", "by", "why"],
@@ -156,7 +171,7 @@ def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
             (
                 p.shipment_id,
                 p.state,
-                contents_told(p.contents) or (ALL_THE_REST if p.shipped_at else "-"),
+                contents_told(p.contents, order.lines) or (ALL_THE_REST if p.shipped_at else "-"),
                 when(p.requested_at),
                 when(p.shipped_at),
                 when(p.delivered_at),

@@ -169,7 +169,9 @@ def retry(order_id: str, shop: str | None, reason: str, actor: str, *, dry_run: 
     for step in steps:
         click.echo(f"{step}; {'would be' if dry_run else 'is'} tried again now")
     if not steps:
-        click.echo(f"no step of order {order_id} has failed; `orders order show {order_id}` tells what it waits for")
+        click.echo(
+            f"no step of order {order_id} is failing now; `orders order show {order_id}` tells what it waits for"
+        )
 
 
 @click.command(

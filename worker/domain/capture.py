@@ -32,11 +32,12 @@ class Claim:
 
 def claim(order: Order, goods: Goods, policy: CapturePolicy, *, several: bool, closing: bool) -> Claim:
     """Return what is to be captured by now. `several`: the payment takes several captures; `closing`: nothing more leaves."""
-    over = closing or goods.complete
-    if over:
-        return Claim(due_of(order, goods), final=True)
+    due = due_of(order, goods)
+    # With all of it due, what is still to leave is free of charge: Stripe refuses such a capture unless it is the last.
+    if closing or goods.complete or due >= order.total_minor > 0:
+        return Claim(due, final=True)
     if policy is CapturePolicy.FIRST_PARCEL:
         return Claim(order.total_minor, final=True)
     if policy is CapturePolicy.EACH_PARCEL and several:
-        return Claim(due_of(order, goods), final=False)
+        return Claim(due, final=False)
     return Claim(0, final=False)

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from worker.domain.dispute import DisputeState
 from worker.domain.order import OrderState
+from worker.domain.parcel_told import ParcelNews
 from worker.domain.timeline import Happening, StateChange, TimelineEntry, kind_of
 
 HAPPENINGS: dict[str, str] = {
@@ -23,9 +24,12 @@ HAPPENINGS: dict[str, str] = {
     f"{Happening.DISPUTE}.{DisputeState.WON}": "a dispute was won: its money came back",
     f"{Happening.DISPUTE}.{DisputeState.LOST}": "a dispute was lost: its money is gone",
     Happening.REFUNDED: "money was given back, all or a part of it",
+    Happening.PARCEL_SHIPPED: "a parcel has left: all that was ordered, or a part of it",
+    Happening.PARCEL_DELIVERED: "a parcel has reached the customer",
 }
 """What is told beside changes of state, by its kind in the timeline."""
 _BY_STATE = "the order's change of state tells it"
+_REST_ENDS = "what is not sent ends the order, in whatever state: its change of state tells it"
 _NO_CHANGE = "nothing about the order changed"
 UNTOLD: dict[Happening, str] = {
     Happening.PAYMENT_AUTHORISED: _BY_STATE,
@@ -42,11 +46,9 @@ UNTOLD: dict[Happening, str] = {
     Happening.ADDRESS_CHANGED: "whoever asked for it has the answer, and nobody else may know where",
     Happening.WITHDRAWN: "dispute.open tells it",
     Happening.RETURNED: "dispute.won tells it",
-    Happening.PARCEL_REQUESTED: _BY_STATE,
-    Happening.PARCEL_SHIPPED: _BY_STATE,
-    Happening.PARCEL_STOPPED: _BY_STATE,
-    Happening.PARCEL_FAILED: _BY_STATE,
-    Happening.PARCEL_DELIVERED: "the order is complete by then",
+    Happening.PARCEL_REQUESTED: "nothing has left yet: parcel.shipped tells of each that does",
+    Happening.PARCEL_STOPPED: _REST_ENDS,
+    Happening.PARCEL_FAILED: _REST_ENDS,
     Happening.PARCEL_SURPLUS: "a break of the shop's own people",
     Happening.EVENT: "what it changed is told",
     Happening.REPAIR: "what it changed is told",
@@ -56,7 +58,7 @@ UNTOLD: dict[Happening, str] = {
 KINDS = (*(kind_of(state) for state in OrderState), *HAPPENINGS)
 """Types of messages."""
 
-Tellable = StateChange | TimelineEntry
+Tellable = StateChange | TimelineEntry | ParcelNews
 
 LADDER = tuple(timedelta(seconds=wait) for wait in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400))
 """Waits after the first try, the second, ...: Standard Webhooks' recommendation, three days and a bit in all."""
@@ -171,6 +173,15 @@ def _of_its_own(change: Tellable) -> Mapping[str, object]:
             "previous_state": change.from_state or None,
             "currency": change.currency,
             "total_minor": change.total_minor,
+        }
+    if isinstance(change, ParcelNews):
+        contents = [{"line": one.line, "sku": one.sku, "quantity": one.quantity} for one in change.contents]
+        return {
+            "fact": change.key,
+            "shipment_id": change.shipment_id,
+            "contents": contents,
+            "fulfilment": str(change.fulfilment),
+            "currency": change.currency,
         }
     # What a timeline says of it, by the fact's own name: ids and words of ours.
     return {"fact": change.key, "currency": change.currency or None, "amount_minor": change.amount_minor}

@@ -55,6 +55,8 @@ class Goods:
     """Pieces that left and were not owed: beyond their line, or of no line of the order."""
     parcels: int = 0
     """How many parcels left."""
+    held: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    """Ordered pieces that each parcel which left holds, by its id and the line's number."""
 
     @property
     def owed(self) -> dict[int, int]:
@@ -101,12 +103,14 @@ def shipped_goods(lines: Sequence[Line], parcels: Iterable[Shipment]) -> Goods:
     room = {number: line.quantity for number, line in enumerate(lines, start=1)}
     left: dict[int, int] = {}
     surplus: list[Packed] = []
+    held: dict[str, dict[int, int]] = {}
     gone = sorted(
         (parcel for parcel in {each.shipment_id: each for each in parcels}.values() if _has_left(parcel)),
         # Those that say what they hold first: what "all the rest" means is not a matter of whose word came earlier.
         key=lambda parcel: (not parcel.contents, parcel.shipped_at or parcel.requested_at, parcel.shipment_id),
     )
     for parcel in gone:
+        of_parcel = held.setdefault(parcel.shipment_id, {})
         named = parcel.contents or tuple(Packed(line=number, quantity=pieces) for number, pieces in room.items())
         for packed in named:
             rest = packed.quantity
@@ -115,10 +119,11 @@ def shipped_goods(lines: Sequence[Line], parcels: Iterable[Shipment]) -> Goods:
                 if taken > 0:
                     room[number] -= taken
                     left[number] = left.get(number, 0) + taken
+                    of_parcel[number] = of_parcel.get(number, 0) + taken
                     rest -= taken
             if rest > 0:
                 surplus.append(Packed(line=packed.line, sku=packed.sku, quantity=rest))
-    return Goods(lines=tuple(lines), left=left, surplus=tuple(surplus), parcels=len(gone))
+    return Goods(lines=tuple(lines), left=left, surplus=tuple(surplus), parcels=len(gone), held=held)
 
 
 def whole_parcels(parcels: Iterable[Shipment]) -> int:
@@ -165,9 +170,19 @@ def due_of(order: Order, goods: Goods) -> int:
     return due_minor(order.total_minor, order.shipping_minor, goods)
 
 
-def contents_told(packed: Sequence[Packed]) -> str:
-    """Return contents in words: `2 of line 1, 1 of A-7`; empty for none."""
-    return ", ".join(f"{each.quantity} of {f'line {each.line}' if each.line else each.sku}" for each in packed)
+def contents_told(packed: Sequence[Packed], lines: Sequence[Line] = ()) -> str:
+    """Return contents in words: `2 of line 1, 1 of A-7`; empty for none. With the order's lines, SKUs for their numbers."""
+    return ", ".join(f"{each.quantity} of {_named(each, lines)}" for each in packed)
+
+
+def _named(each: Packed, lines: Sequence[Line]) -> str:
+    if not each.line:
+        return each.sku
+    if each.line > len(lines):
+        return f"line {each.line}"
+    sku = lines[each.line - 1].sku
+    # Of two lines of one SKU, the number says which.
+    return sku if [line.sku for line in lines].count(sku) == 1 else f"{sku} (line {each.line})"
 
 
 def gone_at(parcel: Shipment) -> datetime:

@@ -12,18 +12,17 @@ from typing import Any
 import stripe
 
 from worker.domain.dispute import Dispute
-from worker.domain.errors import NotFound, ProviderRejected
+from worker.domain.errors import NotFound, ProviderRejected, ProviderUnavailable
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.payouts import PayoutSums
 from worker.domain.payment import Payment, PaymentState, Refund
 from worker.gateways.stripe_books import StripeBooks
 from worker.gateways.stripe_disputes import dispute_of
 from worker.gateways.stripe_errors import translated
+from worker.gateways.stripe_intents import method_of, several_of, text_of
 from worker.gateways.stripe_transport import TracedRequests
 
 PAGE = 100
-LONGEST_METHOD = 32
-"""Characters of a method's name that our books keep."""
 _WITH_METHOD: Any = {"expand": ["latest_charge"]}
 """Only the charge tells how a payment was made."""
 _SEVERAL: Any = {"card": {"request_multicapture": "if_available"}}
@@ -87,7 +86,7 @@ class StripePayments:
 
     def capture(self, reference: str, *, idempotency_key: str) -> Payment:
         """Capture the whole authorisation; capturing a captured payment returns it as it is."""
-        with translated(f"capture {reference}"):
+        with translated(f"capture {reference}"), _other_amount_waits(reference):
             try:
                 intent = self._client.payment_intents.capture(
                     reference, params=_WITH_METHOD, options={"idempotency_key": idempotency_key}
@@ -97,8 +96,11 @@ class StripePayments:
         return self._payment(intent)
 
     def capture_part(self, reference: str, amount_minor: int, *, final: bool, idempotency_key: str) -> Payment:
-        """Capture so much more. Raises ProviderRejected for more than is held, and without multicapture if not `final`."""
-        with translated(f"capture a part of {reference}"):
+        """Capture so much more. Raises ProviderRejected for more than is held, and without multicapture if not `final`.
+
+        A key that was used for another amount is ProviderUnavailable: what became of that capture is to be looked at first.
+        """
+        with translated(f"capture a part of {reference}"), _other_amount_waits(reference):
             intent = self._client.payment_intents.capture(
                 reference,
                 params=_part_of(amount_minor, final=final),
@@ -107,7 +109,11 @@ class StripePayments:
         return self._payment(intent)
 
     def release(self, reference: str, *, idempotency_key: str) -> Payment:
-        """Let go of the rest of a payment that was captured in part, or void one that was not captured at all."""
+        """Let go of the rest of a payment that was captured in part, or void one that was not captured at all.
+
+        A final capture of 0 is Stripe's way to end a multicapture ("Release uncaptured funds"): the payment `succeeded` with
+        what was captured before. Of one that nothing was captured of, 0 is refused: such a one is cancelled.
+        """
         payment = self.retrieve(reference)
         if payment.state is PaymentState.AUTHORISED and payment.captured_minor == 0:
             return self.cancel(reference, idempotency_key=idempotency_key)
@@ -232,9 +238,9 @@ class StripePayments:
             currency=intent.currency.upper(),
             state=_STATES[intent.status],
             captured_minor=received,
-            detail=(_text(problem, "decline_code") or _text(problem, "code")) if problem else "",
-            method=_method(intent),
-            several=_several(intent),
+            detail=(text_of(problem, "decline_code") or text_of(problem, "code")) if problem else "",
+            method=method_of(intent),
+            several=several_of(intent),
         )
 
     def _if_now(self, reference: str, wanted: PaymentState, problem: Exception) -> Payment:
@@ -245,39 +251,21 @@ class StripePayments:
 
 
 def _part_of(amount_minor: int, *, final: bool) -> Any:
-    """Return the parameters of a capture. That it is the last one is Stripe's default, and needs no multicapture."""
-    return {**_WITH_METHOD, "amount_to_capture": amount_minor, **({} if final else {"final_capture": False})}
+    """Return the parameters of a capture. That it is the last one is Stripe's default, and needs no multicapture.
+
+    Nothing more is captured of a multicapture alone, and Stripe documents that with `final_capture` said.
+    """
+    last = {} if final and amount_minor else {"final_capture": final}
+    return {**_WITH_METHOD, "amount_to_capture": amount_minor, **last}
 
 
-def _several(intent: Any) -> bool:
-    """Tell whether Stripe made multicapture available: the charge says it, where it is expanded."""
-    node: Any = intent
-    for key in ("latest_charge", "payment_method_details", "card", "multicapture"):
-        node = _part(node, key)
-        if node is None or isinstance(node, str):
-            return False
-    return _text(node, "status") == "available"
-
-
-def _method(intent: Any) -> str:
-    """Return how it was paid: the charge says it; an intent lists what it would have taken, which may be one thing."""
-    charge = _part(intent, "latest_charge")
-    details = None if charge is None or isinstance(charge, str) else _part(charge, "payment_method_details")
-    if details is not None:
-        return _text(details, "type")[:LONGEST_METHOD]
-    taken = list(_part(intent, "payment_method_types") or [])
-    return str(taken[0])[:LONGEST_METHOD] if len(taken) == 1 else ""
-
-
-def _part(item: Any, key: str) -> Any:
-    if key in item:
-        return item[key]
-    return None
-
-
-def _text(item: Any, key: str) -> str:
-    # The library's objects know `in` and `[]`, but none of a dict's methods.
-    return str(item[key] or "") if key in item else ""
+@contextmanager
+def _other_amount_waits(reference: str) -> Iterator[None]:
+    """Take a key that was used for another amount for no refusal: the money is held, and an earlier call may yet take it."""
+    try:
+        yield
+    except stripe.IdempotencyError:
+        raise ProviderUnavailable(f"a capture of another amount of {reference} is not decided yet") from None
 
 
 @contextmanager

@@ -68,8 +68,18 @@ def guarded(text: str) -> str:
 
 def rows(report: Report) -> Iterator[tuple[Cell, ...]]:
     """Yield the rows in the order of `COLUMNS`: breaks, resolved, pending, warnings, settled, explained, unread rows."""
+    yield from break_rows(report)
+    yield from other_rows(report)
+
+
+def break_rows(report: Report) -> Iterator[tuple[Cell, ...]]:
+    """Yield the rows of open breaks."""
     for one in report.breaks:
         yield _break_row("break", one.item, int(one.age.total_seconds()))
+
+
+def other_rows(report: Report) -> Iterator[tuple[Cell, ...]]:
+    """Yield the rows of everything that is no open break."""
     for item in (*report.repaired, *report.agreed):
         ended = item.resolved_at or item.last_seen_at
         yield _break_row("resolved", item, int((ended - item.first_movement_at).total_seconds()))

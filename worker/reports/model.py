@@ -327,7 +327,12 @@ def _sentence(
     if breaks:
         risk = [str(money) for money in by_currency(at_risk(item) for item in breaks) if money.minor]
         number = words.count(len(breaks), "break")
-        parts.append(f"{words.joined(risk)} at risk in {number}" if risk else f"{number} open, no money at risk")
+        # What this run found itself are breaks of its window; the others are open all the same.
+        found = compared - agreeing - len(pending) - len(warnings) - len(settled)
+        where = "" if found else f", which {'lies' if len(breaks) == 1 else 'lie'} outside what this run compared"
+        parts.append(
+            (f"{words.joined(risk)} at risk in {number}" if risk else f"{number} open, no money at risk") + where
+        )
     if pending:
         parts.append(f"{len(pending):,} still within {'its' if len(pending) == 1 else 'their'} grace")
     if warnings:

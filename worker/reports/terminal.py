@@ -4,7 +4,7 @@ On a terminal it is drawn by rich; anywhere else (a pipe, a log) it is plain lin
 `grep` and `awk` work on it. Names that came from outside are printed as text, never as markup.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -87,14 +87,7 @@ def plain(report: Report) -> Iterator[str]:
     run = report.run
     yield f"{report.verdict.value}: {report.sentence}"
     yield f"run  {run.run_id}  {words.iso(run.window_start)}  {words.iso(run.window_end)}"
-    for one in report.bridges:
-        yield (
-            f"statement  {one.currency}  ours {_amount(one.ours)}  theirs {_amount(one.theirs)}  "
-            f"explained {_amount(one.explained)}  unexplained {_amount(one.residual)}"
-        )
-        if one.roll is not None:
-            moved = "  ".join(f"{row.code} {_amount(row.amount)}" for row in one.roll.rows)
-            yield f"open items  {one.currency}  {moved}  opened {one.roll.opened}  cleared {one.roll.cleared}"
+    yield from _proofs(report.bridges)
     for check in report.checks:
         if not check.holds:
             yield f"failed  {check.text}: {check.detail}"
@@ -119,6 +112,41 @@ def plain(report: Report) -> Iterator[str]:
         yield f"rejected  {row.cause}"
     if run.report:
         yield f"report  {run.report}"
+
+
+def _proofs(bridges: Sequence[Bridge]) -> Iterator[str]:
+    """Yield each currency's statement and open items, equal columns below each other."""
+    statements = [
+        {
+            "ours": f"ours {_amount(one.ours)}",
+            "theirs": f"theirs {_amount(one.theirs)}",
+            "explained": f"explained {_amount(one.explained)}",
+            "unexplained": f"unexplained {_amount(one.residual)}",
+        }
+        for one in bridges
+    ]
+    rolls = [
+        {row.code: f"{row.code} {_amount(row.amount)}" for row in one.roll.rows}
+        | {"opened": f"opened {one.roll.opened}", "cleared": f"cleared {one.roll.cleared}"}
+        if one.roll is not None
+        else {}
+        for one in bridges
+    ]
+    for one, statement, roll in zip(bridges, _in_columns(statements), _in_columns(rolls), strict=True):
+        yield f"statement   {one.currency}  {statement}"
+        if one.roll is not None:
+            yield f"open items  {one.currency}  {roll}"
+
+
+def _in_columns(rows: Sequence[dict[str, str]]) -> list[str]:
+    """Return rows of cells by name as lines, right-aligned; a row without a cell that another has leaves it blank."""
+    order = ("opening", "closing", "opened", "cleared")
+    names = dict.fromkeys(name for row in rows for name in row)
+    # What moved stands between the opening and the closing, whichever currency had it.
+    between = [name for name in names if name not in order]
+    inside = [name for name in (order[0], *between, *order[1:]) if name in names]
+    widths = {name: max(len(row.get(name, "")) for row in rows) for name in inside}
+    return ["  ".join(row.get(name, "").rjust(widths[name]) for name in inside) for row in rows]
 
 
 def _summary(report: Report) -> Table:

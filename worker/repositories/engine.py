@@ -7,8 +7,10 @@ for a lock after `lock_wait` seconds.
 
 import functools
 import ssl
+from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, make_url
+from pymysql.constants import SERVER_STATUS
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from worker.domain.errors import InvalidInput
@@ -16,7 +18,12 @@ from worker.repositories.unit_of_work import watch
 
 __all__ = ["Engine", "make_engine"]
 
-SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+SQL_MODE = (
+    "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+    # A backslash is a character like any other, as in standard SQL. The server says so with every answer, and PyMySQL
+    # then doubles quotes, in C, instead of looking each character of a text up: JSON is full of what it would escape.
+    ",NO_BACKSLASH_ESCAPES"
+)
 
 LONGEST_TEXT = 64 * 1024 * 1024
 """Bytes of one text that the server makes of many rows (`entry_blocks`): at its default of 1 MB it would be cut off."""
@@ -60,6 +67,7 @@ def make_engine(
         pool_timeout=connect_timeout,
         pool_recycle=RECYCLE_SECONDS,
         pool_use_lifo=True,
+        pool_reset_on_return=None,  # `_end_what_is_open` does it
         isolation_level="READ COMMITTED",
         hide_parameters=True,
         connect_args={
@@ -73,7 +81,18 @@ def make_engine(
         },
     )
     watch(engine)
+    event.listen(engine, "reset", _end_what_is_open)
     return engine
+
+
+def _end_what_is_open(connection: Any, *_ignored: object) -> None:
+    """Roll back what a connection that comes back to the pool left open.
+
+    The pool itself would ask so every time, also right after a commit: one question more for each transaction. The server
+    says with each answer whether a transaction is open.
+    """
+    if connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
+        connection.rollback()
 
 
 def url_of(user: str, password: str, host: str, port: int, database: str) -> str:

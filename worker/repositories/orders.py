@@ -18,7 +18,16 @@ from worker.domain.order import MONEY_IN_HAND, Line, Order, OrderState, Transiti
 from worker.domain.timeline import StateChange, of_change
 from worker.repositories.insertion import insert_once
 from worker.repositories.locks import lock_order
-from worker.repositories.order_sums import ParcelTimes, Parts, parcel_times, parts_of, sums_of
+from worker.repositories.order_sums import (
+    WITH_SUMS,
+    OrderSums,
+    ParcelTimes,
+    Parts,
+    parcel_times,
+    parts_of,
+    sums_in,
+    sums_of,
+)
 from worker.repositories.outbound import MysqlOutboundStore
 from worker.repositories.paging import chunked, paged
 from worker.repositories.schema import ORDER_TRAIL, ORDERS
@@ -27,7 +36,7 @@ from worker.repositories.timeline import MysqlTimelineStore
 
 _ONE = (ORDERS.c.shop == bindparam("of_shop"), ORDERS.c.order_id == bindparam("of_order"))
 _ADD = insert(ORDERS)
-_GET = select(ORDERS).where(*_ONE)
+_GET = WITH_SUMS.where(*_ONE)
 _MOVE = (
     update(ORDERS)
     .where(*_ONE, ORDERS.c.state == bindparam("expected"))
@@ -117,7 +126,7 @@ class MysqlOrderStore:
     def get(self, shop: str, order_id: str) -> Order | None:
         """Return the order with its captured and refunded sums, or None."""
         row = self._connection.execute(_GET, _key(shop, order_id)).one_or_none()
-        return None if row is None else self._orders(shop, [row])[0]
+        return None if row is None else _order(row, sums_in(row))
 
     def lock(self, shop: str, order_id: str) -> Order:
         """Return the order, locked until the transaction ends. Raises NotFound."""
@@ -234,30 +243,31 @@ class MysqlOrderStore:
 
     def _orders(self, shop: str, rows: Sequence[Row[Any]]) -> list[Order]:
         sums = sums_of(self._connection, shop, {row.order_id: row.currency for row in rows})
-        return [
-            Order(
-                shop=row.shop,
-                order_id=row.order_id,
-                currency=row.currency,
-                total_minor=row.total_minor,
-                lines=tuple(Line(**position) for position in row.positions),
-                customer_id=row.customer_id,
-                payment_mode=row.payment_mode,
-                placed_at=row.placed_at,
-                origin=row.origin,
-                shipping_minor=row.shipping_minor,
-                discount_minor=row.discount_minor,
-                tax_minor=row.tax_minor,
-                payment_method=row.payment_method,
-                state=OrderState(row.state),
-                state_reason=row.state_reason,
-                updated_at=row.updated_at,
-                captured_minor=sums[row.order_id].captured_minor,
-                refunded_minor=sums[row.order_id].refunded_minor,
-                disputed_minor=sums[row.order_id].disputed_minor,
-            )
-            for row in rows
-        ]
+        return [_order(row, sums[row.order_id]) for row in rows]
+
+
+def _order(row: Row[Any], sums: OrderSums) -> Order:
+    return Order(
+        shop=row.shop,
+        order_id=row.order_id,
+        currency=row.currency,
+        total_minor=row.total_minor,
+        lines=tuple(Line(**position) for position in row.positions),
+        customer_id=row.customer_id,
+        payment_mode=row.payment_mode,
+        placed_at=row.placed_at,
+        origin=row.origin,
+        shipping_minor=row.shipping_minor,
+        discount_minor=row.discount_minor,
+        tax_minor=row.tax_minor,
+        payment_method=row.payment_method,
+        state=OrderState(row.state),
+        state_reason=row.state_reason,
+        updated_at=row.updated_at,
+        captured_minor=sums.captured_minor,
+        refunded_minor=sums.refunded_minor,
+        disputed_minor=sums.disputed_minor,
+    )
 
 
 def _key(shop: str, order_id: str) -> dict[str, str]:

@@ -78,7 +78,7 @@ _SET_ENDPOINT = _SET_ENDPOINT.on_duplicate_key_update(
 
 
 class MysqlOutboundStore:
-    """Implements `OutboundStore`. `subscriptions` are told of every change of state in its transaction."""
+    """Implements `OutboundStore`. `subscriptions` are told of a change in its own transaction."""
 
     def __init__(self, connection: Connection, subscriptions: Sequence[Subscription]) -> None:
         self._connection = connection

@@ -62,6 +62,8 @@ class MysqlPaymentStore:
         self._connection = connection
         self._timeline = timeline
         self._outbound = outbound
+        self._owner_of: dict[tuple[str, str], tuple[str, str]] = {}
+        """Whose the payments are that were read or saved in this transaction: they stay theirs."""
 
     def save(self, shop: str, order_id: str, payment: Payment, at: datetime) -> None:
         """Insert or update the payment by (provider, reference). Raises Conflict when it is another order's."""
@@ -80,19 +82,21 @@ class MysqlPaymentStore:
             "updated_at": at,
         }
         self._connection.execute(_SAVE, values)
-        key = {"of_provider": payment.provider, "of_reference": payment.reference}
-        owner = self._connection.execute(_OWNER, key).one()
-        if (owner.shop, owner.order_id) != (shop, order_id):
-            raise Conflict(
-                f"payment {payment.reference} belongs to order {owner.shop}/{owner.order_id}, not to {shop}/{order_id}"
-            )
+        paid = (payment.provider, payment.reference)
+        if paid not in self._owner_of:
+            key = {"of_provider": payment.provider, "of_reference": payment.reference}
+            owner = self._connection.execute(_OWNER, key).one()
+            self._owner_of[paid] = (owner.shop, owner.order_id)
+        if self._owner_of[paid] != (shop, order_id):
+            of = "/".join(self._owner_of[paid])
+            raise Conflict(f"payment {payment.reference} belongs to order {of}, not to {shop}/{order_id}")
         if (told := of_payment(shop, order_id, payment, at)) is not None:
             self._timeline.add(told)
 
     def of_order(self, shop: str, order_id: str) -> list[Payment]:
         """Return the payments of an order, oldest first."""
         rows = self._connection.execute(_OF_ORDER, {"of_shop": shop, "of_order": order_id})
-        return [
+        found = [
             Payment(
                 provider=row.provider,
                 reference=row.reference,
@@ -105,6 +109,8 @@ class MysqlPaymentStore:
             )
             for row in rows
         ]
+        self._owner_of |= {(each.provider, each.reference): (shop, order_id) for each in found}
+        return found
 
     def order_of_payment(self, shop: str, provider: str, references: Sequence[str]) -> dict[str, str]:
         """Map payment references to order ids; unknown references are absent.

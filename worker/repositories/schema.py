@@ -12,7 +12,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -24,8 +23,10 @@ from sqlalchemy import (
 from worker.repositories import (
     address_tables,
     alert_tables,
+    break_tables,
     columns,
     dispute_tables,
+    run_tables,
     statement_tables,
     stock_tables,
     timeline_tables,
@@ -178,113 +179,6 @@ USER_KEYS = _table(
     Index("user_keys_by_wrapping", "wrapped_with", "key_id"),
 )
 
-RUNS = _table(
-    "runs",
-    _key("run_id", _ID),
-    _required("shop", _SHOP),
-    _required("provider", _PROVIDER),
-    _required("window_start", UtcDateTime),
-    _required("window_end", UtcDateTime),
-    _required("source", String(255)),
-    _required("requested_by", String(255)),
-    _required("workflow_id", String(512)),
-    _required("started_at", UtcDateTime),
-    Column("finished_at", UtcDateTime),
-    _required("verdict", _WORD),
-    Column("counts", JSON(none_as_null=True)),
-    _required("incomplete_because", JSON),
-    _required("report", String(1024)),
-    _required("inputs", String(1024), server_default=""),
-    _required("result_sha256", _SHA256, server_default=""),
-    Index("runs_by_time", "started_at"),
-    Index("runs_by_shop", "shop", "started_at"),
-)
-
-RUN_STATEMENTS = _table(
-    "run_statements",
-    Column("run_id", _ID, ForeignKey("runs.run_id", name="run_statements_of_run"), primary_key=True),
-    _key("currency", _CURRENCY),
-    _required("ours_minor", BigInteger),
-    _required("theirs_minor", BigInteger),
-    _required("fees_minor", BigInteger),
-    _required("net_minor", BigInteger),
-    _required("bridge", JSON),
-)
-
-RUN_FINDINGS = _table(
-    "run_findings",
-    Column("run_id", _ID, ForeignKey("runs.run_id", name="run_findings_of_run"), primary_key=True),
-    _key("position", Integer),
-    _required("leg", _WORD),
-    _required("subject", _OUTSIDE),
-    _required("kind", _WORD),
-    _required("outcome", _WORD),
-    _required("currency", _CURRENCY),
-    _required("order_id", _OUTSIDE),
-    _required("difference_minor", BigInteger),
-    _required("at_risk_minor", BigInteger),
-    _required("document", JSON),
-)
-
-WATERMARKS = _table(
-    "watermarks",
-    _key("shop", _SHOP),
-    _key("provider", _PROVIDER),
-    Column("reached_at", UtcDateTime),
-    Column("light_reached_at", UtcDateTime),
-)
-
-BREAKS = _table(
-    "breaks",
-    _key("break_id", _WORD),
-    _required("shop", _SHOP),
-    _required("provider", _PROVIDER),
-    _required("status", _WORD),
-    _required("leg", _WORD),
-    _required("kind", _WORD),
-    _required("currency", _CURRENCY),
-    _required("order_id", _OUTSIDE),
-    _required("at_risk_minor", BigInteger),
-    _required("first_seen_at", UtcDateTime),
-    _required("last_seen_at", UtcDateTime),
-    _required("first_movement_at", UtcDateTime),
-    _required("runs_seen", Integer),
-    _required("repair_state", _WORD),
-    Column("resolved_at", UtcDateTime),
-    _required("resolution", Text),
-    _required("finding", JSON),
-    _required("owner", String(128), server_default=""),
-    _required("settled_as", _WORD, server_default=""),
-    _required("settled_by", String(128), server_default=""),
-    Column("settled_at", UtcDateTime),
-    Column("ignored_until", UtcDateTime),
-    Column("links", JSON(none_as_null=True)),
-    _required("revision", Integer, server_default="0"),
-    Index("breaks_by_lapse", "shop", "provider", "ignored_until"),
-    _required("repair_attempts", Integer, server_default="0"),
-    Column("repair_next_at", UtcDateTime),
-    _required("repair_round", Integer, server_default="1"),
-    Index("breaks_by_status", "shop", "provider", "status", "first_seen_at"),
-    Index("breaks_by_shop_risk", "shop", "at_risk_minor", "break_id"),
-    Index("breaks_by_risk", "at_risk_minor", "break_id"),
-)
-
-BREAK_ACTIONS = _table(
-    "break_actions",
-    Column("action_id", BigInteger, primary_key=True, autoincrement=True),
-    _required("break_id", _WORD),
-    _required("happened_at", UtcDateTime),
-    _required("actor", String(255)),
-    _required("action", _WORD),
-    _required("run_id", _ID),
-    _required("detail", Text),
-    # Written by releases before schema 0002; the place that the action got in the audit trail.
-    Column("audit_sequence", BigInteger),
-    Index("break_actions_by_break", "break_id", "action_id"),
-    Index("break_actions_by_place", "audit_sequence", "action_id"),
-    ForeignKeyConstraint(["break_id"], ["breaks.break_id"], name="break_actions_of_break"),
-)
-
 AUDIT_TRAIL = _table(
     "audit_trail",
     _key("shop", _SHOP),
@@ -307,23 +201,6 @@ AUDIT_HEADS = _table(
     _required("sequence", BigInteger),
     _required("hash", _SHA256),
 )
-REPAIR_ATTEMPTS = _table(
-    "repair_attempts",
-    Column("break_id", _WORD, ForeignKey("breaks.break_id", name="repair_attempts_of_break"), primary_key=True),
-    _key("attempt", Integer),
-    _required("round", Integer),
-    _required("repair", _WORD),
-    _required("run_id", _ID),
-    _required("event_id", _ID),
-    _required("claimed_at", UtcDateTime),
-    _required("next_at", UtcDateTime),
-    _required("outcome", _WORD),
-    _required("detail", Text),
-    Column("finished_at", UtcDateTime),
-    UniqueConstraint("event_id", name="repair_attempts_once"),
-    Index("repair_attempts_by_run", "run_id", "outcome"),
-)
-
 STUCK_STEPS = _table(
     "stuck_steps",
     _key("run_id", _ID),
@@ -340,6 +217,9 @@ STUCK_STEPS = _table(
     Index("stuck_steps_by_failed", "failed_at"),
 )
 
+BREAKS, BREAK_ACTIONS, REPAIR_ATTEMPTS = break_tables.BREAKS, break_tables.BREAK_ACTIONS, break_tables.REPAIR_ATTEMPTS
+RUNS, RUN_STATEMENTS, RUN_FINDINGS = run_tables.RUNS, run_tables.RUN_STATEMENTS, run_tables.RUN_FINDINGS
+WATERMARKS = run_tables.WATERMARKS
 ALERTS, ALERT_NOTICES = alert_tables.ALERTS, alert_tables.ALERT_NOTICES
 STATEMENT_FILES, STATEMENT_LINES = statement_tables.STATEMENT_FILES, statement_tables.STATEMENT_LINES
 DISPUTES = dispute_tables.DISPUTES

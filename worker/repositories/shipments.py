@@ -32,6 +32,8 @@ class MysqlShipmentStore:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._owner_of: dict[tuple[str, str], str] = {}
+        """Whose the parcels are that were read or saved in this transaction: they stay theirs."""
 
     def save(self, shop: str, shipment: Shipment) -> None:
         """Insert or update by (shop, shipment_id). Raises Conflict when the parcel is another order's."""
@@ -47,14 +49,20 @@ class MysqlShipmentStore:
             "delivered_at": shipment.delivered_at,
         }
         self._connection.execute(_SAVE, values)
-        owner = self._connection.execute(_OWNER, {"of_shop": shop, "of_shipment": shipment.shipment_id}).scalar_one()
+        parcel = (shop, shipment.shipment_id)
+        if parcel not in self._owner_of:
+            key = {"of_shop": shop, "of_shipment": shipment.shipment_id}
+            self._owner_of[parcel] = self._connection.execute(_OWNER, key).scalar_one()
+        owner = self._owner_of[parcel]
         if owner != shipment.order_id:
             raise Conflict(f"parcel {shipment.shipment_id} belongs to order {owner}, not to {shipment.order_id}")
 
     def of_order(self, shop: str, order_id: str) -> list[Shipment]:
         """Return the parcels of an order, oldest request first."""
         rows = self._connection.execute(_OF_ORDER, {"of_shop": shop, "of_order": order_id})
-        return [shipment_of(row) for row in rows]
+        found = [shipment_of(row) for row in rows]
+        self._owner_of |= {(shop, each.shipment_id): each.order_id for each in found}
+        return found
 
 
 def shipment_of(row: Row[Any]) -> Shipment:

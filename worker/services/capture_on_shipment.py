@@ -67,8 +67,10 @@ class CaptureOnShipment:
                 if payment is None or payment.captured_minor < wanted.minor or (closing and not wanted.minor):
                     self._give_up(tx, current, goods, payment)
                     return
-                if payment.state is not PaymentState.CAPTURED:
-                    return  # its rest stays held for the parcels to come
+                closed_early = payment.captured_minor < current.total_minor and not (closing or goods.complete)
+                if payment.state is not PaymentState.CAPTURED or closed_early:
+                    # Its rest stays held for the parcels to come; or is not any more, which the provider's event tells.
+                    return
                 current = tx.orders.move(current, OrderState.PAID, at=now, actor=ACTOR)
             if current.state in _MONEY_THERE:
                 whole = goods_of(tx, current).complete
@@ -108,8 +110,9 @@ class CaptureOnShipment:
         payment = held(self._database.transact(lambda tx: tx.payments.of_order(order.shop, order.order_id)))
         if payment is None:
             return None
-        if self._policies.get(order.shop) is CapturePolicy.EACH_PARCEL:
-            payment = self._payments.retrieve(payment.reference)  # only the provider knows whether it takes several
+        if closing or self._policies.get(order.shop) is CapturePolicy.EACH_PARCEL:
+            # Only the provider knows whether it takes several, and what became of a part whose answer was lost.
+            payment = self._payments.retrieve(payment.reference)
         for _ in range(ROUNDS):
             wanted = self._claim(order, goods, payment, closing=closing)
             before = payment.captured_minor

@@ -20,8 +20,10 @@ from worker.services.bookkeeping import DISPUTES, Bookkeeping
 from worker.services.letting_go import decided, let_go
 from worker.services.order_messages import book_capture, capture_entry, order_of, refused_payment, status_of
 from worker.services.parcels import (
+    arrived,
     goods_of,
     has_left,
+    known_order,
     note_delivered,
     note_parcel,
     note_requested,
@@ -74,11 +76,11 @@ class OrderService:
         """Write the order down, check its rules, reserve its goods; what stands against it ends in `rejected`."""
 
         def work(tx: Transaction) -> Order:
-            if tx.orders.add(order_of(place), self._clock.now(), ACTOR) and place.ship_to is not None:
-                tx.shipping_addresses.save(
-                    place.shop, place.order_id, place.customer_id, place.ship_to, self._clock.now()
-                )
-            order = tx.orders.lock(place.shop, place.order_id)
+            order, now = order_of(place), self._clock.now()
+            if not tx.orders.add(order, now, ACTOR):
+                order = tx.orders.lock(place.shop, place.order_id)
+            elif place.ship_to is not None:
+                tx.shipping_addresses.save(place.shop, place.order_id, place.customer_id, place.ship_to, now)
             if order.state is not OrderState.RECEIVED:
                 return order
             reasons = broken_rules(order) or told(tx.stock.reserve(order, self._clock.now(), ACTOR))
@@ -127,10 +129,12 @@ class OrderService:
 
     def capture(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
         """Capture the authorised payment and book it. A void, lapsed or refused one is let go: `declined`."""
-        order = self._order(shop, order_id)
+        order, payments = self._database.transact(
+            lambda tx: (known_order(tx, shop, order_id), tx.payments.of_order(shop, order_id))
+        )
         if order.state is not OrderState.AUTHORISED:
             return status_of(order)
-        found = held(self._database.transact(lambda tx: tx.payments.of_order(shop, order_id)))
+        found = held(payments)
         if found is None:
             raise NotFound(f"order {shop}/{order_id} is authorised by no payment that we know of")
         try:
@@ -159,12 +163,15 @@ class OrderService:
 
     def request_fulfilment(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
         """Ask the warehouse for the parcel, unless one is under way. Raises ProviderRejected when it refuses for good."""
-        order = self._order(shop, order_id)
+        order, parcels, address = self._database.transact(
+            lambda tx: (
+                known_order(tx, shop, order_id),
+                tx.shipments.of_order(shop, order_id),
+                tx.shipping_addresses.of_order(shop, order_id),
+            )
+        )
         if order.state is not OrderState.PAID and not _held_for_parcel(order):
             return status_of(order)
-        parcels, address = self._database.transact(
-            lambda tx: (tx.shipments.of_order(shop, order_id), tx.shipping_addresses.of_order(shop, order_id))
-        )
         under_way = [parcel for parcel in parcels if parcel.state is not ShipmentState.FAILED]
         shipment = (
             under_way[-1]
@@ -196,7 +203,7 @@ class OrderService:
         Raises ProviderUnavailable while the warehouse has neither stopped it nor sent it off.
         """
         order = self._order(shop, order_id)
-        if order.state is not OrderState.FULFILLING and not _held_for_parcel(order):
+        if order.state not in {OrderState.FULFILLING, OrderState.NEEDS_ATTENTION} and not _held_for_parcel(order):
             return status_of(order)
         for parcel in self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id)):
             if parcel.state is not ShipmentState.SHIPPED and self._stop(shop, parcel) is ShipmentState.SHIPPED:
@@ -215,13 +222,15 @@ class OrderService:
             OrderEventKind.PAYMENT_CAPTURED: self._payment_captured,
             OrderEventKind.PAYMENT_VOIDED: self._payment_voided,
             **dict.fromkeys([OrderEventKind.REFUNDED, *DISPUTES], self._money_left),
-            OrderEventKind.SHIPPED: self._shipped,
-            OrderEventKind.SHIPMENT_FAILED: self._shipment_failed,
             OrderEventKind.DELIVERED: self._delivered,
         }
-        handler = handlers.get(event.kind)
-        changed = handler(shop, order_id, event) if handler else False
-        status = self._database.transact(lambda tx: standing(tx, shop, order_id))
+        parcels = {OrderEventKind.SHIPPED: self._shipped, OrderEventKind.SHIPMENT_FAILED: self._shipment_failed}
+        moved, noting = event.kind in handlers and handlers[event.kind](shop, order_id, event), parcels.get(event.kind)
+
+        def work(tx: Transaction) -> tuple[bool, OrderStatus]:
+            return noting(tx, shop, order_id, event) if noting else moved, standing(tx, shop, order_id)
+
+        changed, status = self._database.transact(work)
         return Applied(OrderAnswer(outcome="applied" if changed else "ignored", state=status.state), status)
 
     def status(self, shop: str, order_id: str) -> OrderStatus:
@@ -267,8 +276,7 @@ class OrderService:
         if asked_at is None or self._clock.now() - asked_at < _LOOK_FIRST_AFTER:
             return None
         found = self._payments.find(shop=order.shop, order_id=order.order_id, since=asked_at - CLOCK_SKEW)
-        alive = [payment for payment in found if payment.state not in _DEAD]
-        return alive[0] if alive else None
+        return next((payment for payment in found if payment.state not in _DEAD), None)
 
     def _stop(self, shop: str, parcel: Shipment) -> ShipmentState:
         """Keep a parcel from leaving and note it; return where it stands."""
@@ -302,31 +310,23 @@ class OrderService:
         book = self._books.disputes if event.kind in DISPUTES else self._books.refunds
         return book(shop, order_id, event.reference)
 
-    def _shipped(self, shop: str, order_id: str, event: OrderEvent) -> bool:
-        def work(tx: Transaction) -> bool:
-            order = tx.orders.lock(shop, order_id)
-            return take_out(tx, order, event, self._clock.now(), ACTOR, held=_held_for_parcel(order))
-
-        return self._database.transact(work)
+    def _shipped(self, tx: Transaction, shop: str, order_id: str, event: OrderEvent) -> bool:
+        order = tx.orders.lock(shop, order_id)
+        return take_out(tx, order, event, self._clock.now(), ACTOR, held=_held_for_parcel(order))
 
     def _delivered(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         """A parcel that arrived has left: where nobody had told so, the order moves as if it were told now."""
-        moved = self._shipped(shop, order_id, event)
+        event = arrived(self._database, self._warehouse, shop, order_id, event)
+        moved = self._database.transact(lambda tx: self._shipped(tx, shop, order_id, event))
         return self._database.transact(lambda tx: note_delivered(tx, tx.orders.lock(shop, order_id), event)) or moved
 
-    def _shipment_failed(self, shop: str, order_id: str, event: OrderEvent) -> bool:
-        def work(tx: Transaction) -> bool:
-            order = tx.orders.lock(shop, order_id)
-            note_parcel(tx, order, event, ShipmentState.FAILED)
-            return order.state in {OrderState.PAID, OrderState.FULFILLING} or _held_for_parcel(order)
-
-        return self._database.transact(work)
+    def _shipment_failed(self, tx: Transaction, shop: str, order_id: str, event: OrderEvent) -> bool:
+        order = tx.orders.lock(shop, order_id)
+        failed = note_parcel(tx, order, event, ShipmentState.FAILED)
+        return failed and (order.state in {OrderState.PAID, OrderState.FULFILLING} or _held_for_parcel(order))
 
     def _order(self, shop: str, order_id: str) -> Order:
-        order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
-        if order is None:
-            raise NotFound(f"order {shop}/{order_id} is not in our books")
-        return order
+        return self._database.transact(lambda tx: known_order(tx, shop, order_id))
 
     def _from(
         self, order: Order, expected: OrderState, to: OrderState, reason: str, payment: Payment | None = None

@@ -8,27 +8,36 @@ from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus, Parc
 from worker.domain.errors import NotFound
 from worker.domain.ledger import Packed, Shipment, ShipmentState
 from worker.domain.order import Order, OrderState
-from worker.domain.parcel_told import of_delivery, of_surplus
+from worker.domain.parcel_told import news_of, of_delivery, of_surplus
 from worker.domain.parcels import Goods, fulfilment, shipped_goods
 from worker.domain.timeline import of_parcel
 from worker.services.order_messages import status_of
-from worker.services.ports import Transaction
+from worker.services.ports import Database, Transaction, WarehouseGateway
 
 WAREHOUSE = "warehouse"
 
 
-def note_parcel(tx: Transaction, order: Order, event: OrderEvent, state: ShipmentState) -> None:
-    """Record that the parcel an event speaks of stands in `state`.
+def note_parcel(
+    tx: Transaction,
+    order: Order,
+    event: OrderEvent,
+    state: ShipmentState,
+    listed: Sequence[Shipment] | None = None,
+) -> bool:
+    """Record that the parcel an event speaks of stands in `state`; return whether it does: one that left never failed.
+
+    `listed` are the order's parcels, where they were read.
 
     A parcel whose contents are not told holds what was owed when it left. What goes beyond the order is no error of
     the event's: it is recorded as it is, told in the timeline, and reported by reconciliation.
     """
     at = datetime.fromisoformat(event.occurred_at)
-    listed = tx.shipments.of_order(order.shop, order.order_id)
+    listed = tx.shipments.of_order(order.shop, order.order_id) if listed is None else listed
     before = next((parcel for parcel in listed if parcel.shipment_id == event.reference), None)
-    if before is not None and before.state is ShipmentState.SHIPPED:
-        return
     shipped = state is ShipmentState.SHIPPED
+    if before is not None and before.state is ShipmentState.SHIPPED:
+        _note_rest(tx, order, event, listed, at)  # its arrival, which names no rest, may have been heard of first
+        return shipped
     known = shipped_goods(order.lines, listed)
     told = tuple(Packed(quantity=each.quantity, line=each.line, sku=each.sku) for each in event.contents)
     owed = tuple(Packed(line=number, quantity=pieces) for number, pieces in known.owed.items())
@@ -42,15 +51,39 @@ def note_parcel(tx: Transaction, order: Order, event: OrderEvent, state: Shipmen
         contents=(told or (owed if known.parcels else ())) if shipped else (),
     )
     tx.shipments.save(order.shop, parcel)
-    tx.timeline.add(of_parcel(order.shop, parcel, at, WAREHOUSE))
+    entry = of_parcel(order.shop, parcel, at, WAREHOUSE)
+    tx.timeline.add(entry)
     if not shipped:
-        return
-    beyond = shipped_goods(order.lines, [*listed, parcel]).surplus[len(known.surplus) :]
+        return True
+    with_it = [*(each for each in listed if each.shipment_id != parcel.shipment_id), parcel]
+    tx.outbound.changed(news_of(entry, order, parcel, with_it))
+    beyond = shipped_goods(order.lines, with_it).surplus[len(known.surplus) :]
     if beyond or known.complete:
         tx.timeline.add(of_surplus(order.shop, parcel, beyond, at))
-    if event.rest and event.rest not in {each.shipment_id for each in [*listed, parcel]}:
+    _note_rest(tx, order, event, with_it, at)
+    return True
+
+
+def _note_rest(tx: Transaction, order: Order, event: OrderEvent, known: Sequence[Shipment], at: datetime) -> None:
+    if event.rest and event.rest not in {each.shipment_id for each in known}:
         rest = Shipment(shipment_id=event.rest, order_id=order.order_id, state=ShipmentState.REQUESTED, requested_at=at)
         note_requested(tx, order.shop, rest, at, WAREHOUSE)
+
+
+def arrived(database: Database, warehouse: WarehouseGateway, shop: str, order_id: str, event: OrderEvent) -> OrderEvent:
+    """Return the event of a parcel's arrival, with what it holds where nobody had told that it left.
+
+    An arrival says nothing of that, and may be heard of first: what is left out would be taken for all that is owed,
+    and paid for. Raises ProviderUnavailable.
+    """
+    known = database.transact(lambda tx: tx.shipments.of_order(shop, order_id))
+    left = {parcel.shipment_id for parcel in known if parcel.state is ShipmentState.SHIPPED}
+    if event.contents or event.reference in left:
+        return event
+    try:
+        return replace(event, contents=_told(warehouse.contents(event.reference)))
+    except NotFound:
+        return event
 
 
 def unheard(parcel: Shipment, contents: Sequence[Packed], at: datetime) -> OrderEvent:
@@ -61,21 +94,29 @@ def unheard(parcel: Shipment, contents: Sequence[Packed], at: datetime) -> Order
         occurred_at=at.isoformat(),
         reference=parcel.shipment_id,
         detail="had left before it could be stopped",
-        contents=tuple(ParcelLine(quantity=each.quantity, line=each.line, sku=each.sku) for each in contents),
+        contents=_told(contents),
     )
+
+
+def _told(contents: Sequence[Packed]) -> tuple[ParcelLine, ...]:
+    return tuple(ParcelLine(quantity=each.quantity, line=each.line, sku=each.sku) for each in contents)
 
 
 def note_delivered(tx: Transaction, order: Order, event: OrderEvent) -> bool:
     """Record that a parcel reached the customer; return whether that was new. One that arrived has left before."""
     at = datetime.fromisoformat(event.occurred_at)
     note_parcel(tx, order, replace(event, kind=OrderEventKind.SHIPPED), ShipmentState.SHIPPED)
-    parcel = next(
-        each for each in tx.shipments.of_order(order.shop, order.order_id) if each.shipment_id == event.reference
-    )
+    listed = tx.shipments.of_order(order.shop, order.order_id)
+    parcel = next(each for each in listed if each.shipment_id == event.reference)
     if parcel.delivered_at is not None:
         return False
-    tx.shipments.save(order.shop, replace(parcel, delivered_at=at))
-    tx.timeline.add(of_delivery(order.shop, parcel, at))
+    there = replace(parcel, delivered_at=at)
+    tx.shipments.save(order.shop, there)
+    entry = of_delivery(order.shop, there, at)
+    tx.timeline.add(entry)
+    tx.outbound.changed(
+        news_of(entry, order, there, [there if each.shipment_id == there.shipment_id else each for each in listed])
+    )
     return True
 
 
@@ -99,11 +140,17 @@ def goods_of(tx: Transaction, order: Order) -> Goods:
     return shipped_goods(order.lines, tx.shipments.of_order(order.shop, order.order_id))
 
 
-def standing(tx: Transaction, shop: str, order_id: str) -> OrderStatus:
-    """Return where an order stands, its goods included. Raises NotFound."""
+def known_order(tx: Transaction, shop: str, order_id: str) -> Order:
+    """Return an order as it stands, not locked. Raises NotFound."""
     order = tx.orders.get(shop, order_id)
     if order is None:
         raise NotFound(f"order {shop}/{order_id} is not in our books")
+    return order
+
+
+def standing(tx: Transaction, shop: str, order_id: str) -> OrderStatus:
+    """Return where an order stands, its goods included. Raises NotFound."""
+    order = known_order(tx, shop, order_id)
     return status_of(order, fulfilment(order, tx.shipments.of_order(shop, order_id)))
 
 
@@ -133,7 +180,7 @@ def take_out(tx: Transaction, order: Order, event: OrderEvent, at: datetime, act
     """
     shop, order_id = order.shop, order.order_id
     before = tx.shipments.of_order(shop, order_id)
-    note_parcel(tx, order, event, ShipmentState.SHIPPED)
+    note_parcel(tx, order, event, ShipmentState.SHIPPED, before)
     goods = goods_of(tx, order)
     if not held and order.state not in {OrderState.PAID, OrderState.FULFILLING}:
         tx.stock.left(shop, order_id, goods.by_sku, at, actor)

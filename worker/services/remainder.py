@@ -94,7 +94,10 @@ class Remainder:
             over = Money(max(current.kept_minor - due_of(current, goods), 0), current.currency)
             if refused:
                 said = f"{said}; {over} are not given back: {refused}"
-            if refused or to is OrderState.NEEDS_ATTENTION or not goods.pieces_left:
+            still_held = current.state is OrderState.AUTHORISED
+            if still_held:
+                said = f"{said}; what is held for the rest could not be let go"
+            if refused or still_held or to is OrderState.NEEDS_ATTENTION or not goods.pieces_left:
                 tx.orders.move(current, OrderState.NEEDS_ATTENTION, at=now, actor=ACTOR, reason=said[:500])
             else:
                 sent(tx, current, now, ACTOR, said[:500])

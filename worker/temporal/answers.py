@@ -42,6 +42,10 @@ _REFUSALS: dict[str, type[OrdersError]] = {
     "AcceptedUpdateCompletedWorkflow": Conflict,
 }
 
+UNREAD = "RuntimeError"
+"""What the SDK refuses an update with that the workflow's code cannot read or does not know: a worker of an older release
+has it. No code of ours refuses anything so."""
+
 
 def raise_for(error: RPCError, what: str) -> NoReturn:
     """Raise the project's error for a failed call: NotFound, ProviderUnavailable (try again) or ProviderRejected.
@@ -58,11 +62,14 @@ def raise_for(error: RPCError, what: str) -> NoReturn:
 def refusal(error: WorkflowUpdateFailedError, what: str) -> OrdersError:
     """Return the error a refused update stands for, by the failure's type; an unknown type is a Conflict.
 
+    What a worker of an older release cannot read is ProviderUnavailable: a newer one will, so it is to be asked again.
     A step that failed within the update is ProviderRejected: the workflow is there, and will refuse it again.
     """
     cause = error.cause
     if isinstance(cause, ActivityError):
         return ProviderRejected(f"{what}: {cause.cause or cause}")
+    if isinstance(cause, ApplicationError) and cause.type == UNREAD:
+        return ProviderUnavailable(f"{what}: a worker of another release has the workflow and cannot read this yet")
     if isinstance(cause, ApplicationError):
         return _REFUSALS.get(cause.type or "", Conflict)(f"{what}: {cause.message}")
     return Conflict(f"{what} was refused")

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from worker.domain.outbound import Endpoint, Message, MessageState
+from worker.domain.outbound import Endpoint, Message, MessageState, Tellable
 
 
 class OutboundStore(Protocol):
-    """Messages to subscriptions. They are written with the changes of state that they tell of, by the orders' store."""
+    """Messages to subscriptions. They are written with what they tell of, in its transaction."""
+
+    def changed(self, change: Tellable) -> None:
+        """Have every subscription that wants it told of this, once the transaction is committed; once in all."""
+        ...
 
     def due(self, subscription: str, now: datetime, at_most: int) -> list[Message]:
         """Return pending messages of a subscription whose delivery is to be started, the longest due first."""
