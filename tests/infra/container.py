@@ -19,6 +19,7 @@ from tests.infra.fake import FakeAws
 from tests.infra.fake_aws.containers import Process, process_of
 from tests.infra.waiting import until
 from worker.config import WorkerConfig, load
+from worker.contract.given_whole import unpack
 
 
 @dataclass(kw_only=True)
@@ -32,8 +33,10 @@ class Container:
 
     @property
     def settings(self) -> dict[str, str]:
-        """Its ORDERS_ variables."""
-        return {name: value for name, value in self.what.environment.items() if name.startswith("ORDERS_")}
+        """Its ORDERS_ variables, those that came packed in a parameter among them."""
+        variables = dict(self.what.environment)
+        assert unpack(variables) == []
+        return {name: value for name, value in variables.items() if name.startswith("ORDERS_")}
 
     @property
     def config(self) -> WorkerConfig:
