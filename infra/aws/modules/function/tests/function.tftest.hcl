@@ -331,12 +331,12 @@ run "secrets_may_be_parameters" {
   }
 
   assert {
-    condition     = [for each in jsondecode(aws_iam_role_policy.this.policy).Statement : each.Resource if each.Sid == "ReadParameters"] == [var.secret_arns] && !strcontains(aws_iam_role_policy.this.policy, "secretsmanager")
+    condition     = jsonencode([for each in jsondecode(aws_iam_role_policy.this.policy).Statement : each.Resource if each.Sid == "ReadParameters"]) == jsonencode([var.secret_arns]) && !strcontains(aws_iam_role_policy.this.policy, "secretsmanager")
     error_message = "it may read its own parameters"
   }
 
   assert {
-    condition     = [for each in jsondecode(aws_iam_role_policy.this.policy).Statement : each.Condition if startswith(each.Sid, "DecryptParameters")] == [{ StringEquals = { "kms:EncryptionContext:PARAMETER_ARN" = var.secret_arns, "kms:ViaService" = "ssm.eu-west-1.amazonaws.com" } }]
+    condition     = jsonencode([for each in jsondecode(aws_iam_role_policy.this.policy).Statement : each.Condition if startswith(each.Sid, "DecryptParameters")]) == jsonencode([{ StringEquals = { "kms:EncryptionContext:PARAMETER_ARN" = var.secret_arns, "kms:ViaService" = "ssm.eu-west-1.amazonaws.com" } }])
     error_message = "and use their key for nothing else"
   }
 }
