@@ -8,6 +8,7 @@ from infra.local.books.records import order_id
 from infra.local.books.story import Story
 from tests.books.filled import Filled
 from tests.books.harm import (
+    PARTLY,
     Expected,
     K,
     L,
@@ -15,9 +16,10 @@ from tests.books.harm import (
     each,
     other_line,
     paid,
+    refund,
 )
 from worker.domain.finding import Outcome, Repair
-from worker.domain.ledger import LineKind, Shipment, ShipmentState
+from worker.domain.ledger import LineKind, Packed, Shipment, ShipmentState
 
 DAY = timedelta(days=1)
 
@@ -102,6 +104,49 @@ def dispute_after_it_was_sent(books: Filled, story: Story) -> list[Expected]:
     return [paid(story, K.DISPUTED, story.total, 0), replace(gone, outcome=Outcome.WARNING)]
 
 
+def in_two_parcels(books: Filled, story: Story, *pieces: int, **ours: object) -> list[Shipment]:
+    """Let an order of two pieces leave in parcels of so many; both books know what is in the first of them."""
+    parcel = sent(books, story)
+    without_parcel(books, story)
+    parcels = [
+        replace(parcel, shipment_id=f"{parcel.shipment_id}-{number}", contents=(Packed(quantity=held, line=1),))
+        for number, held in enumerate(pieces, 1)
+    ]
+    books.books.parcels += parcels
+    known = {"parcels": (parcels[0].shipment_id,), "pieces": 2, "due_minor": story.total // 2}
+    books.change_own(order_id(story), **(known | ours))
+    return parcels
+
+
+def message_of_a_part_lost(books: Filled, story: Story) -> list[Expected]:
+    in_two_parcels(books, story, 1, 1, state="fulfilling", shipped_at=None)
+    half = story.total // 2
+    found = about(L.SHIPMENTS, story, K.STATUS_MISMATCH, half, half, story.total - half)
+    return [replace(found, repair=Repair.DELIVER_SHIPMENT)]
+
+
+def rest_never_sent(books: Filled, story: Story) -> list[Expected]:
+    in_two_parcels(books, story, 1, state="fulfilling", shipped_at=None)
+    half = story.total // 2
+    return [about(L.SHIPMENTS, story, K.PAID_UNSHIPPED, half, half, story.total - half)]
+
+
+def a_piece_too_many(books: Filled, story: Story) -> list[Expected]:
+    name = sent(books, story).shipment_id
+    in_two_parcels(books, story, 1, 2, parcels=(f"{name}-1", f"{name}-2"), due_minor=story.total)
+    return [about(L.SHIPMENTS, story, K.DUPLICATE_EXTERNAL, story.total, story.total, story.total // 2)]
+
+
+def rest_sent_after_it_was_paid_back(books: Filled, story: Story) -> list[Expected]:
+    name = sent(books, story).shipment_id
+    parcels = in_two_parcels(books, story, 1, 1, parcels=(f"{name}-1", f"{name}-2"), due_minor=story.total)
+    left = max(parcel.shipped_at or parcel.requested_at for parcel in parcels)
+    books.change_own(order_id(story), updated_at=left - timedelta(minutes=1))
+    back = -refund(books, story).amount_minor
+    kept = story.total - back
+    return [about(L.SHIPMENTS, story, K.SHIPPED_UNPAID, kept, kept, back)]
+
+
 SHIPMENTS = (
     *each(
         dispute_after_it_was_sent,
@@ -112,7 +157,11 @@ SHIPMENTS = (
         parcel_listed_twice,
         parcel_of_nobody,
         parcel_message_lost,
+        message_of_a_part_lost,
+        rest_never_sent,
+        a_piece_too_many,
     ),
+    *each(rest_sent_after_it_was_paid_back, courses=PARTLY),
     *each(shipped_unpaid, courses=frozenset({Course.EXPIRED})),
     *each(ended_with_the_money, collected=False),
     *each(shipped_after_the_refund, courses=frozenset({Course.GIVEN_BACK})),

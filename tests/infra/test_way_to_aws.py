@@ -61,14 +61,14 @@ def test_every_secret_of_an_environment_is_put() -> None:
     loop = re.search(r"for key in ([A-Z_ ]+); do\n\s+orders secrets put (\S+) ORDERS_\$key", WAY)
     assert loop is not None
     put = {(loop[2], f"ORDERS_{key}") for key in loop[1].split()}
-    put |= set(re.findall(r"orders secrets put (orders/dev/\w+) (ORDERS_\w+)", WAY)) - {(loop[2], "ORDERS_")}
+    put |= set(re.findall(r"orders secrets put (/orders/dev/\w+) (ORDERS_\w+)", WAY)) - {(loop[2], "ORDERS_")}
     by_kind = {kind: {key for secret, key in put if secret.endswith(f"/{kind}")} for kind in CONTENTS}
     # Only who sends webhooks has a secret to sign them with; the page of settings tells of it.
     assert by_kind["worker"] == set(CONTENTS["worker"]) - {"ORDERS_OUTBOUND__<SOURCE>__SECRETS"}
     assert by_kind["api"] == set(CONTENTS["api"])
     assert by_kind["temporal"] < set(CONTENTS["temporal"])
     assert by_kind["database"] == set(), "the deploy task writes it"
-    assert "orders keys add orders/dev/encryption" in WAY, "a key that is drawn is not put"
+    assert "orders keys add /orders/dev/encryption" in WAY, "a key that is drawn is not put"
     assert by_kind["webhooks"] == {f"ORDERS_WEBHOOKS__{name}__SECRETS" for name in ("SHOPIFY", "STRIPE", "WAREHOUSE")}
 
 
