@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.breaks_screen import SEVERAL, several_breaks
 from worker.cli.dialogue import workflow_link
 from worker.cli.options import Noun, examples, moment
 from worker.cli.order_deeds import DEEDS, shop_option
@@ -14,14 +13,12 @@ from worker.cli.output import as_json, print_commands, print_json, print_table, 
 from worker.cli.settings import load
 from worker.connections import reading
 from worker.contract.ids import order_workflow_id
-from worker.domain.dispute import lost_of
 from worker.domain.errors import NotFound
 from worker.domain.money import Money
 from worker.domain.order import METHOD_WELCOME, TERMINAL, Order, OrderState
-from worker.domain.parcels import contents_told, fulfilment, shipped_goods
-from worker.domain.timeline import TimelineEntry, kind_of
 
 if TYPE_CHECKING:
+    from worker.domain.timeline import TimelineEntry
     from worker.services.ports.orders import KnownAddress
 
 ALL_THE_REST = "all that was owed"
@@ -94,6 +91,10 @@ STUCK_AT_MOST = 1000
 @as_json
 def show(order_id: str, shop: str | None, *, as_json: bool) -> None:
     """Show one order: where it stands and how it came there, its money, its parcels, its breaks, what can be done."""
+    from worker.cli.breaks_screen import SEVERAL, several_breaks
+    from worker.domain.dispute import lost_of
+    from worker.domain.parcels import contents_told, fulfilment, shipped_goods
+
     config = load()
     shop = shop or config.shop.name
     with reading(config) as database:
@@ -220,6 +221,7 @@ def _next(order: Order, breaks: list[str]) -> list[tuple[str, str]]:
 @as_json
 def timeline(order_id: str, shop: str | None, *, as_json: bool) -> None:
     """Show everything that happened to an order: who, what, when (UTC) and how much, in the order it was learned."""
+    from worker.domain.timeline import kind_of
     from worker.gateways.clock import SystemClock
     from worker.services.journal import Journal
 
@@ -255,10 +257,10 @@ def timeline(order_id: str, shop: str | None, *, as_json: bool) -> None:
         )
 
 
-def _said(entry: TimelineEntry, reason: str) -> str:
+def _said(entry: "TimelineEntry", reason: str) -> str:
     more = entry.note or reason
     return f"{entry.sentence}: {more}" if more else entry.sentence
 
 
-def _amount(entry: TimelineEntry) -> str:
+def _amount(entry: "TimelineEntry") -> str:
     return str(Money(entry.amount_minor, entry.currency)) if entry.amount_minor is not None else ""

@@ -10,7 +10,6 @@ from worker.cli.dialogue import ask
 from worker.cli.options import actor_option, consent, dry_run_option, examples, reason_option, yes_option
 from worker.cli.settings import load
 from worker.connections import reading
-from worker.contract.orders import ReaddressOrder
 from worker.contract.shipping import ShipTo, problems_of
 from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.readdressing import check
@@ -50,6 +49,7 @@ def change_address(
     ADDRESS is a file of JSON with recipient, lines, postal_code, city, region and country, as `ship_to` of the API;
     - reads it from standard input.
     """
+    from worker.contract.orders import ReaddressOrder
     from worker.services.readdressing import under_way
     from worker.temporal.operations import readdress_order
 

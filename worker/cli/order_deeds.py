@@ -15,7 +15,6 @@ from worker.cli.output import when
 from worker.cli.settings import load
 from worker.connections import reading
 from worker.contract.ids import order_workflow_id
-from worker.contract.orders import CancelOrder, RefundOrder, ResolveOrder, RetryPayment
 from worker.domain.errors import Conflict, InvalidInput, NotFound
 from worker.domain.money import Money, parse_major
 from worker.domain.order import METHOD_WELCOME, TERMINAL, Order, OrderState
@@ -66,6 +65,7 @@ def note(order_id: str, text: str, shop: str | None, actor: str, *, dry_run: boo
 @yes_option
 def cancel(order_id: str, shop: str | None, reason: str, actor: str, *, dry_run: bool, yes: bool) -> None:
     """Cancel an order: before capture the payment is voided, afterwards it is refunded. Cannot be undone."""
+    from worker.contract.orders import CancelOrder
     from worker.temporal.operations import cancel_order
 
     config = load()
@@ -112,6 +112,7 @@ def refund(
 
     When all of it goes back before the parcel left, the order is stopped. The parcel is not asked back.
     """
+    from worker.contract.orders import RefundOrder
     from worker.temporal.operations import refund_order
 
     config = load()
@@ -192,6 +193,7 @@ def retry_payment(
 
     After a refusal an order waits for orders.payment_retry_window_seconds.
     """
+    from worker.contract.orders import RetryPayment
     from worker.temporal.operations import retry_payment as ask_to_retry
 
     config = load()
@@ -235,6 +237,7 @@ def resolve(
     Completed when its goods left and are paid for, refunded or cancelled when neither left nor money is held; anything
     else is refused with what is missing. Cannot be undone.
     """
+    from worker.contract.orders import ResolveOrder
     from worker.temporal.operations import resolve_order
 
     config = load()
