@@ -4,12 +4,12 @@ import json
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from worker.domain.audit import Because
-from worker.domain.errors import Conflict, InvalidInput, NotFound, ProviderRejected
+from worker.domain.errors import Conflict, InvalidInput, NotFound
 from worker.gateways.aws import session
-from worker.gateways.vault import SecretContent, code_of, config_telling, object_of, translated
+from worker.gateways.vault import SecretContent, code_of, config_telling, object_of, opening, translated
 
 if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
@@ -24,12 +24,8 @@ class ParameterStore:
 
     def __init__(self, because: Because | None = None) -> None:
         """Make a client whose requests tell `because` as their user agent: CloudTrail keeps it with each of them."""
-        try:
+        with opening(_STORE):
             self._client: SSMClient = session().client("ssm", config=config_telling(because))
-        except NoRegionError as error:
-            raise translated(error, _STORE, "") from error
-        except BotoCoreError as error:
-            raise ProviderRejected(f"{_STORE} cannot be asked: {error}") from error
 
     def read(self, secret: str) -> SecretContent:
         """Return what the parameter holds; see Vault. An empty object, with which it is made, is no value."""

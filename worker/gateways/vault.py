@@ -4,6 +4,8 @@ Values go in and out of a store and nowhere else; no error and no log names one.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -50,6 +52,17 @@ def config_telling(because: Because | None) -> Config:
         return _CONFIG
     actor, reason = quote(because.actor, safe=""), quote(because.reason, safe="") or "-"
     return _CONFIG.merge(Config(user_agent_extra=f"orders-actor/{actor} orders-reason/{reason}"))
+
+
+@contextmanager
+def opening(store: str) -> Iterator[None]:
+    """Say what keeps a client of a store from being made, in our own errors. Raises ProviderRejected."""
+    try:
+        yield
+    except NoRegionError as error:
+        raise translated(error, store, "") from error
+    except BotoCoreError as error:
+        raise ProviderRejected(f"{store} cannot be asked: {error}") from error
 
 
 def object_of(text: str, secret: str) -> dict[str, str]:
