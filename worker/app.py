@@ -174,6 +174,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
             [
                 order_activities.record_order,
                 order_activities.authorise_payment,
+                order_activities.charge_and_fulfil,
                 order_activities.charge_payment,
                 order_activities.retry_payment,
                 order_activities.capture_payment,

@@ -170,7 +170,7 @@ async def test_a_caller_s_trace_goes_on_and_log_lines_name_it(scene: Scene) -> N
     assert [span["parent_id"] for span in trace["spans"] if span["depth"] == 0] == [caller]
     provider = [span for span in trace["spans"] if span["name"] == "POST stripe"]
     assert len(provider) == 2, "authorised and captured, in one step"
-    assert {ancestry(trace, span)[2] for span in provider} == {"RunActivity:charge_payment"}
+    assert {ancestry(trace, span)[2] for span in provider} == {"RunActivity:charge_and_fulfil"}
     assert all(ancestry(trace, span)[0] == "POST /orders" for span in provider)
     logs = spans_of(scene).parent / "logs"
     assert trace_id in (logs / "functions.log").read_text("utf-8")

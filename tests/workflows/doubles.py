@@ -14,7 +14,7 @@ from worker.activities.addresses import AddressConfirmation, Begun, OneChange
 from worker.activities.alerts import AlertOrder
 from worker.activities.events import Filing, Receipt, Received
 from worker.activities.journal import CancellationAsked
-from worker.activities.orders import Delivery, Recorded, Reverse, Step, authorising, capturing
+from worker.activities.orders import Delivery, Recorded, Reverse, Step, authorising, capturing, fulfilling
 from worker.activities.readdressing import NewShipTo
 from worker.activities.reconciliation import Conclude, PartOrder, Parts, Plan, RepairOrder, RunAnswer, RunOrder
 from worker.activities.users import Confirmation, Mailing, Registered
@@ -22,7 +22,7 @@ from worker.contract.events import EventResult
 from worker.contract.orders import OrderAnswer, OrderEventKind, OrderStatus, PlaceOrder, ResolveOrder
 from worker.contract.reconciliation import Window
 from worker.contract.users import ChangeAddress, RegisterUser
-from worker.domain.errors import Conflict, InvalidInput, NotFound
+from worker.domain.errors import Conflict, InvalidInput, NotFound, ProviderRejected
 from worker.domain.finding import Verdict
 from worker.domain.order import OrderState
 from worker.domain.user import ChangeState, UserState
@@ -51,8 +51,10 @@ class OrderDoubles:
         ask_again_seconds: tuple[int, ...] = (),
         payment_retry_window_seconds: int = 0,
         in_fewer_steps: bool = True,
+        at_once: bool = True,
     ) -> None:
         self._in_fewer_steps = in_fewer_steps
+        self._at_once = at_once
         self.book = OrderBook()
         self.conduct = Conduct()
         self.untold: OrderEventKind | None = None
@@ -78,6 +80,7 @@ class OrderDoubles:
                 ask_again_seconds=self._ask_again_seconds,
                 payment_retry_window_seconds=self.payment_retry_window_seconds,
                 in_fewer_steps=self._in_fewer_steps and activity.info().attempt == 1,
+                at_once=self._at_once and activity.info().attempt == 1,
             )
 
     @activity.defn
@@ -85,6 +88,17 @@ class OrderDoubles:
         seen = self.book.state(step.order_id)
         async with self.conduct.step("authorise_payment", step):
             return self.book.authorise(step.order_id, step.key, seen, may_retry=step.may_retry)
+
+    @activity.defn
+    async def charge_and_fulfil(self, step: Step) -> OrderStatus:
+        """Conducted as the steps it is made of."""
+        status = await self.charge_payment(step)
+        if activity.info().attempt > 1 or status.state != OrderState.PAID:
+            return status
+        try:
+            return await self.request_fulfilment(replace(step, key=fulfilling(step.key)))
+        except ProviderRejected:
+            return status
 
     @activity.defn
     async def charge_payment(self, step: Step) -> OrderStatus:
@@ -146,7 +160,7 @@ class OrderDoubles:
     @activity.defn
     async def change_shipping_address(self, new: NewShipTo) -> OrderStatus:
         async with self.conduct.step("change_shipping_address", new):
-            return self.book.readdress(new.order_id, new.request)
+            return self.book.readdress(new.order_id, new.request, asked_once_paid=new.asked_once_paid)
 
     @activity.defn
     async def expire_order(self, step: Step) -> OrderStatus:

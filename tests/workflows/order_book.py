@@ -175,10 +175,11 @@ class OrderBook:
             return status_of(order)
         return self._move(order, S.FULFILLING) if order.state is seen else status_of(order)
 
-    def readdress(self, order_id: str, request: ReaddressOrder) -> OrderStatus:
+    def readdress(self, order_id: str, request: ReaddressOrder, *, asked_once_paid: bool) -> OrderStatus:
         """As of Readdressing.change."""
         order = self._order(order_id)
-        check(order.state, asked_for=self.parcels.get(order_id) in {"requested", "left"})
+        asking = asked_once_paid and order.state is S.PAID
+        check(order.state, asked_for=asking or self.parcels.get(order_id) in {"requested", "left"})
         self.addresses[order_id] = request.ship_to
         return status_of(order)
 

@@ -176,6 +176,22 @@ async def test_cancelled_after_capture_is_refunded(env: WorkflowEnvironment, dou
         status = await run.result()
 
     assert (status.state, status.captured_minor, status.refunded_minor) == ("cancelled", 12345, 12345)
+    assert doubles.conduct.count("request_fulfilment") == doubles.conduct.count("stop_fulfilment") == 1
+    assert doubles.book.at_rest(run.order_id)
+
+
+async def test_cancelled_after_a_capture_whose_answer_was_lost_asks_for_no_parcel(
+    env: WorkflowEnvironment, doubles: OrderDoubles
+) -> None:
+    doubles.conduct.lose_answer("capture_payment", ProviderUnavailable("no answer"))
+    capturing = doubles.conduct.hold_answer("capture_payment")
+    async with running_order(env, doubles, CHARGED) as run:
+        await capturing.reached.wait()
+        await run.cancel()
+        capturing.release.set()
+        status = await run.result()
+
+    assert (status.state, status.captured_minor, status.refunded_minor) == ("cancelled", 12345, 12345)
     assert doubles.conduct.count("request_fulfilment") == 0
     assert doubles.book.at_rest(run.order_id)
 

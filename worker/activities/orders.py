@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from temporalio import activity
 
 from worker.contract.orders import OrderEvent, OrderStatus, PlaceOrder
+from worker.domain.errors import ProviderRejected
 from worker.domain.order import OrderState
 from worker.services.asking import Asking
 from worker.services.capture_on_shipment import CaptureOnShipment
@@ -31,6 +32,8 @@ class Recorded:
 
     An order that was recorded before there was this has none in its history and goes its old way: that is its patch.
     """
+    at_once: bool = False
+    """Whether the charge and the request for the parcel are one step, too (a patch, as above)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,11 @@ def capturing(key: str) -> str:
     return f"{key}:capture"
 
 
+def fulfilling(key: str) -> str:
+    """Return the key of an order's first request for its parcel, whichever step it is done in."""
+    return f"{key}:fulfil"
+
+
 class OrderActivities:
     """Steps of OrderWorkflow; every one may be repeated."""
 
@@ -119,6 +127,7 @@ class OrderActivities:
             payment_retry_window_seconds=self._payment_retry_window_seconds,
             # One that had to wait for the book may have been given up meanwhile: it is asked for after each step.
             in_fewer_steps=activity.info().attempt == 1,
+            at_once=activity.info().attempt == 1,
         )
 
     @activity.defn
@@ -127,9 +136,25 @@ class OrderActivities:
         return self._orders.authorise(step.shop, step.order_id, step.key, may_retry=step.may_retry)
 
     @activity.defn
+    def charge_and_fulfil(self, step: Step) -> OrderStatus:
+        """Charge the order and ask the warehouse for its parcel; `key` begins the keys of all that is done outside.
+
+        What has to be tried again goes one step at a time, as with `charge_payment`. A parcel that the warehouse refuses is
+        left to the workflow, which asks for it with the same key, and has a way for its refusal.
+        """
+        status = self.charge_payment(step)
+        if activity.info().attempt > 1 or status.state != OrderState.PAID:
+            return status
+        try:
+            return self._orders.request_fulfilment(step.shop, step.order_id, fulfilling(step.key))
+        except ProviderRejected:
+            return status
+
+    @activity.defn
     def charge_payment(self, step: Step) -> OrderStatus:
         """Authorise the order's total at the provider, and capture it at once; `key` begins the keys of both.
 
+        Orders that were recorded before there was `charge_and_fulfil` ask for it.
         What has to be tried again goes one step at a time: it is authorised here and left to the workflow to capture,
         which has heard meanwhile of whoever gave up the order, and then voids it instead of paying it back.
         """

@@ -10,11 +10,15 @@ from worker.services.readdressing import Readdressing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewShipTo:
-    """Another shipping address for one order."""
+    """Another shipping address for one order.
+
+    `asked_once_paid` says that a step is under way that asks the warehouse as soon as the order is paid.
+    """
 
     shop: str
     order_id: str
     request: ReaddressOrder
+    asked_once_paid: bool = False
 
 
 class ReaddressingActivities:
@@ -26,4 +30,4 @@ class ReaddressingActivities:
     @activity.defn
     def change_shipping_address(self, new: NewShipTo) -> OrderStatus:
         """Put another shipping address in force."""
-        return self._readdressing.change(new.shop, new.order_id, new.request)
+        return self._readdressing.change(new.shop, new.order_id, new.request, asked_once_paid=new.asked_once_paid)

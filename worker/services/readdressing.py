@@ -7,6 +7,7 @@ from worker.contract.orders import OrderStatus, ReaddressOrder
 from worker.contract.shipping import problems_of
 from worker.domain.errors import InvalidInput
 from worker.domain.ledger import ShipmentState
+from worker.domain.order import OrderState
 from worker.domain.readdressing import check
 from worker.domain.timeline import Happening, of_request
 from worker.services.deeds import deed
@@ -23,8 +24,12 @@ class Readdressing:
         self._database = database
         self._clock = clock
 
-    def change(self, shop: str, order_id: str, request: ReaddressOrder) -> OrderStatus:
+    def change(
+        self, shop: str, order_id: str, request: ReaddressOrder, *, asked_once_paid: bool = False
+    ) -> OrderStatus:
         """Put another address in force; the same request again changes nothing.
+
+        With `asked_once_paid` it is too late as soon as the order is paid: the warehouse may be hearing the old one.
 
         Raises Conflict when it is too late, InvalidInput for an address that is not sound, NotFound.
         """
@@ -36,7 +41,8 @@ class Readdressing:
             known = tx.shipping_addresses.of_order(shop, order_id)
             if known is not None and known.request_id == request.request_id:
                 return status_of(order)
-            check(order.state, asked_for=under_way(tx, shop, order_id))
+            asking = asked_once_paid and order.state is OrderState.PAID
+            check(order.state, asked_for=asking or under_way(tx, shop, order_id))
             now = self._clock.now()
             tx.shipping_addresses.save(
                 shop, order_id, order.customer_id, request.ship_to, now, request_id=request.request_id

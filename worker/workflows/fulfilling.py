@@ -26,7 +26,8 @@ class Fulfilling(OrderSteps):
         async with self._addresses.turn:  # one that is being changed is in what the warehouse is asked for
             self._addresses.asked_for = True
         try:
-            if not (self._lapsed and self._held):
+            asked = recorded.at_once and self._state is OrderState.FULFILLING
+            if not asked and not (self._lapsed and self._held):
                 await self._do(name, OrderActivities.request_fulfilment, "ask for the parcel")
         except ActivityError as problem:
             if not (isinstance(problem.cause, ApplicationError) and problem.cause.type == ProviderRejected.code):

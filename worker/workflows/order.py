@@ -1,6 +1,6 @@
 """One order, from the first word of it to its last state.
 
-    record -> authorise and capture -> request fulfilment -> wait for the parcel -> completed
+    record -> authorise, capture and request fulfilment -> wait for the parcel -> completed
                 (or wait for the payment's event, asking for it now and then; or for another method after a refusal)
                         (or request fulfilment, wait for the parcel, and capture when it has left)
 An order may leave in several parcels: it completes when nothing more is owed. What was cancelled, failed or did not come in
@@ -210,7 +210,8 @@ class OrderWorkflow(Paying, Fulfilling):
             await self._wait_for_payment(recorded)
         if self._state is OrderState.AUTHORISED and not self._cancel and not self._on_shipment:
             await self._do("capture", OrderActivities.capture_payment, self._amount())
-        if self._with_the_warehouse and not self._cancel:
+        asked = recorded.at_once and self._state is OrderState.FULFILLING  # a cancellation stops that parcel first
+        if self._with_the_warehouse and (asked or not self._cancel):
             await self._fulfil(recorded)
         if self._state is OrderState.LAPSED and not self._cancel:
             await self._wait_for_method(recorded)

@@ -123,7 +123,7 @@ class OrderSteps:
 
     async def _compensate(self, reason: str) -> None:
         """End an order whose process ends early: nobody may get both the parcel and the money."""
-        if self._status is not None and self._with_the_warehouse:
+        if self._status is not None and (self._with_the_warehouse or self._addresses.asked_once_paid):
             try:
                 self._stand(await self._attempt("stop", OrderActivities.stop_fulfilment, "stop the parcel"))
             except ActivityError as problem:

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.domain.order import AWAITING_ANOTHER, OrderState
     from worker.workflows.exits import heed_cancellation
     from worker.workflows.order_steps import OrderSteps, from_now
-    from worker.workflows.policies import ASKING, CHARGE
+    from worker.workflows.policies import ASKING, CHARGE, CHARGE_AND_FULFIL
 
 PAYMENT_WINDOW = "payment window"
 RETRY_WINDOW = "payment retry window"
@@ -21,19 +21,26 @@ class Paying(OrderSteps):
     """Waits for money."""
 
     async def _pay(self, recorded: Recorded) -> None:
-        """Ask for the money: hold it, and take it in the same step unless it is taken when the parcel leaves."""
+        """Ask for the money: hold it, and unless it is taken when the parcel leaves, take it and ask for the parcel."""
         again = recorded.payment_retry_window_seconds > 0
         if not recorded.in_fewer_steps or self._on_shipment:
             await self._do("authorise", OrderActivities.authorise_payment, self._amount(), may_retry=again)
             return
-        both = Step(
+        whole = Step(
             shop=self._place.shop, order_id=self._place.order_id, key=workflow.info().workflow_id, may_retry=again
         )
-        self._stand(
-            await workflow.execute_activity_method(
-                OrderActivities.charge_payment, both, summary=self._amount(), **CHARGE
+        if recorded.at_once:
+            # Until it is known what came of it, the warehouse may have been asked.
+            self._addresses.asked_once_paid = True
+            status = await workflow.execute_activity_method(
+                OrderActivities.charge_and_fulfil, whole, summary=self._amount(), **CHARGE_AND_FULFIL
             )
-        )
+            self._addresses.asked_once_paid = False
+        else:
+            status = await workflow.execute_activity_method(
+                OrderActivities.charge_payment, whole, summary=self._amount(), **CHARGE
+            )
+        self._stand(status)
         heed_cancellation()
 
     async def _wait_for_payment(self, recorded: Recorded) -> None:

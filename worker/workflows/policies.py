@@ -66,6 +66,12 @@ CHARGE: Remote = {
     "start_to_close_timeout": timedelta(seconds=15),
 }
 
+CHARGE_AND_FULFIL: Remote = {
+    # Three calls in a row, in the same way.
+    **STEP,
+    "start_to_close_timeout": timedelta(seconds=20),
+}
+
 ASKING: Remote = {
     # Nothing depends on the answer: one that does not come is asked for again after the next wait.
     **EVENT,

@@ -35,11 +35,16 @@ class Readdressed:
 
 
 class Readdressing:
-    """The changes of one order's address. `asked_for` says that the warehouse was asked for the parcel."""
+    """The changes of one order's address.
+
+    `asked_for` says that the warehouse was asked for the parcel; `asked_once_paid` that it is, or was, as soon as the
+    books say that the order is paid, by a step of which it is not known yet what came of it.
+    """
 
     def __init__(self, shop: str, order_id: str, made: Iterable[Readdressed] = ()) -> None:
         self.turn = asyncio.Lock()
         self.asked_for = False
+        self.asked_once_paid = False
         self._shop = shop
         self._order_id = order_id
         self._made = {one.request_id: one for one in made}
@@ -74,7 +79,9 @@ class Readdressing:
             # No local one: while MySQL is away, the order hears of everything else all the same.
             status = await workflow.execute_activity_method(
                 ReaddressingActivities.change_shipping_address,
-                NewShipTo(shop=self._shop, order_id=self._order_id, request=request),
+                NewShipTo(
+                    shop=self._shop, order_id=self._order_id, request=request, asked_once_paid=self.asked_once_paid
+                ),
                 summary=f"another address, asked for by {request.requested_by}"[:180],
                 **OUTSIDE,
             )
