@@ -128,6 +128,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
         fulfilment_sla_seconds=config.orders.fulfilment_sla_seconds,
         ask_again_seconds=config.orders.ask_again_seconds,
         payment_retry_window_seconds=config.orders.payment_retry_window_seconds,
+        ask_hold_seconds=config.orders.ask_hold_seconds,
     )
     refund_activities = RefundActivities(Refunds(database, payments, books, clock))
     resolution_activities = ResolutionActivities(Resolution(database, payments, books, clock))

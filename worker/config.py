@@ -50,6 +50,7 @@ class OrdersConfig:
     event_patience_seconds: int
     ask_again_seconds: tuple[int, ...] = ()
     payment_retry_window_seconds: int = 0
+    ask_hold_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,15 @@ def test_a_payment_is_inserted_then_updated(database: MysqlDatabase) -> None:
     assert database.transact(lambda tx: tx.payments.of_order("main", "1")) == [captured]
 
 
+def test_what_was_refunded_is_not_forgotten_when_more_is_captured(database: MysqlDatabase) -> None:
+    refunded = replace(PAYMENT, captured_minor=300, refunded_minor=200)
+    later = replace(PAYMENT, state=PaymentState.CAPTURED, captured_minor=500)
+    database.transact(lambda tx: tx.payments.save("main", "1", refunded, NOW))
+    database.transact(lambda tx: tx.payments.save("main", "1", later, NOW))
+    (known,) = database.transact(lambda tx: tx.payments.of_order("main", "1"))
+    assert (known.captured_minor, known.refunded_minor) == (500, 200)
+
+
 def test_payments_come_oldest_first_even_after_an_update(database: MysqlDatabase) -> None:
     second = replace(PAYMENT, reference="pi_0")
     database.transact(lambda tx: tx.payments.save("main", "1", PAYMENT, NOW))

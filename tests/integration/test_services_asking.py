@@ -105,6 +105,50 @@ def test_an_owner_that_does_not_answer_changes_nothing(office: Office, order_id:
     assert office.order(order_id).state is S.AWAITING_PAYMENT
 
 
+def held(office: Office, order_id: str) -> str:
+    """Place an order whose money is held while the warehouse has it; return the payment."""
+    office.place(order_id, mode=PaymentMode.AUTHORISE)
+    assert office.authorise(order_id).state == S.AUTHORISED
+    assert office.fulfil(order_id).state == S.AUTHORISED
+    (payment,) = office.payments_of(order_id)
+    return payment.reference
+
+
+def test_a_hold_nobody_said_was_let_go_is_found_out_and_told(office: Office, order_id: str) -> None:
+    payment = held(office, order_id)
+    assert not office.asking.ask_after_hold("main", order_id).lapsed
+    office.provider.cancel(payment, idempotency_key=f"dashboard-{payment}")
+    for _ in range(2):  # a step that is repeated says the same
+        hold = office.asking.ask_after_hold("main", order_id)
+        assert (hold.lapsed, hold.status.state) == (True, S.AUTHORISED)
+    entries = office.database.transact(lambda tx: tx.timeline.of_order("main", order_id))
+    assert [entry.kind for entry in entries].count("payment.voided") == 1
+    assert office.booked(order_id) == []
+
+
+def test_a_hold_that_somebody_captured_by_hand_is_booked_and_has_not_lapsed(office: Office, order_id: str) -> None:
+    payment = held(office, order_id)
+    office.provider.capture(payment, idempotency_key=f"dashboard-{payment}")
+    hold = office.asking.ask_after_hold("main", order_id)
+    assert (hold.lapsed, hold.status.state) == (False, S.PAID)
+    assert office.booked(order_id) == [2500]
+
+
+def test_a_hold_of_which_a_part_was_captured_by_hand_holds_nothing_any_more(office: Office, order_id: str) -> None:
+    payment = held(office, order_id)
+    office.provider.capture_part(payment, 1250, final=True, idempotency_key=f"dashboard-{payment}")
+    assert office.asking.ask_after_hold("main", order_id).lapsed
+    assert office.booked(order_id) == [1250]
+
+
+def test_a_provider_that_cannot_be_asked_after_a_hold_changes_nothing(office: Office, order_id: str) -> None:
+    held(office, order_id)
+    office.outside.fault("GET /stripe/v1/payment_intents/*", "status", status=500)
+    with pytest.raises(ProviderUnavailable):
+        office.asking.ask_after_hold("main", order_id)
+    assert not office.asking.ask_after_hold("main", order_id).lapsed
+
+
 def test_an_order_that_waits_for_nothing_is_not_asked_about(office: Office, order_id: str) -> None:
     office.pay(order_id)
     office.outside.fault("GET /stripe/v1/payment_intents/*", "status", status=500, times=9)

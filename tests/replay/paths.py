@@ -135,6 +135,13 @@ async def lapsed(run: OrderRun) -> None:
     await shipped(run)
 
 
+async def lapse_found_out(run: OrderRun) -> None:
+    """Tell nobody that the money is gone; the order finds out, and is paid otherwise."""
+    await run.standing(OrderState.LAPSED)
+    await retried(run, GOOD)
+    await shipped(run)
+
+
 async def retried(run: OrderRun, method: str) -> None:
     """Supply another payment method."""
     request = RetryPayment(request_id="r-1", requested_by="shop-app", payment_method=method)
@@ -432,6 +439,13 @@ def _asks_again(doubles: OrderDoubles) -> None:
     doubles.asks_again((1, 2))
 
 
+def _asks_after_hold(doubles: OrderDoubles) -> None:
+    _may_retry(doubles)
+    doubles.untold = OrderEventKind.PAYMENT_VOIDED
+    doubles.conduct.fail("ask_after_hold", NotFound("the provider cannot be asked"))
+    doubles.ask_hold_seconds = 1
+
+
 def _refuse_parcels(doubles: OrderDoubles) -> None:
     doubles.book.refusing_parcels = True
 
@@ -452,6 +466,7 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
         "not_paid_otherwise": order(REFUSED, prepare=_may_retry_for_a_second),
         "captured_on_shipment": order(HELD, shipped_from_hold),
         "lapsed_and_paid_otherwise": order(HELD, lapsed, _may_retry),
+        "lapse_found_out": order(HELD, lapse_found_out, _asks_after_hold),
         "readdressed": order(replace(COLLECTED, ship_to=HOME), readdressed),
         "rejected": order(replace(CHARGED, total_minor=1)),
         "expired": order(COLLECTED),

@@ -27,6 +27,7 @@ from worker.domain.finding import Verdict
 from worker.domain.order import OrderState
 from worker.domain.user import ChangeState, UserState
 from worker.domain.window import Span, scheduled_window
+from worker.services.asking import Hold
 from worker.services.orders import Applied
 from worker.services.retries import NewMethod, Retried
 from worker.services.translation.route import Route
@@ -50,6 +51,7 @@ class OrderDoubles:
         fulfilment_sla_seconds: int = 14 * DAY,
         ask_again_seconds: tuple[int, ...] = (),
         payment_retry_window_seconds: int = 0,
+        ask_hold_seconds: int = 0,
         in_fewer_steps: bool = True,
         at_once: bool = True,
     ) -> None:
@@ -64,6 +66,7 @@ class OrderDoubles:
         """Cancellations that were asked for, with what was answered."""
         self._payment_window_seconds = payment_window_seconds
         self.payment_retry_window_seconds = payment_retry_window_seconds
+        self.ask_hold_seconds = ask_hold_seconds
         self._fulfilment_sla_seconds = fulfilment_sla_seconds
 
     def asks_again(self, seconds: tuple[int, ...]) -> None:
@@ -79,6 +82,7 @@ class OrderDoubles:
                 fulfilment_sla_seconds=self._fulfilment_sla_seconds,
                 ask_again_seconds=self._ask_again_seconds,
                 payment_retry_window_seconds=self.payment_retry_window_seconds,
+                ask_hold_seconds=self.ask_hold_seconds,
                 in_fewer_steps=self._in_fewer_steps and activity.info().attempt == 1,
                 at_once=self._at_once and activity.info().attempt == 1,
             )
@@ -151,6 +155,15 @@ class OrderDoubles:
             if self.untold is not None:
                 self.book.apply(step.order_id, order_event(self.untold, "asked"))
             return self.book.status(step.order_id)
+
+    @activity.defn
+    async def ask_after_hold(self, step: Step) -> Hold:
+        async with self.conduct.step("ask_after_hold", step):
+            if self.untold is not None:
+                self.book.apply(step.order_id, order_event(self.untold, "asked"))
+            status = self.book.status(step.order_id)
+            gone = status.state == OrderState.AUTHORISED and not self.book.authorised[step.order_id]
+            return Hold(status=status, lapsed=gone)
 
     @activity.defn
     async def tell_of_cancellation(self, asked: CancellationAsked) -> None:

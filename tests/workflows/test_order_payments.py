@@ -281,6 +281,44 @@ class TestOnShipment:
         assert len(keys) == 2, "the stopped parcel is not asked for again, another one is"
         assert doubles.book.at_rest(run.order_id)
 
+    async def test_a_lapse_that_nobody_told_of_is_found_out_while_the_parcel_waits(
+        self, env: WorkflowEnvironment
+    ) -> None:
+        doubles = OrderDoubles(payment_retry_window_seconds=DAY, ask_hold_seconds=DAY)
+        doubles.conduct.fail("ask_after_hold", *[ProviderUnavailable("away")] * 3)
+        async with running_order(env, doubles, ON_SHIPMENT) as run:
+            await parcel_asked_for(run, doubles)
+            # A provider that does not answer keeps nobody, and one that holds the money changes nothing.
+            for asked in (3, 4):
+                assert await env.fast_forward(run.handle, DAY + 60)
+                await doubles.conduct.attempts("ask_after_hold", asked)
+                await run.standing(OrderState.AUTHORISED)
+            doubles.untold = OrderEventKind.PAYMENT_VOIDED
+            assert await env.fast_forward(run.handle, DAY + 60)
+            await run.standing(OrderState.LAPSED)
+            assert doubles.book.parcels[run.order_id] == "stopped"
+            assert (await retry(run)).state == "paid"
+            status = await shipped(run)
+
+        assert (status.state, status.captured_minor) == ("completed", 12345)
+        assert doubles.conduct.count("ask_after_hold") == 5, "what is paid is not held, and not asked after"
+        assert doubles.book.at_rest(run.order_id)
+
+    async def test_a_parcel_that_never_leaves_is_late_by_the_sla_however_often_its_hold_was_asked_after(
+        self, env: WorkflowEnvironment
+    ) -> None:
+        doubles = OrderDoubles(ask_hold_seconds=DAY, fulfilment_sla_seconds=3 * DAY)
+        async with running_order(env, doubles, ON_SHIPMENT) as run:
+            await parcel_asked_for(run, doubles)
+            assert await env.fast_forward(run.handle, 3 * DAY - 60)
+            await run.standing(OrderState.AUTHORISED)
+            await env.fast_forward(run.handle, 120)
+            status = await run.result()
+
+        assert status.state == "cancelled"
+        assert doubles.conduct.count("ask_after_hold") == 2
+        assert doubles.book.at_rest(run.order_id)
+
     @pytest.mark.parametrize("window", [0, DAY])
     async def test_a_lapsed_order_that_nobody_pays_is_declined(self, env: WorkflowEnvironment, window: int) -> None:
         doubles = OrderDoubles(payment_retry_window_seconds=window)

@@ -7,7 +7,7 @@ from temporalio import activity
 from worker.contract.orders import OrderEvent, OrderStatus, PlaceOrder
 from worker.domain.errors import ProviderRejected
 from worker.domain.order import OrderState
-from worker.services.asking import Asking
+from worker.services.asking import Asking, Hold
 from worker.services.capture_on_shipment import CaptureOnShipment
 from worker.services.expiry import Expiry
 from worker.services.orders import Applied, OrderService
@@ -27,6 +27,8 @@ class Recorded:
     """After what time of silence to ask what became of the payment, and then again; the last one repeats."""
     payment_retry_window_seconds: int = 0
     """How long another payment method may be supplied after a refusal; 0: not at all."""
+    ask_hold_seconds: int = 0
+    """How often to ask whether money that a parcel is to be paid from is still held; 0: never."""
     in_fewer_steps: bool = False
     """Whether money is authorised and captured in one step, and a parcel's news noted in the task that takes it in.
 
@@ -106,6 +108,7 @@ class OrderActivities:
         fulfilment_sla_seconds: int,
         ask_again_seconds: tuple[int, ...] = (),
         payment_retry_window_seconds: int = 0,
+        ask_hold_seconds: int = 0,
     ) -> None:
         self._orders = orders
         self._reversal = reversal
@@ -115,6 +118,7 @@ class OrderActivities:
         self._fulfilment_sla_seconds = fulfilment_sla_seconds
         self._ask_again_seconds = ask_again_seconds
         self._payment_retry_window_seconds = payment_retry_window_seconds
+        self._ask_hold_seconds = ask_hold_seconds
 
     @activity.defn
     def record_order(self, place: PlaceOrder) -> Recorded:
@@ -125,6 +129,7 @@ class OrderActivities:
             fulfilment_sla_seconds=self._fulfilment_sla_seconds,
             ask_again_seconds=self._ask_again_seconds,
             payment_retry_window_seconds=self._payment_retry_window_seconds,
+            ask_hold_seconds=self._ask_hold_seconds,
             # One that had to wait for the book may have been given up meanwhile: it is asked for after each step.
             in_fewer_steps=activity.info().attempt == 1,
             at_once=activity.info().attempt == 1,
@@ -208,6 +213,11 @@ class OrderActivities:
     def ask_payment(self, step: Step) -> OrderStatus:
         """Ask what became of a payment that is waited for."""
         return self._asking.ask(step.shop, step.order_id)
+
+    @activity.defn
+    def ask_after_hold(self, step: Step) -> Hold:
+        """Ask whether the money that a parcel is to be paid from is still held."""
+        return self._asking.ask_after_hold(step.shop, step.order_id)
 
     @activity.defn
     def expire_order(self, step: Step) -> OrderStatus:

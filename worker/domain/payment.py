@@ -68,6 +68,12 @@ def closed_early(payments: Sequence[Payment]) -> bool:
     return known is not None and known.state is PaymentState.CAPTURED and known.captured_minor < known.amount_minor
 
 
+def hold_lost(payments: Sequence[Payment]) -> bool:
+    """Tell whether what an order's money was held by holds nothing any more: it was voided, or closed with a part captured."""
+    known = held(payments)
+    return known is not None and (known.state is PaymentState.CANCELLED or closed_early(payments))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
     """One refund the provider accepted; `amount_minor` is positive."""

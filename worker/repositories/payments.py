@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, bindparam, select
+from sqlalchemy import Column, Connection, Row, bindparam, func, select
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.mysql import insert
 
@@ -24,7 +24,8 @@ from worker.repositories.timeline import MysqlTimelineStore
 from worker.services.ports.lake import EntryBlock
 
 _INSERT = insert(PAYMENTS)
-# Neither the owner nor the first sight of a payment is ever rewritten.
+# Neither the owner nor the first sight of a payment is ever rewritten. What was refunded only grows: a payment that is saved
+# after another capture does not know of it.
 _SAVE = _INSERT.on_duplicate_key_update(
     {
         name: _INSERT.inserted[name]
@@ -33,11 +34,11 @@ _SAVE = _INSERT.on_duplicate_key_update(
             "currency",
             "state",
             "captured_minor",
-            "refunded_minor",
             "detail",
             "updated_at",
         )
     }
+    | {"refunded_minor": func.greatest(PAYMENTS.c.refunded_minor, _INSERT.inserted.refunded_minor)}
 )
 _OWNER = select(PAYMENTS.c.shop, PAYMENTS.c.order_id).where(
     PAYMENTS.c.provider == bindparam("of_provider"), PAYMENTS.c.reference == bindparam("of_reference")

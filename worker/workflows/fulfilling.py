@@ -4,7 +4,7 @@ An order that is captured on shipment stays `authorised` while money is held for
 lapses before that, the parcel is stopped first, and only then is the order given another chance to be paid.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -13,7 +13,9 @@ with workflow.unsafe.imports_passed_through():
     from worker.activities.orders import OrderActivities, Recorded
     from worker.domain.errors import ProviderRejected
     from worker.domain.order import TERMINAL, OrderState
+    from worker.workflows.exits import heed_cancellation
     from worker.workflows.order_steps import OrderSteps, from_now
+    from worker.workflows.policies import ASKING
 
 FULFILMENT_SLA = "fulfilment SLA"
 
@@ -37,12 +39,12 @@ class Fulfilling(OrderSteps):
         deadline = self._until(FULFILMENT_SLA, timedelta(seconds=recorded.fulfilment_sla_seconds))
         late = False
         try:
-            await self._wait(self._decided, from_now(deadline), FULFILMENT_SLA, FULFILMENT_SLA, deadline)
+            await self._watch(recorded, deadline)
             while self._may_send_more:
                 # Parcel by parcel: what each was due is taken, and the rest is waited for. The deadline is the order's.
                 self._parcel_left = False
                 await self._take_for_parcel()
-                await self._wait(self._decided, from_now(deadline), FULFILMENT_SLA, FULFILMENT_SLA, deadline)
+                await self._watch(recorded, deadline)
         except TimeoutError:
             late = True
             self._parcel_failed = "nothing was shipped within the fulfilment SLA"
@@ -68,6 +70,36 @@ class Fulfilling(OrderSteps):
         else:
             to = OrderState.CANCELLED if self._cancel else OrderState.REFUNDED
             await self._reverse(to, self._cancel or self._parcel_failed or "")
+
+    async def _watch(self, recorded: Recorded, deadline: datetime) -> None:
+        """Wait until it is decided what becomes of the parcel, and ask after money that is held meanwhile.
+
+        Raises TimeoutError when nothing was decided by the deadline.
+        """
+        every = timedelta(seconds=recorded.ask_hold_seconds)
+        # A worker that knows no such question must not take its wait for the SLA's: hence a patch besides the setting.
+        asks = bool(every) and self._held and workflow.patched("holds-are-asked-after")
+        while asks and self._held and every < from_now(deadline):
+            try:
+                await self._wait(self._decided, every, "ask after the hold", FULFILMENT_SLA, deadline)
+            except TimeoutError:
+                await self._ask_after_hold()
+            else:
+                return
+        await self._wait(self._decided, from_now(deadline), FULFILMENT_SLA, FULFILMENT_SLA, deadline)
+
+    async def _ask_after_hold(self) -> None:
+        """Ask the provider whether the money is still held; without an answer everything stays as it is."""
+        try:
+            hold = await workflow.execute_activity_method(
+                OrderActivities.ask_after_hold, self._step("hold"), summary="ask whether the money is held", **ASKING
+            )
+        except ActivityError as problem:
+            workflow.logger.warning("the hold could not be asked after", extra={"cause": str(problem.cause)})
+        else:
+            self._stand(hold.status)
+            self._lapsed = self._lapsed or (hold.lapsed and self._held)
+        heed_cancellation()
 
     def _decided(self) -> bool:
         """Tell whether it is known what becomes of the parcel."""
