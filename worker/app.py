@@ -135,7 +135,9 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
     journal_activities = JournalActivities(Journal(database, clock))
     readdressing_activities = ReaddressingActivities(Readdressing(database, clock))
     event_activities = EventActivities(
-        EventService(database, books, reversal, clock), processes, patience_seconds=config.orders.event_patience_seconds
+        EventService(database, books, reversal, warehouse, clock),
+        processes,
+        patience_seconds=config.orders.event_patience_seconds,
     )
     user_activities = UserActivities(
         users,

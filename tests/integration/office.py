@@ -81,7 +81,7 @@ class Office:
         self.remainder = Remainder(self.database, payments, self.books, self.shipped, self.clock)
         self.resolution = Resolution(self.database, payments, self.books, self.clock)
         self.reversal = Reversal(self.database, payments, self.books, self.clock)
-        self.events = EventService(self.database, self.books, self.reversal, self.clock)
+        self.events = EventService(self.database, self.books, self.reversal, warehouse, self.clock)
         # It goes with the office: nothing of one test's runs is there for the next.
         folder = Path(tempfile.mkdtemp(prefix="office-lake-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)

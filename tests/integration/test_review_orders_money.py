@@ -58,7 +58,7 @@ class Process:
         self.orders = OrderService(database, self.payments, self.warehouse, books, self.clock)
         self.expiry = Expiry(database, self.payments, self.orders, self.clock)
         self.reversal = Reversal(database, self.payments, books, self.clock)
-        self.events = EventService(database, books, self.reversal, self.clock)
+        self.events = EventService(database, books, self.reversal, self.warehouse, self.clock)
         shipped = CaptureOnShipment(database, self.payments, self.clock)
         self.activities = OrderActivities(
             self.orders,

@@ -164,9 +164,7 @@ class Bookkeeping:
             return self.refunds(shop, order_id, event.reference)
         if event.kind in DISPUTES:
             return self.disputes(shop, order_id, event.reference)
-        if event.kind == "delivered":
-            return self._database.transact(lambda tx: note_delivered(tx, tx.orders.lock(shop, order_id), event))
-        if event.kind in PARCELS:
+        if event.kind in PARCELS or event.kind == "delivered":
             return self._database.transact(lambda tx: self._late_parcel(tx, shop, order_id, event))
         return False
 
@@ -177,8 +175,11 @@ class Bookkeeping:
     def _late_parcel(self, tx: Transaction, shop: str, order_id: str, event: OrderEvent) -> bool:
         order = tx.orders.lock(shop, order_id)
         before = tx.shipments.of_order(shop, order_id)
-        note_parcel(tx, order, event, PARCELS[event.kind])
-        if PARCELS[event.kind] is ShipmentState.SHIPPED:
+        if event.kind == "delivered":  # it has left before: its arrival may be all that is ever heard of it
+            note_delivered(tx, order, event)
+        else:
+            note_parcel(tx, order, event, PARCELS[event.kind])
+        if event.kind != "shipment_failed":
             tx.stock.left(shop, order_id, goods_of(tx, order).by_sku, self._clock.now(), "warehouse")
         return tx.shipments.of_order(shop, order_id) != before
 

@@ -14,7 +14,8 @@ from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.order import TERMINAL
 from worker.domain.timeline import of_event
 from worker.services.bookkeeping import PARCELS, Bookkeeping
-from worker.services.ports import Clock, Database, InboxEntry, Transaction
+from worker.services.parcels import arrived
+from worker.services.ports import Clock, Database, InboxEntry, Transaction, WarehouseGateway
 from worker.services.reversal import Reversal
 from worker.services.translation import shopify, stripe, warehouse
 from worker.services.translation.route import Route
@@ -45,8 +46,16 @@ class About:
 class EventService:
     """The inbox and the translation of outside events."""
 
-    def __init__(self, database: Database, bookkeeping: Bookkeeping, reversal: Reversal, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bookkeeping: Bookkeeping,
+        reversal: Reversal,
+        warehouse: WarehouseGateway,
+        clock: Clock,
+    ) -> None:
         self._database = database
+        self._warehouse = warehouse
         self._books = bookkeeping
         self._reversal = reversal
         self._clock = clock
@@ -128,8 +137,10 @@ class EventService:
     def late(self, shop: str, order_id: str, event: OrderEvent) -> str:
         """Book what an event tells of an order that is over, and give back what that order may not hold.
 
-        Return what was done, empty when there is nothing (or no order) to book.
+        Return what was done, empty when there is nothing (or no order) to book. Raises ProviderUnavailable.
         """
+        if event.kind == "delivered":
+            event = arrived(self._database, self._warehouse, shop, order_id, event)
         try:
             booked = self._books.late(shop, order_id, event)
         except NotFound:
