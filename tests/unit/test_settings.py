@@ -19,6 +19,7 @@ import worker.config
 import worker.deployment
 from worker.contract.settings import ENVIRONMENTS, ROOT, ConfigurationError, Secret, build, raw_settings
 from worker.domain.matching.rules import PLAIN, Reference, Side
+from worker.services.translation import shopify, stripe, warehouse
 
 TEXT = (ROOT / "settings.toml").read_text(encoding="utf-8")
 FILE: dict[str, dict[str, Any]] = tomllib.loads(TEXT)
@@ -49,6 +50,13 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name, value in {"ORDERS_ENV": "test", **SECRETS, **FUNCTION_SECRETS}.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
+
+
+@pytest.mark.parametrize("dialect", [shopify, stripe, warehouse], ids=lambda each: each.__name__.rpartition(".")[2])
+def test_every_topic_that_is_understood_is_taken_in(dialect: types.ModuleType) -> None:
+    """A lapsed authorisation was told of by an event that was translated, and dropped at the door."""
+    source = dialect.__name__.rpartition(".")[2]
+    assert set(FILE["default"]["webhooks"][source]["topics"]) == dialect.TOPICS
 
 
 def problems() -> list[str]:

@@ -20,17 +20,13 @@ from worker.domain.order import broken_rules
 from worker.services.bookkeeping import DISPUTES
 from worker.services.events import DIALECTS, EventService
 from worker.services.order_messages import order_of
+from worker.services.translation import shopify, stripe, warehouse
 from worker.services.translation.route import Route
 
 TOPICS = {
-    "shopify": ["orders/create", "orders/paid", "orders/cancelled"],
-    "stripe": [
-        "payment_intent.amount_capturable_updated",
-        "payment_intent.succeeded",
-        "payment_intent.payment_failed",
-        "charge.refunded",
-    ],
-    "warehouse": ["shipment.shipped", "shipment.failed"],
+    "shopify": sorted(shopify.TOPICS),
+    "stripe": sorted(topic for topic in stripe.TOPICS if not topic.startswith("charge.dispute")),
+    "warehouse": sorted(warehouse.TOPICS),
 }
 BODIES: dict[str, Callable[[str], dict[str, Any]]] = {
     "shopify": lambda _: shop_order(),

@@ -11,11 +11,14 @@ from worker.domain.errors import InvalidInput
 from worker.services.translation.document import Document
 from worker.services.translation.route import Route
 
+TOPICS = frozenset({"orders/create", "orders/paid", "orders/cancelled"})
+"""What is understood; a source that is not set up for one of them never hears of it."""
+
 
 def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> Route:
     """Translate an order webhook. Raises InvalidInput with the path of what cannot be read."""
     order = Document(body)
-    if topic not in {"orders/create", "orders/paid", "orders/cancelled"}:
+    if topic not in TOPICS:
         return Route(reason=f"topic {topic[:60]} is of no concern to orders")
     place = place_order(shop, order, origin)
     route = Route(shop=shop, order_id=place.order_id, place=place)

@@ -9,7 +9,7 @@ from worker.contract.orders import OrderEvent, OrderEventKind
 from worker.services.translation.document import Document
 from worker.services.translation.route import Route
 
-_TOPICS = frozenset(
+_PAYMENTS = frozenset(
     {
         "payment_intent.amount_capturable_updated",
         "payment_intent.succeeded",
@@ -24,13 +24,15 @@ _DISPUTES = {
     "charge.dispute.funds_reinstated": OrderEventKind.DISPUTE_WON,
 }
 _DISPUTE_CLOSED = "charge.dispute.closed"
+TOPICS = frozenset({*_PAYMENTS, *_DISPUTES, _DISPUTE_CLOSED})
+"""What is understood; a source that is not set up for one of them never hears of it."""
 
 
 def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> Route:  # noqa: ARG001  one signature for all dialects
     """Translate an event. Payments without our metadata are somebody else's: nothing to do."""
     if topic in _DISPUTES or topic == _DISPUTE_CLOSED:
         return _dispute(shop, topic, event_id, Document(body))
-    if topic not in _TOPICS:
+    if topic not in _PAYMENTS:
         return Route(reason=f"type {topic[:60]} is of no concern to orders")
     envelope = Document(body)
     found = envelope.child("data").child("object")

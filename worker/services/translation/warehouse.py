@@ -17,6 +17,8 @@ _KINDS = {
     "shipment.failed": OrderEventKind.SHIPMENT_FAILED,
     "shipment.delivered": OrderEventKind.DELIVERED,
 }
+TOPICS = frozenset(_KINDS)
+"""What is understood; a source that is not set up for one of them never hears of it."""
 _TIMES = {OrderEventKind.DELIVERED: "delivered_at"}
 MOST_PIECES = 10**9
 MOST_LINES = 500
