@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.scene import Scene, fresh
+from tests.e2e.test_deliveries import deliver
 from tests.e2e.test_sealed_histories import in_our_books, stored
 from worker.domain.order import OrderState
 from worker.services.erasure import erase
@@ -85,3 +86,19 @@ async def test_a_parcel_goes_where_it_was_last_sent_until_the_warehouse_has_it_a
     assert (erased.addresses, erased.orders) == (1, (order_id,))
     assert in_our_books(scene, canaries[2]) == []
     assert "an address that was erased" in (await scene.cli("order", "show", order_id)).out
+
+
+async def test_a_parcel_goes_where_the_shop_says_now(scene: Scene) -> None:
+    order_id = await scene.buy(paid=False)
+    await scene.comes_to(order_id, OrderState.AWAITING_PAYMENT)
+    moved = {"name": "Ada", "address1": "New Lane 2", "city": "Ghent", "zip": "9000", "country_code": "BE"}
+    outcomes = []
+    for _ in range(2):  # the shop tells of the order with every change of anything
+        document = {**json.loads(await scene.shop_document(order_id)), "shipping_address": moved}
+        event_id = f"moved-{uuid.uuid4().hex}"
+        await deliver(scene, json.dumps(document).encode(), topic="orders/updated", event_id=event_id)
+        outcomes.append(await scene.filed(event_id))
+    assert outcomes == ["applied", "ignored"]
+    await scene.world.control("POST", f"/shop/orders/{order_id}/pay", {})
+    await scene.comes_to(order_id, OrderState.COMPLETED)
+    assert [sent["lines"] for sent in await sent_to(scene, order_id)] == [["New Lane 2"]]

@@ -132,7 +132,7 @@ async def test_what_is_not_signed_by_the_sender_is_refused(scene: Scene) -> None
     # A key of the shop's does not make a payment: the order asks the shop what it collected.
     event_id = "e-" + uuid.uuid4().hex
     claimed = json.dumps(json.loads(body) | {"financial_status": "paid"}).encode()
-    assert (await deliver(scene, claimed, topic="orders/updated", event_id=event_id)).body["status"] == "ignored"
+    assert (await deliver(scene, claimed, topic="orders/edited", event_id=event_id)).body["status"] == "ignored"
     await release(scene)
     order = scene.read(order_id)
     assert order is not None

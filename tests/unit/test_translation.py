@@ -123,6 +123,20 @@ def test_an_address_that_is_not_whole_loses_no_order(change: dict[str, Any], rec
     assert (place.ship_to.recipient if place.ship_to else None) == recipient
 
 
+def test_a_changed_order_says_where_its_parcel_goes_and_brings_no_order() -> None:
+    """An order from before we were there must not be placed anew because somebody edits it."""
+    body = shop_order(shipping_address=SHIPPED_TO, updated_at="2026-11-22T19:00:00+01:00")
+    route = translated("shopify", "orders/updated", body)
+    assert (route.place, route.event, route.order_id) == (None, None, "820982911946154508")
+    assert route.address is not None
+    assert (route.address.request.ship_to.city, route.address.request.request_id) == ("Ghent", "evt-1")
+    assert (route.address.placed_at, route.address.said_at) == (
+        "2026-11-22T16:00:00+00:00",
+        "2026-11-22T18:00:00+00:00",
+    )
+    assert "no address" in translated("shopify", "orders/updated", shop_order()).reason
+
+
 def test_goods_that_are_not_shipped_have_no_address() -> None:
     bare: list[Any] = [None, {}]
     for nothing in bare:

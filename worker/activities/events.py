@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from temporalio import activity
@@ -12,6 +12,7 @@ from worker.contract.ids import order_workflow_id
 from worker.domain.errors import Conflict, NotFound, ProviderUnavailable
 from worker.services.events import About, EventService
 from worker.services.ports import Processes
+from worker.services.shop_addresses import AddressAtShop
 from worker.services.translation.route import Route
 
 T = TypeVar("T")
@@ -69,6 +70,8 @@ class EventActivities:
         An order that is over gets its money booked all the same (outcome `late`).
         """
         workflow_id = order_workflow_id(route.shop, route.order_id)
+        if route.address is not None:
+            return await self._readdress(route, route.address)
         started = await self._processes.start_order(route.place) if route.place is not None else False
         if route.event is None:
             return EventResult(outcome="applied" if started else "duplicate", workflow_id=workflow_id)
@@ -84,6 +87,22 @@ class EventActivities:
             detail = f"the order is over; {done}" if done else "the order is over"
             return EventResult(outcome="late", workflow_id=workflow_id, detail=detail)
         return EventResult(outcome=answer.outcome, workflow_id=workflow_id, detail=f"order is {answer.state}")
+
+    async def _readdress(self, route: Route, told: AddressAtShop) -> EventResult:
+        """Send the parcel where the shop says. An address that comes too late stands in the timeline."""
+        result = EventResult(outcome="late", workflow_id=order_workflow_id(route.shop, route.order_id))
+        try:
+            answer = await _unless_stopping(self._processes.readdress(route.shop, route.order_id, told.request))
+        except (Conflict, NotFound) as problem:
+            over = await asyncio.to_thread(self._events.is_over, route.shop, route.order_id)
+            if isinstance(problem, NotFound) and not over:  # the order may still come
+                raise
+            result = replace(result, detail=f"the address came too late; {problem}"[:500])
+        else:
+            result = replace(result, outcome=answer.outcome, detail=f"order is {answer.state}")
+        late = result.outcome == "late"
+        await asyncio.to_thread(self._events.heard, route.shop, route.order_id, told, too_late=late)
+        return result
 
     @activity.defn
     def close_event(self, filing: Filing) -> None:

@@ -44,6 +44,7 @@ UNTOLD: dict[Happening, str] = {
     Happening.CANCELLATION_REQUESTED: _BY_STATE,
     Happening.CANCELLATION_IGNORED: _NO_CHANGE,
     Happening.ADDRESS_CHANGED: "whoever asked for it has the answer, and nobody else may know where",
+    Happening.ADDRESS_TOO_LATE: _NO_CHANGE,
     Happening.WITHDRAWN: "dispute.open tells it",
     Happening.RETURNED: "dispute.won tells it",
     Happening.PARCEL_REQUESTED: "nothing has left yet: parcel.shipped tells of each that does",

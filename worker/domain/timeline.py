@@ -38,6 +38,7 @@ class Happening(StrEnum):
     CANCELLATION_REQUESTED = "cancellation.requested"
     CANCELLATION_IGNORED = "cancellation.ignored"
     ADDRESS_CHANGED = "address.changed"
+    ADDRESS_TOO_LATE = "address.too_late"
     WITHDRAWN = "money.withdrawn"
     RETURNED = "money.returned"
     DISPUTE = "dispute"
@@ -262,6 +263,7 @@ def of_request(
         Happening.CANCELLATION_REQUESTED: "the order is to be cancelled",
         Happening.CANCELLATION_IGNORED: "a cancellation came too late, or again",
         Happening.ADDRESS_CHANGED: "the shipping address was changed",
+        Happening.ADDRESS_TOO_LATE: "another shipping address came too late, the parcel does not go there",
     }[kind]
     return TimelineEntry(
         shop=shop,

@@ -29,6 +29,9 @@ SHIPPING_ADDRESSES = table(
     # Of the latest change; empty for the address that the order came with.
     required("request_id", ID),
     required("changed_at", UtcDateTime),
+    # What the shop said last, whatever became of it; NULL where it never said anything, or it was erased.
+    Column("said_fingerprint", String(64)),
+    Column("said_at", UtcDateTime),
     ForeignKeyConstraint(["shop", "order_id"], ["orders.shop", "orders.order_id"], name="shipping_address_of_order"),
     Index("shipping_addresses_by_customer", "shop", "customer_id", "order_id"),
 )

@@ -29,7 +29,13 @@ _IDS = select(_A.order_id).where(*_OF_CUSTOMER).order_by(_A.order_id)
 _FORGET = (
     update(SHIPPING_ADDRESSES)
     .where(*_OF_CUSTOMER, _A.address.is_not(None))
-    .values(address=None, changed_at=bindparam("at"))
+    .values(address=None, said_fingerprint=None, changed_at=bindparam("at"))
+)
+_HEARD = (
+    update(SHIPPING_ADDRESSES)
+    .where(_A.shop == bindparam("of_shop"), _A.order_id == bindparam("of_order"), _A.address.is_not(None))
+    .where(_A.said_at.is_(None) | (_A.said_at <= bindparam("at")))
+    .values(said_fingerprint=bindparam("fingerprint"), said_at=bindparam("at"))
 )
 
 
@@ -50,6 +56,8 @@ class MysqlShippingAddressStore:
             "address": asdict(ship_to),
             "request_id": request_id,
             "changed_at": at,
+            # An address that the order came with is what its sender said. A later change leaves that as it is.
+            "said_fingerprint": None if request_id else ship_to.fingerprint,
         }
         self._connection.execute(_SAVE, values)
 
@@ -59,7 +67,18 @@ class MysqlShippingAddressStore:
         if row is None:
             return None
         ship_to = None if row.address is None else ShipTo(**{**row.address, "lines": tuple(row.address["lines"])})
-        return KnownAddress(ship_to=ship_to, request_id=row.request_id, changed_at=row.changed_at)
+        return KnownAddress(
+            ship_to=ship_to,
+            request_id=row.request_id,
+            changed_at=row.changed_at,
+            said_fingerprint=row.said_fingerprint or "",
+            said_at=row.said_at,
+        )
+
+    def heard(self, shop: str, order_id: str, fingerprint: str, at: datetime) -> None:
+        """Keep what the shop said at a time of the address of an order that has one, unless it said something newer."""
+        values = {"of_shop": shop, "of_order": order_id, "fingerprint": fingerprint, "at": at}
+        self._connection.execute(_HEARD, values)
 
     def needed(self, shop: str, customer_id: str) -> list[str]:
         """Return the customer's orders that have an address and are not over."""

@@ -17,6 +17,7 @@ from worker.services.bookkeeping import PARCELS, Bookkeeping
 from worker.services.parcels import arrived
 from worker.services.ports import Clock, Database, InboxEntry, Transaction, WarehouseGateway
 from worker.services.reversal import Reversal
+from worker.services.shop_addresses import AddressAtShop, ShopAddresses
 from worker.services.translation import shopify, stripe, warehouse
 from worker.services.translation.route import Route
 
@@ -59,6 +60,7 @@ class EventService:
         self._books = bookkeeping
         self._reversal = reversal
         self._clock = clock
+        self._addresses = ShopAddresses(database, clock)
 
     def receive(self, event: ProviderEvent, workflow_id: str, run_id: str) -> Route | None:
         """Open the inbox row and translate. None means: handled before, by an earlier run.
@@ -99,8 +101,12 @@ class EventService:
     def _addressed(self, route: Route) -> Route:
         """Find the order of an event that names only its payment. One of a payment we do not hold is nobody's yet.
 
-        Reconciliation delivers it again once its order is known.
+        Reconciliation delivers it again once its order is known. A word about an address is one only if it is news.
         """
+        if route.address is not None and (
+            why := self._addresses.why_no_news(route.shop, route.order_id, route.address)
+        ):
+            return Route(reason=why)
         if route.order_id or not route.payment:
             return route
         order_id = self._books.order_of(route.shop, route.payment)
@@ -133,6 +139,10 @@ class EventService:
         """Tell whether our books hold the order as over: its process may be long forgotten."""
         order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
         return order is not None and order.state in TERMINAL
+
+    def heard(self, shop: str, order_id: str, told: AddressAtShop, *, too_late: bool) -> None:
+        """Keep what the shop said of an address, and tell the order's timeline of one that came too late."""
+        self._addresses.heard(shop, order_id, told, too_late=too_late)
 
     def late(self, shop: str, order_id: str, event: OrderEvent) -> str:
         """Book what an event tells of an order that is over, and give back what that order may not hold.

@@ -39,7 +39,7 @@ from worker.contract.names import (
     Urgency,
     WorkflowType,
 )
-from worker.contract.orders import OrderAnswer, OrderEvent, PlaceOrder
+from worker.contract.orders import OrderAnswer, OrderEvent, PlaceOrder, ReaddressOrder
 from worker.contract.outbound import Notification
 from worker.domain.errors import Conflict, OrdersError, ProviderUnavailable
 from worker.domain.money import Money
@@ -90,26 +90,15 @@ class TemporalProcesses:
         A repetition is answered with the first answer, also after the workflow ended. Raises NotFound when the order has no workflow, Conflict when its workflow is closed, and
         ProviderUnavailable when no answer came in time (the event may have been delivered; deliver it again).
         """
-        workflow_id = order_workflow_id(shop, order_id)
-        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(workflow_id)
-        what = f"event {event.event_id} for {workflow_id}"
-        try:
-            answer: OrderAnswer = await handle.execute_update(
-                str(OrderMessage.DELIVER_EVENT),
-                event,
-                id=event.event_id,
-                result_type=OrderAnswer,
-                rpc_timeout=self._rpc_timeout,
-            )
-        except WorkflowUpdateFailedError as error:
-            raise refusal(error, what) from None
-        except RPCTimeoutOrCancelledError as error:
-            raise ProviderUnavailable(f"no answer in time to {what}") from error
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                raise await self._closed(handle) from None
-            raise_for(error, what)
-        return answer
+        what = f"event {event.event_id} for {order_workflow_id(shop, order_id)}"
+        return await self._update(shop, order_id, OrderMessage.DELIVER_EVENT, event, event.event_id, what)
+
+    async def readdress(self, shop: str, order_id: str, request: ReaddressOrder) -> OrderAnswer:
+        """Send an order's parcel elsewhere, once per request id; raises as `deliver` does."""
+        what = f"another address for {order_workflow_id(shop, order_id)}"
+        # As the function names it: the same request is one, whichever way it comes.
+        key = f"address:{request.request_id}:{request.ship_to.fingerprint[:16]}"
+        return await self._update(shop, order_id, OrderMessage.CHANGE_ADDRESS, request, key, what)
 
     async def start_event(self, event: ProviderEvent) -> bool:
         """Start the event's workflow, as a webhook would; False when it has been started before.
@@ -155,6 +144,30 @@ class TemporalProcesses:
         except RPCError as error:
             raise_for(error, workflow_id)
         return True
+
+    async def _update(
+        self,
+        shop: str,
+        order_id: str,
+        message: OrderMessage,
+        argument: OrderEvent | ReaddressOrder,
+        update_id: str,
+        what: str,
+    ) -> OrderAnswer:
+        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(order_workflow_id(shop, order_id))
+        try:
+            answer: OrderAnswer = await handle.execute_update(
+                str(message), argument, id=update_id, result_type=OrderAnswer, rpc_timeout=self._rpc_timeout
+            )
+        except WorkflowUpdateFailedError as error:
+            raise refusal(error, what) from None
+        except RPCTimeoutOrCancelledError as error:
+            raise ProviderUnavailable(f"no answer in time to {what}") from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise await self._closed(handle) from None
+            raise_for(error, what)
+        return answer
 
     async def _start(
         self,

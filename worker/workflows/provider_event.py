@@ -34,7 +34,7 @@ class ProviderEventWorkflow:
         route = received.route
         if route is None:
             return EventResult(outcome="duplicate", detail="handled before")
-        if route.place is None and route.event is None:
+        if route.place is None and route.event is None and route.address is None:
             return await self._file(event, EventResult(outcome="ignored", detail=route.reason), route)
         try:
             result = await workflow.execute_activity_method(

@@ -110,6 +110,10 @@ class KnownAddress:
     request_id: str
     """Of the latest change; empty for the address that the order came with."""
     changed_at: datetime
+    said_fingerprint: str = ""
+    """Of the address that the shop said last, be it in force or not."""
+    said_at: datetime | None = None
+    """When the shop said it; None for what the order came with."""
 
 
 class ShippingAddressStore(Protocol):
@@ -123,6 +127,10 @@ class ShippingAddressStore(Protocol):
 
     def of_order(self, shop: str, order_id: str) -> KnownAddress | None:
         """Return what is known of an order's address; None where it never had one."""
+        ...
+
+    def heard(self, shop: str, order_id: str, fingerprint: str, at: datetime) -> None:
+        """Keep what the shop said at a time of the address of an order that has one, unless it said something newer."""
         ...
 
     def needed(self, shop: str, customer_id: str) -> list[str]:

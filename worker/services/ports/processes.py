@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from worker.contract.events import ProviderEvent
-from worker.contract.orders import OrderAnswer, OrderEvent, PlaceOrder
+from worker.contract.orders import OrderAnswer, OrderEvent, PlaceOrder, ReaddressOrder
 
 
 class Processes(Protocol):
@@ -17,6 +17,13 @@ class Processes(Protocol):
         """Deliver an event to an order exactly once (update id = event id).
 
         Raises NotFound when the order has no workflow, Conflict when its workflow is closed.
+        """
+        ...
+
+    async def readdress(self, shop: str, order_id: str, request: ReaddressOrder) -> OrderAnswer:
+        """Send an order's parcel elsewhere, once per request id.
+
+        Raises NotFound when the order has no workflow, Conflict when it is too late for that.
         """
         ...
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from worker.contract.orders import OrderEvent, PlaceOrder
+from worker.services.shop_addresses import AddressAtShop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Where an outside event goes. Without `place` and `event` it is of no concern to orders."""
+    """Where an outside event goes. Without `place`, `event` and `address` it is of no concern to orders."""
 
     shop: str = ""
     order_id: str = ""
@@ -17,5 +18,7 @@ class Route:
     """Deliver it to the order of this payment, where the event itself names none."""
     event: OrderEvent | None = None
     """Then deliver this to the order."""
+    address: AddressAtShop | None = None
+    """Or send its parcel there, as long as that can be."""
     reason: str = ""
     """Why nothing is to be done."""

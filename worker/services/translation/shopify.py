@@ -1,17 +1,19 @@
 """Shopify's order webhooks. Prices are decimal texts in major units; ids exceed 2^53 and are kept as text.
 
-Source: Shopify Admin REST, Order resource; webhook topics orders/create, orders/paid, orders/cancelled.
+Source: Shopify Admin REST, Order resource; webhook topics orders/create, orders/paid, orders/updated,
+orders/cancelled.
 """
 
 from typing import Any
 
-from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder
+from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder, ReaddressOrder
 from worker.contract.shipping import ShipTo, problems_of
 from worker.domain.errors import InvalidInput
+from worker.services.shop_addresses import AddressAtShop
 from worker.services.translation.document import Document
 from worker.services.translation.route import Route
 
-TOPICS = frozenset({"orders/create", "orders/paid", "orders/cancelled"})
+TOPICS = frozenset({"orders/create", "orders/paid", "orders/updated", "orders/cancelled"})
 """What is understood; a source that is not set up for one of them never hears of it."""
 
 
@@ -20,6 +22,8 @@ def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> R
     order = Document(body)
     if topic not in TOPICS:
         return Route(reason=f"topic {topic[:60]} is of no concern to orders")
+    if topic == "orders/updated":
+        return _updated(shop, event_id, order)
     place = place_order(shop, order, origin)
     route = Route(shop=shop, order_id=place.order_id, place=place)
     if topic == "orders/create":
@@ -41,6 +45,16 @@ def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> R
         detail=order.text("cancel_reason", "the shop cancelled"),
     )
     return Route(shop=shop, order_id=place.order_id, place=place, event=event)
+
+
+def _updated(shop: str, event_id: str, order: Document) -> Route:
+    """Read where the parcel goes now. What else a shop may change of an order that was placed is not ours to follow."""
+    ship_to = _ship_to(order.child("shipping_address"))
+    if ship_to is None:
+        return Route(reason="the shop names no address that a parcel could go to")
+    request = ReaddressOrder(request_id=event_id, requested_by="shop", ship_to=ship_to, reason="changed at the shop")
+    address = AddressAtShop(request=request, placed_at=order.time("created_at"), said_at=order.time("updated_at"))
+    return Route(shop=shop, order_id=order.text("id"), address=address)
 
 
 def place_order(shop: str, order: Document, origin: str) -> PlaceOrder:
