@@ -24,6 +24,7 @@ from tests.integration.answering_workflows import (
     AnsweringOrder,
     AnsweringUser,
 )
+from tests.integration.earlier_release import EarlierOrder, NewerOrder
 from tests.integration.served_functions import (
     BEARER,
     Answer,
@@ -204,6 +205,29 @@ class TestUpdates:
         answer = await asyncio.to_thread(edge.post, f"/orders/{order_id}/cancel", {"reason": reason})
         assert (answer.status, answer.code) == (status, code)
         assert b"jane" not in answer.body
+
+    async def test_what_a_worker_of_the_release_before_does_not_know_is_to_be_sent_again(
+        self, edge: Edge, client: Client
+    ) -> None:
+        """While releases change nothing is refused for good: the same request is taken once a newer worker has the order."""
+        path = f"/orders/{fresh('o')}"
+        edge.post("/orders", an_order(path.removeprefix("/orders/")))
+        ship_to = {"recipient": "R", "lines": ["1"], "city": "C", "country": "BE"}
+        answers = []
+        for release in (EarlierOrder, NewerOrder):
+            async with Worker(
+                client,
+                task_queue=Queue.ORDERS,
+                workflows=[release],
+                workflow_runner=UnsandboxedWorkflowRunner(),
+                max_cached_workflows=0,
+            ):
+                body = {"request_id": "a-1", "ship_to": ship_to}
+                answers.append(await asyncio.to_thread(edge.post, f"{path}/address", body))
+        turned_away, taken = answers
+        assert (turned_away.status, turned_away.code) == (503, "temporal_unavailable")
+        assert int(turned_away.headers["Retry-After"]) > 0
+        assert (taken.status, taken.json["outcome"], taken.json["state"]) == (200, "applied", "BE")
 
     def test_an_unknown_order_is_not_found(self, edge: Edge) -> None:
         assert edge.post(f"/orders/{fresh('o')}/cancel", {}).code == "not_found"

@@ -142,8 +142,10 @@ def test_each_parcel_is_captured_with_its_share(office: Office, order_id: str) -
         assert office.capture_shipped(order_id).state == OrderState.COMPLETED
     assert office.booked(order_id) == [1250, 1250]
     assert office.outside.charges(order_id)[1] == 2500
-    kinds = [entry.kind for entry in office.database.transact(lambda tx: tx.timeline.of_order("main", order_id))]
-    assert kinds.count("money.captured") == 2
+    told = office.database.transact(lambda tx: tx.timeline.of_order("main", order_id))
+    assert [entry.kind for entry in told].count("money.captured") == 2
+    parcels = [entry.sentence for entry in told if entry.kind == "parcel.shipped"]
+    assert [sentence.rpartition(": ")[2] for sentence in parcels] == ["1 of MUG"] * 2, "its rest by SKU, too"
 
 
 @pytest.mark.usefixtures("several")

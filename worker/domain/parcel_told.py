@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.domain.ledger import Packed, Shipment
-from worker.domain.order import Order
+from worker.domain.order import Line, Order
 from worker.domain.parcels import Fulfilment, contents_told, fulfilment, shipped_goods
 from worker.domain.timeline import LONGEST_SENTENCE, Happening, TimelineEntry, entry_key
 
@@ -60,7 +60,9 @@ def of_delivery(shop: str, parcel: Shipment, at: datetime) -> TimelineEntry:
     )
 
 
-def of_surplus(shop: str, parcel: Shipment, beyond: Sequence[Packed], at: datetime) -> TimelineEntry:
+def of_surplus(
+    shop: str, parcel: Shipment, beyond: Sequence[Packed], at: datetime, lines: Sequence[Line]
+) -> TimelineEntry:
     """Return the entry of a parcel with which more left than was owed; nothing of it counts as shipped."""
     return TimelineEntry(
         shop=shop,
@@ -68,7 +70,7 @@ def of_surplus(shop: str, parcel: Shipment, beyond: Sequence[Packed], at: dateti
         key=entry_key("parcel", parcel.shipment_id, "surplus"),
         kind=Happening.PARCEL_SURPLUS,
         sentence=f"parcel {parcel.shipment_id} left with more than was owed"
-        f"{f': {contents_told(beyond)}' if beyond else ''}"[:LONGEST_SENTENCE],
+        f"{f': {contents_told(beyond, lines)}' if beyond else ''}"[:LONGEST_SENTENCE],
         actor="warehouse",
         at=at,
     )

@@ -16,7 +16,7 @@ from worker.domain.order import TERMINAL, OrderState
 
 WITH_THE_WAREHOUSE = frozenset({OrderState.FULFILLING, OrderState.SHIPPED})
 TOO_LATE = TERMINAL | WITH_THE_WAREHOUSE | {OrderState.REFUNDING}
-ASKED_FOR = "the warehouse was asked for the parcel already: cancel the order, or let it arrive"
+ASKED_FOR = "the warehouse has been asked for the parcel: cancel the order, or let it arrive"
 
 
 def check(state: OrderState, *, asked_for: bool) -> None:

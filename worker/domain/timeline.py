@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.money import Money
-from worker.domain.order import Order, OrderState, Transition
+from worker.domain.order import Line, Order, OrderState, Transition
 from worker.domain.parcels import contents_told
 from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState
 
@@ -212,10 +212,12 @@ def of_money(entry: BookEntry) -> TimelineEntry:
     )
 
 
-def of_parcel(shop: str, parcel: Shipment, at: datetime, actor: str, *, stopped: bool = False) -> TimelineEntry:
-    """Return the entry of a parcel in its state; `stopped` where it failed because we stopped it."""
+def of_parcel(
+    shop: str, parcel: Shipment, at: datetime, actor: str, *, lines: Sequence[Line] = (), stopped: bool = False
+) -> TimelineEntry:
+    """Return the entry of a parcel in its state, in SKUs of the order's lines; `stopped` where it failed because we stopped it."""
     kind, said = (Happening.PARCEL_STOPPED, "was stopped") if stopped else _PARCELS[parcel.state]
-    held = contents_told(parcel.contents)
+    held = contents_told(parcel.contents, lines)
     return TimelineEntry(
         shop=shop,
         order_id=parcel.order_id,
@@ -321,7 +323,10 @@ def completed(
     made = [
         *(of_change(_change(order, step)) for step in trail),
         *(of_money(entry) for entry in entries),
-        *(of_parcel(order.shop, parcel, parcel.shipped_at or parcel.requested_at, "warehouse") for parcel in parcels),
+        *(
+            of_parcel(order.shop, each, each.shipped_at or each.requested_at, "warehouse", lines=order.lines)
+            for each in parcels
+        ),
     ]
     known = {entry.key for entry in stored}
     missing = [replace(entry, derived=True) for entry in made if entry.key not in known]

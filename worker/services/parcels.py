@@ -51,7 +51,7 @@ def note_parcel(
         contents=(told or (owed if known.parcels else ())) if shipped else (),
     )
     tx.shipments.save(order.shop, parcel)
-    entry = of_parcel(order.shop, parcel, at, WAREHOUSE)
+    entry = of_parcel(order.shop, parcel, at, WAREHOUSE, lines=order.lines)
     tx.timeline.add(entry)
     if not shipped:
         return True
@@ -59,7 +59,7 @@ def note_parcel(
     tx.outbound.changed(news_of(entry, order, parcel, with_it))
     beyond = shipped_goods(order.lines, with_it).surplus[len(known.surplus) :]
     if beyond or known.complete:
-        tx.timeline.add(of_surplus(order.shop, parcel, beyond, at))
+        tx.timeline.add(of_surplus(order.shop, parcel, beyond, at, order.lines))
     _note_rest(tx, order, event, with_it, at)
     return True
 
