@@ -162,6 +162,9 @@ class OrderActivities:
         Orders that were recorded before there was `charge_and_fulfil` ask for it.
         What has to be tried again goes one step at a time: it is authorised here and left to the workflow to capture,
         which has heard meanwhile of whoever gave up the order, and then voids it instead of paying it back.
+
+        Who gives it up while the first try is under way gets the money back instead, and the provider may keep its fee: to
+        look for them between the two calls would cost every order a statement for the sake of one second in few.
         """
         status = self._orders.authorise(step.shop, step.order_id, authorising(step.key), may_retry=step.may_retry)
         if activity.info().attempt > 1 or status.state != OrderState.AUTHORISED:
