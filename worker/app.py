@@ -187,6 +187,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
                 order_activities.stop_fulfilment,
                 order_activities.apply_event,
                 order_activities.ask_payment,
+                order_activities.ask_after_hold,
                 order_activities.expire_order,
                 order_activities.reverse_payment,
                 order_activities.close_rest,

@@ -118,13 +118,23 @@ async def _(world: Scene) -> object:
     return world.step("capture")
 
 
+@scene("ask_after_hold")
+async def _(world: Scene) -> object:
+    _lapsed(world)
+    return world.step()
+
+
 @scene("lapse_payment")
 async def _(world: Scene) -> object:
+    _lapsed(world)
+    return replace(world.step(), may_retry=True)
+
+
+def _lapsed(world: Scene) -> None:
     world.office.place(world.name, mode=PaymentMode.AUTHORISE)
     world.office.authorise(world.name)
     (payment,) = world.office.payments_of(world.name)
     world.office.provider.cancel(payment.reference, idempotency_key=f"{world.name}:void")
-    return replace(world.step(), may_retry=True)
 
 
 @scene("resolve_order")

@@ -8,6 +8,7 @@ told nobody: that is the activity done twice.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
@@ -28,6 +29,7 @@ from tests.integration.office import Office
 from tests.integration.outside_process import OutsideProcess
 from tests.integration.scene import Scene, name_of
 from tests.integration.temporal_namespace import fresh_namespace
+from tests.replay.fingerprint import fingerprints
 from worker import app
 from worker.app import Application, compose
 from worker.config import load
@@ -40,6 +42,8 @@ from worker.observability.metrics import Metrics
 from worker.repositories.database import MysqlDatabase
 from worker.temporal.interceptors import ActivityInterceptor
 from worker.temporal.worker import activity_executor, build_workers
+
+ASKED = re.compile(r"\b\w+Activities\.(\w+)")
 
 PORTS = ("MysqlDatabase", "SmtpMail", "TemporalProcesses", "_outside", "outbound_of")
 """What the composition root makes ports of."""
@@ -116,6 +120,15 @@ async def working(composing: Composing, temporal_server: str) -> AsyncIterator[t
         async with worker:
             yield application, client
         executor.shutdown()
+
+
+def test_every_activity_that_a_workflow_asks_for_is_registered(resting: tuple[Application, Client]) -> None:
+    """One that is not is asked for in vain, by every order that comes to it."""
+    registered = {name_of(one) for _, duties in resting[0].plan.values() for one in duties}
+    commands = [command for methods in fingerprints().values() for each in methods.values() for command in each]
+    asked = {name for command in commands for name in ASKED.findall(command)}
+    assert len(asked) > len(registered) // 2, "commands are read otherwise now"
+    assert asked <= registered
 
 
 def test_every_registered_activity_has_a_scene(resting: tuple[Application, Client]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from temporalio import activity
@@ -90,19 +90,18 @@ class EventActivities:
 
     async def _readdress(self, route: Route, told: AddressAtShop) -> EventResult:
         """Send the parcel where the shop says. An address that comes too late stands in the timeline."""
-        result = EventResult(outcome="late", workflow_id=order_workflow_id(route.shop, route.order_id))
+        workflow_id, late = order_workflow_id(route.shop, route.order_id), False
         try:
             answer = await _unless_stopping(self._processes.readdress(route.shop, route.order_id, told.request))
         except (Conflict, NotFound) as problem:
             over = await asyncio.to_thread(self._events.is_over, route.shop, route.order_id)
             if isinstance(problem, NotFound) and not over:  # the order may still come
                 raise
-            result = replace(result, detail=f"the address came too late; {problem}"[:500])
+            late, outcome, detail = True, "late" if over else "ignored", f"the address came too late; {problem}"[:500]
         else:
-            result = replace(result, outcome=answer.outcome, detail=f"order is {answer.state}")
-        late = result.outcome == "late"
+            outcome, detail = answer.outcome, f"order is {answer.state}"
         await asyncio.to_thread(self._events.heard, route.shop, route.order_id, told, too_late=late)
-        return result
+        return EventResult(outcome=outcome, workflow_id=workflow_id, detail=detail)
 
     @activity.defn
     def close_event(self, filing: Filing) -> None:
