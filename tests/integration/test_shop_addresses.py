@@ -148,7 +148,11 @@ def test_what_changes_everything_but_the_address_is_of_no_concern(shop: Shop, pl
     assert (route.address, route.order_id, route.reason) == (None, "", "the address is as the shop said before")
 
 
-async def test_the_shops_repetition_does_not_undo_what_was_changed_with_us(shop: Shop) -> None:
+@pytest.mark.parametrize("placed", ["now", "before it was kept what the shop says"])
+async def test_the_shops_repetition_does_not_undo_what_was_changed_with_us(shop: Shop, placed: str) -> None:
+    if placed != "now":
+        with shop.office.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE shipping_addresses SET said_fingerprint = NULL")
     request = ReaddressOrder(request_id="api-1", requested_by="app", ship_to=ours("Work Lane 3"))
     await shop.running.readdress("main", shop.order_id, request)
     assert shop.says("Old Lane 1").address is None

@@ -51,8 +51,12 @@ class ShopAddresses:
                 return "the address was erased"
             if known.said_at is not None and said_at < known.said_at:
                 return "the shop has said something newer of the address"
-            same = told.request.ship_to.fingerprint == _said_before(known)
-            return "the address is as the shop said before" if same else ""
+            fingerprint = told.request.ship_to.fingerprint
+            if known.request_id and not known.said_fingerprint:
+                # What the shop said before was not kept: this may be its repetition, and counts as what it said.
+                tx.shipping_addresses.heard(shop, order_id, fingerprint, said_at)
+                return "the address was changed with us"
+            return "the address is as the shop said before" if fingerprint == _said_before(known) else ""
 
         return self._database.transact(work)
 
