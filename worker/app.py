@@ -304,6 +304,7 @@ def _rules(provider: str, table: RulesConfig) -> Rules:
         references=tuple(Reference(name) for name in table.references),
         compared=Compared(table.compared),
         date_window=timedelta(seconds=table.date_window_seconds),
+        many_to_one=table.many_to_one,
         # Keys of tables come in lower case, however they were written.
         tolerances={
             currency.upper(): Tolerance(absolute_minor=one.absolute_minor, relative_bp=one.relative_bp)

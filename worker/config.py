@@ -162,6 +162,7 @@ class RulesConfig:
     references: tuple[str, ...] = ("payment_reference", "order_id")
     compared: str = "customer"
     date_window_seconds: int = 86400
+    many_to_one: bool = False
     tolerances: dict[str, ToleranceConfig] = field(default_factory=dict)
     graces: tuple[GraceConfig, ...] = ()
     fees: tuple[FeeConfig, ...] = ()

@@ -36,6 +36,8 @@ class FindingKind(StrEnum):
     """Both sides agree."""
     MATCHED_WITHIN_TOLERANCE = "matched_within_tolerance"
     """They differ by no more than a rule allows: agreed, counted apart, still a line of the bridge."""
+    MATCHED_IN_PARTS = "matched_in_parts"
+    """Several payments of an order add up to one of the other side, which a rule allows: agreed, counted apart."""
     MISSING_INTERNAL = "missing_internal"
     """The outside shows what our books lack."""
     MISSING_EXTERNAL = "missing_external"

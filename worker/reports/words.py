@@ -11,6 +11,7 @@ from worker.domain.finding import BreakStatus, FindingKind, Leg, Repair, RepairS
 KIND: dict[FindingKind, str] = {
     FindingKind.MATCHED: "Both sides agree",
     FindingKind.MATCHED_WITHIN_TOLERANCE: "Agree within the tolerance",
+    FindingKind.MATCHED_IN_PARTS: "Agree, paid in parts",
     FindingKind.MISSING_INTERNAL: "Missing in our books",
     FindingKind.MISSING_EXTERNAL: "Missing on their side",
     FindingKind.AMOUNT_UNDER: "They show less than we do",
@@ -41,6 +42,7 @@ KIND: dict[FindingKind, str] = {
 RULE: dict[FindingKind, str] = {
     FindingKind.MATCHED: "Amount, currency and number of movements are the same on both sides.",
     FindingKind.MATCHED_WITHIN_TOLERANCE: "The sides differ by no more than the tolerance of the settings.",
+    FindingKind.MATCHED_IN_PARTS: "Several payments of one side, of this order, make one of the other, within the date window.",
     FindingKind.MISSING_INTERNAL: "Theirs has it and ours has not, and our grace is over.",
     FindingKind.MISSING_EXTERNAL: "Ours has it and theirs has not, and their grace is over.",
     FindingKind.AMOUNT_UNDER: "Both have it; theirs is smaller by more than the tolerance.",

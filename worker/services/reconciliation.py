@@ -217,7 +217,8 @@ class ReconciliationService:
             self._graces.payment if light else max(self._graces.lookback, self._graces.payment)
         )
         horizon = min([span.start - lookback, *(item.first_movement_at for item in open_breaks)])
-        margin = rules.date_window
+        # Parts lie on either side of their whole: from the first to the last it may be twice as far.
+        margin = rules.date_window * (2 if rules.many_to_one else 1)
         if request.statement_sha256 is not None:
             # A file says nothing of what happened before its first line, but may settle what we booked days ago.
             horizon, margin = span.start, lookback

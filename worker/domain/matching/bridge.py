@@ -36,6 +36,7 @@ _LABELS = {
     FindingKind.UNCLASSIFIED: "Moved for a reason no order explains",
     FindingKind.FEE_VARIANCE: "Agrees, but for another fee than agreed",
     FindingKind.MATCHED_WITHIN_TOLERANCE: "Differs within the tolerance",
+    FindingKind.MATCHED_IN_PARTS: "Agrees, several payments being one of the other side",
 }
 _PENDING = {
     FindingKind.MISSING_INTERNAL: "Charged, on its way to our books",

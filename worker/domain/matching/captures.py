@@ -4,39 +4,30 @@ Invariant: the differences of the issues add up to theirs minus ours, so nothing
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 
 from worker.domain.finding import FindingKind, Repair
 from worker.domain.matching.issue import Issue
-from worker.domain.matching.movements import Account, payment_of
+from worker.domain.matching.merging import NOTHING_MERGED, Merged
+from worker.domain.matching.movements import Account, captured, charged
+from worker.domain.matching.paid import Paid
 from worker.domain.matching.rules import PLAIN, Rules, Side
 from worker.domain.matching.scope import Scope
 from worker.domain.money import format_minor
 
 
-@dataclass(frozen=True, slots=True)
-class _Paid:
-    """One payment as one side sees it: what was captured in all, and when."""
-
-    reference: str
-    minor: int
-    first_at: datetime
-    last_at: datetime
-
-
-def capture_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list[Issue]:
-    """Return what is wrong with the captures of an account that is free of repeats."""
-    ours = _payments((e.payment_reference, e.amount_minor, e.occurred_at) for e in account.captures)
-    theirs = _payments((payment_of(line), line.gross_minor, line.created_at) for line in account.charged)
+def capture_issues(
+    account: Account, scope: Scope, rules: Rules = PLAIN, merged: Merged = NOTHING_MERGED
+) -> list[Issue]:
+    """Return what is wrong with the captures of an account that is free of repeats, and `merged` where that is allowed."""
+    ours, theirs = captured(account.captures), charged(account.charged)
     total = sum(line.gross_minor for line in account.charged) - sum(e.amount_minor for e in account.captures)
     if theirs and not ours:
         issues = [_missing_internal(account, theirs, scope, rules)]
     elif ours and not theirs:
         issues = [_missing_external(account, ours, scope, rules)]
     else:
-        issues = _surplus_outside(account, ours, theirs, scope, rules) + _surplus_inside(
-            account, ours, theirs, scope, rules
+        issues = _surplus_outside(account, ours, theirs, scope, rules, merged) + _surplus_inside(
+            account, ours, theirs, scope, rules, merged
         )
     rest = total - sum(issue.difference_minor for issue in issues)
     side = "less" if rest < 0 else "more"
@@ -61,12 +52,13 @@ def capture_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list
                 difference_minor=rest,
                 at_risk_minor=abs(rest),
                 cause=f"the provider captured {_text(account, abs(rest))} {side} than we booked",
+                break_on=merged.awaited_until,
             )
         )
     return issues
 
 
-def _missing_internal(account: Account, theirs: list[_Paid], scope: Scope, rules: Rules) -> Issue:
+def _missing_internal(account: Account, theirs: list[Paid], scope: Scope, rules: Rules) -> Issue:
     minor = sum(paid.minor for paid in theirs)
     return Issue(
         kind=FindingKind.MISSING_INTERNAL,
@@ -81,7 +73,7 @@ def _missing_internal(account: Account, theirs: list[_Paid], scope: Scope, rules
     )
 
 
-def _missing_external(account: Account, missing: list[_Paid], scope: Scope, rules: Rules) -> Issue:
+def _missing_external(account: Account, missing: list[Paid], scope: Scope, rules: Rules) -> Issue:
     minor = sum(paid.minor for paid in missing)
     return Issue(
         kind=FindingKind.MISSING_EXTERNAL,
@@ -96,10 +88,10 @@ def _missing_external(account: Account, missing: list[_Paid], scope: Scope, rule
 
 
 def _surplus_outside(
-    account: Account, ours: list[_Paid], theirs: list[_Paid], scope: Scope, rules: Rules
+    account: Account, ours: list[Paid], theirs: list[Paid], scope: Scope, rules: Rules, merged: Merged
 ) -> list[Issue]:
     kept, surplus = _pair(theirs, ours)
-    amounts = {paid.minor for paid in kept}
+    amounts = {paid.minor for paid in kept} | merged.theirs_minor
     # A payment of another amount may be the rest of a split one, its message under way; the same amount again is not.
     double = [paid for paid in surplus if paid.minor in amounts]
     other = [paid for paid in surplus if paid.minor not in amounts]
@@ -119,10 +111,10 @@ def _surplus_outside(
 
 
 def _surplus_inside(
-    account: Account, ours: list[_Paid], theirs: list[_Paid], scope: Scope, rules: Rules
+    account: Account, ours: list[Paid], theirs: list[Paid], scope: Scope, rules: Rules, merged: Merged
 ) -> list[Issue]:
     kept, surplus = _pair(ours, theirs)
-    amounts = {paid.minor for paid in kept}
+    amounts = {paid.minor for paid in kept} | merged.ours_minor
     double = [paid for paid in surplus if paid.minor in amounts]
     missing = [paid for paid in surplus if paid.minor not in amounts]
     issues: list[Issue] = []
@@ -143,7 +135,7 @@ def _surplus_inside(
     return issues
 
 
-def _pair(many: list[_Paid], few: list[_Paid]) -> tuple[list[_Paid], list[_Paid]]:
+def _pair(many: list[Paid], few: list[Paid]) -> tuple[list[Paid], list[Paid]]:
     """Keep as many payments as the other side has, those it knows by reference, then by amount, then the oldest."""
     references = {paid.reference for paid in few}
     amounts = {paid.minor for paid in few}
@@ -159,23 +151,14 @@ def _pair(many: list[_Paid], few: list[_Paid]) -> tuple[list[_Paid], list[_Paid]
     return ranked[: len(few)], ranked[len(few) :]
 
 
-def _payments(movements: Iterable[tuple[str, int, datetime]]) -> list[_Paid]:
-    """Sum captures by payment; a payment captured to nothing (voided) is none."""
-    found: dict[str, _Paid] = {}
-    for reference, minor, at in movements:
-        known = found.get(reference, _Paid(reference, 0, at, at))
-        found[reference] = _Paid(reference, known.minor + minor, min(known.first_at, at), max(known.last_at, at))
-    return [paid for paid in found.values() if paid.minor > 0]
-
-
 def _text(account: Account, minor: int) -> str:
     return f"{account.currency} {format_minor(minor, account.currency)}"
 
 
-def _count(payments: list[_Paid]) -> str:
+def _count(payments: list[Paid]) -> str:
     return "one payment" if len(payments) == 1 else f"{len(payments)} payments"
 
 
-def _names(payments: list[_Paid]) -> str:
+def _names(payments: list[Paid]) -> str:
     shown = sorted(paid.reference for paid in payments)
     return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")

@@ -13,14 +13,17 @@ Locality: the account of a key and currency is a function of that key's movement
 """
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from worker.domain.dispute import DISPUTED
 from worker.domain.finding import Fact
 from worker.domain.ledger import LedgerLine, LineKind
+from worker.domain.matching.paid import Paid, payments
 from worker.domain.matching.rules import PLAIN, Compared, Reference, Rules
 from worker.domain.matching.scope import Scope
+from worker.domain.matching.together import together
 from worker.domain.payment import BookEntry, EntryKind
 
 CHARGE_KINDS = frozenset({LineKind.CHARGE, LineKind.PARTIAL_CAPTURE_REVERSAL})
@@ -106,6 +109,16 @@ def payment_of(line: LedgerLine) -> str:
     return line.payment_reference or line.source_id or line.line_id
 
 
+def captured(entries: Iterable[BookEntry]) -> list[Paid]:
+    """Return captures of ours as payments."""
+    return payments((one.payment_reference, one.amount_minor, one.occurred_at) for one in entries)
+
+
+def charged(lines: Iterable[LedgerLine]) -> list[Paid]:
+    """Return charges of theirs, and reversals of what was not captured, as payments."""
+    return payments((payment_of(one), one.gross_minor, one.created_at) for one in lines)
+
+
 def key_of(line: LedgerLine, order_of_payment: Mapping[str, str], rules: Rules = PLAIN) -> str:
     """Return the key of a line of order money."""
     for reference in rules.references:
@@ -160,7 +173,8 @@ def accounts(
         else:
             (side.refunded if line.kind in REFUND_KINDS else side.disputed).append(line)
     for side in found.values():
-        side.captures, side.charged = _counting(side.captures, side.charged, scope)
+        linked = _linked(side, scope, rules)
+        side.captures, side.charged = _counting(side.captures, side.charged, scope, linked)
         side.refunds, side.refunded = _counting(side.refunds, side.refunded, scope)
         side.disputes, side.disputed = _counting(side.disputes, side.disputed, scope, whole=True)
     return [found[name] for name in sorted(found) if found[name].entries or found[name].lines]
@@ -190,12 +204,29 @@ def line_fact(line: LedgerLine) -> Fact:
     )
 
 
+def _linked(side: Account, scope: Scope, rules: Rules) -> set[str]:
+    """Return the payments whose partners in the margin are known although they bear another reference."""
+    if not rules.many_to_one or not side.captures or not side.charged:
+        return set()
+    # Rows that stand twice are set aside later on, and hide no partner here.
+    entries = {one.reference: one for one in side.captures if scope.read_from <= one.occurred_at < scope.cut}
+    lines = {(one.line_id, one.kind): one for one in side.charged if scope.read_from <= one.created_at < scope.cut}
+    found = together(captured(entries.values()), charged(lines.values()), side.currency, rules)
+    return {paid.reference for one in found for paid in (*one.ours, *one.theirs)}
+
+
 def _counting(
-    entries: list[BookEntry], lines: list[LedgerLine], scope: Scope, *, whole: bool = False
+    entries: list[BookEntry],
+    lines: list[LedgerLine],
+    scope: Scope,
+    linked: AbstractSet[str] = frozenset(),
+    *,
+    whole: bool = False,
 ) -> tuple[list[BookEntry], list[LedgerLine]]:
     """Return the movements of a class that count; `whole`: those in the margin belong to each other, not to a partner.
 
-    A dispute and its reversal are months apart often enough, and both books date them by the provider's word.
+    A dispute and its reversal are months apart often enough, and both books date them by the provider's word. Of
+    payments that are `linked` nothing is torn apart either.
     """
     times = [entry.occurred_at for entry in entries] + [line.created_at for line in lines]
     if not any(scope.judged(at) for at in times):
@@ -204,8 +235,8 @@ def _counting(
     lines = [line for line in lines if scope.read_from <= line.created_at < scope.cut]
     if whole:
         return sorted(entries, key=_entry_order), sorted(lines, key=_line_order)
-    ours = {name for entry in entries for name in _entry_names(entry)}
-    theirs = {name for line in lines for name in _line_names(line)}
+    ours = {name for entry in entries for name in _entry_names(entry)} | linked
+    theirs = {name for line in lines for name in _line_names(line)} | linked
     return (
         sorted((e for e in entries if scope.judged(e.occurred_at) or theirs & _entry_names(e)), key=_entry_order),
         sorted((x for x in lines if scope.judged(x.created_at) or ours & _line_names(x)), key=_line_order),

@@ -18,6 +18,7 @@ from worker.domain.matching.captures import capture_issues
 from worker.domain.matching.conversion import fx_findings
 from worker.domain.matching.fees import fee_issues
 from worker.domain.matching.issue import Issue, conclude
+from worker.domain.matching.merging import merge_parts
 from worker.domain.matching.movements import (
     MONEY_KINDS,
     Account,
@@ -48,6 +49,7 @@ SEVERITY = (
     FindingKind.UNCLASSIFIED,
     FindingKind.FEE_VARIANCE,
     FindingKind.MATCHED_WITHIN_TOLERANCE,
+    FindingKind.MATCHED_IN_PARTS,
 )
 """Which class names a finding when several apply, worst first."""
 
@@ -86,9 +88,13 @@ def _judge(side: Account, currencies: list[Account], scope: Scope, rules: Rules)
         theirs = tuple(line_fact(line) for other in currencies for line in other.lines)
         return [conclude(replace(base, ours=ours, theirs=theirs), [mismatch], SEVERITY, scope.cut)]
     unique, issues = set_repeats_aside(side)
-    rest, voids = set_voids_aside(unique)
+    merged, in_parts, parts = merge_parts(unique, scope, rules)
+    rest, voids = set_voids_aside(merged)
+    issues += in_parts
     issues += (
-        capture_issues(rest, scope, rules) + refund_issues(rest, scope, rules) + dispute_issues(rest, scope, rules)
+        capture_issues(rest, scope, rules, parts)
+        + refund_issues(rest, scope, rules)
+        + dispute_issues(rest, scope, rules)
     )
     issues += fee_issues(unique, rules)
     base = replace(base, cause="; ".join(voids)) if voids else base

@@ -145,6 +145,8 @@ class Rules:
     compared: Compared = Compared.CUSTOMER
     date_window: timedelta = timedelta(days=1)
     """How far apart both sides may date one movement: after an outage we book late what it moved in time."""
+    many_to_one: bool = False
+    """Whether payments of one order that add up to one of the other side, within the date window, are that one."""
     tolerances: Mapping[str, Tolerance] = field(default_factory=dict)
     """By currency; none for any other."""
     graces: tuple[Grace, ...] = ()
