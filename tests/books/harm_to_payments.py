@@ -277,6 +277,73 @@ def refund_within_tolerance(books: Filled, story: Story) -> list[Expected]:
     return [replace(found, kind=K.MATCHED_WITHIN_TOLERANCE, outcome=Outcome.MATCHED, risk=0, repair=Repair.NONE)]
 
 
+def in_parts(books: Filled, story: Story, *minors: int) -> None:
+    """Let the provider show the order's charge as several payments that our books do not know."""
+    books.rules = replace(books.rules, many_to_one=True)
+    books.swap_line(shown(books, story), *(
+        replace(
+            regrossed(shown(books, story), minor),
+            line_id=f"txn_part{number}_{story.mark}",
+            source_id=f"ch_part{number}_{story.mark}",
+            payment_reference=f"pi_part{number}_{story.mark}",
+            order_id=order_id(story),
+            created_at=shown(books, story).created_at + timedelta(minutes=number),
+        )
+        for number, minor in enumerate(minors)
+    ))  # fmt: skip
+
+
+def agreed_in_parts(story: Story) -> Expected:
+    return paid(story, K.MATCHED_IN_PARTS, story.total, story.total, outcome=Outcome.MATCHED, risk=0)
+
+
+def charged_in_parts(books: Filled, story: Story) -> list[Expected]:
+    in_parts(books, story, story.total - story.part, story.part)
+    return [agreed_in_parts(story)]
+
+
+def charged_in_parts_one_of_them_twice(books: Filled, story: Story) -> list[Expected]:
+    in_parts(books, story, story.total - story.part, story.part, story.part)
+    return [paid(story, K.DUPLICATE_EXTERNAL, story.total, story.total + story.part)]
+
+
+def charged_in_parts_days_apart(books: Filled, story: Story) -> list[Expected]:
+    in_parts(books, story, story.total - story.part, story.part)
+    line = shown(books, story)
+    books.swap_line(line, replace(line, created_at=line.created_at + timedelta(hours=30)))
+    # The older is kept as the one that we hold, for less than we hold; the other is a payment of its own.
+    return [paid(story, K.DUPLICATE_EXTERNAL, story.total, story.total, risk=2 * (story.total - story.part))]
+
+
+def charged_in_parts_one_of_them_lost(books: Filled, story: Story) -> list[Expected]:
+    in_parts(books, story, story.total - story.part)
+    return [paid(story, K.AMOUNT_UNDER, story.total, story.total - story.part)]
+
+
+def charged_twice_where_parts_are_allowed(books: Filled, story: Story) -> list[Expected]:
+    in_parts(books, story, story.total, story.total)
+    return [paid(story, K.DUPLICATE_EXTERNAL, story.total, 2 * story.total)]
+
+
+def charged_in_parts_without_a_rule(books: Filled, story: Story) -> list[Expected]:
+    in_parts(books, story, story.total - story.part, story.part)
+    books.rules = replace(books.rules, many_to_one=False)
+    return [paid(story, K.DUPLICATE_EXTERNAL, story.total, story.total, risk=2 * story.part)]
+
+
+def booked_in_parts(books: Filled, story: Story) -> list[Expected]:
+    books.rules = replace(books.rules, many_to_one=True)
+    entry = capture(books, story)
+    books.swap_entry(entry, *(
+        replace(entry, reference=name, payment_reference=name, amount_minor=minor)
+        for minor in (story.total - story.part, story.part)
+        for name in (f"{entry.reference}part{minor}",)
+    ))  # fmt: skip
+    line = shown(books, story)
+    books.swap_line(line, replace(line, order_id=order_id(story)))
+    return [agreed_in_parts(story)]
+
+
 PAYMENTS = (
     *each(
         our_capture_dropped,
@@ -319,5 +386,15 @@ PAYMENTS = (
     *each(dispute_came_back_from_before, courses=frozenset({Course.DISPUTE_WON})),
 )
 
+IN_PARTS = each(
+    charged_in_parts,
+    charged_in_parts_one_of_them_twice,
+    charged_in_parts_days_apart,
+    charged_in_parts_one_of_them_lost,
+    charged_twice_where_parts_are_allowed,
+    charged_in_parts_without_a_rule,
+    booked_in_parts,
+)
+
 TOLERATED = (*each(amount_within_tolerance), *each(refund_within_tolerance, courses=PARTLY))
-"""Those that change the rules, which hold for every order."""
+"""These and those in parts change the rules, which hold for every order."""

@@ -5,11 +5,11 @@ else may be found, and mutations of different orders must not disturb each other
 """
 
 from tests.books.harm_to_orders import ORDERS
-from tests.books.harm_to_payments import PAYMENTS, TOLERATED
+from tests.books.harm_to_payments import IN_PARTS, PAYMENTS, TOLERATED
 from tests.books.harm_to_payouts import PAYOUTS
 from tests.books.harm_to_shipments import SHIPMENTS
 
 MUTATIONS = (*PAYMENTS, *ORDERS, *SHIPMENTS)
 
-ALONE = (*PAYOUTS, *TOLERATED)
+ALONE = (*PAYOUTS, *TOLERATED, *IN_PARTS)
 """Those that harm what several orders share (a payout, a rule), and so are not mixed with others."""

@@ -16,6 +16,7 @@ import pytest
 
 from tests.unit.lake_books import lake_in, matched_by_the_rules, matched_in_a_lake
 from tests.unit.matching_books import BEFORE_WINDOW, CUT, HORIZON, LONG_AGO, SCOPE, clean
+from worker.domain.finding import FindingKind
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.matching.issue import MAX_FACTS
 from worker.domain.matching.rules import PLAIN, FeeSchedule, Reference, Rules, Tolerance
@@ -145,6 +146,26 @@ class World:
             )
         return made
 
+    def in_parts(self, line: LedgerLine) -> list[LedgerLine]:
+        """Return a line as two of payments that only the provider knows, the same in all; one in three is not."""
+        minor = self.chance.choice((1, line.gross_minor // 2, line.gross_minor // 2))
+        made = [
+            replace(
+                line,
+                line_id=f"{line.line_id}-{name}",
+                gross_minor=part,
+                net_minor=part,
+                payment_reference=self.chance.choice((f"{line.line_id}-{name}", line.payment_reference)),
+                order_id=self.owner[line.payment_reference],
+                source_id=f"{line.line_id}-{name}",
+            )
+            for name, part in (("one", minor), ("two", line.gross_minor - minor))
+        ]
+        if self.chance.random() < 0.67:
+            return made
+        wrong = [*made, replace(made[0], line_id=f"{line.line_id}-again", created_at=self.chance.choice(MOMENTS))]
+        return wrong[self.chance.randint(0, 1) :]
+
     def disputed(self, entry: BookEntry, line: LedgerLine) -> BookEntry | None:
         """Return how our books may hold a line of a dispute; None for any other line."""
         kinds = {LineKind.DISPUTE: EntryKind.DISPUTE, LineKind.DISPUTE_REVERSAL: EntryKind.DISPUTE_REVERSAL}
@@ -171,6 +192,8 @@ def worlds(seed: int) -> Iterator[tuple[list[BookEntry], list[LedgerLine], dict[
             if booked.setdefault((entry.kind, entry.reference), entry) is entry and chance.random() < 0.9:
                 partner = world.partner(entry)
                 made = world.course(partner) if chance.random() < 0.2 else [partner]
+                if made == [partner] and partner.gross_minor > 1 and chance.random() < 0.3:
+                    made = world.in_parts(partner)
                 lines += made
                 for dispute in (world.disputed(entry, line) for line in made if chance.random() < 0.7):
                     if dispute is not None:
@@ -186,7 +209,7 @@ def worlds(seed: int) -> Iterator[tuple[list[BookEntry], list[LedgerLine], dict[
 RULES = {
     "plain": PLAIN,
     "order first": Rules(references=(Reference.ORDER, Reference.PAYMENT, Reference.SOURCE)),
-    "tolerant": Rules(tolerances={"EUR": Tolerance(absolute_minor=1)}),
+    "tolerant, many to one": Rules(many_to_one=True, tolerances={"EUR": Tolerance(absolute_minor=1)}),
     "fees": Rules(
         fees=(
             FeeSchedule(basis_points=140, fixed_minor=25, variance_minor=1),
@@ -215,6 +238,8 @@ def test_the_engine_and_the_rules_agree_on_books_gone_wrong(tmp_path: Path, rule
     assert by_engine.sums == by_rules.sums
     assert by_engine.agreeing == by_rules.agreeing
     assert by_rules.agreeing > WORLDS / 6, "the case must hold pairs that agree as well"
+    kinds = Counter(finding.kind for finding in by_rules.findings)
+    assert (kinds[FindingKind.MATCHED_IN_PARTS] > WORLDS / 100) is rules.many_to_one
 
 
 @pytest.mark.parametrize(

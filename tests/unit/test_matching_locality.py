@@ -44,6 +44,7 @@ RULES = st.builds(
     references=st.lists(st.sampled_from(Reference), min_size=1, max_size=3, unique=True).map(tuple),
     compared=st.sampled_from(Compared),
     date_window=st.integers(0, 5).map(lambda days: timedelta(days=days)),
+    many_to_one=st.booleans(),
     tolerances=st.dictionaries(st.sampled_from(["EUR", "USD", "SAR"]), TOLERANCES),
     graces=st.lists(st.builds(Grace, method=METHODS, internal=SPANS, external=SPANS), max_size=3).map(tuple),
     fees=st.lists(

@@ -8,6 +8,7 @@ from worker.domain.finding import FindingKind
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.issue import Issue
 from worker.domain.matching.movements import Account, captured, charged, payment_of
+from worker.domain.matching.repeats import given_back_whole
 from worker.domain.matching.rules import Rules, Side
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.together import Together, together
@@ -36,12 +37,16 @@ def merge_parts(account: Account, scope: Scope, rules: Rules) -> tuple[Account, 
     """
     if not rules.many_to_one or not account.captures or not account.charged:
         return account, [], NOTHING_MERGED
-    found = together(captured(account.captures), charged(account.charged), account.currency, rules)
-    parts = [one for one in found if len(one.ours) != len(one.theirs) or not one.complete]
+    ours, theirs = captured(account.captures), charged(account.charged)
+    back = given_back_whole(account)
+    # A payment that was undone outside our books is a part only where the others do not do without it.
+    parts = _in_parts(together(ours, [paid for paid in theirs if paid.reference not in back], account.currency, rules))
+    if back and not any(one.complete for one in parts):
+        parts = _in_parts(together(ours, theirs, account.currency, rules))
     if not parts:
         return account, [], NOTHING_MERGED
-    theirs = {part.reference: one.ours[0].reference for one in parts if len(one.ours) == 1 for part in one.theirs}
-    ours = {part.reference: one.theirs[0].reference for one in parts if len(one.ours) > 1 for part in one.ours}
+    their_names = {part.reference: one.ours[0].reference for one in parts if len(one.ours) == 1 for part in one.theirs}
+    our_names = {part.reference: one.theirs[0].reference for one in parts if len(one.ours) > 1 for part in one.ours}
     merged = Merged(
         ours_minor=frozenset(part.minor for one in parts if len(one.ours) > 1 for part in one.ours),
         theirs_minor=frozenset(part.minor for one in parts if len(one.ours) == 1 for part in one.theirs),
@@ -52,7 +57,11 @@ def merge_parts(account: Account, scope: Scope, rules: Rules) -> tuple[Account, 
         for one in parts
         if one.complete
     ]
-    return _renamed(account, ours, theirs), issues, merged
+    return _renamed(account, our_names, their_names), issues, merged
+
+
+def _in_parts(found: list[Together]) -> list[Together]:
+    return [one for one in found if len(one.ours) != len(one.theirs) or not one.complete]
 
 
 def _awaited_until(one: Together, account: Account, scope: Scope, rules: Rules) -> datetime:

@@ -4,13 +4,14 @@ A repeated row still agrees with its partner, so a comparison by set or by key a
 counted twice. Here a repeat is its own issue, whatever the rest of the key looks like.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 
 from worker.domain.finding import FindingKind
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.matching.issue import Issue
-from worker.domain.matching.movements import CHARGE_KINDS, Account, payment_of
+from worker.domain.matching.movements import Account, charged, payment_of
 from worker.domain.money import format_minor
 from worker.domain.payment import BookEntry
 
@@ -27,11 +28,11 @@ def set_repeats_aside(account: Account) -> tuple[Account, list[Issue]]:
     captures, captured_twice = _split(account.captures, lambda entry: entry.reference)
     refunds, given_back_twice = _split(account.refunds, lambda entry: entry.reference)
     disputes, booked_twice = _split(account.disputes, lambda entry: (entry.kind, entry.reference))
-    charged, charged_twice = _split(account.charged, _row)
+    charges, charged_twice = _split(account.charged, _row)
     refunded, refunded_twice = _split(account.refunded, _row)
     disputed, disputed_twice = _split(account.disputed, _row)
-    if _gross(charged) > _booked(captures):
-        charged, same_object = _split(charged, _object)
+    if _gross(charges) > _booked(captures):
+        charges, same_object = _split(charges, _object)
         charged_twice += same_object
     if _gross(refunded) < _booked(refunds):
         refunded, same_object = _split(refunded, _object)
@@ -42,7 +43,7 @@ def set_repeats_aside(account: Account) -> tuple[Account, list[Issue]]:
         captures=captures,
         refunds=refunds,
         disputes=disputes,
-        charged=charged,
+        charged=charges,
         refunded=refunded,
         disputed=disputed,
     )
@@ -77,18 +78,10 @@ def set_voids_aside(account: Account) -> tuple[Account, list[str]]:
     """
     if not account.charged or not account.refunded:
         return account, []
-    paid = {entry.payment_reference for entry in account.entries}
-    charged: dict[str, int] = {}
-    balance: dict[str, int] = {}
-    returned = {payment_of(line) for line in account.refunded}
-    for line in account.lines:
-        name = payment_of(line)
-        balance[name] = balance.get(name, 0) + line.gross_minor
-        if line.kind in CHARGE_KINDS:
-            charged[name] = charged.get(name, 0) + line.gross_minor
-    outside = [name for name, minor in charged.items() if minor > 0]
+    outside = [paid.reference for paid in charged(account.charged)]
     surplus = len(outside) - len({entry.payment_reference for entry in account.captures})
-    voids = [name for name in outside if name not in paid and name in returned and not balance[name]][: max(surplus, 0)]
+    back = given_back_whole(account)
+    voids = [name for name in outside if name in back][: max(surplus, 0)]
     if not voids:
         return account, []
     rest = Account(
@@ -102,6 +95,16 @@ def set_voids_aside(account: Account) -> tuple[Account, list[str]]:
         disputed=[line for line in account.disputed if payment_of(line) not in voids],
     )
     return rest, [f"payment {name} was charged and given back whole outside our books" for name in voids]
+
+
+def given_back_whole(account: Account) -> set[str]:
+    """Return the payments that we never heard of and that were given back whole."""
+    known = {entry.payment_reference for entry in account.entries}
+    returned = {payment_of(line) for line in account.refunded}
+    balance: Counter[str] = Counter()
+    for line in account.lines:
+        balance[payment_of(line)] += line.gross_minor
+    return {name for name in returned - known if not balance[name]}
 
 
 def _row(line: LedgerLine) -> Hashable:
