@@ -105,7 +105,9 @@ def _parts(
     best = min(range(len(tried)), key=lambda at: (abs(sums[at] - whole.minor), at), default=None)
     if best is None:
         return ()
-    ours_minor, apart = (whole.minor, sums[best] - whole.minor) if ours_whole else (sums[best], whole.minor - sums[best])
+    ours_minor, apart = (
+        (whole.minor, sums[best] - whole.minor) if ours_whole else (sums[best], whole.minor - sums[best])
+    )
     return tried[best] if rules.tolerates(currency, ours_minor, apart) else ()
 
 
