@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from tests.unit.matching_books import CUT, HORIZON, JUST_NOW, LONG_AGO, SCOPE, Books, entry, line
 from worker.domain.finding import Finding, FindingKind, Outcome
-from worker.domain.ledger import LineKind
 from worker.domain.matching.bridge import statements
 from worker.domain.matching.payments import match_payments
 from worker.domain.matching.rules import PLAIN, Grace, Rules, Tolerance
