@@ -3,7 +3,6 @@
 Invariant: the differences of the issues add up to theirs minus ours, so nothing can differ without an issue.
 """
 
-
 from worker.domain.finding import FindingKind, Repair
 from worker.domain.matching.issue import Issue
 from worker.domain.matching.merging import NOTHING_MERGED, Merged
