@@ -139,6 +139,20 @@ def test_money_of_the_provider_that_no_payout_explains_is_a_break(office: Office
     )
 
 
+def test_the_bank_is_asked_even_where_the_provider_lists_no_payout(office: Office, start: datetime) -> None:
+    sold(office)
+    office.advance(4 * DAY)
+    today = office.clock.now().date()
+    imported(
+        office, "x.xml", camt(start.date(), today - DAY, [Booking(on=today - 2 * DAY, minor=777, text="what is it")])
+    )
+    run = office.reconcile(office.span(start), "without payouts")
+    assert payouts_of(office, run) == {}
+    assert [(leg, kind, difference) for leg, _, kind, _, difference in told(office, run)] == [
+        (Leg.BANK, K.BANK_CREDIT_WITHOUT_PAYOUT, 777)
+    ]
+
+
 def test_an_account_s_payouts_are_one_shop_s_to_judge(office: Office, outside: OutsideProcess, start: datetime) -> None:
     """Two shops share an account: what is wrong with a payout is told and counted once."""
     lost = sold(office)

@@ -157,6 +157,34 @@ def test_one_credit_may_hold_several_payouts_and_its_difference_counts_once() ->
     assert sum(f.theirs_minor for f in found) == 340
 
 
+def test_payouts_of_two_currencies_in_one_credit_are_never_added_up() -> None:
+    """A credit in a third currency names both: each currency has its own difference, to its own cent."""
+    payouts = [payout("po_1"), payout("po_2", 7_000, currency="USD"), payout("po_3", 500)]
+    found = told(bank(payouts, [credit("c1", 15_000, "po_1 po_2 po_3", currency="CHF")]))
+    assert found == [
+        ("payout/po_1", K.CURRENCY_MISMATCH, Outcome.BREAK, -10_500),
+        ("payout/po_2", K.CURRENCY_MISMATCH, Outcome.BREAK, -7_000),
+    ]
+
+
+def test_a_payout_that_comes_in_parts_has_the_grace_of_the_bank_for_the_rest_where_parts_are_allowed() -> None:
+    late, first = CUT - DAY, credit("c1", 4_000, "po_1", at=CUT - DAY / 2)
+    rest = credit("c2", 6_000, "po_1", at=CUT - DAY / 4)
+    allowed = replace(RULES, many_to_one=True)
+    some = [payout("po_1", at=late)]
+    assert told(bank(some, [first])) == [("payout/po_1", K.PAYOUT_AMOUNT_DIFFERS, Outcome.BREAK, -6_000)]
+    (waiting,) = match_bank(some, [first], COVERED, SCOPE, allowed)
+    assert (waiting.outcome, waiting.break_on) == (Outcome.PENDING, late + allowed.bank_grace)
+    assert told(match_bank(some, [first, rest], COVERED, SCOPE, allowed)) == []
+    over = replace(allowed, bank_grace=DAY / 2)
+    assert told(match_bank(some, [first], COVERED, SCOPE, over))[0][2] is Outcome.BREAK
+    more = credit("c3", 7_000, "po_1")
+    assert told(match_bank(some, [first, more], COVERED, SCOPE, allowed))[0][1:3] == (
+        K.PAYOUT_AMOUNT_DIFFERS,
+        Outcome.BREAK,
+    )
+
+
 def test_the_bank_has_its_grace_and_silence_counts_only_for_days_it_told_of() -> None:
     fresh = payout("po_1", at=CUT - DAY)
     (found,) = bank([fresh], [])

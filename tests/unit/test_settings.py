@@ -214,7 +214,9 @@ def test_rules_of_a_provider_become_rules(variables: pytest.MonkeyPatch) -> None
     variables.setenv(f"{at}__TOLERANCES", '{"EUR": {"absolute_minor": 2, "relative_bp": 10}}')
     variables.setenv(f"{at}__GRACES", '[{"method": "sepa_debit", "external_seconds": 432000}]')
     variables.setenv(f"{at}__FEES", '[{"method": "card", "basis_points": 150, "fixed_minor": 25, "variance_minor": 1}]')
+    variables.setenv(f"{at}__MANY_TO_ONE", "true")
     rules = worker.app.rules_of(worker.config.load().reconciliation.rules)["stripe"]
+    assert rules.many_to_one
     assert rules.provider == "stripe"
     assert rules.references == (Reference.ORDER, Reference.SOURCE)
     assert rules.tolerates("EUR", 10_000, 2)

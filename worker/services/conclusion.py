@@ -91,7 +91,8 @@ class Conclusion:
         payouts = gathered.payouts()
         scope, rules = facts.payout_scope, facts.rules
         findings = match_payouts(payouts, scope, rules)
-        if not payouts:
+        # A file without payouts says nothing of them; an API says that there are none, whatever the bank booked.
+        if not payouts and not (facts.run.of_api and facts.bank_alone):
             return facts, findings
         known = gathered.recalled(
             "bank", lambda: self._database.transact(lambda tx: bank_document(tx, facts.run.shop, scope))

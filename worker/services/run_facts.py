@@ -32,6 +32,8 @@ class RunFacts:
     by_key: bool = True
     """Keys that agree as a whole are no findings. A run of a release that knew of pairs alone has a finding for each of
     them: done again it must say the same."""
+    bank_alone: bool = True
+    """What the bank booked is judged where the provider lists no payout at all, too. Earlier releases did not ask it then."""
 
     @property
     def payout_scope(self) -> Scope:
@@ -74,6 +76,7 @@ class RunFacts:
                 for row in self.unread_rows
             ],
             "by_key": self.by_key,
+            "bank_alone": self.bank_alone,
         }
 
     @classmethod
@@ -109,4 +112,5 @@ class RunFacts:
                 for row in document["unread_rows"]
             ),
             by_key=document.get("by_key", False),
+            bank_alone=document.get("bank_alone", False),
         )

@@ -62,7 +62,9 @@ def match_bank(
         elif len(group.payouts) == 1:
             findings.append(_alone(group.payouts[0], group.credits, covered, scope, rules))
         else:
-            findings += _together(group, scope)
+            for currency in sorted({one.currency for one in group.payouts}):
+                some = [one for one in group.payouts if one.currency == currency]
+                findings += _together(_Group(some, group.credits), scope)
     told = (finding for finding in findings if finding is not None)
     return tuple(sorted(told, key=lambda finding: (finding.key, finding.currency)))
 
@@ -127,13 +129,17 @@ def _alone(payout: PayoutSums, mine: list[BankCredit], covered: Span, scope: Sco
     expected = payout.amount_minor if sent else 0
     apart = sum(credit.amount_minor for credit in here) - expected
     kind, cause = _what(payout, mine, here, apart)
+    # Where a payout may come in parts, the others have the bank's time as the whole has.
+    late = kind is FindingKind.PAYOUT_MISSING_AT_BANK or (
+        rules.many_to_one and kind is FindingKind.PAYOUT_AMOUNT_DIFFERS and apart < 0
+    )
     issues = [
         Issue(
             kind=kind,
             difference_minor=apart,
             at_risk_minor=abs(apart),
             cause=cause,
-            break_on=due if kind is FindingKind.PAYOUT_MISSING_AT_BANK else None,
+            break_on=due if late else None,
         )
     ]
     return conclude(_base(payout, expected, expected + apart, mine), issues if apart else [], SEVERITY, scope.cut)
@@ -159,7 +165,7 @@ def _what(payout: PayoutSums, mine: list[BankCredit], here: list[BankCredit], ap
 
 
 def _together(group: _Group, scope: Scope) -> list[Finding | None]:
-    """Judge payouts that came in one credit: together they must make it; the first of them bears a difference."""
+    """Judge payouts of one currency that came in one credit: together they must make it; the first bears a difference."""
     if not any(scope.judged(credit.booked_at) for credit in group.credits):
         return []
     payouts = sorted(group.payouts, key=lambda one: (one.payout_id, one.currency))
@@ -174,7 +180,8 @@ def _together(group: _Group, scope: Scope) -> list[Finding | None]:
         others = ", ".join(other.payout_id for other in payouts if other is not one)
         ours = expected[one.payout_id]
         theirs = ours + (apart if one is first else 0)
-        base = replace(_base(one, ours, theirs, group.credits), cause=f"booked together with {others}")
+        cause = f"booked together with {others}" if others else ""
+        base = replace(_base(one, ours, theirs, group.credits), cause=cause)
         found.append(conclude(base, issues if one is first else [], SEVERITY, scope.cut))
     return found
 
