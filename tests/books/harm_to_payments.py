@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from infra.local.books.market import Course
-from infra.local.books.records import order_id
+from infra.local.books.records import order_id, payout_of
 from infra.local.books.story import Story
 from tests.books.filled import Filled
 from tests.books.harm import PARTLY, Expected, K, L, about, capture, each, other_line, paid, refund, regrossed, shown
@@ -386,6 +386,28 @@ PAYMENTS = (
     *each(dispute_came_back_from_before, courses=frozenset({Course.DISPUTE_WON})),
 )
 
+def given_back_at_another_rate(books: Filled, story: Story) -> list[Expected]:
+    """Settled in another currency, twice the amount; half as much again when a part was given back."""
+    books.rules = replace(books.rules, fees=())
+    other = "USD" if story.tender.code == "EUR" else "EUR"
+    for line, rate in ((shown(books, story), 2), (shown(books, story, LineKind.REFUND), 3)):
+        settled = replace(
+            line,
+            currency=other,
+            gross_minor=rate * line.gross_minor,
+            fee_minor=0,
+            net_minor=rate * line.gross_minor,
+            payout_id=payout_of(other, int(line.created_at.timestamp())),
+            customer_currency=story.tender.code,
+            customer_minor=abs(line.gross_minor),
+        )
+        books.swap_line(line, settled)
+    lost = paid(story, K.FX_DIFFERENCE, -2 * story.part, -3 * story.part, outcome=Outcome.WARNING)
+    return [replace(lost, key=f"fx/{story.tender.code}/{lost.key}", currency=other)]
+
+
+CONVERTED = each(given_back_at_another_rate, courses=PARTLY)
+
 IN_PARTS = each(
     charged_in_parts,
     charged_in_parts_one_of_them_twice,
@@ -397,4 +419,4 @@ IN_PARTS = each(
 )
 
 TOLERATED = (*each(amount_within_tolerance), *each(refund_within_tolerance, courses=PARTLY))
-"""These and those in parts change the rules, which hold for every order."""
+"""These, those in parts and those converted change the rules, which hold for every order."""
