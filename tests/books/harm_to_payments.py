@@ -386,6 +386,7 @@ PAYMENTS = (
     *each(dispute_came_back_from_before, courses=frozenset({Course.DISPUTE_WON})),
 )
 
+
 def given_back_at_another_rate(books: Filled, story: Story) -> list[Expected]:
     """Settled in another currency, twice the amount; half as much again when a part was given back."""
     books.rules = replace(books.rules, fees=())

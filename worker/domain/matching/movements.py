@@ -206,7 +206,8 @@ def line_fact(line: LedgerLine) -> Fact:
 
 def _linked(side: Account, scope: Scope, rules: Rules) -> set[str]:
     """Return the payments whose partners in the margin are known although they bear another reference."""
-    if not rules.many_to_one or not side.captures or not side.charged:
+    times = [one.occurred_at for one in side.captures] + [one.created_at for one in side.charged]
+    if not (rules.many_to_one and side.captures and side.charged) or min(times) >= scope.horizon_start:
         return set()
     # Rows that stand twice are set aside later on, and hide no partner here.
     entries = {one.reference: one for one in side.captures if scope.read_from <= one.occurred_at < scope.cut}
