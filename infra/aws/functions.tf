@@ -12,6 +12,20 @@ locals {
     architecture = lookup(data.aws_s3_object.functions.metadata, "architecture", "arm64")
   }
 
+  # What every function of the release is given alike, the waker too.
+  every_function = {
+    artifact_bucket          = var.artifact_bucket
+    artifact_key             = data.aws_s3_object.functions.key
+    artifact_sha256_base64   = local.artifact.sha256
+    runtime                  = local.artifact.runtime
+    architecture             = local.artifact.architecture
+    secret_kms_key_arns      = local.secret_kms_key_arns
+    kms_key_arn              = local.kms_key_arn
+    permissions_boundary_arn = var.permissions_boundary_arn
+    log_retention_days       = var.log_retention_days
+    vpc                      = var.temporal.private ? { subnet_ids = module.network.private_subnet_ids, security_group_ids = aws_security_group.functions[*].id } : null
+  }
+
   # A function reads the secrets of what it serves: who forges webhooks through one cannot read the keys of the other.
   # "health" and "description" serve the open routes, and need none.
   function_secrets = { for name, function in var.functions : name => concat(
@@ -26,29 +40,30 @@ module "function" {
   source   = "./modules/function"
   for_each = var.functions
 
-  prefix                 = local.prefix
-  name                   = each.key
-  serves                 = each.value.serves
-  artifact_bucket        = var.artifact_bucket
-  artifact_key           = data.aws_s3_object.functions.key
-  artifact_sha256_base64 = local.artifact.sha256
-  runtime                = local.artifact.runtime
-  architecture           = local.artifact.architecture
+  prefix = local.prefix
+  name   = each.key
+  serves = each.value.serves
   environment = merge(var.functions_settings, local.temporal_environment, local.encryption_environment, {
     ORDERS_ENV = "production"
     # Operators are checked by the gateway, which tells the function who it was.
     ORDERS_API__OPERATOR_AUTH = "gateway"
   })
-  secret_arns              = local.function_secrets[each.key]
-  secret_kms_key_arns      = local.secret_kms_key_arns
-  kms_key_arn              = local.kms_key_arn
-  memory_mb                = each.value.memory_mb
-  reserved_concurrency     = each.value.reserved_concurrency
-  provisioned_concurrency  = each.value.provisioned_concurrency
-  snap_start_enabled       = each.value.snap_start
-  permissions_boundary_arn = var.permissions_boundary_arn
-  log_retention_days       = var.log_retention_days
-  vpc                      = var.temporal.private ? { subnet_ids = module.network.private_subnet_ids, security_group_ids = aws_security_group.functions[*].id } : null
+  secret_arns             = local.function_secrets[each.key]
+  memory_mb               = each.value.memory_mb
+  reserved_concurrency    = each.value.reserved_concurrency
+  provisioned_concurrency = each.value.provisioned_concurrency
+  snap_start_enabled      = each.value.snap_start
+
+  artifact_bucket          = local.every_function.artifact_bucket
+  artifact_key             = local.every_function.artifact_key
+  artifact_sha256_base64   = local.every_function.artifact_sha256_base64
+  runtime                  = local.every_function.runtime
+  architecture             = local.every_function.architecture
+  secret_kms_key_arns      = local.every_function.secret_kms_key_arns
+  kms_key_arn              = local.every_function.kms_key_arn
+  permissions_boundary_arn = local.every_function.permissions_boundary_arn
+  log_retention_days       = local.every_function.log_retention_days
+  vpc                      = local.every_function.vpc
 }
 
 # Only for a Temporal server that has no public address: otherwise a VPC costs a NAT gateway and gives nothing.

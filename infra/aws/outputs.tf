@@ -104,7 +104,7 @@ output "log_group_names" {
 }
 
 output "alarm_topic_arn" {
-  description = "The topic of alarms: subscribe the pager to it."
+  description = "The topic of alarms: subscribe the pager to it. Null without alarms."
   value       = module.observability.topic_arn
 }
 

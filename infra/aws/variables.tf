@@ -362,13 +362,13 @@ variable "custom_domain" {
 # --- Keeping and watching
 
 variable "alarm_email" {
-  description = "Address that is written to when an alarm begins or ends; it must confirm once. Null: subscribe something else to the topic (output alarm_topic_arn)."
+  description = "Address that is written to when an alarm begins or ends; it must confirm once. Null: subscribe something else to the topic (output alarm_topic_arn), or have no alarms (watching)."
   type        = string
   default     = null
 }
 
 variable "watching" {
-  description = "How much is watched: alarms \"all\" or \"essential\" (callers are turned away, work is not done), and whether there is a dashboard. Both cost by the month, used or not."
+  description = "How much is watched: alarms \"all\", \"essential\" (callers are turned away, work is not done) or \"none\" (where nobody reads them), and whether there is a dashboard. Both cost by the month, used or not."
   type = object({
     alarms            = optional(string, "all")
     dashboard_enabled = optional(bool, true)
@@ -377,8 +377,8 @@ variable "watching" {
   nullable = false
 
   validation {
-    condition     = contains(["all", "essential"], var.watching.alarms)
-    error_message = "watching.alarms is \"all\" or \"essential\"."
+    condition     = contains(["all", "essential", "none"], var.watching.alarms)
+    error_message = "watching.alarms is \"all\", \"essential\" or \"none\"."
   }
 }
 

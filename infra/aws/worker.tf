@@ -104,16 +104,8 @@ module "waker" {
     queues = group.queues
     tasks  = group.min_tasks
   } }
-  artifact_bucket          = var.artifact_bucket
-  artifact_key             = data.aws_s3_object.functions.key
-  artifact_sha256_base64   = local.artifact.sha256
-  runtime                  = local.artifact.runtime
-  architecture             = local.artifact.architecture
-  environment              = local.temporal_environment
-  secret_arns              = [for secret in ["temporal"] : local.secret_arns[secret] if length(local.temporal_secret_keys) > 0]
-  secret_kms_key_arns      = local.secret_kms_key_arns
-  kms_key_arn              = local.kms_key_arn
-  permissions_boundary_arn = var.permissions_boundary_arn
-  log_retention_days       = var.log_retention_days
-  vpc                      = var.temporal.private ? { subnet_ids = module.network.private_subnet_ids, security_group_ids = aws_security_group.functions[*].id } : null
+  function = merge(local.every_function, {
+    environment = local.temporal_environment
+    secret_arns = [for secret in ["temporal"] : local.secret_arns[secret] if length(local.temporal_secret_keys) > 0]
+  })
 }

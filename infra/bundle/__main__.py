@@ -1,12 +1,18 @@
 """`make bundle`: the functions' zips for AWS Lambda, into dist/, with a manifest that a deployment reads.
 
+Two at once into one folder follow each other, so that a manifest describes the zips that stand beside it.
+
 Exit status: 0 built, 2 wrong arguments, 5 cannot be built (the message says why).
 """
 
 import argparse
+import fcntl
 import json
+import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from infra.bundle.build import HANDLER, Bundle, build
@@ -19,21 +25,49 @@ PROJECT = Path(__file__).resolve().parents[2]
 def main(arguments: list[str]) -> int:
     """Build what `arguments` ask for and return the exit status."""
     asked = _read(arguments)
-    bundles = []
-    for architecture in asked.arch or ARCHITECTURES:
-        began = time.monotonic()
-        try:
-            target = Target(architecture=architecture, python=asked.python)
-            bundle = build(PROJECT, target, output=asked.output, cache=PROJECT / ".local" / "cache" / "bundle")
-        except BundleError as error:
-            sys.stderr.write(f"bundle: cannot go on: {error}\n")
-            return 5
-        bundles.append(bundle)
-        _tell(bundle, time.monotonic() - began)
-    manifest = asked.output / "functions.json"
-    manifest.write_text(json.dumps({"handler": HANDLER, "bundles": [_entry(bundle) for bundle in bundles]}, indent=2))
+    try:
+        targets = [Target(architecture=each, python=asked.python) for each in asked.arch or ARCHITECTURES]
+        for target in targets:
+            target.interpreter()  # told before a folder is made
+        with _alone_in(asked.output):
+            manifest = _build(targets, asked.output)
+    except BundleError as error:
+        sys.stderr.write(f"bundle: cannot go on: {error}\n")
+        return 5
     sys.stdout.write(f"bundle: {manifest} describes them\n")
     return 0
+
+
+def _build(targets: list[Target], output: Path) -> Path:
+    """Build into `output` and return the manifest. Raises BundleError."""
+    bundles = []
+    for target in targets:
+        began = time.monotonic()
+        bundle = build(PROJECT, target, output=output, cache=PROJECT / ".local" / "cache" / "bundle")
+        bundles.append(bundle)
+        _tell(bundle, time.monotonic() - began)
+    manifest, unfinished = output / "functions.json", output / ".functions.json"
+    content = {"handler": HANDLER, "bundles": [_entry(bundle) for bundle in bundles]}
+    unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    unfinished.replace(manifest)
+    return manifest
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Make `folder` unless it is there, and wait until no other program of this kind writes to it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    opened = os.open(folder, os.O_RDONLY)  # the folder itself is what is locked: no file is left behind
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stdout.write(f"bundle: another one writes to {folder}; waiting for it\n")
+            sys.stdout.flush()
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _read(arguments: list[str]) -> argparse.Namespace:

@@ -11,12 +11,10 @@ _READABLE = 0o100644
 
 
 def pack(files: Mapping[str, Path], archive: Path) -> None:
-    """Write `files`, by their names in the archive, to `archive`; a half-written one never bears its name."""
-    unfinished = archive.with_suffix(".unfinished")
-    with zipfile.ZipFile(unfinished, "w") as out:
+    """Write `files`, by their names in the archive, to `archive`."""
+    with zipfile.ZipFile(archive, "w") as out:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.create_system = _UNIX
             entry.external_attr = _READABLE << 16
             out.writestr(entry, files[name].read_bytes(), zipfile.ZIP_DEFLATED, 6)
-    unfinished.replace(archive)

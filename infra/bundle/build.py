@@ -38,34 +38,39 @@ class Bundle:
 
 
 def build(project: Path, target: Target, *, output: Path, cache: Path) -> Bundle:
-    """Build the bundle of `project` for `target` into the folder `output`. Raises BundleError."""
+    """Build the bundle of `project` for `target` into the folder `output`. Raises BundleError.
+
+    Whoever else builds into `output` at this moment is not disturbed: the zip is made in a folder of this build alone,
+    measured there, and takes its name when it is whole.
+    """
     installed = libraries(project / LOCK, target, cache)
-    with tempfile.TemporaryDirectory() as scratch:
-        own = Path(scratch)
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".making-") as scratch:
+        own, made = Path(scratch) / "own", Path(scratch) / "functions.zip"
         _stage(project, own, target)
         files = dict(_named(installed))
         for name, file in _named(own):
             if name in files:
                 raise BundleError(f"{name} stands both in this project and in a library")
             files[name] = file
-        output.mkdir(parents=True, exist_ok=True)
-        path = output / f"functions-{target.name}.zip"
-        pack(files, path)
-        unzipped = sum(file.stat().st_size for file in files.values())
-    bundle = Bundle(
-        path=path,
-        target=target,
-        sha256=base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode(),
-        zipped=path.stat().st_size,
-        unzipped=unzipped,
-        files=len(files),
-    )
-    if bundle.zipped > MOST_ZIPPED or bundle.unzipped > MOST_UNZIPPED:
-        raise BundleError(f"{path.name} has {bundle.zipped} bytes, {unzipped} unpacked: more than Lambda takes")
+        pack(files, made)
+        bundle = Bundle(
+            path=output / f"functions-{target.name}.zip",
+            target=target,
+            sha256=base64.b64encode(hashlib.sha256(made.read_bytes()).digest()).decode(),
+            zipped=made.stat().st_size,
+            unzipped=sum(file.stat().st_size for file in files.values()),
+            files=len(files),
+        )
+        if bundle.zipped > MOST_ZIPPED or bundle.unzipped > MOST_UNZIPPED:
+            told = f"{bundle.zipped} bytes, {bundle.unzipped} unpacked"
+            raise BundleError(f"{bundle.path.name} has {told}: more than Lambda takes")
+        made.replace(bundle.path)
     return bundle
 
 
 def _stage(project: Path, folder: Path, target: Target) -> None:
+    folder.mkdir()
     for name in own_files(project):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(project / name, folder / name)

@@ -4,6 +4,7 @@ In this order: everything that can refuse is asked before anything is built, the
 the digest of its sources, then the images follow. Repeated after an interruption, it does what is still missing.
 """
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +52,10 @@ def publish(wanted: Publication, say: Callable[[str], None]) -> None:
     if revision.endswith("-changed"):
         say("note: this checkout has changes that are not committed; they are part of the release")
 
-    functions = _functions(wanted, target, digest)
-    fresh = release.upload(s3, wanted.bucket, name, functions)
+    # Not in dist/: whoever builds there at this moment would put another zip in the place of the one that is uploaded.
+    with tempfile.TemporaryDirectory(prefix="orders-release-") as folder:
+        functions = _functions(wanted, target, digest, Path(folder))
+        fresh = release.upload(s3, wanted.bucket, name, functions)
     say(
         f"functions: s3://{wanted.bucket}/{release.key(name)} {'uploaded' if fresh else 'was there already'}, "
         f"sha256 {release.hexadecimal(functions.sha256)}"
@@ -71,10 +74,9 @@ def _target(wanted: Publication) -> Target:
         raise DeployError(str(error)) from error
 
 
-def _functions(wanted: Publication, target: Target, digest: str) -> release.Functions:
-    local = wanted.project / ".local"
+def _functions(wanted: Publication, target: Target, digest: str, folder: Path) -> release.Functions:
     try:
-        bundle = build(wanted.project, target, output=wanted.project / "dist", cache=local / "cache" / "bundle")
+        bundle = build(wanted.project, target, output=folder, cache=wanted.project / ".local" / "cache" / "bundle")
     except BundleError as error:
         raise DeployError(f"the functions' bundle: {error}") from error
     return release.Functions(

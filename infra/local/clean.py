@@ -1,5 +1,6 @@
 """`make clean`: remove what the local stack and the tools left in this checkout. Refuses while a stack runs (exit 5)."""
 
+import argparse
 import shutil
 import sys
 from pathlib import Path
@@ -11,8 +12,9 @@ CACHES = (".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import
 NOT_OURS = {".venv", ".git"}
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Clean up and return the exit status."""
+    argparse.ArgumentParser(prog="python -m infra.local.clean", description=__doc__).parse_args(arguments)
     local = PROJECT / ".local"
     running = [lock.parent for lock in local.glob(f"*/{LOCK}") if is_running(lock.parent)]
     if running:

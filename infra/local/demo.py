@@ -1,8 +1,10 @@
 """`make demo`: the main job as a story of about two minutes. Exits 1 if a promise is broken, so it is a test too.
 
-ORDERS_DEMO__ORDERS sets how many orders are placed (default 100, at least 40); ORDERS_DEMO__SEED repeats a run.
+How many orders and which dice is said by arguments, or by ORDERS_DEMO__ORDERS and ORDERS_DEMO__SEED where `make` starts
+it. Exit status besides: 2 wrong arguments, 130 interrupted.
 """
 
+import argparse
 import asyncio
 import os
 import random
@@ -47,6 +49,8 @@ REPORTS = DIRECTORY / "reports"
 """Where the reports and the pages over them outlive the stack."""
 GRACE_SECONDS = 5
 CHAPTERS = 8
+FEWEST = 40
+"""Fewer orders would not have one of each kind that the story tells of."""
 
 
 async def story(directory: Path, reports: Path, count: int, seed: int) -> int:
@@ -201,16 +205,15 @@ async def _statement(stack: Stack, world: World, tell: Narrator, directory: Path
     )
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the demo; Ctrl-C and SIGTERM end it with everything it started."""
-    count = max(int(os.environ.pop("ORDERS_DEMO__ORDERS", "100")), 40)
-    seed = int(os.environ.pop("ORDERS_DEMO__SEED", "2026"))
+    asked = _read(arguments)
 
     async def run() -> int:
         task = asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await story(DIRECTORY, REPORTS, count, seed)
+        return await story(DIRECTORY, REPORTS, asked.orders, asked.seed)
 
     try:
         return asyncio.run(run())
@@ -220,6 +223,29 @@ def main() -> int:
     except (StackError, TimeoutError) as problem:
         print(f"demo: {problem}\nlogs: {DIRECTORY / 'logs'}", file=sys.stderr)
         return 1
+
+
+def _read(arguments: list[str] | None) -> argparse.Namespace:
+    # Taken out of the environment, in which the programs of the stack would find variables that are no settings of theirs.
+    orders, seed = os.environ.pop("ORDERS_DEMO__ORDERS", "100"), os.environ.pop("ORDERS_DEMO__SEED", "2026")
+    parser = argparse.ArgumentParser(prog="python -m infra.local.demo", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--orders",
+        type=_enough,
+        default=orders,
+        metavar="N",
+        help=f"how many are placed, {FEWEST} at least (default: %(default)s, or ORDERS_DEMO__ORDERS)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=seed, metavar="N", help="of the dice: the same number repeats a run (%(default)s)"
+    )
+    return parser.parse_args(arguments)
+
+
+def _enough(text: str) -> int:
+    if not text.isdecimal() or int(text) < FEWEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of orders: {FEWEST} at least")
+    return int(text)
 
 
 if __name__ == "__main__":

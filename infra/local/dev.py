@@ -23,13 +23,13 @@ DIRECTORY = PROJECT / ".local" / "dev"
 RESTARTED = ("worker", "functions")
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the stack and return the exit status: 0 stopped on request, 4 a member failed, 5 it runs already."""
     parser = argparse.ArgumentParser(prog="make dev", description="Run the whole stack until Ctrl-C.")
     parser.add_argument("--directory", type=Path, default=DIRECTORY, help="where its data, logs and state file live")
     parser.add_argument("--fresh", action="store_true", help="start from nothing instead of the last run's data")
     parser.add_argument("--only", nargs="+", metavar="MEMBER", help="start only these members")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     stack_directory: Path = options.directory
     try:
         asyncio.run(_run(stack_directory, fresh=options.fresh, only=options.only))

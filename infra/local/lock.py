@@ -3,6 +3,7 @@
 The local lock is resolved first and constrains the others, so what is deployed is what was tested.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -27,11 +28,13 @@ TARGETS = {
 }
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Write the lock files and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m infra.local.lock", description=__doc__)
+    parser.add_argument("--upgrade", action="store_true", help="with the newest versions that pyproject.toml allows")
+    upgrade = ["--upgrade"] if parser.parse_args(arguments).upgrade else []
     uv = _uv()
     for output, selection in TARGETS.items():
-        upgrade = ["--upgrade"] if "--upgrade" in sys.argv else []
         # Universal: one file for every supported Python on Linux and macOS.
         options = [
             "--universal",

@@ -7,6 +7,7 @@ of a second, when nothing is to do; two at once wait for each other. Exit status
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
 import os
@@ -43,8 +44,11 @@ class SetupError(Exception):
         self.status = status
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Set up what is missing and return the exit status."""
+    parser = argparse.ArgumentParser(prog="infra/local/setup.py", description=__doc__)
+    parser.add_argument("--quiet", action="store_true", help="say nothing when nothing is to do")
+    asked = parser.parse_args(arguments)
     try:
         check_python(sys.version_info[:2])
         with only_one_at_a_time():
@@ -52,7 +56,7 @@ def main() -> int:
     except SetupError as error:
         say(f"cannot go on: {error}")
         return error.status
-    if not any(did_something) and "--quiet" not in sys.argv:
+    if not any(did_something) and not asked.quiet:
         say("nothing to do: everything is installed")
     return 0
 

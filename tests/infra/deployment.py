@@ -105,13 +105,14 @@ class Deployment:
         options = ("--release", release, "--platform", platform, "--only", "functions")
         self._run("infra.deploy", "publish", *options, "--bootstrap", str(self.bootstrap.folder))
 
-    def configure(self, release: str) -> None:
-        """Write what the engineer would write into terraform.tfvars, for a release."""
+    def configure(self, release: str, *, alarm_email: str | None = None, **switches: Any) -> None:
+        """Write what the engineer would write into terraform.tfvars, for a release, and `switches` into main.tf."""
         simulator = self.stack.url("simulator")
         given = self.bootstrap.json("output", "-json")
         variables = {
             "region": REGION,
             "release": release,
+            "alarm_email": alarm_email,
             "artifact_bucket": given["artifact_bucket"]["value"],
             "worker_repository_url": given["worker_repository_url"]["value"],
             "temporal": {"address": self.stack.url("temporal"), "namespace": "default", "auth": "none"},
@@ -127,7 +128,7 @@ class Deployment:
                 "ORDERS_RECONCILIATION__ORDER_GRACE_SECONDS": "5",
             },
         }
-        _override(self.dev, {"module": {"orders": {"python": sys.executable}}}, variables)
+        _override(self.dev, {"module": {"orders": {"python": sys.executable, **switches}}}, variables)
 
     def apply(self) -> Done:
         """Apply the environment."""

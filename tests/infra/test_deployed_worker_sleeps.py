@@ -106,10 +106,10 @@ def test_when_temporal_is_away_nothing_changes_and_the_invocation_fails(
     assert desired(deployment) == 1
 
 
-def test_its_alarm_watches_the_function_that_the_clock_invokes(deployment: Deployment) -> None:
-    (alarm,) = deployment.fake.client("cloudwatch").describe_alarms(AlarmNames=[f"{PREFIX}-waker"])["MetricAlarms"]
-    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": target(deployment)["function"]}]
-    assert (alarm["MetricName"], alarm["TreatMissingData"]) == ("Errors", "breaching")
+def test_nobody_is_written_to_so_there_are_no_alarms(deployment: Deployment) -> None:
+    """With an address there are: test_life.py gives one."""
+    assert deployment.fake.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert deployment.outputs.get("alarm_topic_arn") is None
 
 
 def test_it_is_held_to_its_role(deployment: Deployment) -> None:

@@ -92,6 +92,23 @@ def typed(text: str) -> list[tuple[str, str, list[str]]]:
     return [(group, verb, re.findall(r"(?<!\S)--[a-z-]+", rest)) for group, verb, rest in found]
 
 
+def test_every_secret_that_is_made_is_told_of() -> None:
+    secrets = AWS / "modules" / "secrets"
+    (containers,) = (each for each in blocks(secrets) if each.kind == "variable" and each.name == "containers")
+    made = re.findall(r"^\s+(\w+)\s*=", containers.attributes["default"], re.MULTILINE)
+    told = re.findall(r"^\| `<name>/<environment>/(\w+)`", (secrets / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(told) == sorted(made) == sorted(CONTENTS)
+
+
+def test_every_state_is_kept_under_the_key_of_the_bootstrap() -> None:
+    """A backend that is told the bucket alone asks S3 for S3's own key, whatever the bucket says."""
+    for page in (WAY, *((folder / "README.md").read_text("utf-8") for folder in (BOOTSTRAP, DEV, PROD))):
+        told = set(re.findall(r"terraform init[^`\n]* -backend-config=(\S+?)`?(?=[\s,]|$)", page))
+        assert told, page[:60]
+        assert {Path(each).name for each in told} == {"s3.tfbackend"}
+        assert re.search(r"output -raw backend_config > \S+/s3\.tfbackend", page)
+
+
 PAGES = [
     PROJECT / "README.md",
     # The page of commands is rendered from the commands; tests/docs holds every other page to click's own parser as well.

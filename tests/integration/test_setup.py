@@ -290,8 +290,8 @@ def test_clean_refuses_while_a_stack_runs_and_keeps_the_environment(
     for folder in (stack, kept, cached):
         folder.mkdir(parents=True)
     with statefile.take(stack):
-        assert clean.main() == 5
+        assert clean.main([]) == 5
         assert "a stack runs in .local/dev" in capsys.readouterr().out
         assert cached.is_dir()
-    assert clean.main() == 0
+    assert clean.main([]) == 0
     assert (stack.exists(), cached.exists(), kept.exists()) == (False, False, True)

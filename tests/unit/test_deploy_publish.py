@@ -11,6 +11,8 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
+from infra.bundle.build import Bundle
+from infra.bundle.target import Target
 from infra.deploy import builder, publish, registry, release, source
 from infra.deploy.builder import Builder
 from infra.deploy.errors import DeployError, ImageFailed, MissingProgram, Refused, ReleaseExists
@@ -276,7 +278,7 @@ def test_the_revision_tells_of_changes_that_are_not_committed(project: Path, mon
 class Published:
     """Everything around `publish`: the stores answer as told, the bundle is a file, the tool notes what it is asked."""
 
-    def __init__(self, project: Path, monkeypatch: pytest.MonkeyPatch, functions: Functions) -> None:
+    def __init__(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.s3, self.ecr = boto3.client("s3", **KEYS), boto3.client("ecr", **KEYS)
         self.s3_stub, self.ecr_stub = Stubber(self.s3), Stubber(self.ecr)
         self.s3_stub.activate()
@@ -296,7 +298,7 @@ class Published:
         monkeypatch.setattr("infra.deploy.aws.ecr", lambda _: self.ecr)
         tool = Builder(tool="buildah", program="buildah", run=lambda _command, what, _stdin: self.did.append(what))
         monkeypatch.setattr("infra.deploy.publish.find", lambda _: tool)
-        monkeypatch.setattr("infra.deploy.publish._functions", lambda *_: functions)
+        monkeypatch.setattr("infra.deploy.publish.build", a_zip)
 
     def run(self) -> None:
         publish.publish(self.wanted, self.said.append)
@@ -306,14 +308,17 @@ class Published:
         self.ecr_stub.assert_no_pending_responses()
 
 
-@pytest.fixture
-def published(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Published:
-    path = tmp_path / "functions.zip"
+def a_zip(_: Path, target: Target, *, output: Path, cache: Path) -> Bundle:
+    """Build in a moment what would take seconds."""
+    path = output / f"functions-{target.name}.zip"
     path.write_bytes(b"a zip")
     sha256 = base64.b64encode(hashlib.sha256(b"a zip").digest()).decode()
-    digest = source.digest(project, "python3.13-arm64", "linux/arm64")
-    made = Functions(path=path, sha256=sha256, runtime="python3.13", architecture="arm64", source=digest)
-    return Published(project, monkeypatch, made)
+    return Bundle(path=path, target=target, sha256=sha256, zipped=5, unzipped=5, files=1)
+
+
+@pytest.fixture
+def published(project: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
+    return Published(project, monkeypatch)
 
 
 TOKEN = {"authorizationData": [{"authorizationToken": base64.b64encode(b"AWS:s3cret").decode()}]}
@@ -325,8 +330,10 @@ def test_a_release_is_the_zip_and_then_the_image(published: Published) -> None:
     published.s3_stub.add_client_error("head_object", "404", "Not Found", 404)
     published.s3_stub.add_response("put_object", {})
     published.ecr_stub.add_response("get_authorization_token", TOKEN)
+    before = sorted(published.wanted.project.rglob("*"))
     published.run()
     published.done()
+    assert sorted(published.wanted.project.rglob("*")) == before, "what else is built here is not its business"
     assert [what.split()[0] for what in published.did] == ["building", "logging", "pushing"]
     assert f'release = "{RELEASE}"' in published.said[-1]
     assert "s3cret" not in "\n".join(published.said + published.did)

@@ -232,7 +232,12 @@ run "worker_and_database_sleep" {
   variables {
     sleep    = { after_minutes = 15 }
     database = { min_capacity_acu = 0, max_capacity_acu = 1, multi_zone = false }
-    watching = { alarms = "essential", dashboard_enabled = false }
+    watching = { alarms = "none", dashboard_enabled = false }
+  }
+
+  assert {
+    condition     = output.alarm_topic_arn == null
+    error_message = "nobody reads alarms, so there are none"
   }
 
   assert {
@@ -255,8 +260,8 @@ run "a_waker_joins_the_vpc_of_a_private_temporal" {
   }
 
   assert {
-    condition     = output.waker_function_name == "orders-test-waker"
-    error_message = "it is there"
+    condition     = output.waker_function_name == "orders-test-waker" && length(local.every_function.vpc.security_group_ids) == 1 && length(local.every_function.vpc.subnet_ids) == 2
+    error_message = "as every function does, it joins the private subnets"
   }
 }
 

@@ -60,9 +60,9 @@ module "orders" {
 
   sleep = { after_minutes = 15 }
 
-  # What costs by the month, used or not: two alarms, and no dashboard.
+  # What costs by the month, used or not: no dashboard, and two alarms only where somebody reads them.
   watching = {
-    alarms            = "essential"
+    alarms            = var.alarm_email == null ? "none" : "essential"
     dashboard_enabled = false
   }
 

@@ -59,7 +59,7 @@ output "log_group_names" {
 }
 
 output "alarm_topic_arn" {
-  description = "The topic of alarms."
+  description = "The topic of alarms; null without alarm_email."
   value       = module.orders.alarm_topic_arn
 }
 

@@ -43,7 +43,7 @@ variable "worker_settings" {
 }
 
 variable "alarm_email" {
-  description = "Address that is written to when an alarm begins or ends; null writes to nobody."
+  description = "Address that is written to when one of two alarms begins or ends (it must confirm once); null has no alarms."
   type        = string
   default     = null
 }

@@ -41,7 +41,6 @@ resource "aws_rds_cluster" "this" {
   # checkov:skip=CKV_AWS_162:sign-in by IAM is one more door; nobody has a key to it
   # checkov:skip=CKV_AWS_326:backups restore to any second; backtrack would only be quicker, and cannot be added later
   # checkov:skip=CKV_AWS_139:a variable; only throwaway environments switch it off
-  # checkov:skip=CKV_AWS_327:the key is a variable; without one RDS encrypts with its own
   # checkov:skip=CKV2_AWS_8:the cluster's own backups are on; a backup plan is the account's
   count = local.is_aurora ? 1 : 0
 
@@ -84,7 +83,6 @@ resource "aws_rds_cluster" "this" {
 resource "aws_rds_cluster_instance" "this" {
   # checkov:skip=CKV_AWS_118:a variable, on in production
   # checkov:skip=CKV_AWS_353:a variable, on in production
-  # checkov:skip=CKV_AWS_354:the key is a variable; without one RDS encrypts with its own
   for_each = toset(!local.is_aurora ? [] : var.multi_zone ? ["1", "2"] : ["1"])
 
   identifier                      = "${local.identifier}-${each.key}"

@@ -38,7 +38,6 @@ resource "aws_vpc_security_group_ingress_rule" "clients" {
 # Made here, not by RDS at the first line: so they have a retention and go with the database.
 resource "aws_cloudwatch_log_group" "this" {
   # checkov:skip=CKV_AWS_338:how long logs are kept is the environment's decision, with a year as the default
-  # checkov:skip=CKV_AWS_158:the key is a variable; without one CloudWatch Logs encrypts with its own
   for_each = local.logs
 
   name              = "/aws/rds/${local.log_kind}/${local.identifier}/${each.key}"

@@ -33,13 +33,9 @@ resource "aws_db_parameter_group" "this" {
 }
 
 resource "aws_db_instance" "this" {
-  # checkov:skip=CKV_AWS_161:sign-in by IAM is one more door; nobody has a key to it
   # checkov:skip=CKV_AWS_118:a variable, on in production
-  # checkov:skip=CKV_AWS_353:a variable, on in production
-  # checkov:skip=CKV_AWS_354:the key is a variable; without one RDS encrypts with its own
   # checkov:skip=CKV_AWS_157:a variable, on in production
   # checkov:skip=CKV_AWS_293:a variable; only throwaway environments switch it off
-  # checkov:skip=CKV2_AWS_60:tags are copied, see below
   count = local.is_aurora ? 0 : 1
 
   identifier             = local.identifier

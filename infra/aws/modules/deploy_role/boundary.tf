@@ -4,9 +4,6 @@
 resource "aws_iam_policy" "boundary" {
   # checkov:skip=CKV_AWS_290:a boundary grants nothing; it is the most that a role of the environment can be granted
   # checkov:skip=CKV_AWS_355:a boundary grants nothing, so neither does a star in it
-  # checkov:skip=CKV_AWS_289:a boundary grants nothing; each role's own policy names the resources
-  # checkov:skip=CKV_AWS_288:a boundary grants nothing; each role's own policy names the resources
-  # checkov:skip=CKV_AWS_287:a boundary grants nothing; each role's own policy names the resources
   count = var.access == "apply" ? 1 : 0
 
   name        = "${local.prefix}-boundary"

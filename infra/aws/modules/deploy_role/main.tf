@@ -70,13 +70,6 @@ resource "aws_iam_role" "this" {
 
 # Policies of their own, not one: IAM takes 6144 characters in each.
 resource "aws_iam_policy" "this" {
-  # checkov:skip=CKV_AWS_289:roles are made with this role's boundary only, and in the environment's name
-  # checkov:skip=CKV_AWS_290:what can be named or tagged before it exists is bound to the environment; the rest is listed with its reason
-  # checkov:skip=CKV_AWS_355:a star stands only where AWS knows no resource, each time with the reason beside it
-  # checkov:skip=CKV_AWS_287:no key and no password is among what is read, and secrets' values are refused
-  # checkov:skip=CKV_AWS_288:objects are read in the environment's state and in the releases only
-  # checkov:skip=CKV_AWS_286:roles are made with this role's boundary only
-  # checkov:skip=CKV2_AWS_40:no statement grants all of IAM
   for_each = local.policies
 
   name        = "${local.role_name}-${each.key}"

@@ -1,5 +1,5 @@
 # One Lambda function: a published version of the release's zip behind the alias "live", and its log. Its role is in
-# role.tf.
+# role.tf. It serves routes of the API, or runs another program of the zip.
 
 locals {
   function_name = "${var.prefix}-${var.name}"
@@ -7,14 +7,13 @@ locals {
   environment = merge(
     { ORDERS_ENV = "production" },
     var.environment,
-    { ORDERS_API__FUNCTIONS = jsonencode(var.serves) },
+    var.program == null ? { ORDERS_API__FUNCTIONS = jsonencode(var.serves) } : var.program.variables,
     length(local.secret_arns) == 0 ? {} : { SECRETS_MANAGER_ARNS = join(",", local.secret_arns) },
     length(local.parameter_arns) == 0 ? {} : { PARAMETER_STORE_ARNS = join(",", local.parameter_arns) },
   )
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  # checkov:skip=CKV_AWS_158:the key is a variable; without one CloudWatch encrypts with its own
   # checkov:skip=CKV_AWS_338:how long logs are kept is a variable; an environment to try things in keeps them for days
   name              = "/aws/lambda/${local.function_name}"
   retention_in_days = var.log_retention_days
@@ -22,19 +21,16 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_lambda_function" "this" {
-  # checkov:skip=CKV_AWS_115:reserved concurrency is a variable; a new account has none to reserve
-  # checkov:skip=CKV_AWS_116:invoked by the gateway and answered at once; a dead letter queue is for events that nobody waits for
-  # checkov:skip=CKV_AWS_117:no VPC unless Temporal's address is private; it would cost a NAT gateway and guard nothing
-  # checkov:skip=CKV_AWS_173:the key of the variables is a variable, and no secret is among them
+  # checkov:skip=CKV_AWS_116:who invokes it waits for the answer, or asks again by itself; a dead letter queue is for events that happen once
   # checkov:skip=CKV_AWS_272:the zip is pinned by its checksum, and only the pipeline may write releases
   function_name = local.function_name
-  description   = "Serves ${join(", ", var.serves)}"
+  description   = var.program == null ? "Serves ${join(", ", var.serves)}" : var.program.description
   role          = aws_iam_role.this.arn
 
   s3_bucket        = var.artifact_bucket
   s3_key           = var.artifact_key
   source_code_hash = var.artifact_sha256_base64
-  handler          = "functions.lambda_handler.handler"
+  handler          = var.program == null ? "functions.lambda_handler.handler" : var.program.handler
   runtime          = var.runtime
   architectures    = [var.architecture]
   # An alias points at a version, and a version never changes: that is what can be rolled back to.
@@ -57,7 +53,7 @@ resource "aws_lambda_function" "this" {
   }
 
   tracing_config {
-    mode = "Active"
+    mode = var.tracing_enabled ? "Active" : "PassThrough"
   }
 
   dynamic "snap_start" {
@@ -83,7 +79,7 @@ resource "aws_lambda_function" "this" {
 
 resource "aws_lambda_alias" "live" {
   name             = "live"
-  description      = "What the gateway invokes"
+  description      = "What is invoked: a version of the release"
   function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
 }

@@ -37,3 +37,13 @@ output "log_group_name" {
   description = "Log group of the function."
   value       = aws_cloudwatch_log_group.this.name
 }
+
+output "environment" {
+  description = "What the function is told, as variables; no secret is among them."
+  value       = local.environment
+}
+
+output "policy" {
+  description = "What the function's role may do, as JSON."
+  value       = aws_iam_role_policy.this.policy
+}

@@ -1,5 +1,5 @@
-# What the function may do: write its own log, read its own secrets, report traces. No database, no bucket, no key that
-# moves money.
+# What the function may do: write its own log, read its own secrets, report traces, and what its program does besides. No
+# database, no bucket, no key that moves money.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
@@ -7,7 +7,7 @@ data "aws_region" "current" {}
 
 resource "aws_iam_role" "this" {
   name                 = "${local.function_name}-function"
-  description          = "The function ${local.function_name}: its log and its secrets"
+  description          = "What the function ${local.function_name} may do"
   permissions_boundary = var.permissions_boundary_arn
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -70,10 +70,11 @@ resource "aws_iam_role_policy" "this" {
           StringEquals = { "kms:EncryptionContext:aws:lambda:FunctionArn" = local.function_arn }
         }
       }],
-      [{
+      [for statement in var.program == null ? [] : var.program.statements : merge(statement, { Effect = "Allow" })],
+      [for action in var.tracing_enabled ? [["xray:PutTelemetryRecords", "xray:PutTraceSegments"]] : [] : {
         Sid    = "ReportTraces"
         Effect = "Allow"
-        Action = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+        Action = action
         # X-Ray's two actions know no resource.
         Resource = ["*"]
       }],

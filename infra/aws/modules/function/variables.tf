@@ -21,13 +21,35 @@ variable "name" {
 }
 
 variable "serves" {
-  description = "Functions of the route table that this Lambda function answers for; it knows no other route."
+  description = "Functions of the route table that this Lambda function answers for; it knows no other route. Empty where it runs another `program`."
   type        = list(string)
+  default     = []
   nullable    = false
 
   validation {
-    condition     = length(var.serves) > 0 && length(distinct(var.serves)) == length(var.serves)
-    error_message = "A function serves one function of the route table at least, and none twice."
+    condition     = (length(var.serves) > 0) == (var.program == null) && length(distinct(var.serves)) == length(var.serves)
+    error_message = "A function serves one function of the route table at least, and none twice, or runs a program of its own."
+  }
+}
+
+variable "program" {
+  description = "Another program of the zip than the API: its handler, what it is for, the variables in which it is told that, and what it may do for it (statements: Sid, Action, Resource). Null: the API, which answers for `serves`."
+  type = object({
+    handler     = string
+    description = string
+    variables   = optional(map(string), {})
+    statements  = optional(list(object({ Sid = string, Action = list(string), Resource = list(string) })), [])
+  })
+  default = null
+
+  validation {
+    condition     = var.program == null || length([for name in keys(try(var.program.variables, {})) : name if can(regex("^(ORDERS|AWS|LAMBDA)_|(SECRET|SECRETS|TOKEN|PASSWORD|KEY|KEYS|ARNS)$", name))]) == 0
+    error_message = "A program's own variables are neither ORDERS_* (those are settings, in environment) nor Lambda's, and hold no secret: put those with `orders secrets put`."
+  }
+
+  validation {
+    condition     = var.program == null || alltrue(flatten([for each in try(var.program.statements, []) : [for word in concat(each.Action, each.Resource) : !endswith(word, "*")]]))
+    error_message = "A program's statements name actions and resources; nothing ends with a star."
   }
 }
 
@@ -138,14 +160,14 @@ variable "memory_mb" {
 }
 
 variable "timeout_seconds" {
-  description = "After how many seconds Lambda ends an invocation: 10 s before the gateway's patience does, so that the gateway can still answer."
+  description = "After how many seconds Lambda ends an invocation: 10 s before the gateway's patience does, so that the gateway can still answer. A program that the gateway does not call may take up to 900."
   type        = number
   default     = 20
   nullable    = false
 
   validation {
-    condition     = var.timeout_seconds >= 5 && var.timeout_seconds <= 20
-    error_message = "timeout_seconds is 5 (the function's own deadlines are shorter) to 20 (the gateway waits 30)."
+    condition     = var.timeout_seconds >= 5 && var.timeout_seconds <= (var.program == null ? 20 : 900)
+    error_message = "timeout_seconds is 5 (the function's own deadlines are shorter) to 20 (the gateway waits 30), or to 900 of a program that the gateway does not call."
   }
 }
 
@@ -192,6 +214,13 @@ variable "snap_start_enabled" {
     condition     = !var.snap_start_enabled || var.runtime != "python3.11"
     error_message = "SnapStart knows Python from 3.12 on."
   }
+}
+
+variable "tracing_enabled" {
+  description = "Whether X-Ray traces its invocations, those that are part of a trace already and a share of the others."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "vpc" {

@@ -13,7 +13,6 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "access" {
-  # checkov:skip=CKV_AWS_158:the key is a variable; without one CloudWatch encrypts with its own
   # checkov:skip=CKV_AWS_338:how long logs are kept is a variable; an environment to try things in keeps them for days
   # Below /aws/vendedlogs/ one permission serves every group; elsewhere each needs a line in a policy that is soon full.
   name              = "/aws/vendedlogs/apigateway/${var.prefix}"
@@ -57,7 +56,6 @@ resource "aws_apigatewayv2_authorizer" "operator" {
 }
 
 resource "aws_apigatewayv2_route" "this" {
-  # checkov:skip=CKV_AWS_309:an operators' route has an authorizer; the others are opened by the function: a bearer key, a signature, a mailed token, or public on purpose (`auth` in the route table)
   for_each = local.routes
 
   api_id    = aws_apigatewayv2_api.this.id

@@ -25,7 +25,6 @@ resource "aws_vpc_endpoint" "s3" {
 }
 
 resource "aws_security_group" "endpoints" {
-  # checkov:skip=CKV2_AWS_5:it is attached to the interface endpoints below, whenever there are any
   count = var.interface_endpoints_enabled ? 1 : 0
 
   name        = "${var.prefix}-endpoints"

@@ -8,7 +8,6 @@ data "aws_caller_identity" "current" {}
 
 resource "aws_cloudwatch_log_group" "flow" {
   # checkov:skip=CKV_AWS_338:how long logs are kept is the environment's decision, with a year as the default
-  # checkov:skip=CKV_AWS_158:the key is a variable; without one CloudWatch Logs encrypts with its own
   count = local.flow_logs
 
   name              = "/vpc/${var.prefix}/rejected"

@@ -1,5 +1,4 @@
 resource "aws_eip" "nat" {
-  # checkov:skip=CKV2_AWS_19:these addresses belong to the NAT gateways below, not to an instance
   for_each = local.nat
 
   domain = "vpc"

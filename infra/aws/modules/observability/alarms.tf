@@ -101,7 +101,7 @@ locals {
     local.edge, local.function_errors, local.function_throttles, local.backlogs, local.work, local.breaks,
     local.database, local.database_aurora,
   )
-  above = { for name, alarm in local.all : name => alarm if var.alarms == "all" || contains(local.essential, name) }
+  above = { for name, alarm in local.all : name => alarm if var.alarms == "all" || (local.watched && contains(local.essential, name)) }
 }
 
 resource "aws_cloudwatch_metric_alarm" "above" {
@@ -120,14 +120,14 @@ resource "aws_cloudwatch_metric_alarm" "above" {
   threshold           = each.value.above
   # Where the worker may sleep its silence is no outage: the waker's alarm says when it should be awake and is not.
   treat_missing_data = local.sleeping && each.value.namespace == var.metrics_namespace ? "notBreaching" : each.value.silence
-  alarm_actions      = [aws_sns_topic.this.arn]
-  ok_actions         = [aws_sns_topic.this.arn]
+  alarm_actions      = [local.topic_arn]
+  ok_actions         = [local.topic_arn]
 }
 
 # Every task reports its CPU once a minute: the number of reports is the number of tasks, without Container Insights.
 # Where tasks may sleep, the waker knows whether they should be there.
 resource "aws_cloudwatch_metric_alarm" "tasks" {
-  for_each = { for name, service in var.services : name => service if !local.sleeping }
+  for_each = { for name, service in var.services : name => service if local.watched && !local.sleeping }
 
   alarm_name          = "${var.prefix}-tasks-${each.key}"
   alarm_description   = "Fewer than ${each.value.min_tasks} tasks of ${each.key} run"
@@ -141,14 +141,14 @@ resource "aws_cloudwatch_metric_alarm" "tasks" {
   comparison_operator = "LessThanThreshold"
   threshold           = each.value.min_tasks
   treat_missing_data  = "breaching"
-  alarm_actions       = [aws_sns_topic.this.arn]
-  ok_actions          = [aws_sns_topic.this.arn]
+  alarm_actions       = [local.topic_arn]
+  ok_actions          = [local.topic_arn]
 }
 
 # It fails when it cannot see, and when work waits although the worker should be awake. It reports every minute, also
 # that all is well: silence means that nobody wakes the worker.
 resource "aws_cloudwatch_metric_alarm" "waker" {
-  count = local.sleeping ? 1 : 0
+  count = local.watched && local.sleeping ? 1 : 0
 
   alarm_name          = "${var.prefix}-waker"
   alarm_description   = "Work is not done, or nobody looks whether there is any: the waker's log says why"
@@ -162,8 +162,8 @@ resource "aws_cloudwatch_metric_alarm" "waker" {
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   treat_missing_data  = "breaching"
-  alarm_actions       = [aws_sns_topic.this.arn]
-  ok_actions          = [aws_sns_topic.this.arn]
+  alarm_actions       = [local.topic_arn]
+  ok_actions          = [local.topic_arn]
 }
 
 resource "aws_cloudwatch_metric_alarm" "storage" {
@@ -180,6 +180,6 @@ resource "aws_cloudwatch_metric_alarm" "storage" {
   comparison_operator = "LessThanThreshold"
   threshold           = var.database.storage_gb * 1024 * 1024 * 1024 / 10
   treat_missing_data  = "missing"
-  alarm_actions       = [aws_sns_topic.this.arn]
-  ok_actions          = [aws_sns_topic.this.arn]
+  alarm_actions       = [local.topic_arn]
+  ok_actions          = [local.topic_arn]
 }

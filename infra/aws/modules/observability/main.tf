@@ -6,16 +6,23 @@ data "aws_caller_identity" "current" {}
 locals {
   region  = data.aws_region.current.name
   account = data.aws_caller_identity.current.account_id
+
+  # An alarm that nobody reads is paid for all the same.
+  watched   = var.alarms != "none"
+  topic_arn = one(aws_sns_topic.this[*].arn)
 }
 
 resource "aws_sns_topic" "this" {
-  # checkov:skip=CKV_AWS_26:the key is a variable; with AWS's own key of SNS an alarm could not publish at all
+  count = local.watched ? 1 : 0
+
   name              = "${var.prefix}-alarms"
   kms_master_key_id = var.kms_key_arn
 }
 
 resource "aws_sns_topic_policy" "this" {
-  arn = aws_sns_topic.this.arn
+  count = local.watched ? 1 : 0
+
+  arn = local.topic_arn
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -24,7 +31,7 @@ resource "aws_sns_topic_policy" "this" {
         Effect    = "Allow"
         Principal = { Service = "cloudwatch.amazonaws.com" }
         Action    = ["sns:Publish"]
-        Resource  = [aws_sns_topic.this.arn]
+        Resource  = [local.topic_arn]
         Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
       },
       {
@@ -33,14 +40,14 @@ resource "aws_sns_topic_policy" "this" {
         Effect    = "Allow"
         Principal = { Service = "events.amazonaws.com" }
         Action    = ["sns:Publish"]
-        Resource  = [aws_sns_topic.this.arn]
+        Resource  = [local.topic_arn]
       },
       {
         Sid       = "OnlyTls"
         Effect    = "Deny"
         Principal = "*"
         Action    = ["sns:Publish"]
-        Resource  = [aws_sns_topic.this.arn]
+        Resource  = [local.topic_arn]
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       },
     ]
@@ -50,13 +57,15 @@ resource "aws_sns_topic_policy" "this" {
 resource "aws_sns_topic_subscription" "email" {
   count = var.alarm_email == null ? 0 : 1
 
-  topic_arn = aws_sns_topic.this.arn
+  topic_arn = local.topic_arn
   protocol  = "email"
   endpoint  = var.alarm_email
 }
 
 # A release that did not come up, and that ECS took back: Terraform may have given up waiting by then.
 resource "aws_cloudwatch_event_rule" "deploy_failed" {
+  count = local.watched ? 1 : 0
+
   name        = "${var.prefix}-deploy-failed"
   description = "ECS gave a deployment up (and rolled it back)"
   event_pattern = jsonencode({
@@ -68,7 +77,9 @@ resource "aws_cloudwatch_event_rule" "deploy_failed" {
 }
 
 resource "aws_cloudwatch_event_target" "deploy_failed" {
-  rule      = aws_cloudwatch_event_rule.deploy_failed.name
+  count = local.watched ? 1 : 0
+
+  rule      = aws_cloudwatch_event_rule.deploy_failed[0].name
   target_id = "topic"
-  arn       = aws_sns_topic.this.arn
+  arn       = local.topic_arn
 }

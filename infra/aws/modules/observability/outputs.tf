@@ -1,6 +1,6 @@
 output "topic_arn" {
-  description = "The topic of alarms: subscribe the pager to it."
-  value       = aws_sns_topic.this.arn
+  description = "The topic of alarms: subscribe the pager to it. Null without alarms."
+  value       = local.topic_arn
 }
 
 output "dashboard_name" {

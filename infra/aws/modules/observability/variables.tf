@@ -13,6 +13,11 @@ variable "alarm_email" {
     condition     = var.alarm_email == null || can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.alarm_email))
     error_message = "alarm_email is an e-mail address."
   }
+
+  validation {
+    condition     = var.alarm_email == null || var.alarms != "none"
+    error_message = "With alarms = \"none\" nobody is written to: leave alarm_email out, or have alarms."
+  }
 }
 
 variable "kms_key_arn" {
@@ -52,14 +57,14 @@ variable "waker_function_name" {
 }
 
 variable "alarms" {
-  description = "\"all\", or \"essential\": callers are turned away, or work is not done. Each alarm costs a tenth of a dollar a month."
+  description = "\"all\", or \"essential\": callers are turned away, or work is not done. Each alarm costs a tenth of a dollar a month. \"none\" where nobody would read them: no alarm, no topic, no rule."
   type        = string
   default     = "all"
   nullable    = false
 
   validation {
-    condition     = contains(["all", "essential"], var.alarms)
-    error_message = "alarms is \"all\" or \"essential\"."
+    condition     = contains(["all", "essential", "none"], var.alarms)
+    error_message = "alarms is \"all\", \"essential\" or \"none\"."
   }
 }
 

@@ -1,7 +1,6 @@
 # Images of releases. A tag is one image for ever: what was rolled out can be rolled back to.
 
 resource "aws_ecr_repository" "this" {
-  # checkov:skip=CKV_AWS_136:the key is a variable; without one ECR encrypts with its own
   for_each = var.repositories
 
   name                 = "${var.name}/${each.key}"

@@ -3,7 +3,6 @@
 
 resource "aws_secretsmanager_secret" "this" {
   # checkov:skip=CKV2_AWS_57:other companies issue these; each is rotated with its issuer, old and new accepted meanwhile
-  # checkov:skip=CKV_AWS_149:the key is a variable; without one Secrets Manager encrypts with its own
   for_each = var.store == "secrets_manager" ? var.containers : {}
 
   name                    = "${var.path}/${each.key}"
@@ -13,7 +12,6 @@ resource "aws_secretsmanager_secret" "this" {
 }
 
 resource "aws_ssm_parameter" "this" {
-  # checkov:skip=CKV_AWS_337:the key is a variable; without one Parameter Store encrypts with its own
   for_each = var.store == "parameter_store" ? var.containers : {}
 
   name        = "/${var.path}/${each.key}"

@@ -15,7 +15,6 @@ locals {
 resource "aws_s3_bucket" "this" {
   # checkov:skip=CKV_AWS_18:who reads objects is recorded by CloudTrail data events, which are an account's, not a bucket's
   # checkov:skip=CKV_AWS_144:what is in it can be fetched or made again from the provider and the database; no second region
-  # checkov:skip=CKV_AWS_145:the key is a variable; without one S3 encrypts with its own
   # checkov:skip=CKV2_AWS_62:no program waits for objects; the worker writes and reads them itself
   bucket        = "${var.prefix}-files-${data.aws_caller_identity.current.account_id}"
   force_destroy = var.force_destroy

@@ -113,7 +113,6 @@ resource "aws_appautoscaling_policy" "age" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "age" {
-  # checkov:skip=CKV_AWS_319:its action is a scaling policy, and it is on
   for_each = local.scaled
 
   alarm_name          = "${var.prefix}-${each.key}-scale-out"

@@ -6,8 +6,6 @@ data "aws_caller_identity" "current" {}
 
 resource "aws_ecs_cluster" "this" {
   # checkov:skip=CKV_AWS_65:Container Insights is a variable, on in production; the alarms do not need it
-  # checkov:skip=CKV_AWS_224:nobody can execute commands in these containers, so there is no session to log
-  # checkov:skip=CKV_AWS_223:nobody can execute commands in these containers, so there is no session to log
   name = var.prefix
 
   setting {
@@ -23,7 +21,6 @@ resource "aws_ecs_cluster_capacity_providers" "this" {
 
 resource "aws_cloudwatch_log_group" "worker" {
   # checkov:skip=CKV_AWS_338:how long logs are kept is the environment's decision, with a year as the default
-  # checkov:skip=CKV_AWS_158:the key is a variable; without one CloudWatch Logs encrypts with its own
   name              = "/ecs/${var.prefix}/worker"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
@@ -31,14 +28,12 @@ resource "aws_cloudwatch_log_group" "worker" {
 
 resource "aws_cloudwatch_log_group" "deploy" {
   # checkov:skip=CKV_AWS_338:how long logs are kept is the environment's decision, with a year as the default
-  # checkov:skip=CKV_AWS_158:the key is a variable; without one CloudWatch Logs encrypts with its own
   name              = "/ecs/${var.prefix}/deploy"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
 }
 
 resource "aws_security_group" "this" {
-  # checkov:skip=CKV2_AWS_5:it is attached to the services and to the deploy task
   name        = "${var.prefix}-worker"
   description = "Tasks of ${var.prefix}: they call, nobody calls them"
   vpc_id      = var.vpc_id

@@ -28,6 +28,24 @@ run "what_the_example_plans" {
     condition     = toset(keys(output.log_group_names)) == toset(["worker", "deploy", "gateway", "function-api", "function-webhooks", "waker"])
     error_message = "two functions, a gateway, a worker and who wakes it"
   }
+
+  assert {
+    condition     = output.alarm_topic_arn == null
+    error_message = "no address, no alarms"
+  }
+}
+
+run "alarms_are_for_who_reads_them" {
+  command = plan
+
+  variables {
+    alarm_email = "me@example.com"
+  }
+
+  assert {
+    condition     = output.alarm_topic_arn != null
+    error_message = "an address has alarms"
+  }
 }
 
 run "a_dev_server_will_do" {

@@ -82,6 +82,83 @@ run "by_default" {
   }
 }
 
+run "another_program_of_the_zip" {
+  command = plan
+
+  variables {
+    serves          = []
+    memory_mb       = 256
+    timeout_seconds = 50
+    tracing_enabled = false
+    program = {
+      handler     = "infra.waker.lambda_handler.handler"
+      description = "Wakes the services"
+      variables   = { WAKER = "{}" }
+      statements  = [{ Sid = "SizeServices", Action = ["ecs:UpdateService"], Resource = ["arn:aws:ecs:eu-west-1:123456789012:service/orders-test/orders-test-all"] }]
+    }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.handler == "infra.waker.lambda_handler.handler" && aws_lambda_function.this.description == "Wakes the services" && aws_lambda_function.this.timeout == 50 && aws_lambda_function.this.memory_size == 256
+    error_message = "its handler, and its time, which no gateway bounds"
+  }
+
+  assert {
+    condition     = toset(keys(output.environment)) == toset(["ORDERS_ENV", "ORDERS_TEMPORAL__ADDRESS", "SECRETS_MANAGER_ARNS", "WAKER"])
+    error_message = "it is told its own, and not what the API serves"
+  }
+
+  assert {
+    condition     = [for each in jsondecode(output.policy).Statement : each.Sid] == ["WriteLogs", "ReadSecrets", "SizeServices"] && [for each in jsondecode(output.policy).Statement : each.Effect] == ["Allow", "Allow", "Allow"]
+    error_message = "what its statements name, and no traces, for it is not traced"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.tracing_config[0].mode == "PassThrough" && aws_lambda_function.this.logging_config[0].log_format == "JSON" && aws_lambda_function.this.publish
+    error_message = "all else is as with every function"
+  }
+}
+
+run "refuses_a_program_that_serves" {
+  command = plan
+  variables {
+    program = { handler = "infra.waker.lambda_handler.handler", description = "Wakes the services" }
+  }
+  expect_failures = [var.serves]
+}
+
+run "refuses_a_program_that_is_told_settings_or_secrets_in_its_own_way" {
+  command = plan
+  variables {
+    serves  = []
+    program = { handler = "infra.waker.lambda_handler.handler", description = "Wakes the services", variables = { WAKER_KEY = "never" } }
+  }
+  expect_failures = [var.program]
+}
+
+run "refuses_a_program_that_may_do_anything" {
+  command = plan
+  variables {
+    serves = []
+    program = {
+      handler     = "infra.waker.lambda_handler.handler"
+      description = "Wakes the services"
+      statements  = [{ Sid = "SizeServices", Action = ["ecs:*"], Resource = ["arn:aws:ecs:eu-west-1:123456789012:service/orders-test/orders-test-all"] }]
+    }
+  }
+  expect_failures = [var.program]
+}
+
+run "refuses_a_program_that_never_ends" {
+  command = plan
+  variables {
+    serves          = []
+    program         = { handler = "infra.waker.lambda_handler.handler", description = "Wakes the services" }
+    timeout_seconds = 901
+  }
+  expect_failures = [var.timeout_seconds]
+}
+
 run "without_secrets_it_is_told_of_none_and_may_read_none" {
   command = plan
 

@@ -28,7 +28,7 @@ run "what_matters_pages" {
   }
 
   assert {
-    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.above), values(aws_cloudwatch_metric_alarm.tasks)) : alarm.alarm_actions == toset([aws_sns_topic.this.arn]) && alarm.ok_actions == toset([aws_sns_topic.this.arn])])
+    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.above), values(aws_cloudwatch_metric_alarm.tasks)) : alarm.alarm_actions == toset([aws_sns_topic.this[0].arn]) && alarm.ok_actions == toset([aws_sns_topic.this[0].arn])])
     error_message = "an alarm tells nobody"
   }
 
@@ -52,17 +52,17 @@ run "a_deployment_that_fails_is_told_of" {
   command = plan
 
   assert {
-    condition     = jsondecode(aws_cloudwatch_event_rule.deploy_failed.event_pattern).detail.eventName == ["SERVICE_DEPLOYMENT_FAILED"] && jsondecode(aws_cloudwatch_event_rule.deploy_failed.event_pattern).resources == ["arn:aws:ecs:eu-west-1:123456789012:service/orders-test/orders-test-all"]
+    condition     = jsondecode(aws_cloudwatch_event_rule.deploy_failed[0].event_pattern).detail.eventName == ["SERVICE_DEPLOYMENT_FAILED"] && jsondecode(aws_cloudwatch_event_rule.deploy_failed[0].event_pattern).resources == ["arn:aws:ecs:eu-west-1:123456789012:service/orders-test/orders-test-all"]
     error_message = "of these services"
   }
 
   assert {
-    condition     = toset([for statement in jsondecode(aws_sns_topic_policy.this.policy).Statement : statement.Principal.Service if statement.Effect == "Allow"]) == toset(["cloudwatch.amazonaws.com", "events.amazonaws.com"])
+    condition     = toset([for statement in jsondecode(aws_sns_topic_policy.this[0].policy).Statement : statement.Principal.Service if statement.Effect == "Allow"]) == toset(["cloudwatch.amazonaws.com", "events.amazonaws.com"])
     error_message = "alarms and the rule may publish, nobody else"
   }
 
   assert {
-    condition     = alltrue([for statement in jsondecode(aws_sns_topic_policy.this.policy).Statement : can(statement.Condition) || try(statement.Principal.Service, "") == "events.amazonaws.com"])
+    condition     = alltrue([for statement in jsondecode(aws_sns_topic_policy.this[0].policy).Statement : can(statement.Condition) || try(statement.Principal.Service, "") == "events.amazonaws.com"])
     error_message = "not those of another account; EventBridge alone knows no condition here"
   }
 }
@@ -85,7 +85,7 @@ run "an_address_is_written_to_and_a_key_is_used" {
   }
 
   assert {
-    condition     = aws_sns_topic_subscription.email[0].endpoint == "on-call@example.com" && aws_sns_topic.this.kms_master_key_id == "arn:aws:kms:eu-west-1:123456789012:key/1"
+    condition     = aws_sns_topic_subscription.email[0].endpoint == "on-call@example.com" && aws_sns_topic.this[0].kms_master_key_id == "arn:aws:kms:eu-west-1:123456789012:key/1"
     error_message = "subscribed, encrypted"
   }
 }
@@ -171,7 +171,7 @@ run "a_worker_that_may_sleep_is_watched_by_who_wakes_it" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.waker[0].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.waker[0].dimensions == tomap({ FunctionName = "orders-test-waker" }) && contains(output.alarm_names, "orders-test-waker") && aws_cloudwatch_metric_alarm.waker[0].alarm_actions == toset([aws_sns_topic.this.arn])
+    condition     = aws_cloudwatch_metric_alarm.waker[0].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.waker[0].dimensions == tomap({ FunctionName = "orders-test-waker" }) && contains(output.alarm_names, "orders-test-waker") && aws_cloudwatch_metric_alarm.waker[0].alarm_actions == toset([aws_sns_topic.this[0].arn])
     error_message = "but one that nobody wakes is"
   }
 }
@@ -188,6 +188,50 @@ run "the_essential_alarms" {
     condition     = toset(output.alarm_names) == toset(["orders-test-api-5xx", "orders-test-tasks-all"]) && output.dashboard_name == null
     error_message = "callers are turned away, or nobody works"
   }
+}
+
+run "nothing_that_nobody_would_read" {
+  command = plan
+
+  variables {
+    alarms              = "none"
+    waker_function_name = "orders-test-waker"
+    database            = { engine = "mariadb", identifier = "orders-test", max_capacity_acu = 4, storage_gb = 20 }
+  }
+
+  assert {
+    condition     = length(output.alarm_names) == 0 && output.topic_arn == null && length(aws_cloudwatch_event_rule.deploy_failed) == 0
+    error_message = "no alarm, nowhere to send it"
+  }
+
+  assert {
+    condition     = length(aws_sns_topic_policy.this) == 0 && length(aws_cloudwatch_event_target.deploy_failed) == 0 && length(aws_cloudwatch_dashboard.this) == 1
+    error_message = "a page to look at is another matter"
+  }
+}
+
+run "without_alarms_a_worker_that_never_sleeps_is_not_watched_either" {
+  command = plan
+
+  variables {
+    alarms = "none"
+  }
+
+  assert {
+    condition     = length(output.alarm_names) == 0
+    error_message = "tasks neither"
+  }
+}
+
+run "refuses_a_reader_of_nothing" {
+  command = plan
+
+  variables {
+    alarms      = "none"
+    alarm_email = "on-call@example.com"
+  }
+
+  expect_failures = [var.alarm_email]
 }
 
 run "refuses_alarms_that_there_are_not" {
