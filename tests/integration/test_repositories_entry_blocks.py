@@ -12,7 +12,7 @@ from tests.integration.own_database import migrated_database
 from tests.unit.lake_books import lake_in
 from worker.domain.payment import BookEntry, EntryKind
 from worker.lake.columns import items_of
-from worker.lake.gathering import read_block
+from worker.lake.entries import read_block
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.entry_blocks import entry_blocks
 from worker.services.ports.lake import EntryBlock
