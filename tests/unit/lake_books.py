@@ -9,7 +9,7 @@ from pathlib import Path
 
 from worker.domain.finding import Finding, Outcome
 from worker.domain.ledger import LedgerLine
-from worker.domain.matching.payments import match_payments
+from worker.domain.matching.payments import compare_payments, match_payments
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums, window_sums
@@ -81,8 +81,9 @@ def matched_in_a_lake(
     judged: list[LedgerLine] = []
     for number in range(pieces):
         piece = gathered.piece(number)
-        findings += match_payments(piece.entries, piece.lines, piece.order_of_payment, scope, rules)
-        sums += window_sums(piece.entries, piece.lines, piece.order_of_payment, scope, rules)
+        found, summed = compare_payments(piece.entries, piece.lines, piece.order_of_payment, scope, rules)
+        findings += found
+        sums += summed
         judged += piece.lines
     return replace(
         _matched(findings, cleared.keys, sums, pieces), judged=tuple(sorted(judged, key=lambda line: line.line_id))
