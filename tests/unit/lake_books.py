@@ -17,7 +17,7 @@ from worker.domain.payment import BookEntry
 from worker.lake.engine import EngineLimits
 from worker.lake.files import LakeFiles
 from worker.lake.gathering import Lake
-from worker.services.ports.lake import ENTRY_COLUMNS, EntryBlock, Gathered
+from worker.services.ports.lake import TEXT_COLUMNS, EntryBlock, Gathered
 
 SHOP, PROVIDER = "main", "stripe"
 
@@ -44,11 +44,11 @@ def block_of(entries: Sequence[BookEntry]) -> EntryBlock:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     for entry in entries:
-        cells = {name: getattr(entry, name) for name in ENTRY_COLUMNS}
+        cells = {name: getattr(entry, name) for name in TEXT_COLUMNS}
         cells["kind"] = str(entry.kind)
         cells["occurred_at"] = entry.occurred_at.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
         writer.writerow(cells.values())
-    return EntryBlock(rows=len(entries), text=text.getvalue().encode())
+    return EntryBlock(shop=SHOP, provider=PROVIDER, rows=len(entries), text=text.getvalue().encode())
 
 
 def blocks_of(entries: Iterable[BookEntry], size: int = 5_000) -> Iterator[EntryBlock]:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from worker.lake.entries import ahead
 from worker.services.ports.lake import EntryBlock
 
 PATIENCE = 60
-BLOCK = EntryBlock(rows=0, text=b"")
+BLOCK = EntryBlock(shop="main", provider="stripe", rows=0, text=b"")
 
 
 def test_the_next_block_is_asked_for_while_one_is_worked_on() -> None:
@@ -51,7 +52,7 @@ def test_whoever_stops_early_waits_for_the_block_that_was_asked_for() -> None:
 
 def test_what_the_books_fail_with_is_what_gathering_fails_with(tmp_path: Path) -> None:
     def blocks() -> Iterator[EntryBlock]:
-        yield EntryBlock(rows=1, text=b"main,o-1,stripe,capture,p-1,p-1,100,EUR,2026-03-01 00:00:00,card")
+        yield replace(BLOCK, rows=1, text=b"o-1,capture,p-1,p-1,100,EUR,2026-03-01 00:00:00,card")
         raise DatabaseUnavailable("away")
 
     with lake_in(tmp_path).gathering("main", "stripe", "run-1") as gathering:

@@ -9,7 +9,7 @@ import pyarrow.csv as pc
 
 from worker.domain.errors import InvalidInput
 from worker.lake.columns import ENTRY_SCHEMA
-from worker.services.ports.lake import ENTRY_COLUMNS, FIELD_END, EntryBlock
+from worker.services.ports.lake import FIELD_END, TEXT_COLUMNS, EntryBlock
 
 
 class Told:
@@ -24,7 +24,7 @@ class Told:
         try:
             with closing(ahead(self._blocks)) as blocks:
                 for block in blocks:
-                    yield from read_block(block).cast(ENTRY_SCHEMA).to_batches()
+                    yield from read_block(block).to_batches()
         except BaseException as failure:
             self.failure = failure
             raise
@@ -45,20 +45,20 @@ def ahead(blocks: Iterable[EntryBlock]) -> Generator[EntryBlock, None, None]:
 
 
 def read_block(block: EntryBlock) -> pa.Table:
-    """Return a block as columns. Raises InvalidInput for one that did not come whole."""
+    """Return a block as columns, those of ENTRY_SCHEMA. Raises InvalidInput for one that did not come whole."""
     table = pc.read_csv(
         pa.py_buffer(block.text),
-        read_options=pc.ReadOptions(
-            column_names=list(ENTRY_COLUMNS), use_threads=False, block_size=len(block.text) + 1
-        ),
+        read_options=pc.ReadOptions(column_names=list(TEXT_COLUMNS), use_threads=False, block_size=len(block.text) + 1),
         parse_options=_QUOTED if block.quoted else _BARE,
         convert_options=pc.ConvertOptions(column_types=_TYPES, strings_can_be_null=False),
     )
     if table.num_rows != block.rows:
         raise InvalidInput(f"a block of {block.rows} book entries came with {table.num_rows}")
-    return table
+    same = {"shop": block.shop, "provider": block.provider}
+    columns = [pa.repeat(same[name], table.num_rows) if name in same else table[name] for name in ENTRY_SCHEMA.names]
+    return pa.table(columns, schema=ENTRY_SCHEMA)
 
 
-_TYPES = {field.name: field.type for field in ENTRY_SCHEMA}
+_TYPES = {name: ENTRY_SCHEMA.field(name).type for name in TEXT_COLUMNS}
 _QUOTED = pc.ParseOptions(newlines_in_values=True)
 _BARE = pc.ParseOptions(delimiter=FIELD_END.decode(), quote_char=False)
