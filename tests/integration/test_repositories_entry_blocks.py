@@ -12,7 +12,7 @@ from tests.integration.own_database import migrated_database
 from tests.unit.lake_books import lake_in
 from worker.domain.payment import BookEntry, EntryKind
 from worker.lake.columns import items_of
-from worker.lake.gathering import read_block
+from worker.lake.entries import read_block
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.entry_blocks import entry_blocks
 from worker.services.ports.lake import EntryBlock
@@ -93,7 +93,10 @@ def test_a_shop_without_entries_has_no_block(engine: Engine, entries: list[BookE
 
 def test_a_block_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     block = EntryBlock(
-        rows=2, text=b'"main","1","stripe","capture","pi","pi",100,"EUR",2026-03-01 00:00:00.000000,"card"'
+        shop="main",
+        provider="stripe",
+        rows=2,
+        text=b'"1","capture","pi","pi",100,"EUR",2026-03-01 00:00:00.000000,"card"',
     )
     with lake_in(tmp_path).gathering("main", "stripe", "run") as gathering:
         gathering.lines([])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from worker.domain.finding import Finding, Outcome
 from worker.domain.ledger import LedgerLine
-from worker.domain.matching.payments import match_payments
+from worker.domain.matching.payments import compare_payments, match_payments
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums, window_sums
@@ -17,7 +17,7 @@ from worker.domain.payment import BookEntry
 from worker.lake.engine import EngineLimits
 from worker.lake.files import LakeFiles
 from worker.lake.gathering import Lake
-from worker.services.ports.lake import ENTRY_COLUMNS, EntryBlock, Gathered
+from worker.services.ports.lake import TEXT_COLUMNS, EntryBlock, Gathered
 
 SHOP, PROVIDER = "main", "stripe"
 
@@ -44,11 +44,11 @@ def block_of(entries: Sequence[BookEntry]) -> EntryBlock:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     for entry in entries:
-        cells = {name: getattr(entry, name) for name in ENTRY_COLUMNS}
+        cells = {name: getattr(entry, name) for name in TEXT_COLUMNS}
         cells["kind"] = str(entry.kind)
         cells["occurred_at"] = entry.occurred_at.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
         writer.writerow(cells.values())
-    return EntryBlock(rows=len(entries), text=text.getvalue().encode())
+    return EntryBlock(shop=SHOP, provider=PROVIDER, rows=len(entries), text=text.getvalue().encode())
 
 
 def blocks_of(entries: Iterable[BookEntry], size: int = 5_000) -> Iterator[EntryBlock]:
@@ -81,8 +81,9 @@ def matched_in_a_lake(
     judged: list[LedgerLine] = []
     for number in range(pieces):
         piece = gathered.piece(number)
-        findings += match_payments(piece.entries, piece.lines, piece.order_of_payment, scope, rules)
-        sums += window_sums(piece.entries, piece.lines, piece.order_of_payment, scope, rules)
+        found, summed = compare_payments(piece.entries, piece.lines, piece.order_of_payment, scope, rules)
+        findings += found
+        sums += summed
         judged += piece.lines
     return replace(
         _matched(findings, cleared.keys, sums, pieces), judged=tuple(sorted(judged, key=lambda line: line.line_id))

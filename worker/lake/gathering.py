@@ -10,7 +10,7 @@ is the run's.
 import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,6 @@ from urllib.parse import quote
 
 import duckdb
 import pyarrow as pa
-import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from worker.domain.errors import Conflict, InvalidInput
@@ -26,12 +25,13 @@ from worker.domain.ledger import LedgerLine
 from worker.lake.batches import FILES, READ, Batch, Batches, cut
 from worker.lake.columns import ENTRY_SCHEMA, batches_of, schema_of
 from worker.lake.engine import BUCKETED, EngineLimits, engine, parquet, quoted, workspace
+from worker.lake.entries import Told
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.gathered import GatheredRun
 from worker.lake.naming import ENTRY_NAME
 from worker.lake.reading import read_in_parts
 from worker.lake.reports import keep_report, line_batch
-from worker.services.ports.lake import ENTRY_COLUMNS, FIELD_END, EntryBlock, KeptReport, LineBatch, RowParser
+from worker.services.ports.lake import EntryBlock, KeptReport, LineBatch, RowParser
 
 R = TypeVar("R")
 
@@ -174,12 +174,13 @@ class GatheringRun:
         """Take our movements; after the lines, whose buckets they share."""
         # A transaction that was rolled back gathers again.
         self._entries = []
-        told = _Told(blocks)
-        with engine(self._limits) as opened:
+        told = Told(blocks)
+        # Closed before the transaction ends: until then its connection is in use.
+        with engine(self._limits) as opened, closing(iter(told)) as batches:
             sql = opened.connection
             target = opened.folder / "entries"
             target.mkdir()
-            sql.register("block", pa.RecordBatchReader.from_batches(ENTRY_SCHEMA, iter(told)))
+            sql.register("block", pa.RecordBatchReader.from_batches(ENTRY_SCHEMA, batches))
             try:
                 sql.execute(
                     f"copy (select *, hash({ENTRY_NAME}) % {self._kept.buckets} as bucket from block) "  # noqa: S608 - our own names
@@ -239,39 +240,3 @@ class GatheringRun:
 
 def _place(shop: str, provider: str) -> str:
     return f"shop={quote(shop, safe='')}/provider={quote(provider, safe='')}"
-
-
-def read_block(block: EntryBlock) -> pa.Table:
-    """Return a block as columns. Raises InvalidInput for one that did not come whole."""
-    table = pc.read_csv(
-        pa.py_buffer(block.text),
-        read_options=pc.ReadOptions(
-            column_names=list(ENTRY_COLUMNS), use_threads=False, block_size=len(block.text) + 1
-        ),
-        parse_options=_QUOTED if block.quoted else _BARE,
-        convert_options=pc.ConvertOptions(column_types=_TYPES, strings_can_be_null=False),
-    )
-    if table.num_rows != block.rows:
-        raise InvalidInput(f"a block of {block.rows} book entries came with {table.num_rows}")
-    return table
-
-
-class _Told:
-    """Blocks as record batches; what went wrong with them is kept, since the engine makes an error of its own of it."""
-
-    def __init__(self, blocks: Iterable[EntryBlock]) -> None:
-        self._blocks = blocks
-        self.failure: BaseException | None = None
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        try:
-            for block in self._blocks:
-                yield from read_block(block).cast(ENTRY_SCHEMA).to_batches()
-        except BaseException as failure:
-            self.failure = failure
-            raise
-
-
-_TYPES = {field.name: field.type for field in ENTRY_SCHEMA}
-_QUOTED = pc.ParseOptions(newlines_in_values=True)
-_BARE = pc.ParseOptions(delimiter=FIELD_END.decode(), quote_char=False)

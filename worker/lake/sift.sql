@@ -8,30 +8,35 @@
 --
 -- Class and name go by their hash, which groups several times as fast as texts do. Two names of one hash are a group of
 -- more than two, or of two whose payments differ unless theirs are one, too: they are aside, and the rules are exact.
+--
+-- `marks` adds up what a row is, in one sum instead of five, which the grouping takes most of its time for: 1 one of
+-- ours, 4 a reversal, 16 one from before the window, 64 one that may not be cleared. Three rows are too few to fill what
+-- lies between two of these.
 create or replace temp table aside_name as
 select name
 from (
-    select 1 as ours, 0 as reversal, occurred_at < $window_start as early, {entry_key} as name, amount_minor,
-        hash(currency, payment_reference) as agreement,
-        payment_reference <> '' and occurred_at >= $horizon and occurred_at < $cut
-            and case kind when 'capture' then amount_minor > 0 else amount_minor < 0 end as plain
+    select {entry_key} as name, amount_minor, hash(currency, payment_reference) as agreement,
+        case when payment_reference <> '' and occurred_at >= $horizon and occurred_at < $cut
+                and case kind when 'capture' then amount_minor > 0 else amount_minor < 0 end
+            then case when occurred_at < $window_start then 17 else 1 end
+            else 64 end::bigint as marks
     from entry
     union all
-    select 0, (kind = 'partial_capture_reversal')::integer, created_at < $window_start, {line_key}, -gross_minor,
-        hash(currency, payment_reference),
-        payment_reference <> '' and created_at >= $horizon and created_at < $cut and plain
+    select {line_key}, -gross_minor, hash(currency, payment_reference),
+        case when payment_reference <> '' and created_at >= $horizon and created_at < $cut and plain
+            then case kind when 'partial_capture_reversal' then 4 else 0 end
+                + case when created_at < $window_start then 16 else 0 end
+            else 64 end::bigint
     from line
     where class in ('capture', 'refund')
 )
 group by name
 having not (
-    sum(ours) = 1
-    and sum(amount_minor) = 0
+    sum(amount_minor) = 0
     and min(agreement) = max(agreement)
-    and bool_and(plain)
     and case count(*)
-        when 2 then sum(reversal) = 0
-        when 3 then sum(reversal) = 1 and bool_or(early) = bool_and(early)
+        when 2 then sum(marks) in (1, 1 + 16, 1 + 2 * 16)
+        when 3 then sum(marks) in (1 + 4, 1 + 4 + 3 * 16)
         else false
     end
 );

@@ -7,6 +7,7 @@ and fields account for is asked for again with every text quoted, so nothing tha
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy.dialects.mysql import BINARY
 from sqlalchemy.sql.expression import cast
 
 from worker.repositories.schema import BOOK_ENTRIES
-from worker.services.ports.lake import ENTRY_COLUMNS, FIELD_END, EntryBlock
+from worker.services.ports.lake import FIELD_END, TEXT_COLUMNS, EntryBlock
 
 ROWS = 10_000
 """Rows of a block: at their longest 12 MB, below the server's smallest packet."""
@@ -34,9 +35,10 @@ def entry_blocks(
     wanted = and_(
         _TABLE.shop == shop, _TABLE.provider == provider, _TABLE.occurred_at >= start, _TABLE.occurred_at < end
     )
+    empty = EntryBlock(shop=shop, provider=provider, rows=0, text=b"")
     whole = _mostly(connection, wanted)
     if whole is not None:
-        yield from _ranges(connection, *whole, rows, wanted)
+        yield from _ranges(connection, *whole, rows, wanted, empty)
         return
     bounds = select(func.count(), func.min(_TABLE.entry_id), func.max(_TABLE.entry_id)).where(wanted)
     count, first, last = connection.execute(bounds).one()
@@ -44,13 +46,13 @@ def entry_blocks(
         return
     if last - first + 1 <= count * SPARSE:
         step = max(1, (last - first + 1) * rows // count)
-        yield from _ranges(connection, first, last, step, wanted)
+        yield from _ranges(connection, first, last, step, wanted, empty)
         return
     after: tuple[datetime, str, str] | None = None
     while True:
         page = select(BOOK_ENTRIES).where(wanted if after is None else and_(wanted, _beyond(after)))
         page = page.order_by(_TABLE.occurred_at, _TABLE.reference, _TABLE.kind).limit(rows)
-        found = list(_block(connection, page))
+        found = list(_block(connection, page, empty))
         yield from found
         if not found or found[0].rows < rows:
             return
@@ -80,28 +82,29 @@ def _mostly(connection: Connection, wanted: ColumnElement[bool]) -> tuple[int, i
 
 
 def _ranges(
-    connection: Connection, first: int, last: int, step: int, wanted: ColumnElement[bool]
+    connection: Connection, first: int, last: int, step: int, wanted: ColumnElement[bool], empty: EntryBlock
 ) -> Iterator[EntryBlock]:
     for low in range(first, last + 1, step):
         part = and_(_TABLE.entry_id >= low, _TABLE.entry_id < low + step, wanted)
         # Left alone, the optimiser would now and then go through another index to each row.
-        yield from _block(connection, select(BOOK_ENTRIES).with_hint(BOOK_ENTRIES, "FORCE INDEX (PRIMARY)").where(part))
+        page = select(BOOK_ENTRIES).with_hint(BOOK_ENTRIES, "FORCE INDEX (PRIMARY)").where(part)
+        yield from _block(connection, page, empty)
 
 
-def _block(connection: Connection, rows: Select[tuple[object, ...]]) -> Iterator[EntryBlock]:
+def _block(connection: Connection, rows: Select[tuple[object, ...]], empty: EntryBlock) -> Iterator[EntryBlock]:
     count, text = bare(connection, rows)
     if not count:
         return
     # Exactly as many as there are fields and rows: then none of them stands within a text.
     if (
-        text.count(FIELD_END) == count * (len(ENTRY_COLUMNS) - 1)
+        text.count(FIELD_END) == count * (len(TEXT_COLUMNS) - 1)
         and text.count(b"\n") == count - 1
         and b"\r" not in text
     ):
-        yield EntryBlock(rows=count, text=text, quoted=False)
+        yield replace(empty, rows=count, text=text, quoted=False)
         return
     count, text = _made(connection, rows, _quoted, b",")
-    yield EntryBlock(rows=count, text=text)
+    yield replace(empty, rows=count, text=text)
 
 
 def bare(connection: Connection, rows: Select[tuple[object, ...]]) -> tuple[int, bytes]:
@@ -116,7 +119,7 @@ def _made(
     between: bytes,
 ) -> tuple[int, bytes]:
     page = rows.subquery()
-    line = func.concat_ws(between, *(field(page.c[name]) for name in ENTRY_COLUMNS))
+    line = func.concat_ws(between, *(field(page.c[name]) for name in TEXT_COLUMNS))
     made = select(func.count(), cast(func.group_concat(line.op("SEPARATOR")("\n")), BINARY)).select_from(page)
     count, content = connection.execute(made).one()
     return count, bytes(content or b"")

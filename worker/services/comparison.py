@@ -6,8 +6,7 @@ Each step reads and writes files of the run alone, so it may be done twice, on a
 from typing import Any
 
 from worker.domain.finding import Finding, FindingKind, Leg
-from worker.domain.matching.payments import match_payments
-from worker.domain.matching.sums import window_sums
+from worker.domain.matching.payments import compare_payments
 from worker.services.ports import Database, Transaction
 from worker.services.ports.lake import Gathered, Judged, RunLake
 from worker.services.run_facts import RunFacts
@@ -35,13 +34,12 @@ class Comparison:
         """Let the rules say what is wrong with the keys of one piece."""
         gathered, facts = self._opened(reference)
         some = gathered.piece(piece)
-        books = (some.entries, some.lines, some.order_of_payment, facts.scope, facts.rules)
-        findings = match_payments(*books)
+        findings, sums = compare_payments(some.entries, some.lines, some.order_of_payment, facts.scope, facts.rules)
         told = findings
         if facts.by_key:
             suspects = frozenset(gathered.recalled("collecting", dict)["suspects"])
             told = tuple(finding for finding in findings if _told(finding) or finding.key in suspects)
-        kept = Judged(findings=told, sums=window_sums(*books), agreeing=len(findings) - len(told))
+        kept = Judged(findings=told, sums=sums, agreeing=len(findings) - len(told))
         gathered.keep_findings(part_of(piece), kept)
 
     def _known(self, gathered: Gathered, facts: RunFacts) -> dict[str, Any]:

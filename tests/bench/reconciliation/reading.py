@@ -44,7 +44,7 @@ def _weight(table: pa.Table) -> int:
 
 def _blocks(url: str) -> Iterator[pa.Table]:
     from tests.bench.reconciliation.floor import SINCE, UNTIL, books_of  # noqa: PLC0415 - the worker's environment
-    from worker.lake.gathering import read_block  # noqa: PLC0415
+    from worker.lake.entries import read_block  # noqa: PLC0415
 
     def read() -> Iterator[pa.Table]:
         with books_of(url) as database:

@@ -229,6 +229,8 @@ def _counting(
     A dispute and its reversal are months apart often enough, and both books date them by the provider's word. Of
     payments that are `linked` nothing is torn apart either.
     """
+    if not entries and not lines:
+        return entries, lines
     times = [entry.occurred_at for entry in entries] + [line.created_at for line in lines]
     if not any(scope.judged(at) for at in times):
         return [], []

@@ -9,7 +9,7 @@ matched in any number of parts, and those that agree may be left out.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from worker.domain.finding import Finding, FindingKind, Leg, Outcome
@@ -32,6 +32,7 @@ from worker.domain.matching.refunds import dispute_issues, refund_issues
 from worker.domain.matching.repeats import set_repeats_aside, set_voids_aside
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
+from worker.domain.matching.sums import WindowSums, sums_of
 from worker.domain.money import format_minor
 from worker.domain.payment import BookEntry
 
@@ -70,7 +71,23 @@ def match_payments(
     difference 0.
     """
     lines = tuple(as_compared(line, rules) for line in lines)
+    return _findings(lines, accounts(entries, lines, order_of_payment, scope, rules), scope, rules)
+
+
+def compare_payments(
+    entries: Iterable[BookEntry],
+    lines: Iterable[LedgerLine],
+    order_of_payment: Mapping[str, str],
+    scope: Scope,
+    rules: Rules = PLAIN,
+) -> tuple[tuple[Finding, ...], tuple[WindowSums, ...]]:
+    """Return what `match_payments` and `window_sums` do: both look at the same accounts, which are made once."""
+    entries, lines = tuple(entries), tuple(as_compared(line, rules) for line in lines)
     sides = accounts(entries, lines, order_of_payment, scope, rules)
+    return _findings(lines, sides, scope, rules), sums_of(entries, lines, sides, scope)
+
+
+def _findings(lines: Sequence[LedgerLine], sides: Sequence[Account], scope: Scope, rules: Rules) -> tuple[Finding, ...]:
     by_key: defaultdict[str, list[Account]] = defaultdict(list)
     for side in sides:
         by_key[side.key].append(side)

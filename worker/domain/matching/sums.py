@@ -11,11 +11,11 @@
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from worker.domain.ledger import LedgerLine, LineKind
-from worker.domain.matching.movements import MONEY_KINDS, accounts, as_compared, as_settled, loose_lines
+from worker.domain.matching.movements import MONEY_KINDS, Account, accounts, as_compared, as_settled, loose_lines
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.payment import BookEntry
@@ -58,8 +58,14 @@ def window_sums(
     rules: Rules = PLAIN,
 ) -> tuple[WindowSums, ...]:
     """Return the sums of every currency that moved, sorted."""
-    lines = tuple(as_compared(line, rules) for line in lines)
-    entries = tuple(entries)
+    entries, lines = tuple(entries), tuple(as_compared(line, rules) for line in lines)
+    return sums_of(entries, lines, accounts(entries, lines, order_of_payment, scope, rules), scope)
+
+
+def sums_of(
+    entries: Sequence[BookEntry], lines: Sequence[LedgerLine], sides: Iterable[Account], scope: Scope
+) -> tuple[WindowSums, ...]:
+    """Return the sums of movements whose accounts are at hand; `lines` are as they are compared."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for entry in entries:
         if scope.in_window(entry.occurred_at):
@@ -73,7 +79,7 @@ def window_sums(
                 found[line.currency]["converted_minor"] -= line.gross_minor
                 found[settled.currency]["converted_minor"] += settled.gross_minor
     outside = loose_lines(lines, scope)
-    for side in accounts(entries, lines, order_of_payment, scope, rules):
+    for side in sides:
         # A currency that moved only before the window has its statement as well.
         sums = found[side.currency]
         outside += side.lines

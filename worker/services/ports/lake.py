@@ -34,15 +34,19 @@ ENTRY_COLUMNS = (
     "occurred_at",
     "method",
 )
-"""Fields of `BookEntry` in the order of a block's text."""
+"""Fields of `BookEntry` as they are kept."""
+TEXT_COLUMNS = tuple(name for name in ENTRY_COLUMNS if name not in {"shop", "provider"})
+"""Those of a block's text, in its order: the others are the same in all of its rows."""
 FIELD_END = b"\x1f"
 """Between the fields of a block that is not quoted: the character that ASCII has for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryBlock:
-    """Some book entries as text (UTF-8, a line each, no header), its columns ENTRY_COLUMNS."""
+    """Some book entries as text (UTF-8, a line each, no header), its columns TEXT_COLUMNS."""
 
+    shop: str
+    provider: str
     rows: int
     text: bytes
     quoted: bool = True

@@ -1,0 +1,64 @@
+"""Our movements on their way into the lake: blocks of text become columns, while the database makes the next block."""
+
+from collections.abc import Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pyarrow as pa
+import pyarrow.csv as pc
+
+from worker.domain.errors import InvalidInput
+from worker.lake.columns import ENTRY_SCHEMA
+from worker.services.ports.lake import FIELD_END, TEXT_COLUMNS, EntryBlock
+
+
+class Told:
+    """Blocks as record batches; what went wrong with them is kept, since the engine makes an error of its own of it."""
+
+    def __init__(self, blocks: Iterable[EntryBlock]) -> None:
+        self._blocks = blocks
+        self.failure: BaseException | None = None
+
+    def __iter__(self) -> Generator[pa.RecordBatch, None, None]:
+        """Yield the batches, their columns those of ENTRY_SCHEMA."""
+        try:
+            with closing(ahead(self._blocks)) as blocks:
+                for block in blocks:
+                    yield from read_block(block).to_batches()
+        except BaseException as failure:
+            self.failure = failure
+            raise
+
+
+def ahead(blocks: Iterable[EntryBlock]) -> Generator[EntryBlock, None, None]:
+    """Yield the blocks; each is asked for, in a thread of its own, while the one before it is worked on.
+
+    The database and this process take about as long for a block, and so each a core. Whoever stops early waits for the
+    block that was asked for: nobody else uses the connection meanwhile.
+    """
+    left = iter(blocks)
+    with ThreadPoolExecutor(1, "entries") as asking:
+        coming = asking.submit(next, left, None)
+        while (block := coming.result()) is not None:
+            coming = asking.submit(next, left, None)
+            yield block
+
+
+def read_block(block: EntryBlock) -> pa.Table:
+    """Return a block as columns, those of ENTRY_SCHEMA. Raises InvalidInput for one that did not come whole."""
+    table = pc.read_csv(
+        pa.py_buffer(block.text),
+        read_options=pc.ReadOptions(column_names=list(TEXT_COLUMNS), use_threads=False, block_size=len(block.text) + 1),
+        parse_options=_QUOTED if block.quoted else _BARE,
+        convert_options=pc.ConvertOptions(column_types=_TYPES, strings_can_be_null=False),
+    )
+    if table.num_rows != block.rows:
+        raise InvalidInput(f"a block of {block.rows} book entries came with {table.num_rows}")
+    same = {"shop": block.shop, "provider": block.provider}
+    columns = [pa.repeat(same[name], table.num_rows) if name in same else table[name] for name in ENTRY_SCHEMA.names]
+    return pa.table(columns, schema=ENTRY_SCHEMA)
+
+
+_TYPES = {name: ENTRY_SCHEMA.field(name).type for name in TEXT_COLUMNS}
+_QUOTED = pc.ParseOptions(newlines_in_values=True)
+_BARE = pc.ParseOptions(delimiter=FIELD_END.decode(), quote_char=False)
