@@ -158,10 +158,10 @@ class OrderActivities:
         What has to be tried again goes one step at a time: it is authorised here and left to the workflow to capture,
         which has heard meanwhile of whoever gave up the order, and then voids it instead of paying it back.
         """
-        status = self._orders.authorise(step.shop, step.order_id, authorising(step.key), may_retry=step.may_retry)
-        if activity.info().attempt > 1 or status.state != OrderState.AUTHORISED:
-            return status
-        return self._orders.capture(step.shop, step.order_id, capturing(step.key))
+        if activity.info().attempt > 1:
+            return self._orders.authorise(step.shop, step.order_id, authorising(step.key), may_retry=step.may_retry)
+        keys = authorising(step.key), capturing(step.key)
+        return self._orders.charge(step.shop, step.order_id, keys, may_retry=step.may_retry)
 
     @activity.defn
     def retry_payment(self, new: NewMethod) -> Retried:
