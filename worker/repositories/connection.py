@@ -1,4 +1,4 @@
-"""Connections of PyMySQL that read the description of a column once.
+"""Connections of PyMySQL that read the description of a column once, and know whether they were answered.
 
 With every row that is asked for the server describes each of its columns again, in the same bytes, and PyMySQL takes them
 apart in Python: a fifth of what the statements of an order cost.
@@ -21,7 +21,15 @@ def _described(data: bytes, encoding: str) -> FieldDescriptorPacket:
 
 
 class AttentiveConnection(Connection):
-    """A connection that knows again what it was told of a column."""
+    """A connection that knows again what it was told of a column. `answered`: a statement has succeeded since that was set."""
+
+    answered = False
+
+    def query(self, sql: Any, unbuffered: bool = False) -> int:
+        """Send a statement and read its answer; return how many rows it was about."""
+        rows: int = super().query(sql, unbuffered)
+        self.answered = True
+        return rows
 
     def _read_packet(self, packet_type: Any = MysqlPacket) -> Any:
         return super()._read_packet(  # type: ignore[no-untyped-call]
