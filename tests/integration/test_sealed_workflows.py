@@ -20,7 +20,7 @@ from functions.problems import TemporalUnavailable
 from functions.temporal import Start, Started, Temporal
 from tests.integration.confiding_workflow import Confiding, Failing, blab, confide
 from tests.integration.temporal_namespace import fresh_namespace
-from tests.workflows.timeskipping import sandbox
+from tests.workflows.sandbox import sandbox
 from worker.config import ScheduleConfig
 from worker.contract.encryption import EncryptionConfig, SealingKey
 from worker.contract.names import Queue, WorkflowType

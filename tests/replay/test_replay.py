@@ -13,7 +13,7 @@ from tests.replay.corpus import FOLDER, RECORD, activities_in, file_of, load, re
 from tests.replay.paths import PATHS
 from tests.replay.sealing import seal_within
 from tests.unit.test_sealing import OLD, config
-from tests.workflows.timeskipping import sandbox
+from tests.workflows.sandbox import sandbox
 from worker.activities.addresses import AddressActivities
 from worker.activities.alerts import AlertActivities
 from worker.activities.events import EventActivities

@@ -14,7 +14,8 @@ from temporalio.worker import Replayer
 
 from tests.workflows.doubles import ReconciliationDoubles, activities_of
 from tests.workflows.histories import PATIENCE_SECONDS
-from tests.workflows.timeskipping import sandbox, serving
+from tests.workflows.sandbox import sandbox
+from tests.workflows.timeskipping import serving
 from worker.activities.reconciliation import TRIES_PER_SOURCE, ReconciliationActivities
 from worker.contract.reconciliation import Progress, Reconcile, ReconciliationResult, Window
 from worker.domain.errors import Conflict, DatabaseUnavailable, SourceUnreadable

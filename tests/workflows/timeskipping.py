@@ -14,15 +14,14 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from infra.local.temporal import server_program
 from tests.integration.nothing_stuck import NOTHING_IS_STUCK
+from tests.workflows.sandbox import sandbox
 from worker.contract.names import SEARCH_ATTRIBUTE_TYPES
 from worker.domain.errors import OrdersError
 from worker.observability.metrics import Metrics
 from worker.temporal.interceptors import ActivityInterceptor
-from worker.temporal.sandbox import workflow_runner
 
 _RATES = (
     "history.transferProcessorMaxPollRPS",
@@ -49,11 +48,6 @@ async def time_skipping_server() -> WorkflowEnvironment:
         dev_server_extra_args=[word for option in _OPTIONS for word in option],
         identity="tests",
     )
-
-
-def sandbox() -> SandboxedWorkflowRunner:
-    """Return the sandbox in which the worker runs workflows."""
-    return workflow_runner()
 
 
 @asynccontextmanager

@@ -166,10 +166,10 @@ class OrderActivities:
         Who gives it up while the first try is under way gets the money back instead, and the provider may keep its fee: to
         look for them between the two calls would cost every order a statement for the sake of one second in few.
         """
-        status = self._orders.authorise(step.shop, step.order_id, authorising(step.key), may_retry=step.may_retry)
-        if activity.info().attempt > 1 or status.state != OrderState.AUTHORISED:
-            return status
-        return self._orders.capture(step.shop, step.order_id, capturing(step.key))
+        if activity.info().attempt > 1:
+            return self._orders.authorise(step.shop, step.order_id, authorising(step.key), may_retry=step.may_retry)
+        keys = authorising(step.key), capturing(step.key)
+        return self._orders.charge(step.shop, step.order_id, keys, may_retry=step.may_retry)
 
     @activity.defn
     def retry_payment(self, new: NewMethod) -> Retried:

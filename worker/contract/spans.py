@@ -7,9 +7,9 @@ Attributes are identifiers and outcomes: no input, no answer, no message of an e
 import contextlib
 import json
 import os
-import queue
 import threading
 import urllib.request
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -24,7 +24,7 @@ LONGEST_FILE = 64 * 1024 * 1024
 """Bytes after which a file of spans is put aside for the next one; what was put aside before is gone."""
 
 _BATCH = 256
-_FLUSH_SECONDS = 0.2
+_GATHER_SECONDS = 0.2
 _POST_SECONDS = 5.0
 
 
@@ -86,7 +86,9 @@ class SpanWriter:
     def __init__(self, service: str, config: TracingConfig) -> None:
         self._service = service
         self._config = config
-        self._waiting: queue.Queue[Span | None] = queue.Queue(MOST_WAITING)
+        self._waiting: deque[Span] = deque()
+        self._any = threading.Event()
+        self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
@@ -94,14 +96,17 @@ class SpanWriter:
         """Take a span to be written; never waits, never raises."""
         if self._thread is None:
             self._start()
-        with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(span)
+        if len(self._waiting) < MOST_WAITING:
+            self._waiting.append(span)
+        # The first one wakes the thread, which lets others gather: a queue would wake it with each, and switch threads.
+        if not self._any.is_set():
+            self._any.set()
 
     def close(self, seconds: float = 2.0) -> None:
         """Write what waits, for so long at most, and end the thread."""
         if self._thread is not None:
-            with contextlib.suppress(queue.Full):
-                self._waiting.put_nowait(None)
+            self._ending.set()
+            self._any.set()
             self._thread.join(seconds)
 
     def _start(self) -> None:
@@ -113,25 +118,16 @@ class SpanWriter:
     def _run(self) -> None:
         ended = False
         while not ended:
-            batch: list[Span] = []
-            span = self._waiting.get()
-            while span is not None and len(batch) < _BATCH:
-                batch.append(span)
-                try:
-                    span = self._waiting.get(timeout=_FLUSH_SECONDS)
-                except queue.Empty:
-                    break
-            else:
-                if span is not None:
-                    batch.append(span)
-            ended = span is None
-            # A trace that cannot be written is no failure of what it is of, and not worth a line for each.
-            with contextlib.suppress(OSError, ValueError):
-                self._write(batch)
+            self._any.wait()
+            ended = self._ending.wait(_GATHER_SECONDS)
+            self._any.clear()  # before what waits is taken: what comes meanwhile wakes again
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+                # A trace that cannot be written is no failure of what it is of, and not worth a line for each.
+                with contextlib.suppress(OSError, ValueError):
+                    self._write(batch)
 
     def _write(self, batch: Sequence[Span]) -> None:
-        if not batch:
-            return
         body = document(self._service, batch)
         if self._config.file:
             # One write of one line to the end of the file: several processes share it.

@@ -54,7 +54,7 @@ class StripePayments:
         self._several_for = frozenset(several_for)
         # Telemetry would send timings of one request with the next, to no use here.
         stripe.enable_telemetry = False
-        self._http = TracedRequests(name, timeout=timeout_seconds)
+        self._http = TracedRequests(name, api_base, timeout=timeout_seconds)
         self._client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base},
@@ -225,7 +225,7 @@ class StripePayments:
 
     def close(self) -> None:
         """Close the connections that are kept open between calls."""
-        self._http.close()  # type: ignore[no-untyped-call]
+        self._http.close()
 
     def _payment(self, intent: Any) -> Payment:
         problem = intent.last_payment_error if "last_payment_error" in intent else None

@@ -14,6 +14,7 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from worker.domain.errors import InvalidInput
+from worker.repositories.connection import AttentiveConnection
 from worker.repositories.unit_of_work import watch
 
 __all__ = ["Engine", "make_engine"]
@@ -81,8 +82,14 @@ def make_engine(
         },
     )
     watch(engine)
+    event.listen(engine, "do_connect", _connected)
     event.listen(engine, "reset", _end_what_is_open)
     return engine
+
+
+def _connected(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> AttentiveConnection:
+    """Connect as SQLAlchemy would."""
+    return AttentiveConnection(*arguments, **options)
 
 
 def _end_what_is_open(connection: Any, *_ignored: object) -> None:

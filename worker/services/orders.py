@@ -7,7 +7,6 @@ crash in between is healed by calling again with the same idempotency key.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PlaceOrder
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected, ProviderUnavailable
@@ -16,6 +15,7 @@ from worker.domain.money import exponent
 from worker.domain.order import METHOD_WELCOME, Order, OrderState, broken_rules
 from worker.domain.payment import Payment, PaymentState, closed_early, held, may_try_another
 from worker.domain.stock import told
+from worker.services.authorising import after, authorised
 from worker.services.bookkeeping import DISPUTES, Bookkeeping
 from worker.services.letting_go import decided, let_go
 from worker.services.order_messages import book_capture, capture_entry, order_of, refused_payment, status_of
@@ -39,12 +39,7 @@ from worker.services.ports import Clock, Database, PaymentGateway, Transaction, 
 ACTOR = "order workflow"
 _UNAUTHORISED = frozenset({OrderState.PAYING, OrderState.AWAITING_METHOD, OrderState.AWAITING_PAYMENT})
 """Also PAYING: the event may overtake the answer to our own call, whose repetition would get the old answer."""
-_LOOK_FIRST_AFTER = timedelta(hours=1)
-"""An authorisation tried for so long is looked for first: the provider forgets keys (Stripe after 24 h), not payments."""
-_DEAD = frozenset({PaymentState.CANCELLED, PaymentState.DECLINED})
 _WITH_PARCEL = frozenset({OrderState.PAID, OrderState.FULFILLING, OrderState.SHIPPED, OrderState.COMPLETED})
-CLOCK_SKEW = timedelta(hours=1)
-"""How far the provider's clock may lag behind ours when its payments are listed by time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,37 +90,16 @@ class OrderService:
 
         Where another method `may_retry`, a refusal that is of this method only leads to `awaiting_method` instead.
         """
-        order = self._order(shop, order_id)
-        if order.state is not OrderState.PAYING:
+        return status_of(self._authorise(shop, order_id, idempotency_key, may_retry=may_retry)[0])
+
+    def charge(self, shop: str, order_id: str, keys: tuple[str, str], *, may_retry: bool = False) -> OrderStatus:
+        """Authorise, and capture at once what that came to; `keys` are those of the one and of the other."""
+        order, payment = self._authorise(shop, order_id, keys[0], may_retry=may_retry)
+        if order.state is not OrderState.AUTHORISED:
             return status_of(order)
-        provider = self._payments.name
-        if exponent(order.currency, provider) != exponent(order.currency):
-            # Our minor units would be read as a hundred times more or less.
-            reason = f"refused: {provider} counts {order.currency} in other units than ISO 4217"
-            return self._from(order, OrderState.PAYING, OrderState.DECLINED, reason)
-        try:
-            payment = self._authorised_before(order) or self._payments.authorise(
-                shop=shop,
-                order_id=order_id,
-                amount_minor=order.total_minor,
-                currency=order.currency,
-                method=order.payment_method or "",
-                idempotency_key=idempotency_key,
-            )
-        except (PaymentDeclined, ProviderRejected) as refusal:
-            if not isinstance(refusal, PaymentDeclined):
-                return self._from(order, OrderState.PAYING, OrderState.DECLINED, f"refused: {refusal}")
-            again = may_retry and may_try_another(refusal.reason)
-            refused = refused_payment(order, self._payments.name, refusal) if again else None
-            to = OrderState.AWAITING_METHOD if again else OrderState.DECLINED
-            return self._from(order, OrderState.PAYING, to, refusal.reason, refused)
-        following = {
-            PaymentState.AUTHORISED: OrderState.AUTHORISED,
-            PaymentState.CAPTURED: OrderState.AUTHORISED,
-            PaymentState.DECLINED: OrderState.DECLINED,
-            PaymentState.CANCELLED: OrderState.DECLINED,
-        }.get(payment.state, OrderState.AWAITING_PAYMENT)
-        return self._from(order, OrderState.PAYING, following, payment.detail, payment)
+        if payment is None or payment.state is not PaymentState.AUTHORISED:
+            return self.capture(shop, order_id, keys[1])  # by what the book says of an earlier try
+        return self._capture(order, payment, keys[1])
 
     def capture(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
         """Capture the authorised payment and book it. A void, lapsed or refused one is let go: `declined`."""
@@ -137,6 +111,31 @@ class OrderService:
         found = held(payments)
         if found is None:
             raise NotFound(f"order {shop}/{order_id} is authorised by no payment that we know of")
+        return self._capture(order, found, idempotency_key)
+
+    def _authorise(self, shop: str, order_id: str, key: str, *, may_retry: bool) -> tuple[Order, Payment | None]:
+        """Return the order as it stands then, and the payment when one was made."""
+        order = self._order(shop, order_id)
+        if order.state is not OrderState.PAYING:
+            return order, None
+        provider = self._payments.name
+        if exponent(order.currency, provider) != exponent(order.currency):
+            # Our minor units would be read as a hundred times more or less.
+            reason = f"refused: {provider} counts {order.currency} in other units than ISO 4217"
+            return self._from(order, OrderState.PAYING, OrderState.DECLINED, reason), None
+        try:
+            payment = authorised(self._payments, order, key, self._clock.now())
+        except (PaymentDeclined, ProviderRejected) as refusal:
+            if not isinstance(refusal, PaymentDeclined):
+                return self._from(order, OrderState.PAYING, OrderState.DECLINED, f"refused: {refusal}"), None
+            again = may_retry and may_try_another(refusal.reason)
+            refused = refused_payment(order, self._payments.name, refusal) if again else None
+            to = OrderState.AWAITING_METHOD if again else OrderState.DECLINED
+            return self._from(order, OrderState.PAYING, to, refusal.reason, refused), None
+        return self._from(order, OrderState.PAYING, after(payment), payment.detail, payment), payment
+
+    def _capture(self, order: Order, found: Payment, idempotency_key: str) -> OrderStatus:
+        shop, order_id = order.shop, order.order_id
         try:
             payment = self._payments.capture(found.reference, idempotency_key=idempotency_key)
         except (PaymentDeclined, ProviderRejected):
@@ -148,7 +147,7 @@ class OrderService:
             payment = let_go(self._payments, payment, idempotency_key)
         if payment.state is not PaymentState.CAPTURED:
             reason = f"not captured: the payment is {payment.state}"
-            return self._from(order, OrderState.AUTHORISED, OrderState.DECLINED, reason, payment)
+            return status_of(self._from(order, OrderState.AUTHORISED, OrderState.DECLINED, reason, payment))
 
         def work(tx: Transaction) -> Order:
             current = tx.orders.lock(shop, order_id)
@@ -270,14 +269,6 @@ class OrderService:
         self._database.transact(lambda tx: tx.payments.save(shop, order_id, payment, self._clock.now()))
         return True
 
-    def _authorised_before(self, order: Order) -> Payment | None:
-        """Return what an earlier call authorised whose answer was lost too long ago for its key to be relied on."""
-        asked_at = order.updated_at
-        if asked_at is None or self._clock.now() - asked_at < _LOOK_FIRST_AFTER:
-            return None
-        found = self._payments.find(shop=order.shop, order_id=order.order_id, since=asked_at - CLOCK_SKEW)
-        return next((payment for payment in found if payment.state not in _DEAD), None)
-
     def _stop(self, shop: str, parcel: Shipment) -> ShipmentState:
         """Keep a parcel from leaving and note it; return where it stands."""
         try:
@@ -330,7 +321,7 @@ class OrderService:
 
     def _from(
         self, order: Order, expected: OrderState, to: OrderState, reason: str, payment: Payment | None = None
-    ) -> OrderStatus:
+    ) -> Order:
         """Move the order to `to` if it still stands in `expected`; record the payment either way."""
 
         def work(tx: Transaction) -> Order:
@@ -339,7 +330,7 @@ class OrderService:
                 tx.payments.save(order.shop, order.order_id, payment, self._clock.now())
             return self._move(tx, current, to, reason) if current.state is expected else current
 
-        return status_of(self._database.transact(work))
+        return self._database.transact(work)
 
     def _move(self, tx: Transaction, order: Order, to: OrderState, reason: str = "") -> Order:
         return tx.orders.move(order, to, at=self._clock.now(), actor=ACTOR, reason=reason)

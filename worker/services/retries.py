@@ -12,9 +12,10 @@ from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
 from worker.domain.order import METHOD_WELCOME, WITHOUT_GOODS, Order, OrderState
 from worker.domain.payment import IN_FLIGHT, Payment, PaymentState, may_try_another
 from worker.domain.timeline import Happening, of_request
+from worker.services.authorising import CLOCK_SKEW
 from worker.services.letting_go import decided, let_go
 from worker.services.order_messages import book_capture, capture_entry, refused_payment, status_of
-from worker.services.orders import ACTOR, CLOCK_SKEW
+from worker.services.orders import ACTOR
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
 
 LOOK_FIRST_AFTER = timedelta(hours=1)

@@ -14,10 +14,11 @@ from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
 from worker.domain.money import format_minor
 from worker.domain.order import METHOD_WELCOME, TERMINAL, WITHOUT_GOODS, Order, OrderState
 from worker.domain.payment import IN_FLIGHT, Payment, Refund
+from worker.services.authorising import CLOCK_SKEW
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.letting_go import let_go
 from worker.services.order_messages import book_capture, capture_entry, status_of
-from worker.services.orders import ACTOR, CLOCK_SKEW
+from worker.services.orders import ACTOR
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
 
 _BRINGS_MONEY = frozenset(

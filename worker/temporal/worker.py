@@ -17,7 +17,7 @@ from worker.config import ProcessConfig
 from worker.contract.names import Queue
 from worker.domain.errors import InvalidInput, OrdersError
 from worker.temporal.client import default_identity
-from worker.temporal.sandbox import workflow_runner
+from worker.temporal.runner import workflow_runner
 from worker.temporal.versions import DEPLOYMENT
 
 BULK_QUEUES = frozenset({Queue.RECONCILIATION})

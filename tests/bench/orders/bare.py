@@ -11,26 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from tests.bench.orders.bare_workflows import LOCAL, NORMAL, BareLocal, BareNormal, nothing
 from tests.bench.orders.driving import drive
 from tests.bench.orders.orders import order
+from tests.workflows.sandbox import sandbox
 from worker.config import load
 from worker.temporal.client import connect
 from worker.temporal.codec import converter_of
-from worker.temporal.sandbox import PASSED_THROUGH
 
 
 async def main() -> None:
     """Serve until the input ends."""
     config = load()
     client = await connect(config.temporal, converter_of(config.encryption))
-    sandbox = SandboxedWorkflowRunner(
-        restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-    )
     async with (
-        _worker(client, NORMAL, BareNormal, sandbox),
+        _worker(client, NORMAL, BareNormal, sandbox()),
         _worker(client, LOCAL, BareLocal, UnsandboxedWorkflowRunner()),
     ):
         with ThreadPoolExecutor(1) as reading:
