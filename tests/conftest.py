@@ -1,4 +1,4 @@
-"""Real servers shared by the whole session, each started when the first test asks for it; which process runs what."""
+"""Real servers that tests share, each started when the first test asks for it; which process runs what."""
 
 import contextlib
 import gc
@@ -139,10 +139,14 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield stack.url("database")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`host:port` of a real Temporal server with namespace `default` and our search attributes."""
-    with _for_this_folder(BlockingStack(Stack(tmp_path_factory.mktemp("temporal"), members=["temporal"]))) as stack:
+    """`host:port` of a real Temporal server with namespace `default` and our search attributes.
+
+    Each file has its own: a start costs half a second of CPU, which a server that looks after what the files before
+    have left in it (open workflows, schedules, queues) spends in five seconds of doing nothing for anybody.
+    """
+    with BlockingStack(Stack(tmp_path_factory.mktemp("temporal"), members=["temporal"])) as stack:
         yield stack.url("temporal")
 
 
