@@ -16,8 +16,8 @@ _RATES = (
 )
 _RATE = 500
 
-# What has only just ended is deleted once the server has noted in its database how far its queues are: every half
-# minute by default, for which `orders users erase` and everyone who waits for it would sit there.
+# What has only just ended is deleted once the server has noted in its database how far its queues are: by default
+# that takes about half a minute, for which `orders users erase` and everyone who waits for it would sit there.
 _NOTED = ("history.transferProcessorUpdateAckInterval", "history.visibilityProcessorUpdateAckInterval")
 
 SETTINGS = {"GOGC": "400"}
