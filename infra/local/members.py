@@ -79,6 +79,7 @@ TEMPORAL = Member(
     command=lambda at: temporal.command(
         at.data("temporal") / "temporal.sqlite3", at.ports["temporal"], at.ports["temporal_ui"], at.codec_endpoint
     ),
+    settings=lambda _at: temporal.SETTINGS,
     prepare=_make_data("temporal"),
     ready=lambda at: readiness.temporal_answers(at.direct().temporal_address),
 )

@@ -16,6 +16,13 @@ _RATES = (
 )
 _RATE = 500
 
+# What has only just ended is deleted once the server has noted in its database how far its queues are: by default
+# that takes about half a minute, for which `orders users erase` and everyone who waits for it would sit there.
+_NOTED = ("history.transferProcessorUpdateAckInterval", "history.visibilityProcessorUpdateAckInterval")
+
+SETTINGS = {"GOGC": "400"}
+"""Variables of the server: an eighth less CPU for collecting garbage less often, and 100 MB more memory."""
+
 
 def server_program() -> Path:
     """Return the `temporal` program of this environment. Raises MissingProgramError when there is none."""
@@ -33,6 +40,7 @@ def command(database: Path, port: int, ui_port: int, codec: str | None = None) -
     """
     options = [
         *(("--dynamic-config-value", f"{rate}={_RATE}") for rate in _RATES),
+        *(("--dynamic-config-value", f'{interval}="1s"') for interval in _NOTED),
         # A workflow whose code fails is told of after two tries: seconds here, where the server's own five are minutes.
         ("--dynamic-config-value", "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2"),
         # A write-ahead log survives the death of the process, and is 2.7 times faster than the default journal.

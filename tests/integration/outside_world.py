@@ -17,7 +17,7 @@ HOST = "127.0.0.1"
 SHOPIFY_SECRET = "shop-hook-secret"
 STRIPE_SECRET = "whsec_stripe_hook"
 WAREHOUSE_HOOK_SECRET = "whsec_d2FyZWhvdXNlLWhvb2stc2VjcmV0LTEyMzQ="
-PATIENCE = 10.0
+PATIENCE = 60
 
 
 @dataclass(frozen=True, kw_only=True)

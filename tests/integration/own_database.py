@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Barrier
 from typing import TypeVar
 
-from sqlalchemy import URL, Engine, delete, make_url, text
+from sqlalchemy import URL, Engine, make_url, text
 
 from worker.repositories.engine import make_engine
 from worker.repositories.migrate import upgrade
@@ -57,12 +57,21 @@ def migrated_database(database_url: str) -> Iterator[Engine]:
 
 
 def emptied(engine: Engine) -> None:
-    """Remove every row: quicker than another database for each test."""
+    """Remove every row: quicker than another database for each test.
+
+    Most tests fill few tables, and deleting from an empty one costs as much as asking all of them.
+    """
     with engine.begin() as connection:
-        connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
-        for table in METADATA.tables.values():
-            connection.execute(delete(table))
-        connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
+        filled = set(connection.exec_driver_sql(_FILLED).scalars())
+        # Children before those they belong to, so that no foreign key stands in the way.
+        for name in reversed(_TABLES):
+            if name in filled:
+                connection.exec_driver_sql(f"DELETE FROM {name}")  # noqa: S608 - a name of our own
+
+
+_TABLES = [table.name for table in METADATA.sorted_tables]
+_FILLED = " UNION ALL ".join(f"(SELECT '{name}' FROM {name} LIMIT 1)" for name in _TABLES)  # noqa: S608 - names of our own
+"""Names the tables in which there is a row."""
 
 
 def at_once(times: int, work: Callable[[int], T]) -> list[T]:

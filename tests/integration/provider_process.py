@@ -15,7 +15,7 @@ import stripe
 from infra.local.freeports import free_port
 from infra.local.layout import PROJECT
 
-PATIENCE = 20.0
+PATIENCE = 60
 
 
 class ProviderProcess:

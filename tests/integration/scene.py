@@ -130,7 +130,7 @@ class Scene:
             order = self.office.database.transact(lambda tx: tx.orders.get("main", self.name))
             return order.state if order is not None else None
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await asyncio.to_thread(state) not in {OrderState.FULFILLING, *TERMINAL}:
                 await asyncio.sleep(0.02)
 

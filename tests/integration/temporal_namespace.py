@@ -1,4 +1,4 @@
-"""A namespace of one's own on the shared Temporal server: tests of fixed queue names must not meet."""
+"""A namespace of one's own on the Temporal server of a file: tests of fixed queue names must not meet."""
 
 import uuid
 from collections.abc import AsyncIterator

@@ -383,14 +383,14 @@ async def test_a_delivery_that_was_lost_is_started_again_and_one_that_waits_hurr
         assert await clerk.round() == 1
         handle = client.get_workflow_handle(f"notify/erp/{message.message_id}")
         await asyncio.to_thread(receiver.wait_for, 1)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while desk.row(message).attempts == 0:
                 await asyncio.sleep(0.01)
         # It waits for two hours; a person does not.
         desk.service.redeliver(message.message_id, None)
         await clerk.round()
         await asyncio.to_thread(receiver.wait_for, 2)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while desk.row(message).attempts == 0:
                 await asyncio.sleep(0.01)
         await handle.terminate("an operator's mistake")

@@ -195,7 +195,7 @@ async def test_only_our_own_orphans_are_reported_and_only_prune_deletes_them(cli
 
 
 async def eventually_listed(client: Client, *ids: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while {listed.id async for listed in await client.list_schedules()} != set(ids):
             await asyncio.sleep(0.05)
 
@@ -274,7 +274,7 @@ async def test_what_an_operator_sees(client: Client) -> None:
 async def test_a_trigger_starts_one_run(client: Client) -> None:
     await converge(client, YEARLY)
     await schedule_control.trigger(client, YEARLY.id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (view := await schedule_control.describe(client, YEARLY.id)).running:
             await asyncio.sleep(0.05)
     assert view.total == 1

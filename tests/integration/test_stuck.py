@@ -31,7 +31,7 @@ from worker.services.stuck import FORGOTTEN_AFTER, StuckSteps
 from worker.temporal.interceptors import ActivityInterceptor
 
 QUEUE = "stuck"
-PATIENCE = 30.0
+PATIENCE = 60
 
 
 class Provider:

@@ -28,7 +28,7 @@ from worker.temporal.client import default_identity
 from worker.temporal.interceptors import ActivityInterceptor
 
 QUEUE, THREADS = "slots", 2
-PATIENCE = 30.0
+PATIENCE = 60
 
 
 class Holding:

@@ -30,7 +30,7 @@ from worker.services.erasure import GUEST
 from worker.temporal.codec import converter_of
 
 REASON = ("--reason", "asked on 2026-11-28")
-PATIENCE = 20
+PATIENCE = 60
 
 
 class Desk:

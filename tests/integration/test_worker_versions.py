@@ -33,7 +33,7 @@ from worker.temporal.worker import activity_executor, build_workers
 
 QUEUES = ("orders", "users")
 OLD, NEW = "2026-11-27.1", "2026-11-28.1"
-PATIENCE = 20
+PATIENCE = 60
 
 
 @pytest.fixture
