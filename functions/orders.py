@@ -87,7 +87,8 @@ class Orders:
     def cancel(self, order_id: str) -> Response:
         """POST /orders/{order_id}/cancel: Ask an order to stop.
 
-        Before capture the payment is voided, after capture it is refunded. The request id (`request_id`, else the
+        Before capture the payment is voided, after capture it is refunded. `applied` says that the order stops unless its
+        parcel leaves before the warehouse can stop it: then it completes. The request id (`request_id`, else the
         Idempotency-Key header, else the body's hash) makes a repeat safe: it gets the first answer.
         """
         shop, wish = self._wish(order_id, read_cancellation, body_optional=True)

@@ -102,7 +102,7 @@ class OrderEvent:
 class CancelOrder:
     """Ask an order to stop. Before capture the payment is voided, after capture it is refunded.
 
-    Of an order that has left in part, the rest is cancelled: its share is let go, or given back.
+    An order whose parcel leaves before the warehouse can stop it completes all the same. Of an order that has left in part, the rest is cancelled: its share is let go, or given back.
     """
 
     request_id: str
