@@ -5,13 +5,18 @@ dark setting. A break keeps its address for good: `report.html#b-{break_id}`; wh
 the report's only script leads there.
 """
 
+import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
+from typing import IO
 
 from markupsafe import Markup
 
 from worker.reports.charts import HEIGHT, WIDTH
-from worker.reports.model import OpenBreak, Report
+from worker.reports.model import Report
 from worker.reports.page import environment, page
 
 FIRST_BYTES = 400_000
@@ -31,8 +36,11 @@ class BreakPage:
     """1 is report.html itself."""
     first: int
     """Rank of its first break, from 1."""
-    breaks: Sequence[OpenBreak]
-    fragments: Sequence[Markup]
+    ids: Sequence[str]
+    drawn: IO[bytes]
+    """Where the breaks of all pages wait, drawn."""
+    begin: int
+    size: int
 
     @property
     def name(self) -> str:
@@ -42,42 +50,61 @@ class BreakPage:
     @property
     def last(self) -> int:
         """Rank of its last break."""
-        return self.first + len(self.breaks) - 1
+        return self.first + len(self.ids) - 1
 
     @property
     def holds(self) -> str:
         """The beginnings of its breaks' ids, by which the report's script finds the page of one."""
-        return " ".join(one.item.break_id[:8] for one in self.breaks)
+        return " ".join(name[:8] for name in self.ids)
+
+    @property
+    def breaks(self) -> Markup:
+        """Its breaks, drawn one after the other."""
+        drawn = os.pread(self.drawn.fileno(), self.size, self.begin)
+        return Markup(drawn.decode())  # noqa: S704 - what the template made
 
 
-def paged(report: Report) -> list[BreakPage]:
-    """Lay the breaks (`DETAILED` at most) out on pages of bounded size, in the report's order; one page at least."""
+@contextmanager
+def paged(report: Report) -> Iterator[list[BreakPage]]:
+    """Lay the breaks (`DETAILED` at most) out on pages of bounded size, in the report's order; one page at least.
+
+    What is drawn waits in a file: page 1 can only be written when all others are known.
+    """
+    with tempfile.TemporaryFile(prefix="orders-report-") as drawn:
+        yield _laid_out(report, drawn)
+
+
+def _laid_out(report: Report, drawn: IO[bytes]) -> list[BreakPage]:
     pages: list[BreakPage] = []
-    some: list[OpenBreak] = []
-    drawn: list[Markup] = []
-    size, first = 0, 1
-    for one, fragment, length in _fragments(report):
-        if drawn and size + length > (PAGE_BYTES if pages else FIRST_BYTES):
-            pages.append(BreakPage(len(pages) + 1, first, some, drawn))
-            first += len(some)
-            some, drawn, size = [], [], 0
-        some.append(one)
-        drawn.append(fragment)
-        size += length
-    return [*pages, BreakPage(len(pages) + 1, first, some, drawn)]
+    ids: list[str] = []
+    first, begin, size = 1, 0, 0
+
+    def page() -> BreakPage:
+        return BreakPage(len(pages) + 1, first, ids, drawn, begin, size)
+
+    for name, fragment in _fragments(report):
+        if ids and size + len(fragment) > (PAGE_BYTES if pages else FIRST_BYTES):
+            pages.append(page())
+            first, begin = first + len(ids), begin + size
+            ids, size = [], 0
+        ids.append(name)
+        size += drawn.write(fragment)
+    drawn.flush()
+    return [*pages, page()]
 
 
-def _fragments(report: Report) -> Iterator[tuple[OpenBreak, Markup, int]]:
+def _fragments(report: Report) -> Iterator[tuple[str, bytes]]:
     parts = environment().get_template("parts.j2").make_module({"few": len(report.breaks) <= 2})
     draw = parts.detail  # type: ignore[attr-defined]  # a macro of the template
-    for one in report.breaks[:DETAILED]:
-        fragment = draw(one)
-        yield one, fragment, len(fragment.encode())
+    for one in islice(report.breaks, DETAILED):
+        yield one.item.break_id, draw(one).encode()
 
 
 def render(report: Report, digests: Mapping[str, str], pages: Sequence[BreakPage] = ()) -> bytes:
     """Return report.html. `digests`: SHA-256 (hex) of each sibling file by its name; `pages`: as `paged` gave them."""
-    pages = pages or paged(report)
+    if not pages:
+        with paged(report) as laid_out:
+            return render(report, digests, laid_out)
     return page(
         "report.html.j2",
         script="find_break.js" if len(pages) > 1 else "",
@@ -96,7 +123,7 @@ def render(report: Report, digests: Mapping[str, str], pages: Sequence[BreakPage
 def _places(report: Report, pages: Sequence[BreakPage]) -> dict[str, str]:
     """Return the page on which each of the top breaks stands, empty where it is report.html itself."""
     wanted = {one.item.break_id for one in report.top}
-    return {one.item.break_id: some.name for some in pages[1:] for one in some.breaks if one.item.break_id in wanted}
+    return {name: some.name for some in pages[1:] for name in some.ids if name in wanted}
 
 
 def render_page(report: Report, one: BreakPage, pages: Sequence[BreakPage]) -> bytes:

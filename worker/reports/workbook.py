@@ -4,7 +4,7 @@ Written row by row (XlsxWriter's constant-memory mode), so that a long run stays
 run as its own, so that the same run gives the same bytes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
 from operator import itemgetter
 from pathlib import Path
@@ -60,10 +60,11 @@ class Workbook:
 
 def _bounded(rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
     for number, row in enumerate(rows, 1):
-        if number == MOST_ROWS:
+        if number < MOST_ROWS:
+            yield row
+        elif number == MOST_ROWS:
+            # Those beyond are gone through all the same: whoever they pass takes them.
             yield ("more rows than a sheet holds: see items.csv",)
-            return
-        yield row
 
 
 COLUMNS = tuple(column for column in items.COLUMNS if not column.endswith("_minor"))
@@ -71,15 +72,16 @@ COLUMNS = tuple(column for column in items.COLUMNS if not column.endswith("_mino
 _TAKEN = itemgetter(*(items.COLUMNS.index(column) for column in COLUMNS))
 
 
-def _items(report: Report, *, breaks: bool) -> Iterator[Sequence[Cell]]:
-    rows = items.break_rows(report) if breaks else items.other_rows(report)
-    return map(_TAKEN, rows)
+Rows = Iterable[Sequence[Cell]]
 
 
-def write(report: Report, path: Path) -> None:
-    """Write report.xlsx to `path`: the sums, the open breaks, everything else."""
+def write(report: Report, path: Path, passing: Callable[[Rows], Rows] = iter) -> None:
+    """Write report.xlsx to `path`: the sums, the open breaks, everything else.
+
+    All rows of items, in the order of `items.COLUMNS`, go through `passing` on their way.
+    """
     book = Workbook(path, report)
     book.sheet("Summary", summary.COLUMNS, summary.rows(report))
-    book.sheet("Breaks", COLUMNS, _items(report, breaks=True))
-    book.sheet("Other items", COLUMNS, _items(report, breaks=False))
+    book.sheet("Breaks", COLUMNS, map(_TAKEN, passing(items.break_rows(report))))
+    book.sheet("Other items", COLUMNS, map(_TAKEN, passing(items.other_rows(report))))
     book.close()

@@ -32,16 +32,17 @@ class ReportFiles:
         run: Run,
         *,
         statements: Sequence[Statement],
-        findings: Sequence[Finding],
-        breaks: Sequence[Break],
+        findings: Iterable[Finding],
+        breaks: Iterable[Break],
         resolved: Sequence[Break],
         earlier: Sequence[Run],
         history: Mapping[str, Sequence[BreakAction]] | None = None,
+        broken: Iterable[str] = (),
     ) -> str:
         """Write report.html and its siblings; return the path of the HTML below the store.
 
         Writing the same run again gives the same bytes. `history` is optional: what was done about each
-        break, by its id. Raises InvalidInput when the run's names cannot be part of a path.
+        break, by its id. `broken`: as `build` has it. Raises InvalidInput when the run's names cannot be part of a path.
         """
         folder = report_folder(run)
         report = build(
@@ -52,19 +53,21 @@ class ReportFiles:
             resolved=resolved,
             earlier=earlier,
             history=history,
+            broken=broken,
         )
-        pages = html.paged(report)
-        digests = {}
-        for name, make in _siblings(report, pages):
-            with tempfile.TemporaryDirectory(prefix="orders-report-") as scratch:
-                # By way of a file, so that a long one is never in memory.
-                made = Path(scratch) / name
-                make(made)
-                with made.open("rb") as content:
-                    digests[name] = hashlib.file_digest(content, "sha256").hexdigest()
-                self._store.put_file(f"{folder}/{name}", made)
         path = f"{folder}/report.html"
-        self._store.put(path, html.render(report, digests, pages))
+        digests = {}
+        with html.paged(report) as pages:
+            for names, make in _siblings(report, pages):
+                with tempfile.TemporaryDirectory(prefix="orders-report-") as scratch:
+                    # By way of files, so that a long one is never in memory.
+                    make(Path(scratch))
+                    for name in names:
+                        made = Path(scratch) / name
+                        with made.open("rb") as content:
+                            digests[name] = hashlib.file_digest(content, "sha256").hexdigest()
+                        self._store.put_file(f"{folder}/{name}", made)
+            self._store.put(path, html.render(report, digests, pages))
         return path
 
     def write_index(self, runs: Sequence[Run], latest: Run | None = None) -> str:
@@ -83,17 +86,25 @@ class ReportFiles:
         return INDEX
 
 
-def _siblings(report: Report, pages: Sequence[html.BreakPage]) -> Iterator[tuple[str, Callable[[Path], object]]]:
+def _siblings(
+    report: Report, pages: Sequence[html.BreakPage]
+) -> Iterator[tuple[tuple[str, ...], Callable[[Path], object]]]:
+    """Yield files and what makes them in a folder."""
     for one in pages[1:]:
-        yield one.name, partial(_write_page, report, one, pages)
-    yield "summary.csv", lambda path: _write(path, csv_export.summary_chunks(report))
-    yield "items.csv", lambda path: _write(path, csv_export.item_chunks(report))
-    yield "report.xlsx", lambda path: workbook.write(report, path)
-    yield "report.json", lambda path: _write(path, json_export.chunks(report))
+        yield (one.name,), partial(_write_page, report, one, pages)
+    yield ("summary.csv",), lambda folder: _write(folder / "summary.csv", csv_export.summary_chunks(report))
+    yield ("items.csv", "report.xlsx"), partial(_write_tables, report)
+    yield ("report.json",), lambda folder: _write(folder / "report.json", json_export.chunks(report))
 
 
-def _write_page(report: Report, one: html.BreakPage, pages: Sequence[html.BreakPage], path: Path) -> None:
-    path.write_bytes(html.render_page(report, one, pages))
+def _write_page(report: Report, one: html.BreakPage, pages: Sequence[html.BreakPage], folder: Path) -> None:
+    (folder / one.name).write_bytes(html.render_page(report, one, pages))
+
+
+def _write_tables(report: Report, folder: Path) -> None:
+    """Write both tables of items in one go: each row is made once."""
+    with csv_export.opened(folder / "items.csv") as file:
+        workbook.write(report, folder / "report.xlsx", csv_export.ItemTable(file).passing)
 
 
 def _write(path: Path, chunks: Iterable[bytes]) -> None:
