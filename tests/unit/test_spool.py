@@ -1,19 +1,24 @@
 """Spools: the order of `sorted`, or that of adding, whatever is on disk; read again, by several at once."""
 
+from collections.abc import Iterator
+from dataclasses import FrozenInstanceError, replace
 from itertools import zip_longest
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.reports_sample import BREAKS, END
+from worker.domain.finding import SettledAs, Settlement
 from worker.services import spool
 from worker.services.spool import Mapped, Spool
 
+DECISION = Settlement(how=SettledAs.IGNORED, by="alice", at=END, reason="sold at the fair")
 PAIRS = st.lists(st.tuples(st.integers(0, 9), st.text(max_size=3)), max_size=120)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _small() -> object:
+def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spool, "HELD", 4)
         patch.setattr(spool, "AT_ONCE", 3)
@@ -55,3 +60,11 @@ def test_what_is_made_of_items_is_made_when_it_is_read(numbers: list[int]) -> No
     assert list(made) == [str(number) for number in sorted(numbers)]
     assert made[:3] == [str(number) for number in sorted(numbers)[:3]]
     assert len(made) == len(numbers)
+
+
+def test_records_come_back_as_they_were() -> None:
+    breaks = [replace(item, settlement=settlement) for item in BREAKS for settlement in (None, DECISION)] * 5
+    assert list(Spool(breaks)) == breaks
+    assert [hash(item) for item in Spool(breaks)] == [hash(item) for item in breaks]
+    with pytest.raises(FrozenInstanceError):
+        Spool(breaks)[:1][0].owner = "somebody else"  # type: ignore[misc]

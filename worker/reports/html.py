@@ -7,16 +7,15 @@ the report's only script leads there.
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import IO
 
 from markupsafe import Markup
 
 from worker.reports.charts import HEIGHT, WIDTH
-from worker.reports.model import Report
+from worker.reports.model import OpenBreak, Report
 from worker.reports.page import environment, page
 
 FIRST_BYTES = 400_000
@@ -64,40 +63,52 @@ class BreakPage:
         return Markup(drawn.decode())  # noqa: S704 - what the template made
 
 
-@contextmanager
-def paged(report: Report) -> Iterator[list[BreakPage]]:
-    """Lay the breaks (`DETAILED` at most) out on pages of bounded size, in the report's order; one page at least.
+class Drawing:
+    """Breaks as they are drawn, laid out on pages of bounded size in the report's order.
 
     What is drawn waits in a file: page 1 can only be written when all others are known.
     """
+
+    def __init__(self, report: Report, drawn: IO[bytes]) -> None:
+        parts = environment().get_template("parts.j2").make_module({"few": len(report.breaks) <= 2})
+        self._draw = parts.detail  # type: ignore[attr-defined]  # a macro of the template
+        self._drawn = drawn
+        self._pages: list[BreakPage] = []
+        self._ids: list[str] = []
+        self._first, self._begin, self._size = 1, 0, 0
+
+    def passing(self, breaks: Iterable[OpenBreak]) -> Iterator[OpenBreak]:
+        """Yield the breaks, each as soon as it is drawn; of those beyond `DETAILED` none is."""
+        for rank, one in enumerate(breaks):
+            if rank < DETAILED:
+                self._add(one.item.break_id, self._draw(one).encode())
+            yield one
+
+    def pages(self) -> list[BreakPage]:
+        """Return the pages when all breaks have passed; one at least."""
+        self._drawn.flush()
+        return [*self._pages, self._page()]
+
+    def _add(self, name: str, fragment: bytes) -> None:
+        if self._ids and self._size + len(fragment) > (PAGE_BYTES if self._pages else FIRST_BYTES):
+            self._pages.append(self._page())
+            self._first, self._begin = self._first + len(self._ids), self._begin + self._size
+            self._ids, self._size = [], 0
+        self._ids.append(name)
+        self._size += self._drawn.write(fragment)
+
+    def _page(self) -> BreakPage:
+        return BreakPage(len(self._pages) + 1, self._first, self._ids, self._drawn, self._begin, self._size)
+
+
+@contextmanager
+def paged(report: Report) -> Iterator[list[BreakPage]]:
+    """Draw the breaks and lay them out on pages."""
     with tempfile.TemporaryFile(prefix="orders-report-") as drawn:
-        yield _laid_out(report, drawn)
-
-
-def _laid_out(report: Report, drawn: IO[bytes]) -> list[BreakPage]:
-    pages: list[BreakPage] = []
-    ids: list[str] = []
-    first, begin, size = 1, 0, 0
-
-    def page() -> BreakPage:
-        return BreakPage(len(pages) + 1, first, ids, drawn, begin, size)
-
-    for name, fragment in _fragments(report):
-        if ids and size + len(fragment) > (PAGE_BYTES if pages else FIRST_BYTES):
-            pages.append(page())
-            first, begin = first + len(ids), begin + size
-            ids, size = [], 0
-        ids.append(name)
-        size += drawn.write(fragment)
-    drawn.flush()
-    return [*pages, page()]
-
-
-def _fragments(report: Report) -> Iterator[tuple[str, bytes]]:
-    parts = environment().get_template("parts.j2").make_module({"few": len(report.breaks) <= 2})
-    draw = parts.detail  # type: ignore[attr-defined]  # a macro of the template
-    for one in islice(report.breaks, DETAILED):
-        yield one.item.break_id, draw(one).encode()
+        drawing = Drawing(report, drawn)
+        for _ in drawing.passing(report.breaks[:DETAILED]):
+            pass
+        yield drawing.pages()
 
 
 def render(report: Report, digests: Mapping[str, str], pages: Sequence[BreakPage] = ()) -> bytes:

@@ -4,7 +4,7 @@ Written row by row (XlsxWriter's constant-memory mode), so that a long run stays
 run as its own, so that the same run gives the same bytes.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from operator import itemgetter
 from pathlib import Path
@@ -72,16 +72,18 @@ COLUMNS = tuple(column for column in items.COLUMNS if not column.endswith("_mino
 _TAKEN = itemgetter(*(items.COLUMNS.index(column) for column in COLUMNS))
 
 
-Rows = Iterable[Sequence[Cell]]
-
-
-def write(report: Report, path: Path, passing: Callable[[Rows], Rows] = iter) -> None:
+def write(
+    report: Report,
+    path: Path,
+    breaks: Iterable[Sequence[Cell]] | None = None,
+    others: Iterable[Sequence[Cell]] | None = None,
+) -> None:
     """Write report.xlsx to `path`: the sums, the open breaks, everything else.
 
-    All rows of items, in the order of `items.COLUMNS`, go through `passing` on their way.
+    Whoever needs the rows for something else as well gives them, in the order of `items.COLUMNS`; all are gone through.
     """
     book = Workbook(path, report)
     book.sheet("Summary", summary.COLUMNS, summary.rows(report))
-    book.sheet("Breaks", COLUMNS, map(_TAKEN, passing(items.break_rows(report))))
-    book.sheet("Other items", COLUMNS, map(_TAKEN, passing(items.other_rows(report))))
+    book.sheet("Breaks", COLUMNS, map(_TAKEN, items.break_rows(report.breaks) if breaks is None else breaks))
+    book.sheet("Other items", COLUMNS, map(_TAKEN, items.other_rows(report) if others is None else others))
     book.close()

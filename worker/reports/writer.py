@@ -6,14 +6,15 @@ report.html goes last and names the digests of its siblings, so where the page i
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import Break, Finding, Statement
-from worker.reports import csv_export, html, json_export, site, workbook
+from worker.reports import csv_export, html, items, json_export, site, workbook
 from worker.reports.model import Report, build
+from worker.reports.passing import by_hundreds
 from worker.services.ports import BreakAction, ObjectStore, Run
 
 ROOT = "reports"
@@ -55,18 +56,20 @@ class ReportFiles:
             history=history,
             broken=broken,
         )
-        path = f"{folder}/report.html"
         digests = {}
-        with html.paged(report) as pages:
-            for names, make in _siblings(report, pages):
-                with tempfile.TemporaryDirectory(prefix="orders-report-") as scratch:
-                    # By way of files, so that a long one is never in memory.
-                    make(Path(scratch))
-                    for name in names:
-                        made = Path(scratch) / name
-                        with made.open("rb") as content:
-                            digests[name] = hashlib.file_digest(content, "sha256").hexdigest()
-                        self._store.put_file(f"{folder}/{name}", made)
+        with (
+            # By way of files, so that a long one is never in memory.
+            tempfile.TemporaryDirectory(prefix="orders-report-") as scratch,
+            tempfile.TemporaryFile(prefix="orders-report-") as drawn,
+        ):
+            drawing = html.Drawing(report, drawn)
+            tables = _tables(report, drawing, Path(scratch))
+            pages = drawing.pages()
+            for made in chain(_further_pages(report, pages, Path(scratch)), tables):
+                with made.open("rb") as content:
+                    digests[made.name] = hashlib.file_digest(content, "sha256").hexdigest()
+                self._store.put_file(f"{folder}/{made.name}", made)
+            path = f"{folder}/report.html"
             self._store.put(path, html.render(report, digests, pages))
         return path
 
@@ -86,30 +89,26 @@ class ReportFiles:
         return INDEX
 
 
-def _siblings(
-    report: Report, pages: Sequence[html.BreakPage]
-) -> Iterator[tuple[tuple[str, ...], Callable[[Path], object]]]:
-    """Yield files and what makes them in a folder."""
+def _tables(report: Report, drawing: html.Drawing, folder: Path) -> list[Path]:
+    """Go through the breaks once, and on the way write the tables and JSON, and draw what goes on pages."""
+    made = [folder / name for name in ("summary.csv", "items.csv", "report.xlsx", "report.json")]
+    summary, items_csv, xlsx, json_file = made
+    summary.write_bytes(b"".join(csv_export.summary_chunks(report)))
+    with csv_export.opened(items_csv) as table_file, json_file.open("wb") as document_file:
+        table, document = csv_export.ItemTable(table_file), json_export.Document(report, document_file)
+        breaks = by_hundreds(document.passing(by_hundreds(drawing.passing(by_hundreds(report.breaks)))))
+        rows = by_hundreds(table.passing(by_hundreds(items.break_rows(breaks))))
+        workbook.write(report, xlsx, rows, table.passing(items.other_rows(report)))
+        document.end()
+    return made
+
+
+def _further_pages(report: Report, pages: Sequence[html.BreakPage], folder: Path) -> Iterator[Path]:
     for one in pages[1:]:
-        yield (one.name,), partial(_write_page, report, one, pages)
-    yield ("summary.csv",), lambda folder: _write(folder / "summary.csv", csv_export.summary_chunks(report))
-    yield ("items.csv", "report.xlsx"), partial(_write_tables, report)
-    yield ("report.json",), lambda folder: _write(folder / "report.json", json_export.chunks(report))
-
-
-def _write_page(report: Report, one: html.BreakPage, pages: Sequence[html.BreakPage], folder: Path) -> None:
-    (folder / one.name).write_bytes(html.render_page(report, one, pages))
-
-
-def _write_tables(report: Report, folder: Path) -> None:
-    """Write both tables of items in one go: each row is made once."""
-    with csv_export.opened(folder / "items.csv") as file:
-        workbook.write(report, folder / "report.xlsx", csv_export.ItemTable(file).passing)
-
-
-def _write(path: Path, chunks: Iterable[bytes]) -> None:
-    with path.open("wb") as file:
-        file.writelines(chunks)
+        made = folder / one.name
+        made.write_bytes(html.render_page(report, one, pages))
+        yield made
+        made.unlink(missing_ok=True)
 
 
 def report_folder(run: Run) -> str:
