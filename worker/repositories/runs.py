@@ -3,8 +3,9 @@
 A run is finished once: its verdict, statements and findings are written in one transaction and never change.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
@@ -16,7 +17,7 @@ from worker.domain.finding import Finding, Leg, Outcome, RollForward, Statement,
 from worker.domain.finding_codec import decode_finding, encode_finding
 from worker.repositories.insertion import insert_once
 from worker.repositories.locks import lock_run, lock_watermark
-from worker.repositories.paging import DOCUMENTS, chunked, paged
+from worker.repositories.paging import CHUNK, DOCUMENTS, paged
 from worker.repositories.schema import RUN_FINDINGS, RUN_STATEMENTS, RUNS, WATERMARKS
 from worker.services.ports import Run
 
@@ -110,7 +111,7 @@ class MysqlRunStore:
             unfinished = update(RUNS).where(_OF_RUN, RUNS.c.finished_at.is_(None)).values(values)
             self._connection.execute(unfinished, {"of_run": run.run_id})
 
-    def finish(self, run: Run, statements: Sequence[Statement], findings: Sequence[Finding]) -> None:
+    def finish(self, run: Run, statements: Sequence[Statement], findings: Iterable[Finding]) -> None:
         """Store the result: verdict and counts, statements, and `findings` in their order.
 
         A run that is already finished is left as it is. Raises NotFound when it was never begun.
@@ -134,7 +135,8 @@ class MysqlRunStore:
         self._connection.execute(update(RUNS).where(_OF_RUN).values(result), {"of_run": run.run_id})
         for statement in statements:
             self._connection.execute(_ADD_STATEMENT, _statement_values(run.run_id, statement))
-        for some in chunked(list(enumerate(findings))):
+        numbered = enumerate(findings)
+        while some := list(islice(numbered, CHUNK)):
             rows = [_finding_values(run.run_id, position, finding) for position, finding in some]
             self._connection.execute(_ADD_FINDING, rows)
 

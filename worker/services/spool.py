@@ -11,9 +11,8 @@ import os
 import pickle
 import tempfile
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
-from functools import cache
 from itertools import chain, islice
 from operator import attrgetter
 from typing import IO, Any, Generic, TypeVar
@@ -41,8 +40,7 @@ class Spool(Generic[T]):
         self._file: IO[bytes] | None = None
         self._stretches: list[list[tuple[int, int]]] = []
         """Where each begins and ends, by how often it was merged."""
-        for item in items:
-            self.add(item)
+        self.extend(items)
 
     def add(self, item: T) -> None:
         """Add one item; where keys are equal, those added first come first."""
@@ -51,6 +49,11 @@ class Spool(Generic[T]):
         if len(self._held) >= HELD:
             self._put(self._in_order(), 0)
             self._held = []
+
+    def extend(self, items: Iterable[T]) -> None:
+        """Add items, one after the other."""
+        for item in items:
+            self.add(item)
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -127,17 +130,14 @@ def _reducer(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
 
 def _revived(kind: type[Any], values: tuple[Any, ...]) -> Any:
     record = object.__new__(kind)
-    for put, value in zip(_setters(kind), values, strict=True):
+    for put, value in zip(_SETTERS[kind], values, strict=True):
         put(record, value)
     return record
 
 
-@cache
-def _setters(kind: Hashable) -> tuple[Callable[[Any, Any], None], ...]:
-    return tuple(vars(kind)[one.name].__set__ for one in fields(kind))  # type: ignore[arg-type]  # a record's class
-
-
 _RECORDS: tuple[type[Any], ...] = (Break, BreakAction, Fact, Finding, Settlement)
+_SETTERS = {kind: [vars(kind)[one.name].__set__ for one in fields(kind)] for kind in _RECORDS}
+"""A frozen record is put together by way of its slots."""
 _REDUCERS: dict[type[Any], Callable[[Any], Any]] = {
     **copyreg.dispatch_table,
     **{kind: _reducer(kind) for kind in _RECORDS},

@@ -5,7 +5,7 @@ each naming the others for a person to judge. Made over a run's findings as a wh
 it is the one thing that looks across keys.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -37,9 +37,7 @@ def suggested(findings: Iterable[Finding], rules: Rules = PLAIN) -> tuple[Findin
     return tuple(each_suggested(tuple(findings), rules))
 
 
-def each_suggested(
-    findings: Collection[Finding], rules: Rules = PLAIN, in_order: InOrder = sorted
-) -> Iterator[Finding]:
+def each_suggested(findings: Iterable[Finding], rules: Rules = PLAIN, in_order: InOrder = sorted) -> Iterator[Finding]:
     """Do as `suggested` does with any number of findings, which are gone through twice, sorting by means of `in_order`.
 
     Held at a time are those candidates only that differ by one amount.

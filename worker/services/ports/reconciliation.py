@@ -65,7 +65,7 @@ class RunStore(Protocol):
         """Insert the run, or start it over when it exists unfinished. A finished run is left as it is."""
         ...
 
-    def finish(self, run: Run, statements: Sequence[Statement], findings: Sequence[Finding]) -> None:
+    def finish(self, run: Run, statements: Sequence[Statement], findings: Iterable[Finding]) -> None:
         """Store the result: verdict and counts, statements, and every finding that is no plain match."""
         ...
 
