@@ -181,7 +181,7 @@ def test_a_dry_run_answers_what_the_run_then_does_and_writes_nothing(office: Off
     assert real.counts == answer.run.counts
     assert real.verdict == answer.run.verdict
     assert answer.statements == tuple(office.database.transact(lambda tx: tx.runs.statements("second")))
-    opened = {item.finding.order_id for before, item in answer.fates if before is None and item is not None}
+    opened = [item.finding.order_id for before, item in answer.fates if before is None and item is not None]
     assert order_id in opened
     assert first.counts is not None
     assert real.counts is not None
