@@ -16,9 +16,9 @@ from worker.reports.model import build
 from worker.services.spool import Spool
 from worker.services.weighing import Standing, Weighing
 
-FEW, MANY = 2_000, 12_000
-MOST = 5_000_000
-"""Bytes that six times as many may take more. Held in memory, ten thousand with their evidence are beyond 30 MB."""
+FEW, MANY = 2_000, 5_000
+MOST = 1_000_000
+"""Bytes that three thousand more may take more. Held in memory they take some megabytes, with evidence of their own 12 MB."""
 
 
 def findings(number: int) -> Iterator[Finding]:
