@@ -199,7 +199,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BenchError as error:
             sys.stderr.write(f"bench: broken: {error}\n")
             return 1
-    about = {"orders": orders, "harm": asked.harm, "quick": asked.quick, "cores": os.cpu_count(), "python": platform.python_version()}
+    about = {
+        "orders": orders,
+        "harm": asked.harm,
+        "quick": asked.quick,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
     sys.stdout.write(f"{table(DOCUMENTED, TARGETS, figures)}\n")
     sys.stdout.write(f"{last_line('reconciliation', DOCUMENTED, TARGETS, figures, **about)}\n")
     return 0
