@@ -78,10 +78,10 @@ def peak(work: Callable[[int], None], number: int) -> int:
 
 
 def test_concluding_takes_no_more_memory_for_more_breaks() -> None:
-    concluded(1)  # what is made once is no growth
+    concluded(10)  # what is made once is no growth
     assert peak(concluded, MANY) - peak(concluded, FEW) < MOST
 
 
 def test_a_report_takes_no_more_memory_for_more_breaks() -> None:
-    reported(1)
+    reported(10)
     assert peak(reported, MANY) - peak(reported, FEW) < MOST
