@@ -17,7 +17,7 @@ from worker.services.spool import Spool
 from worker.services.weighing import Standing, Weighing
 
 FEW, MANY = 1_200, 3_600
-MOST = 1_000_000
+MOST = 1_400_000
 """Bytes that some thousand more may take more. Held in memory they take some megabytes, with evidence of their own 12 MB."""
 
 
