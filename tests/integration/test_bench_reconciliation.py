@@ -11,7 +11,7 @@ from tests.bench.reconciliation.figures import DOCUMENTED, TARGETS
 from tests.bench.reconciliation.program import BenchError
 from worker.contract.settings import ROOT
 
-ABOUT = {"bench", "orders", "quick", "cores", "python", "missed"}
+ABOUT = {"bench", "orders", "harm", "quick", "cores", "python", "missed"}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads CPU times as Linux counts them")

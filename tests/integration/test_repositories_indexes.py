@@ -134,6 +134,8 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "runs.of_window": lambda tx: tx.runs.of_window("shop-1", "provider-1", "api", NOW - HOUR, NOW),
     "runs.statements": lambda tx: tx.runs.statements("none"),
     "runs.findings": lambda tx: tx.runs.findings("none"),
+    "runs.each_finding": lambda tx: list(tx.runs.each_finding("none", breaks=False)),
+    "runs.differing": lambda tx: list(tx.runs.differing("none")),
     "runs.watermark": lambda tx: tx.runs.watermark("shop-1", "provider-1"),
     "breaks.open": lambda tx: tx.breaks.open("shop-1", "provider-1"),
     "breaks.by_ids": lambda tx: tx.breaks.by_ids(["none", "nobody"]),

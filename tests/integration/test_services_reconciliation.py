@@ -438,6 +438,7 @@ def test_what_people_settle_warns_in_every_run_and_counts_again_when_its_time_en
         breaks=record.breaks,
         resolved=record.resolved,
         earlier=record.earlier,
+        broken=record.broken,
     )
     assert report.sound
     assert {one.order_id for one in report.settled} == {order_id}

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import tempfile
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -33,7 +34,7 @@ from worker.domain.finding import (
     Settlement,
 )
 from worker.domain.matching.rejects import UnreadRow, rejected_rows
-from worker.reports import csv_export, terminal
+from worker.reports import csv_export, items, terminal
 from worker.reports.model import Report, build
 from worker.reports.writer import ReportFiles
 
@@ -112,8 +113,18 @@ def written(**changes: Any) -> MemoryStore:
     return store
 
 
+def items_csv(report: Report) -> bytes:
+    """Write items.csv and return what stands in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "items.csv"
+        with csv_export.opened(path) as file:
+            for _ in csv_export.ItemTable(file).passing(items.rows(report)):
+                pass
+        return path.read_bytes()
+
+
 def items_of(report: Report) -> list[dict[str, str]]:
-    content = b"".join(csv_export.item_chunks(report))
+    content = items_csv(report)
     return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
 
 

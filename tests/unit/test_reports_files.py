@@ -17,7 +17,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.reports_reading import EMPTY, PARTS, MemoryStore, Page, items_of, ruled, sample, settled, written
+from tests.unit.reports_reading import (
+    EMPTY,
+    PARTS,
+    MemoryStore,
+    Page,
+    items_csv,
+    items_of,
+    ruled,
+    sample,
+    settled,
+    written,
+)
 from tests.unit.reports_sample import BREAKS, END, LOST, RUN
 from worker import reports
 from worker.domain.errors import InvalidInput
@@ -99,7 +110,7 @@ def test_csv_holds_every_item_with_minor_units_and_plain_decimals() -> None:
 @given(st.text(max_size=30))
 def test_no_text_cell_of_the_csv_is_a_formula(text: str) -> None:
     item = replace(BREAKS[0], finding=replace(LOST, order_id=text, key=text, cause=text), resolution=text)
-    content = b"".join(csv_export.item_chunks(build(replace(RUN, counts=None), **(EMPTY | {"breaks": (item,)}))))
+    content = items_csv(build(replace(RUN, counts=None), **(EMPTY | {"breaks": (item,)})))
     (row,) = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
     for column in ("order_id", "key", "cause", "resolution"):
         assert not row[column].startswith(("=", "+", "-", "@", "\t", "\r", "\n"))

@@ -108,9 +108,9 @@ def test_ten_thousand_breaks_make_pages_below_a_megabyte_and_each_break_is_on_on
         run=replace(RUN, counts={"breaks_open": len(some)}),
         history=history,
     )
-    laid_out = html.paged(report)
-    pages = {one.name: html.render_page(report, one, laid_out) for one in laid_out[1:]}
-    pages["report.html"] = html.render(report, dict.fromkeys(pages, "0" * 64), laid_out)
+    with html.paged(report) as laid_out:
+        pages = {one.name: html.render_page(report, one, laid_out) for one in laid_out[1:]}
+        pages["report.html"] = html.render(report, dict.fromkeys(pages, "0" * 64), laid_out)
     assert max(map(len, pages.values())) < MEGABYTE
     assert len(pages) > 10
     ranks = {}

@@ -52,7 +52,7 @@ def print_run(config: "WorkerConfig", run_id: str, *, as_json: bool = False) -> 
     with reading(config) as database:
         record = run_record(database, run_id)
     if as_json:
-        print_json({"run": record.run, "statements": record.statements, "breaks": record.breaks})
+        print_json({"run": record.run, "statements": record.statements, "breaks": list(record.breaks)})
         return record.run.verdict
     shown = build(
         # Where its report is, is said below in full.
@@ -63,6 +63,7 @@ def print_run(config: "WorkerConfig", run_id: str, *, as_json: bool = False) -> 
         resolved=record.resolved,
         earlier=record.earlier,
         history=record.history,
+        broken=record.broken,
     )
     show_report(shown, console())
     if record.run.report:

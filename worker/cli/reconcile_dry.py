@@ -61,9 +61,8 @@ def dry_run(config: WorkerConfig, request: Reconcile, *, progress: bool, as_json
 
 def _would(answer: Answer) -> dict[str, list[Break]]:
     fates: dict[str, list[Break]] = {name: [] for name in FATE.values()}
-    for item in answer.step.upserts:
-        before = answer.known.get(item.break_id)
-        if item.status in FATE and (before is None or before.status is not item.status):
+    for before, item in answer.fates:
+        if item is not None and item.status in FATE and (before is None or before.status is not item.status):
             fates[FATE[item.status]].append(item)
     return fates
 
@@ -72,12 +71,12 @@ def _print(answer: Answer, told: list[Finding], would: dict[str, list[Break]]) -
     from worker.reports.model import build
     from worker.reports.terminal import show
 
-    after = dict(answer.known) | {item.break_id: item for item in answer.step.upserts}
+    after = [item or before for before, item in answer.fates]
     shown = build(
         answer.run,
         statements=answer.statements,
         findings=told,
-        breaks=[item for item in after.values() if item.status in OPEN_STATUSES],
+        breaks=[item for item in after if item is not None and item.status in OPEN_STATUSES],
         resolved=would["resolve"],
         earlier=(),
     )

@@ -7,7 +7,7 @@ files of names of its own, and the first manifest is the one.
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,12 +70,16 @@ class LakeFiles:
         with _local(canonical(document)) as made:
             self.offer(made, path)
 
-    def rewrite_json(self, path: str, document: Mapping[str, Any]) -> str:
-        """Write a document whatever was there; the same content is the same bytes. Return their SHA-256."""
-        content = canonical(document)
-        with _local(content) as made, _reachable(path):
-            self._place.replace(path, made)
-        return hashlib.sha256(content).hexdigest()
+    def rewrite(self, path: str, chunks: Iterable[bytes]) -> str:
+        """Write a file in pieces, whatever was there; return the SHA-256 of its bytes."""
+        with tempfile.TemporaryDirectory(prefix="orders-lake-") as folder:
+            made = Path(folder) / "document.json"
+            with made.open("wb") as file:
+                file.writelines(chunks)
+            sha256 = _sha256(made)
+            with _reachable(path):
+                self._place.replace(path, made)
+        return sha256
 
     def read_json(self, path: str) -> dict[str, Any]:
         """Return a document. Raises Conflict when it is gone."""

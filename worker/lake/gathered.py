@@ -219,10 +219,10 @@ class GatheredRun:
             self._files.write_json(kept, ask())  # of two that ask at a time the first is believed
         return self._files.read_json(kept)
 
-    def keep_result(self, result: Mapping[str, Any]) -> str:
-        """Keep what the run found (JSON), in one form for one content; return the SHA-256 of its bytes."""
+    def keep_result(self, result: Iterable[bytes]) -> str:
+        """Keep what the run found: JSON in pieces, in one form for one content. Return the SHA-256 of its bytes."""
         # Until the run is stored it may be concluded anew, and by another release: the last one's is stored with it.
-        return self._made.rewrite_json(self._at("result.json"), result)
+        return self._made.rewrite(self._at("result.json"), result)
 
     def result(self) -> Mapping[str, Any]:
         """Return what the run found. Raises Conflict when it is gone."""

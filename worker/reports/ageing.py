@@ -1,6 +1,6 @@
 """Status by age: how long open items have been waiting, counted from the oldest movement behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ from worker.domain.finding import Break, BreakStatus, Finding
 from worker.domain.matching.ageing import BUCKETS, bucket
 from worker.domain.money import Money
 from worker.reports import words
-from worker.reports.amounts import at_risk, by_currency, exposure
+from worker.reports.amounts import Sums, by_currency
 from worker.reports.charts import Bar, stack
 
 
@@ -58,39 +58,46 @@ def break_age(item: Break, as_of: datetime) -> timedelta:
     return max(as_of - item.first_movement_at, timedelta())
 
 
-def ageing(breaks: Sequence[Break], pending: Sequence[Finding], as_of: datetime) -> Ageing:
-    """Sort open breaks by status and age, with the pending items as the first row."""
-    waiting = [(bucket(finding_age(finding, as_of)), exposure(finding)) for finding in pending]
-    rows = [_row("pending", "Within grace", waiting)]
-    aged = [(item.status, bucket(break_age(item, as_of)), at_risk(item)) for item in breaks]
-    rows += [
-        _row(status, words.STATUS[status], [(age, money) for one, age, money in aged if one is status])
-        for status in (BreakStatus.NEW, BreakStatus.PERSISTING, BreakStatus.REOPENED)
-    ]
-    everything = [(age, money) for _, age, money in aged]
-    rows.append(_row("open", "Open breaks", everything))
-    bars = []
-    for total in by_currency(money for _, money in everything):
-        parts = [
-            sum(money.minor for age, money in everything if age == name and money.currency == total.currency)
-            for name in BUCKETS
-        ]
+class Ages:
+    """Open items by status and age, added up one by one."""
+
+    def __init__(self) -> None:
+        self._cells: dict[tuple[str, str], Sums] = {}
+
+    def add(self, code: str, age: timedelta, money: Money) -> None:
+        """Count an item: a break by its status, or one that is `pending`."""
+        self._cells.setdefault((code, bucket(age)), Sums()).add(money)
+
+    def matrix(self) -> Ageing:
+        """Return the matrix, with the pending items as its first row, and the bars of the breaks."""
+        statuses = (BreakStatus.NEW, BreakStatus.PERSISTING, BreakStatus.REOPENED)
+        rows = [self._row("pending", "Within grace", ["pending"])]
+        rows += [self._row(status, words.STATUS[status], [status]) for status in statuses]
+        rows.append(self._row("open", "Open breaks", statuses))
+        return Ageing(
+            buckets=tuple(BUCKETS),
+            rows=tuple(row for row in rows if row.total.count or row.code == "open"),
+            bars=tuple(bar for bar in map(_bar(rows[-1]), rows[-1].total.amounts) if bar.total.minor),
+        )
+
+    def _row(self, code: str, label: str, of: Sequence[str]) -> AgeRow:
+        cells = [self._sum((one, name) for one in of) for name in BUCKETS]
+        total = self._sum((one, name) for one in of for name in BUCKETS)
+        return AgeRow(code=code, label=label, cells=tuple(cells), total=total)
+
+    def _sum(self, places: Iterable[tuple[str, str]]) -> Cell:
+        some = [self._cells[place] for place in places if place in self._cells]
+        amounts = by_currency(money for one in some for money in one.amounts)
+        return Cell(count=sum(one.count for one in some), amounts=amounts)
+
+
+def _bar(row: AgeRow) -> Callable[[Money], AgeBar]:
+    def made(total: Money) -> AgeBar:
+        parts = [sum(one.minor for one in cell.amounts if one.currency == total.currency) for cell in row.cells]
         segments = tuple(
             (name, Money(part, total.currency), bar)
             for name, part, bar in zip(BUCKETS, parts, stack(parts), strict=True)
         )
-        bars.append(AgeBar(total=total, segments=segments))
-    return Ageing(
-        buckets=tuple(BUCKETS),
-        rows=tuple(row for row in rows if row.total.count or row.code == "open"),
-        bars=tuple(bar for bar in bars if bar.total.minor),
-    )
+        return AgeBar(total=total, segments=segments)
 
-
-def _row(code: str, label: str, items: Sequence[tuple[str, Money]]) -> AgeRow:
-    cells = tuple(_cell([money for age, money in items if age == name]) for name in BUCKETS)
-    return AgeRow(code=code, label=label, cells=cells, total=_cell([money for _, money in items]))
-
-
-def _cell(amounts: Sequence[Money]) -> Cell:
-    return Cell(count=len(amounts), amounts=by_currency(amounts))
+    return made

@@ -6,12 +6,30 @@ from worker.domain.finding import Break, Finding, Outcome
 from worker.domain.money import Money
 
 
+class Sums:
+    """A number of items and their sum per currency, added up one by one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._minor: dict[str, int] = {}
+
+    def add(self, money: Money) -> None:
+        """Count one item."""
+        self.count += 1
+        self._minor[money.currency] = self._minor.get(money.currency, 0) + money.minor
+
+    @property
+    def amounts(self) -> tuple[Money, ...]:
+        """One sum per currency, sorted by currency; sums of zero are kept, so nothing counted disappears."""
+        return tuple(Money(self._minor[currency], currency) for currency in sorted(self._minor))
+
+
 def by_currency(amounts: Iterable[Money]) -> tuple[Money, ...]:
-    """Return one sum per currency, sorted by currency; sums of zero are kept, so nothing counted disappears."""
-    sums: dict[str, int] = {}
+    """Return one sum per currency, as `Sums` has them."""
+    sums = Sums()
     for amount in amounts:
-        sums[amount.currency] = sums.get(amount.currency, 0) + amount.minor
-    return tuple(Money(sums[currency], currency) for currency in sorted(sums))
+        sums.add(amount)
+    return sums.amounts
 
 
 def exposure(finding: Finding) -> Money:

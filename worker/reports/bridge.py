@@ -4,10 +4,11 @@ A bridge ties when its lines explain the whole difference, and its open items wh
 One that does not is said at the top, in red.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from worker.domain.finding import Break, Finding, Outcome, RollForward, Statement, break_id
+from worker.domain.finding import RollForward, Statement
+from worker.domain.matching.side_by_side import side_by_side
 from worker.domain.money import Money
 from worker.reports import words
 from worker.reports.charts import Bar, waterfall
@@ -150,16 +151,22 @@ class Check:
     detail: str
 
 
-def moved_on(run: Run, breaks: Sequence[Break]) -> bool:
+def moved_on(run: Run, breaks: int) -> bool:
     """Tell whether later runs have changed the open breaks since `run`: then they are today's, not the run's."""
-    return (run.counts or {}).get("breaks_open", len(breaks)) != len(breaks)
+    return (run.counts or {}).get("breaks_open", breaks) != breaks
 
 
 def checks(
-    run: Run, statements: Sequence[Statement], findings: Sequence[Finding], breaks: Sequence[Break]
+    run: Run,
+    statements: Sequence[Statement],
+    counted: Mapping[str, int],
+    broken: Iterable[str],
+    known: Iterable[str],
+    number_open: int,
 ) -> tuple[Check, ...]:
-    """Check the run against itself; what is stored in counts is counted again here.
+    """Check the run against itself; what is stored in counts is counted again here (`counted`).
 
+    `broken` are the ids of the breaks that its differences belong to, `known` those of the open breaks, both sorted.
     Whether each difference is followed as a break can only be told while the open breaks are still the run's.
     """
     done = [
@@ -188,10 +195,6 @@ def checks(
                     + (statement.roll.previous_run or "no complete run ends where this one starts"),
                 )
             )
-    counted = {
-        name: sum(finding.outcome is outcome for finding in findings)
-        for name, outcome in (("pending", Outcome.PENDING), ("warnings", Outcome.WARNING), ("breaks", Outcome.BREAK))
-    }
     stored = {name: (run.counts or {}).get(name, counted[name]) for name in counted}
     done.append(
         Check(
@@ -203,20 +206,17 @@ def checks(
             ),
         )
     )
-    if moved_on(run, breaks):
+    if moved_on(run, number_open):
         return tuple(done)
-    known = {item.break_id for item in breaks}
-    broken = {
-        break_id(run.shop, run.provider, finding.leg, finding.key, finding.currency)
-        for finding in findings
-        if finding.outcome is Outcome.BREAK
-    }
-    lost = len(broken - known)
+    differing = lost = 0
+    for name, followed in side_by_side(broken, known, left_key=str, right_key=str):
+        differing += name is not None
+        lost += name is not None and followed is None
     done.append(
         Check(
             text="Every difference beyond its grace is followed as a break",
             holds=lost == 0,
-            detail=f"{len(broken)} found, {len(broken) - lost} followed",
+            detail=f"{differing} found, {differing - lost} followed",
         )
     )
     return tuple(done)

@@ -10,6 +10,8 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import TextIO
 
 from worker.domain.money import Money, format_minor
 from worker.reports import items, summary
@@ -18,9 +20,23 @@ from worker.reports.model import Report
 from worker.reports.words import iso
 
 
-def item_chunks(report: Report) -> Iterator[bytes]:
-    """Yield items.csv in pieces: its head, then row by row, however many."""
-    return _chunks(items.COLUMNS, items.rows(report))
+class ItemTable:
+    """items.csv in a text file, written while its rows pass on to something else."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._writer = csv.writer(file, lineterminator="\r\n")
+        self._writer.writerow(items.COLUMNS)
+
+    def passing(self, rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
+        """Yield the rows, each as soon as it is written."""
+        for row in rows:
+            self._writer.writerow([_written(cell) for cell in row])
+            yield row
+
+
+def opened(path: Path) -> TextIO:
+    """Open a table to write."""
+    return path.open("w", encoding="utf-8-sig", newline="")
 
 
 def summary_chunks(report: Report) -> Iterator[bytes]:

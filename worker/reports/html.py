@@ -5,8 +5,12 @@ dark setting. A break keeps its address for good: `report.html#b-{break_id}`; wh
 the report's only script leads there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import IO
 
 from markupsafe import Markup
 
@@ -31,8 +35,11 @@ class BreakPage:
     """1 is report.html itself."""
     first: int
     """Rank of its first break, from 1."""
-    breaks: Sequence[OpenBreak]
-    fragments: Sequence[Markup]
+    ids: Sequence[str]
+    drawn: IO[bytes]
+    """Where the breaks of all pages wait, drawn."""
+    begin: int
+    size: int
 
     @property
     def name(self) -> str:
@@ -42,42 +49,73 @@ class BreakPage:
     @property
     def last(self) -> int:
         """Rank of its last break."""
-        return self.first + len(self.breaks) - 1
+        return self.first + len(self.ids) - 1
 
     @property
     def holds(self) -> str:
         """The beginnings of its breaks' ids, by which the report's script finds the page of one."""
-        return " ".join(one.item.break_id[:8] for one in self.breaks)
+        return " ".join(name[:8] for name in self.ids)
+
+    @property
+    def breaks(self) -> Markup:
+        """Its breaks, drawn one after the other."""
+        drawn = os.pread(self.drawn.fileno(), self.size, self.begin)
+        return Markup(drawn.decode())  # noqa: S704 - what the template made
 
 
-def paged(report: Report) -> list[BreakPage]:
-    """Lay the breaks (`DETAILED` at most) out on pages of bounded size, in the report's order; one page at least."""
-    pages: list[BreakPage] = []
-    some: list[OpenBreak] = []
-    drawn: list[Markup] = []
-    size, first = 0, 1
-    for one, fragment, length in _fragments(report):
-        if drawn and size + length > (PAGE_BYTES if pages else FIRST_BYTES):
-            pages.append(BreakPage(len(pages) + 1, first, some, drawn))
-            first += len(some)
-            some, drawn, size = [], [], 0
-        some.append(one)
-        drawn.append(fragment)
-        size += length
-    return [*pages, BreakPage(len(pages) + 1, first, some, drawn)]
+class Drawing:
+    """Breaks as they are drawn, laid out on pages of bounded size in the report's order.
+
+    What is drawn waits in a file: page 1 can only be written when all others are known.
+    """
+
+    def __init__(self, report: Report, drawn: IO[bytes]) -> None:
+        parts = environment().get_template("parts.j2").make_module({"few": len(report.breaks) <= 2})
+        self._draw = parts.detail  # type: ignore[attr-defined]  # a macro of the template
+        self._drawn = drawn
+        self._pages: list[BreakPage] = []
+        self._ids: list[str] = []
+        self._first, self._begin, self._size = 1, 0, 0
+
+    def passing(self, breaks: Iterable[OpenBreak]) -> Iterator[OpenBreak]:
+        """Yield the breaks, each as soon as it is drawn; of those beyond `DETAILED` none is."""
+        for rank, one in enumerate(breaks):
+            if rank < DETAILED:
+                self._add(one.item.break_id, self._draw(one).encode())
+            yield one
+
+    def pages(self) -> list[BreakPage]:
+        """Return the pages when all breaks have passed; one at least."""
+        self._drawn.flush()
+        return [*self._pages, self._page()]
+
+    def _add(self, name: str, fragment: bytes) -> None:
+        if self._ids and self._size + len(fragment) > (PAGE_BYTES if self._pages else FIRST_BYTES):
+            self._pages.append(self._page())
+            self._first, self._begin = self._first + len(self._ids), self._begin + self._size
+            self._ids, self._size = [], 0
+        self._ids.append(name)
+        self._size += self._drawn.write(fragment)
+
+    def _page(self) -> BreakPage:
+        return BreakPage(len(self._pages) + 1, self._first, self._ids, self._drawn, self._begin, self._size)
 
 
-def _fragments(report: Report) -> Iterator[tuple[OpenBreak, Markup, int]]:
-    parts = environment().get_template("parts.j2").make_module({"few": len(report.breaks) <= 2})
-    draw = parts.detail  # type: ignore[attr-defined]  # a macro of the template
-    for one in report.breaks[:DETAILED]:
-        fragment = draw(one)
-        yield one, fragment, len(fragment.encode())
+@contextmanager
+def paged(report: Report) -> Iterator[list[BreakPage]]:
+    """Draw the breaks and lay them out on pages."""
+    with tempfile.TemporaryFile(prefix="orders-report-") as drawn:
+        drawing = Drawing(report, drawn)
+        for _ in drawing.passing(report.breaks[:DETAILED]):
+            pass
+        yield drawing.pages()
 
 
 def render(report: Report, digests: Mapping[str, str], pages: Sequence[BreakPage] = ()) -> bytes:
     """Return report.html. `digests`: SHA-256 (hex) of each sibling file by its name; `pages`: as `paged` gave them."""
-    pages = pages or paged(report)
+    if not pages:
+        with paged(report) as laid_out:
+            return render(report, digests, laid_out)
     return page(
         "report.html.j2",
         script="find_break.js" if len(pages) > 1 else "",
@@ -96,7 +134,7 @@ def render(report: Report, digests: Mapping[str, str], pages: Sequence[BreakPage
 def _places(report: Report, pages: Sequence[BreakPage]) -> dict[str, str]:
     """Return the page on which each of the top breaks stands, empty where it is report.html itself."""
     wanted = {one.item.break_id for one in report.top}
-    return {one.item.break_id: some.name for some in pages[1:] for one in some.breaks if one.item.break_id in wanted}
+    return {name: some.name for some in pages[1:] for name in some.ids if name in wanted}
 
 
 def render_page(report: Report, one: BreakPage, pages: Sequence[BreakPage]) -> bytes:

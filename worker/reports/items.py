@@ -4,14 +4,14 @@ A row is a break, something resolved, pending, warned of, settled, explained, or
 twice, in minor units (exact) and as `Money` (readable); times are aware; text is as it came and must be guarded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from worker.domain.finding import Break, Finding, Settlement
 from worker.domain.money import Money
 from worker.reports.ageing import finding_age
 from worker.reports.amounts import exposure
-from worker.reports.model import Report
+from worker.reports.model import OpenBreak, Report
 from worker.reports.words import KIND
 
 Cell = str | int | Money | datetime | None
@@ -68,13 +68,13 @@ def guarded(text: str) -> str:
 
 def rows(report: Report) -> Iterator[tuple[Cell, ...]]:
     """Yield the rows in the order of `COLUMNS`: breaks, resolved, pending, warnings, settled, explained, unread rows."""
-    yield from break_rows(report)
+    yield from break_rows(report.breaks)
     yield from other_rows(report)
 
 
-def break_rows(report: Report) -> Iterator[tuple[Cell, ...]]:
+def break_rows(breaks: Iterable[OpenBreak]) -> Iterator[tuple[Cell, ...]]:
     """Yield the rows of open breaks."""
-    for one in report.breaks:
+    for one in breaks:
         yield _break_row("break", one.item, int(one.age.total_seconds()))
 
 

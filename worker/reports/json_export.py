@@ -3,9 +3,10 @@
 Stable: sorted as the model is, times ISO 8601 in UTC, `schema` raised when a field changes its meaning.
 """
 
+import io
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Any, TypeVar
 
 from worker.domain.finding import Break, Fact, Finding, Settlement
 from worker.domain.money import Money
@@ -15,31 +16,55 @@ from worker.reports.words import iso
 
 SCHEMA = 1
 
+T = TypeVar("T")
 
-def chunks(report: Report) -> Iterator[bytes]:
-    """Yield the report as UTF-8 JSON in pieces: a line a field, and in the lists a line an item, however many."""
-    yield b"{\n"
-    for name, value in _fields(report).items():
-        yield f"  {_text(name)}: {_text(value)},\n".encode()
-    lists = _lists(report)
-    for name, items in lists.items():
-        yield f"  {_text(name)}: [".encode()
+
+class Document:
+    """The report as UTF-8 JSON in a file: a line a field, and in the lists a line an item, however many."""
+
+    def __init__(self, report: Report, file: IO[bytes]) -> None:
+        self._report = report
+        self._write = file.write
+        self._write(b"{\n")
+        for name, value in _fields(report).items():
+            self._write(f"  {_text(name)}: {_text(value)},\n".encode())
+
+    def passing(self, breaks: Iterable[OpenBreak]) -> Iterator[OpenBreak]:
+        """Yield the breaks, each as soon as it is written; the other lists come after them."""
+        yield from self._list("breaks", breaks, _open)
+
+    def end(self) -> None:
+        """Write everything else."""
+        for name, items in _lists(self._report).items():
+            self._write(b",\n")
+            for _ in self._list(name, items, dict):
+                pass
+        self._write(b"\n}\n")
+
+    def _list(self, name: str, items: Iterable[T], form: Callable[[T], dict[str, Any]]) -> Iterator[T]:
+        self._write(f"  {_text(name)}: [".encode())
         between = "\n"
         for item in items:
-            yield f"{between}    {_text(item)}".encode()
+            self._write(f"{between}    {_text(form(item))}".encode())
             between = ",\n"
-        yield (b"" if between == "\n" else b"\n  ") + (b"]\n" if name == [*lists][-1] else b"],\n")
-    yield b"}\n"
+            yield item
+        self._write(b"]" if between == "\n" else b"\n  ]")
 
 
 def render(report: Report) -> bytes:
     """Return the report as UTF-8 JSON, ending in a newline."""
-    return b"".join(chunks(report))
+    file = io.BytesIO()
+    made = Document(report, file)
+    for _ in made.passing(report.breaks):
+        pass
+    made.end()
+    return file.getvalue()
 
 
 def document(report: Report) -> dict[str, Any]:
     """Return the report as plain dictionaries, lists, strings and integers."""
-    return _fields(report) | {name: list(items) for name, items in _lists(report).items()}
+    lists = {name: list(items) for name, items in _lists(report).items()}
+    return _fields(report) | {"breaks": list(map(_open, report.breaks))} | lists
 
 
 def _text(value: Any) -> str:
@@ -48,7 +73,6 @@ def _text(value: Any) -> str:
 
 def _lists(report: Report) -> dict[str, Iterator[dict[str, Any]]]:
     return {
-        "breaks": map(_open, report.breaks),
         "pending": map(_finding, report.pending),
         "warnings": map(_finding, report.warnings),
         "settled": map(_finding, report.settled),

@@ -19,6 +19,7 @@ from worker.reports import words
 from worker.reports.amounts import exposure
 from worker.reports.bridge import Bridge
 from worker.reports.model import OpenBreak, Report
+from worker.services.spool import Mapped, Spool
 
 STYLE = {"good": "green", "wait": "blue", "warn": "yellow", "bad": "red"}
 NOTHING = "\N{EN DASH}"
@@ -183,7 +184,7 @@ def _sums(one: Bridge | None, exposed: Money) -> dict[str, Text]:
     return told | {"At risk": Text(_amount(exposed), style="red" if exposed.minor else "dim")}
 
 
-def _breaks(breaks: tuple[OpenBreak, ...], *, wide: bool) -> RenderableType:
+def _breaks(breaks: Mapped[OpenBreak], *, wide: bool) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), title="Breaks", title_justify="left")
     for name in ("Break", "What", "Leg", "Subject", *(("Status", "Repair") if wide else ()), "Age", "At risk"):
         whole = name in {"Break", "Leg", "Status", "Age", "At risk"}
@@ -208,7 +209,7 @@ def _repair(item: Break) -> Text:
     return Text(str(item.repair_state), style="red" if waits else "")
 
 
-def _pending(pending: tuple[Finding, ...]) -> RenderableType:
+def _pending(pending: Spool[Finding]) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2), title="Within grace", title_justify="left")
     for name in ("What", "Subject", "Becomes a break (UTC)", "Amount"):
         table.add_column(name, justify="right" if name == "Amount" else "left")
@@ -218,7 +219,7 @@ def _pending(pending: tuple[Finding, ...]) -> RenderableType:
     return _capped(table, len(pending))
 
 
-def _settled(settled: tuple[Finding, ...]) -> RenderableType:
+def _settled(settled: Spool[Finding]) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2), title="Settled by people", title_justify="left")
     for name in ("What", "Subject", "Decision (UTC)", "Why", "Amount"):
         table.add_column(name, justify="right" if name == "Amount" else "left")

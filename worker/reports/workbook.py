@@ -60,10 +60,11 @@ class Workbook:
 
 def _bounded(rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
     for number, row in enumerate(rows, 1):
-        if number == MOST_ROWS:
+        if number < MOST_ROWS:
+            yield row
+        elif number == MOST_ROWS:
+            # Those beyond are gone through all the same: whoever they pass takes them.
             yield ("more rows than a sheet holds: see items.csv",)
-            return
-        yield row
 
 
 COLUMNS = tuple(column for column in items.COLUMNS if not column.endswith("_minor"))
@@ -71,15 +72,18 @@ COLUMNS = tuple(column for column in items.COLUMNS if not column.endswith("_mino
 _TAKEN = itemgetter(*(items.COLUMNS.index(column) for column in COLUMNS))
 
 
-def _items(report: Report, *, breaks: bool) -> Iterator[Sequence[Cell]]:
-    rows = items.break_rows(report) if breaks else items.other_rows(report)
-    return map(_TAKEN, rows)
+def write(
+    report: Report,
+    path: Path,
+    breaks: Iterable[Sequence[Cell]] | None = None,
+    others: Iterable[Sequence[Cell]] | None = None,
+) -> None:
+    """Write report.xlsx to `path`: the sums, the open breaks, everything else.
 
-
-def write(report: Report, path: Path) -> None:
-    """Write report.xlsx to `path`: the sums, the open breaks, everything else."""
+    Whoever needs the rows for something else as well gives them, in the order of `items.COLUMNS`; all are gone through.
+    """
     book = Workbook(path, report)
     book.sheet("Summary", summary.COLUMNS, summary.rows(report))
-    book.sheet("Breaks", COLUMNS, _items(report, breaks=True))
-    book.sheet("Other items", COLUMNS, _items(report, breaks=False))
+    book.sheet("Breaks", COLUMNS, map(_TAKEN, items.break_rows(report.breaks) if breaks is None else breaks))
+    book.sheet("Other items", COLUMNS, map(_TAKEN, items.other_rows(report) if others is None else others))
     book.close()

@@ -6,14 +6,15 @@ report.html goes last and names the digests of its siblings, so where the page i
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import Break, Finding, Statement
-from worker.reports import csv_export, html, json_export, site, workbook
+from worker.reports import csv_export, html, items, json_export, site, workbook
 from worker.reports.model import Report, build
+from worker.reports.passing import by_hundreds
 from worker.services.ports import BreakAction, ObjectStore, Run
 
 ROOT = "reports"
@@ -32,16 +33,17 @@ class ReportFiles:
         run: Run,
         *,
         statements: Sequence[Statement],
-        findings: Sequence[Finding],
-        breaks: Sequence[Break],
+        findings: Iterable[Finding],
+        breaks: Iterable[Break],
         resolved: Sequence[Break],
         earlier: Sequence[Run],
         history: Mapping[str, Sequence[BreakAction]] | None = None,
+        broken: Iterable[str] = (),
     ) -> str:
         """Write report.html and its siblings; return the path of the HTML below the store.
 
         Writing the same run again gives the same bytes. `history` is optional: what was done about each
-        break, by its id. Raises InvalidInput when the run's names cannot be part of a path.
+        break, by its id. `broken`: as `build` has it. Raises InvalidInput when the run's names cannot be part of a path.
         """
         folder = report_folder(run)
         report = build(
@@ -52,19 +54,23 @@ class ReportFiles:
             resolved=resolved,
             earlier=earlier,
             history=history,
+            broken=broken,
         )
-        pages = html.paged(report)
         digests = {}
-        for name, make in _siblings(report, pages):
-            with tempfile.TemporaryDirectory(prefix="orders-report-") as scratch:
-                # By way of a file, so that a long one is never in memory.
-                made = Path(scratch) / name
-                make(made)
+        with (
+            # By way of files, so that a long one is never in memory.
+            tempfile.TemporaryDirectory(prefix="orders-report-") as scratch,
+            tempfile.TemporaryFile(prefix="orders-report-") as drawn,
+        ):
+            drawing = html.Drawing(report, drawn)
+            tables = _tables(report, drawing, Path(scratch))
+            pages = drawing.pages()
+            for made in chain(_further_pages(report, pages, Path(scratch)), tables):
                 with made.open("rb") as content:
-                    digests[name] = hashlib.file_digest(content, "sha256").hexdigest()
-                self._store.put_file(f"{folder}/{name}", made)
-        path = f"{folder}/report.html"
-        self._store.put(path, html.render(report, digests, pages))
+                    digests[made.name] = hashlib.file_digest(content, "sha256").hexdigest()
+                self._store.put_file(f"{folder}/{made.name}", made)
+            path = f"{folder}/report.html"
+            self._store.put(path, html.render(report, digests, pages))
         return path
 
     def write_index(self, runs: Sequence[Run], latest: Run | None = None) -> str:
@@ -83,22 +89,26 @@ class ReportFiles:
         return INDEX
 
 
-def _siblings(report: Report, pages: Sequence[html.BreakPage]) -> Iterator[tuple[str, Callable[[Path], object]]]:
+def _tables(report: Report, drawing: html.Drawing, folder: Path) -> list[Path]:
+    """Go through the breaks once, and on the way write the tables and JSON, and draw what goes on pages."""
+    made = [folder / name for name in ("summary.csv", "items.csv", "report.xlsx", "report.json")]
+    summary, items_csv, xlsx, json_file = made
+    summary.write_bytes(b"".join(csv_export.summary_chunks(report)))
+    with csv_export.opened(items_csv) as table_file, json_file.open("wb") as document_file:
+        table, document = csv_export.ItemTable(table_file), json_export.Document(report, document_file)
+        breaks = by_hundreds(document.passing(by_hundreds(drawing.passing(by_hundreds(report.breaks)))))
+        rows = by_hundreds(table.passing(by_hundreds(items.break_rows(breaks))))
+        workbook.write(report, xlsx, rows, table.passing(items.other_rows(report)))
+        document.end()
+    return made
+
+
+def _further_pages(report: Report, pages: Sequence[html.BreakPage], folder: Path) -> Iterator[Path]:
     for one in pages[1:]:
-        yield one.name, partial(_write_page, report, one, pages)
-    yield "summary.csv", lambda path: _write(path, csv_export.summary_chunks(report))
-    yield "items.csv", lambda path: _write(path, csv_export.item_chunks(report))
-    yield "report.xlsx", lambda path: workbook.write(report, path)
-    yield "report.json", lambda path: _write(path, json_export.chunks(report))
-
-
-def _write_page(report: Report, one: html.BreakPage, pages: Sequence[html.BreakPage], path: Path) -> None:
-    path.write_bytes(html.render_page(report, one, pages))
-
-
-def _write(path: Path, chunks: Iterable[bytes]) -> None:
-    with path.open("wb") as file:
-        file.writelines(chunks)
+        made = folder / one.name
+        made.write_bytes(html.render_page(report, one, pages))
+        yield made
+        made.unlink(missing_ok=True)
 
 
 def report_folder(run: Run) -> str:

@@ -9,14 +9,16 @@ the order of its ids. So the trail is the one history, whichever releases ran.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from worker.domain.audit import AuditEntry, AuditHead, AuditRecord, canonical, chained
 from worker.repositories.locks import lock_audit_head
-from worker.repositories.paging import chunked, paged
+from worker.repositories.paging import CHUNK, chunked, paged
 from worker.repositories.schema import AUDIT_HEADS, AUDIT_TRAIL, BREAK_ACTIONS, BREAKS
+from worker.services.spool import Spool
 
 CARRIED_AT_ONCE = 2000
 
@@ -64,17 +66,19 @@ class MysqlAuditTrail:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._waiting: dict[str, list[AuditRecord]] = {}
+        self._waiting: dict[str, Spool[AuditRecord]] = {}
 
     def append(self, shop: str, record: AuditRecord) -> None:
         """Add a record to the shop's chain when the transaction commits."""
-        self._waiting.setdefault(shop, []).append(record)
+        self._waiting.setdefault(shop, Spool()).add(record)
 
     def seal(self) -> None:
         """Continue the chains with what was appended. The last thing that a transaction does."""
         for shop in sorted(self._waiting):
             head = self._carry_over(shop, lock_audit_head(self._connection, shop))
-            self._write(shop, chained(shop, head, self._waiting[shop]))
+            waiting = iter(self._waiting[shop])
+            while some := list(islice(waiting, CHUNK)):
+                head = self._write(shop, chained(shop, head, some))
         self._waiting.clear()
 
     def carry_over(self) -> int:

@@ -1,7 +1,7 @@
 """Breaks in MySQL, and their history in the audit trail. A break's identity is never rewritten."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -13,7 +13,7 @@ from worker.domain.audit import AuditEntry, AuditRecord, canonical
 from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, RepairState, SettledAs, Settlement
 from worker.domain.finding_codec import decode_finding, encode_finding
 from worker.repositories.audit import MysqlAuditTrail
-from worker.repositories.paging import CHUNK, chunked, paged
+from worker.repositories.paging import CHUNK, DOCUMENTS, chunked, paged
 from worker.repositories.schema import BREAK_ACTIONS, BREAKS
 from worker.services.ports import BreakAction
 
@@ -39,11 +39,14 @@ class MysqlBreakStore:
 
     def open(self, shop: str, provider: str) -> list[Break]:
         """Return the open breaks, oldest first."""
+        return list(self.each_open(shop, provider))
+
+    def each_open(self, shop: str, provider: str) -> Iterator[Break]:
+        """Stream the open breaks, oldest first."""
         statement = select(BREAKS).where(
             BREAKS.c.shop == shop, BREAKS.c.provider == provider, BREAKS.c.status.in_(_OPEN)
         )
-        rows = paged(self._connection, statement, [BREAKS.c.first_seen_at, BREAKS.c.break_id])
-        return [_break(row) for row in rows]
+        return map(_break, paged(self._connection, statement, [BREAKS.c.first_seen_at, BREAKS.c.break_id], DOCUMENTS))
 
     def by_ids(self, break_ids: Sequence[str]) -> dict[str, Break]:
         """Return the named breaks, whatever their status; unknown ids are absent."""

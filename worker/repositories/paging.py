@@ -11,6 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_
 
 PAGE = 2000
 CHUNK = 500
+DOCUMENTS = 500
+"""Rows of a page where a row holds the evidence of both sides: as JSON and unfolded a page of `PAGE` is 10 MB and more."""
 
 T = TypeVar("T")
 

@@ -3,8 +3,9 @@
 A run is finished once: its verdict, statements and findings are written in one transaction and never change.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
@@ -12,11 +13,11 @@ from sqlalchemy.dialects.mysql import insert as upsert
 
 from worker.contract.reconciliation import Mode
 from worker.domain.errors import InvalidInput, NotFound
-from worker.domain.finding import Finding, RollForward, Statement, StatementLine, Verdict
+from worker.domain.finding import Finding, Leg, Outcome, RollForward, Statement, StatementLine, Verdict
 from worker.domain.finding_codec import decode_finding, encode_finding
 from worker.repositories.insertion import insert_once
 from worker.repositories.locks import lock_run, lock_watermark
-from worker.repositories.paging import chunked, paged
+from worker.repositories.paging import CHUNK, DOCUMENTS, paged
 from worker.repositories.schema import RUN_FINDINGS, RUN_STATEMENTS, RUNS, WATERMARKS
 from worker.services.ports import Run
 
@@ -110,7 +111,7 @@ class MysqlRunStore:
             unfinished = update(RUNS).where(_OF_RUN, RUNS.c.finished_at.is_(None)).values(values)
             self._connection.execute(unfinished, {"of_run": run.run_id})
 
-    def finish(self, run: Run, statements: Sequence[Statement], findings: Sequence[Finding]) -> None:
+    def finish(self, run: Run, statements: Sequence[Statement], findings: Iterable[Finding]) -> None:
         """Store the result: verdict and counts, statements, and `findings` in their order.
 
         A run that is already finished is left as it is. Raises NotFound when it was never begun.
@@ -134,7 +135,8 @@ class MysqlRunStore:
         self._connection.execute(update(RUNS).where(_OF_RUN).values(result), {"of_run": run.run_id})
         for statement in statements:
             self._connection.execute(_ADD_STATEMENT, _statement_values(run.run_id, statement))
-        for some in chunked(list(enumerate(findings))):
+        numbered = enumerate(findings)
+        while some := list(islice(numbered, CHUNK)):
             rows = [_finding_values(run.run_id, position, finding) for position, finding in some]
             self._connection.execute(_ADD_FINDING, rows)
 
@@ -164,9 +166,23 @@ class MysqlRunStore:
 
     def findings(self, run_id: str) -> list[Finding]:
         """Return the stored findings of a run, in the order they were stored."""
+        return list(self.each_finding(run_id))
+
+    def each_finding(self, run_id: str, *, breaks: bool = True) -> Iterator[Finding]:
+        """Stream them; without `breaks`, those that are none."""
         documents = select(RUN_FINDINGS.c.position, RUN_FINDINGS.c.document).where(RUN_FINDINGS.c.run_id == run_id)
-        rows = paged(self._connection, documents, [RUN_FINDINGS.c.position])
-        return [decode_finding(row.document) for row in rows]
+        if not breaks:
+            documents = documents.where(RUN_FINDINGS.c.outcome != Outcome.BREAK.value)
+        rows = paged(self._connection, documents, [RUN_FINDINGS.c.position], DOCUMENTS)
+        return (decode_finding(row.document) for row in rows)
+
+    def differing(self, run_id: str) -> Iterator[tuple[Leg, str, str]]:
+        """Stream leg, key and currency of the findings of a run that are breaks."""
+        named = select(
+            RUN_FINDINGS.c.position, RUN_FINDINGS.c.leg, RUN_FINDINGS.c.subject, RUN_FINDINGS.c.currency
+        ).where(RUN_FINDINGS.c.run_id == run_id, RUN_FINDINGS.c.outcome == Outcome.BREAK.value)
+        rows = paged(self._connection, named, [RUN_FINDINGS.c.position])
+        return ((Leg(row.leg), row.subject, row.currency) for row in rows)
 
     def set_report(self, run_id: str, report: str) -> None:
         """Record where the report was written. Raises NotFound."""

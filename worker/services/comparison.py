@@ -69,8 +69,10 @@ def _left_open(tx: Transaction, facts: RunFacts) -> list[str]:
     """
     run = facts.run
     before = tx.runs.before(run.shop, run.provider, run.source, run.window_start)
-    left = set() if before is None else {finding.key for finding in tx.runs.findings(before.run_id)}
-    left |= {item.finding.key for item in tx.breaks.open(run.shop, run.provider) if item.finding.leg is Leg.PAYMENTS}
+    left = set() if before is None else {finding.key for finding in tx.runs.each_finding(before.run_id)}
+    left |= {
+        item.finding.key for item in tx.breaks.each_open(run.shop, run.provider) if item.finding.leg is Leg.PAYMENTS
+    }
     return sorted(left)
 
 

@@ -5,22 +5,33 @@ and a run that died is simply concluded again.
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
 
 from worker.contract.reconciliation import Mode
-from worker.domain.finding import OPEN_STATUSES, Break, Finding, FindingKind, Leg, Outcome, Statement, Verdict, break_id
+from worker.domain.finding import (
+    OPEN_STATUSES,
+    Break,
+    BreakStatus,
+    Finding,
+    FindingKind,
+    Leg,
+    Outcome,
+    Statement,
+    Verdict,
+)
 from worker.domain.ledger import OwnOrder, Shipment, ShopOrder
 from worker.domain.matching.bank import match_bank
 from worker.domain.matching.bridge import statements_of
-from worker.domain.matching.lifecycle import LifecycleStep, acknowledged, advance
+from worker.domain.matching.lifecycle import Course
 from worker.domain.matching.orders import match_orders
 from worker.domain.matching.payouts import match_payouts
 from worker.domain.matching.rejects import rejected_rows
 from worker.domain.matching.rollforward import Opening, opening_of
 from worker.domain.matching.shipments import disputes, match_shipments
-from worker.domain.matching.suggestions import suggested
+from worker.domain.matching.suggestions import each_suggested, suggested
 from worker.domain.matching.sums import WindowSums
 from worker.domain.matching.verdict import verdict
 from worker.domain.money import format_minor
@@ -29,7 +40,9 @@ from worker.services.comparison import part_of
 from worker.services.ports import API, AT_RISK, BreakAction, Clock, Database, Run, Transaction
 from worker.services.ports.lake import Gathered, RunLake
 from worker.services.run_facts import RunFacts
-from worker.services.run_result import Answer, Compared, result_document
+from worker.services.run_result import Answer, Compared, result_chunks
+from worker.services.spool import Spool
+from worker.services.weighing import Fate, Standing, Weighing
 
 
 class Conclusion:
@@ -47,7 +60,7 @@ class Conclusion:
         run again can tell whether it is the same, to the byte.
         """
         compared = self.compared(reference, pieces)
-        sha256 = self._lake.gathered(reference).keep_result(result_document(compared))
+        sha256 = self._lake.gathered(reference).keep_result(result_chunks(compared))
         run = replace(compared.facts.run, inputs=reference, result_sha256=sha256)
         compared = replace(compared, facts=replace(compared.facts, run=run))
         return self._database.transact(lambda tx: self._store(tx, compared))
@@ -62,29 +75,30 @@ class Conclusion:
         gathered = self._lake.gathered(reference)
         facts = RunFacts.of(gathered.facts)
         rules = facts.rules
-        findings: list[Finding] = []
+        findings: Spool[Finding] = Spool()
         cleared = gathered.cleared()
         totals = list(cleared.sums)
         agreeing = cleared.keys if Leg.PAYMENTS in facts.legs_read else 0
         if Leg.PAYMENTS in facts.legs_read:
-            of_payments: list[Finding] = []
+            of_payments: Spool[Finding] = Spool(key=attrgetter("key", "currency"))
             for piece in range(pieces):
                 part = gathered.findings(part_of(piece))
-                of_payments += part.findings
+                of_payments.extend(part.findings)
                 totals += part.sums
                 agreeing += part.agreeing
-            of_payments.sort(key=lambda finding: (finding.key, finding.currency))
-            findings += suggested(of_payments, rules)
-            findings += rejected_rows(facts.unread_rows, Leg.PAYMENTS)
+            findings.extend(each_suggested(of_payments, rules, Spool))
+            findings.extend(rejected_rows(facts.unread_rows, Leg.PAYMENTS))
         if Leg.PAYOUTS in facts.legs_read:
             facts, of_payouts = self._of_payouts(gathered, facts)
-            findings += of_payouts
+            findings.extend(of_payouts)
         if Leg.ORDERS in facts.legs_read:
-            findings += match_orders(gathered.read(ShopOrder), gathered.read(OwnOrder), facts.scope)
+            findings.extend(match_orders(gathered.read(ShopOrder), gathered.read(OwnOrder), facts.scope))
         if Leg.SHIPMENTS in facts.legs_read:
             disputed = disputes(findings)
-            findings += match_shipments(gathered.read(OwnOrder), gathered.read(Shipment), facts.scope, rules, disputed)
-        return Compared(facts=facts, findings=tuple(findings), sums=_added(totals), agreeing=agreeing)
+            findings.extend(
+                match_shipments(gathered.read(OwnOrder), gathered.read(Shipment), facts.scope, rules, disputed)
+            )
+        return Compared(facts=facts, findings=findings, sums=_added(totals), agreeing=agreeing)
 
     def _of_payouts(self, gathered: Gathered, facts: RunFacts) -> tuple[RunFacts, tuple[Finding, ...]]:
         """Compare payouts with their lines, and with the bank where statements of it are at hand."""
@@ -111,15 +125,16 @@ class Conclusion:
         already = tx.runs.get(run.run_id)
         if already is not None and already.finished_at is not None:
             return already
-        answer = self._answer(tx, compared)
-        finished = answer.run
+        weighed = self._weighed(tx, compared)
         tx.breaks.save_all(
-            (item, _action(item, answer.known.get(item.break_id), answer.at, run.run_id))
-            for item in answer.step.upserts
+            (after, _action(after, before, weighed.at, run.run_id))
+            for before, after in weighed.fates()
+            if after is not None
         )
+        finished = weighed.finished()
         # What a rule explains is agreed, but it is no plain match: it is listed, and the next run opens with it.
-        told = [finding for finding in answer.findings if finding.kind is not FindingKind.MATCHED]
-        tx.runs.finish(finished, answer.statements, told)
+        told = (finding for finding in weighed.findings() if finding.kind is not FindingKind.MATCHED)
+        tx.runs.finish(finished, weighed.statements, told)
         # A window asked for by hand continues the watermark but never starts it: the schedule would go on from there.
         covered = run.of_api and tx.runs.watermark(run.shop, run.provider, run.mode) is not None
         if finished.verdict != Verdict.INCOMPLETE and covered:
@@ -127,31 +142,30 @@ class Conclusion:
         return finished
 
     def _answer(self, tx: Transaction, compared: Compared) -> Answer:
+        weighed = self._weighed(tx, compared)
+        fates = Spool(weighed.fates())
+        return Answer(
+            run=weighed.finished(), statements=weighed.statements, findings=Spool(weighed.findings()), fates=fates
+        )
+
+    def _weighed(self, tx: Transaction, compared: Compared) -> "_Weighed":
         facts = compared.facts
         run = facts.run
-        known = {item.break_id: item for item in tx.breaks.open(run.shop, run.provider)}
-        concerned = [
-            break_id(run.shop, run.provider, finding.leg, finding.key, finding.currency)
-            for finding in compared.findings
-            if finding.outcome is Outcome.BREAK
-        ]
-        known |= tx.breaks.by_ids([item for item in concerned if item not in known])
         now = self._clock.now()
-        findings = acknowledged(compared.findings, known, shop=run.shop, provider=run.provider, now=now)
+        weighing = Weighing(tx, run, compared.findings, now)
+        # Sums and counts need no evidence, which is most of a finding.
+        bare = [replace(one, ours=(), theirs=(), cause="", suggestions=()) for one in weighing.findings()]
         bridges: tuple[Statement, ...] = ()
         if Leg.PAYMENTS in facts.legs_read:
-            bridges = statements_of(compared.sums, findings, _openings(tx, run))
+            bridges = statements_of(compared.sums, bare, _openings(tx, run))
         because = facts.incomplete_because + _unexplained(bridges)
-        weighed = findings
+        deciding = bare
         if run.mode is Mode.CLOSE:
-            unsettled = _unsettled(tx, run, findings)
-            because += unsettled
+            because += _unsettled(tx, run, bare)
             # What was under way at the end of the month and has come to its end since is no reason to wait.
-            weighed = tuple(finding for finding in findings if finding.outcome is not Outcome.PENDING)
-        decided = verdict(weighed, bridges, because)
-        step = advance(
-            known,
-            findings,
+            deciding = [finding for finding in bare if finding.outcome is not Outcome.PENDING]
+        decided = verdict(deciding, bridges, because)
+        course = Course(
             shop=run.shop,
             provider=run.provider,
             now=now,
@@ -160,14 +174,48 @@ class Conclusion:
             legs_read=facts.legs_read,
             read_at=run.started_at,
         )
-        finished = replace(
-            run,
-            finished_at=now,
-            verdict=decided,
-            counts=_counts(findings, compared.agreeing, step, known),
-            incomplete_because=because,
+        return _Weighed(
+            run=replace(run, finished_at=now, verdict=decided, incomplete_because=because),
+            statements=bridges,
+            at=now,
+            counts=_counts(bare, compared.agreeing),
+            weighing=weighing,
+            course=course,
         )
-        return Answer(run=finished, statements=bridges, findings=findings, step=step, known=known, at=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Weighed:
+    """A run that has its answer, but for what is counted while the breaks are gone through."""
+
+    run: Run
+    statements: tuple[Statement, ...]
+    at: datetime
+    counts: Mapping[str, int]
+    weighing: Weighing
+    course: Course
+    standing: Standing = field(default_factory=Standing)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield the findings in their order."""
+        return self.weighing.findings()
+
+    def fates(self) -> Iterator[Fate]:
+        """Yield what becomes of the breaks: to be gone through once."""
+        return self.standing.counting(self.weighing.fates(self.course))
+
+    def finished(self) -> Run:
+        """Return the run as it is to be stored, after the fates."""
+        of_status = self.standing.of_status
+        counts = {
+            **self.counts,
+            "breaks_open": self.standing.open,
+            "breaks_new": of_status[BreakStatus.NEW],
+            "breaks_persisting": of_status[BreakStatus.PERSISTING],
+            "breaks_reopened": of_status[BreakStatus.REOPENED],
+            "breaks_resolved": of_status[BreakStatus.RESOLVED],
+        } | {AT_RISK + currency: minor for currency, minor in sorted(self.standing.at_risk.items())}
+        return replace(self.run, counts=counts)
 
 
 def _openings(tx: Transaction, run: Run) -> dict[str, Opening] | None:
@@ -175,7 +223,7 @@ def _openings(tx: Transaction, run: Run) -> dict[str, Opening] | None:
     before = tx.runs.before(run.shop, run.provider, run.source, run.window_start)
     if before is None:
         return None
-    return opening_of(before.run_id, tx.runs.statements(before.run_id), tx.runs.findings(before.run_id))
+    return opening_of(before.run_id, tx.runs.statements(before.run_id), tx.runs.each_finding(before.run_id))
 
 
 def _unsettled(tx: Transaction, run: Run, findings: Iterable[Finding]) -> tuple[str, ...]:
@@ -188,7 +236,7 @@ def _unsettled(tx: Transaction, run: Run, findings: Iterable[Finding]) -> tuple[
         return (f"{len(pending)} items were pending at the end of the month, and no full run has told of them since",)
     left = {
         (one.leg, one.key, one.currency)
-        for one in tx.runs.findings(since.run_id)
+        for one in tx.runs.each_finding(since.run_id)
         if one.outcome in {Outcome.PENDING, Outcome.BREAK}
     }
     left &= pending
@@ -217,26 +265,20 @@ def _unexplained(bridges: Iterable[Statement]) -> tuple[str, ...]:
     )
 
 
-def _counts(findings: Iterable[Finding], agreeing: int, step: LifecycleStep, known: dict[str, Break]) -> dict[str, int]:
-    outcomes = Counter(finding.outcome for finding in findings)
-    kinds = Counter(finding.kind for finding in findings)
-    after = known | {item.break_id: item for item in step.upserts}
-    at_risk: Counter[str] = Counter()
-    for item in after.values():
-        if item.status in OPEN_STATUSES:
-            at_risk[item.finding.currency] += item.finding.at_risk_minor
+def _counts(findings: Iterable[Finding], agreeing: int) -> dict[str, int]:
+    told = Counter((finding.outcome, finding.kind) for finding in findings)
+    outcomes: Counter[Outcome] = Counter()
+    kinds: Counter[FindingKind] = Counter()
+    for (outcome, kind), number in told.items():
+        outcomes[outcome] += number
+        kinds[kind] += number
     return {
         "matched": outcomes[Outcome.MATCHED] + agreeing,
         "within_tolerance": kinds[FindingKind.MATCHED_WITHIN_TOLERANCE],
         "pending": outcomes[Outcome.PENDING],
         "warnings": outcomes[Outcome.WARNING],
         "breaks": outcomes[Outcome.BREAK],
-        "breaks_open": sum(1 for item in after.values() if item.status in OPEN_STATUSES),
-        "breaks_new": step.new,
-        "breaks_persisting": step.persisting,
-        "breaks_reopened": step.reopened,
-        "breaks_resolved": step.resolved,
-    } | {AT_RISK + currency: minor for currency, minor in sorted(at_risk.items())}
+    }
 
 
 def _action(item: Break, before: Break | None, at: datetime, run_id: str) -> BreakAction | None:

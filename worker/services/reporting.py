@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from worker.domain.errors import NotFound
-from worker.domain.finding import Break, Finding, Statement
+from worker.domain.finding import Break, Finding, Statement, break_id
 from worker.services.ports import BreakAction, Database, ReportWriter, Run, Transaction
+from worker.services.spool import Spool
 
 TREND_RUNS = 20
 """How many earlier runs a report's trend shows."""
@@ -21,8 +22,11 @@ class RunRecord:
 
     run: Run
     statements: tuple[Statement, ...]
-    findings: tuple[Finding, ...]
-    breaks: tuple[Break, ...]
+    findings: Spool[Finding]
+    """But those that are breaks."""
+    broken: Spool[str]
+    """Ids of the breaks that the other findings belong to."""
+    breaks: Spool[Break]
     """Open after the newest run of the shop and provider, oldest first."""
     resolved: tuple[Break, ...]
     """Resolved by this run."""
@@ -40,12 +44,13 @@ def run_record(database: Database, run_id: str) -> RunRecord:
             raise NotFound(f"no run {run_id}; `orders reconcile list` shows them")
         past = [item for item in tx.runs.recent(run.shop, TREND_RUNS + 1) if item.provider == run.provider]
         closed = tx.breaks.listed(run.shop, status="resolved", limit=500)
-        opened = tuple(tx.breaks.open(run.shop, run.provider))
+        opened = Spool(tx.breaks.each_open(run.shop, run.provider))
         histories = tx.breaks.histories([item.break_id for item in opened[:HISTORIES]])
         return RunRecord(
             run=run,
             statements=tuple(tx.runs.statements(run_id)),
-            findings=tuple(tx.runs.findings(run_id)),
+            findings=Spool(tx.runs.each_finding(run_id, breaks=False)),
+            broken=Spool(break_id(run.shop, run.provider, *of) for of in tx.runs.differing(run_id)),
             breaks=opened,
             resolved=tuple(
                 item for item in closed if item.resolved_at == run.finished_at and item.provider == run.provider
@@ -78,6 +83,7 @@ class ReportingService:
             resolved=record.resolved,
             earlier=record.earlier,
             history=record.history,
+            broken=record.broken,
         )
         self._database.transact(lambda tx: tx.runs.set_report(run_id, path))
         self.write_index(record.run)

@@ -7,16 +7,15 @@ before left open, is not in it: they may be another tomorrow, and the books stil
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 from worker.domain.finding import Break, Finding, Statement
 from worker.domain.finding_codec import encode_finding
-from worker.domain.matching.lifecycle import LifecycleStep
 from worker.domain.matching.sums import WindowSums
 from worker.domain.money import Money
 from worker.services.ports import Run
 from worker.services.run_facts import RunFacts
+from worker.services.spool import Spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +23,7 @@ class Compared:
     """What the legs of a run found."""
 
     facts: RunFacts
-    findings: tuple[Finding, ...]
+    findings: Spool[Finding]
     sums: tuple[WindowSums, ...]
     agreeing: int
     """Keys that agree and are no findings."""
@@ -36,26 +35,50 @@ class Answer:
 
     run: Run
     statements: tuple[Statement, ...]
-    findings: tuple[Finding, ...]
-    step: LifecycleStep
-    """What becomes of the breaks."""
-    known: Mapping[str, Break]
-    """Breaks as they were before, by their ids."""
-    at: datetime
+    findings: Spool[Finding]
+    fates: Spool[tuple[Break | None, Break | None]]
+    """Breaks that are known or that a finding makes, as they were and as they would be stored (None: unchanged)."""
 
 
-def result_document(compared: Compared) -> dict[str, Any]:
-    """Return what a run found as JSON values, in an order that depends on nothing but the content."""
+def result_chunks(compared: Compared) -> Iterator[bytes]:
+    """Yield what a run found as one JSON document, in pieces and in an order that depends on nothing but the content."""
     facts = compared.facts
-    findings = [encode_finding(finding) for finding in compared.findings]
-    return {
+    texts: Spool[str] = Spool(map(_canonical, map(encode_finding, compared.findings)), key=_as_ascii)
+    fields = {
         "window": [facts.scope.window_start.isoformat(), facts.scope.window_end.isoformat()],
         "legs_read": sorted(facts.legs_read),
         "incomplete_because": list(facts.incomplete_because),
         "agreeing": compared.agreeing,
         "sums": [asdict(one) for one in compared.sums],
-        "findings": sorted(findings, key=lambda one: json.dumps(one, sort_keys=True)),
     }
+    before = b"{"
+    for name in sorted([*fields, "findings"]):
+        yield before + f'"{name}":'.encode()
+        if name == "findings":
+            yield from _listed(texts)
+        else:
+            yield _canonical(fields[name]).encode()
+        before = b","
+    yield b"}\n"
+
+
+def _listed(texts: Iterable[str]) -> Iterator[bytes]:
+    before = "["
+    for text in texts:
+        yield f"{before}{text}".encode()
+        before = ","
+    yield b"[]" if before == "[" else b"]"
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _as_ascii(text: str) -> str:
+    """Return by what findings are sorted: their JSON with everything else than plain letters escaped."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from worker.services.comparison import Comparison
 from worker.services.conclusion import Conclusion
 from worker.services.ports import Clock, Database, Run
 from worker.services.ports.lake import RunLake
-from worker.services.run_result import Difference, differences, result_document
+from worker.services.run_result import Difference, differences, result_chunks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +58,11 @@ class Verification:
             for piece in range(pieces):
                 comparison.judge(run.inputs, piece)
             compared = conclusion.compared(run.inputs, pieces)
-            result = result_document(compared)
-            sha256 = lake.gathered(run.inputs).keep_result(result)
-        differs: tuple[Difference, ...] = ()
-        if sha256 != run.result_sha256:
-            differs = tuple(differences(self._lake.gathered(run.inputs).result(), result))
+            again = lake.gathered(run.inputs)
+            sha256 = again.keep_result(result_chunks(compared))
+            differs: tuple[Difference, ...] = ()
+            if sha256 != run.result_sha256:
+                differs = tuple(differences(self._lake.gathered(run.inputs).result(), again.result()))
         return Verified(
             run=run,
             sha256=sha256,

@@ -31,10 +31,11 @@ ORDERS, QUICK_ORDERS = 1_000_000, 80_000
 class Bench:
     """Measures one part after another; `figures` tells."""
 
-    def __init__(self, server: Server, folder: Path, orders: int) -> None:
+    def __init__(self, server: Server, folder: Path, orders: int, harm: int) -> None:
         self._server = server
         self._folder = folder
-        self._books = made.make(orders, folder / "books", server)
+        self._harm = harm
+        self._books = made.make(orders, folder / "books", server, harm)
         self._rounds: defaultdict[str, list[float]] = defaultdict(list)
         self._loaded: Ran | None = None
 
@@ -115,7 +116,7 @@ class Bench:
         with self._server.connect() as connection:
             for name in ("sql_lines", "sql_breaks", "peer_ours", "peer_theirs"):
                 connection.cursor().execute(f"DROP TABLE IF EXISTS {name}")
-        self._books = made.make(self._books.orders * factor, self._folder / "more", self._server)
+        self._books = made.make(self._books.orders * factor, self._folder / "more", self._server, self._harm)
         ran = self._ours("growth", self._books)
         small = {name: Spread(self._rounds[f"ours_{name}"]).median for name in ("seconds", "cpu_s", "peak_mb")}
         self._rounds["growth_factor"] = [factor]
@@ -173,6 +174,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table and the JSON line, and return the exit status."""
     parser = argparse.ArgumentParser(prog="make bench BENCH=reconciliation", description=__doc__)
     parser.add_argument("--orders", type=int, help=f"how many orders the books hold (default: {ORDERS:,})")
+    parser.add_argument(
+        "--harm", type=int, default=made.HARM, help="of a million orders so many are harmed (default: %(default)s)"
+    )
     parser.add_argument("--rounds", type=int, default=1, help="how often each part is measured (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="few orders: shows that it works, not how fast")
     parser.add_argument("--part", choices=PARTS, action="append", help="measure this part alone; may be given again")
@@ -185,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-reconciliation-", dir=asked.into) as folder:
         try:
             with served(Path(folder)) as server:
-                bench = Bench(server, Path(folder), orders)
+                bench = Bench(server, Path(folder), orders, asked.harm)
                 for _ in range(asked.rounds):
                     for part in asked.part or PARTS:
                         PARTS[part](bench)
@@ -195,7 +199,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BenchError as error:
             sys.stderr.write(f"bench: broken: {error}\n")
             return 1
-    about = {"orders": orders, "quick": asked.quick, "cores": os.cpu_count(), "python": platform.python_version()}
+    about = {
+        "orders": orders,
+        "harm": asked.harm,
+        "quick": asked.quick,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
     sys.stdout.write(f"{table(DOCUMENTED, TARGETS, figures)}\n")
     sys.stdout.write(f"{last_line('reconciliation', DOCUMENTED, TARGETS, figures, **about)}\n")
     return 0

@@ -46,15 +46,15 @@ class Books:
         return set(duckdb.connect().execute(f"SELECT {columns} FROM '{path}'").fetchall())  # noqa: S608 - our own file
 
 
-def make(orders: int, folder: Path, server: Server) -> Books:
-    """Make books in a migrated, emptied database. Raises BenchError."""
+def make(orders: int, folder: Path, server: Server, harm: int = HARM) -> Books:
+    """Make books in a migrated, emptied database; of a million orders `harm` are harmed. Raises BenchError."""
     engine = engine_of(server)
     upgrade(engine)
     engine.dispose()
     empty(server, METADATA.tables)
     folder.mkdir(parents=True)
     sys.stderr.write(f"bench: making the books of {orders:,} orders\n")
-    command = [sys.executable, "-m", "infra.local.books", "--orders", str(orders), "--harm", str(HARM)]
+    command = [sys.executable, "-m", "infra.local.books", "--orders", str(orders), "--harm", str(harm)]
     command += ["--into", str(folder), "--database", server.url, "--files", "statement", "expected", "--tables", *READ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:

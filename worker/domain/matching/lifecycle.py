@@ -26,6 +26,7 @@ from worker.domain.finding import (
     Outcome,
     Repair,
     RepairState,
+    Settlement,
     break_id,
 )
 from worker.domain.matching.scope import Scope
@@ -71,26 +72,21 @@ def advance(
             continue
         name = break_id(shop, provider, finding.leg, finding.key, finding.currency)
         if name in examined:
-            raise Conflict(f"two findings for {finding.leg} {finding.key} {finding.currency}")
+            raise twice(finding)
         examined[name] = finding
     past = {name: item for name, item in open_and_past.items() if (item.shop, item.provider) == (shop, provider)}
+    course = Course(
+        shop=shop,
+        provider=provider,
+        now=now,
+        scope=scope,
+        incomplete=incomplete,
+        legs_read=legs_read,
+        read_at=read_at,
+    )
     upserts: dict[str, Break] = {}
     for name in sorted(examined.keys() | past.keys()):
-        item, examined_as = past.get(name), examined.get(name)
-        if item is not None and read_at is not None and _judged_at(item) > read_at:
-            continue
-        if item is not None and item.status in OPEN_STATUSES and not _covered(item, scope):
-            following = _widened(item, examined_as, now)
-        elif examined_as is not None and examined_as.outcome is Outcome.BREAK:
-            following = _seen(name, item, examined_as, shop, provider, now, scope)
-        elif item is None or item.status not in OPEN_STATUSES:
-            following = None
-        elif examined_as is not None:
-            following = _waiting(item, now) if examined_as.outcome is Outcome.PENDING else _resolved(item, now)
-        elif item.finding.leg in legs_read and not incomplete:
-            following = _resolved(item, now)
-        else:
-            following = None
+        following = course.following(name, past.get(name), examined.get(name))
         if following is not None:
             upserts[name] = following
     counts = [item.status for item in upserts.values()]
@@ -103,6 +99,42 @@ def advance(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What a run that has its answer does to each break, one by one."""
+
+    shop: str
+    provider: str
+    now: datetime
+    scope: Scope
+    incomplete: bool
+    legs_read: frozenset[Leg]
+    read_at: datetime | None = None
+
+    def following(self, name: str, item: Break | None, examined: Finding | None) -> Break | None:
+        """Return the next state of a break, None where it stays as it is (or is none): `examined` is its finding."""
+        if examined is not None and examined.leg not in self.legs_read:
+            examined = None
+        if item is not None and self.read_at is not None and _judged_at(item) > self.read_at:
+            return None
+        if item is not None and item.status in OPEN_STATUSES and not _covered(item, self.scope):
+            return _widened(item, examined, self.now)
+        if examined is not None and examined.outcome is Outcome.BREAK:
+            return _seen(name, item, examined, self.shop, self.provider, self.now, self.scope)
+        if item is None or item.status not in OPEN_STATUSES:
+            return None
+        if examined is not None:
+            return _waiting(item, self.now) if examined.outcome is Outcome.PENDING else _resolved(item, self.now)
+        if item.finding.leg in self.legs_read and not self.incomplete:
+            return _resolved(item, self.now)
+        return None
+
+
+def twice(finding: Finding) -> Conflict:
+    """Return the error of two findings that claim one break."""
+    return Conflict(f"two findings for {finding.leg} {finding.key} {finding.currency}")
+
+
 def acknowledged(
     findings: Iterable[Finding], past: Mapping[str, Break], *, shop: str, provider: str, now: datetime
 ) -> tuple[Finding, ...]:
@@ -111,15 +143,22 @@ def acknowledged(
     A settled difference is still shown and still part of the bridge; it only stops counting as a break. It counts
     again as soon as its class or an amount changes, and when the time it is ignored for has ended.
     """
-    weighed = []
-    for finding in findings:
-        item = past.get(break_id(shop, provider, finding.leg, finding.key, finding.currency))
-        if item is not None and finding.outcome is Outcome.BREAK and _settled(item, finding, now):
-            marked = replace(finding, outcome=Outcome.WARNING, repair=Repair.NONE, settlement=item.settlement)
-            weighed.append(marked)
-        else:
-            weighed.append(finding)
-    return tuple(weighed)
+    ids = ((break_id(shop, provider, one.leg, one.key, one.currency), one) for one in findings)
+    return tuple(marked(one, decision_on(one, past.get(name), now)) for name, one in ids)
+
+
+def decision_on(finding: Finding, item: Break | None, now: datetime) -> Settlement | None:
+    """Return the decision of a person that holds for a finding; `item` is the break that it belongs to."""
+    if item is None or finding.outcome is not Outcome.BREAK or not _settled(item, finding, now):
+        return None
+    return item.settlement
+
+
+def marked(finding: Finding, decision: Settlement | None) -> Finding:
+    """Return the finding as a warning that bears the decision, or as it is where there is none."""
+    if decision is None:
+        return finding
+    return replace(finding, outcome=Outcome.WARNING, repair=Repair.NONE, settlement=decision)
 
 
 def _settled(item: Break, finding: Finding, now: datetime) -> bool:

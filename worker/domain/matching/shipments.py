@@ -74,7 +74,8 @@ def disputes(findings: Iterable[Finding]) -> dict[str, int]:
     for finding in findings:
         if finding.leg is Leg.PAYMENTS and finding.order_id:
             facts = [fact for fact in finding.theirs if fact.record in _DISPUTES]
-            held[finding.order_id] -= sum(fact.amount_minor or 0 for fact in facts)
+            if facts:
+                held[finding.order_id] -= sum(fact.amount_minor or 0 for fact in facts)
     return {order_id: minor for order_id, minor in held.items() if minor > 0}
 
 

@@ -5,13 +5,16 @@ each naming the others for a person to judge. Made over a run's findings as a wh
 it is the one thing that looks across keys.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import NamedTuple
 
 from worker.domain.finding import Finding, FindingKind, Leg
 from worker.domain.matching.rules import PLAIN, Rules
+from worker.domain.matching.side_by_side import InOrder
 
 NAMED = 5
 """Suggestions a finding carries, the nearest in time first."""
@@ -31,31 +34,59 @@ def suggested(findings: Iterable[Finding], rules: Rules = PLAIN) -> tuple[Findin
     Candidates are of one leg and currency, of exactly opposite differences, dated within the rules' date window, and
     the outside's names no order of ours.
     """
-    findings = tuple(findings)
-    ours: defaultdict[tuple[Leg, str, int], list[Finding]] = defaultdict(list)
-    theirs: defaultdict[tuple[Leg, str, int], list[Finding]] = defaultdict(list)
-    for finding in findings:
+    return tuple(each_suggested(tuple(findings), rules))
+
+
+def each_suggested(findings: Iterable[Finding], rules: Rules = PLAIN, in_order: InOrder = sorted) -> Iterator[Finding]:
+    """Do as `suggested` does with any number of findings, which are gone through twice, sorting by means of `in_order`.
+
+    Held at a time are those candidates only that differ by one amount.
+    """
+    candidates = in_order(_candidates(findings), key=attrgetter("alike"))
+    named = iter(in_order(_named(candidates, rules.date_window), key=itemgetter(0)))
+    upcoming = next(named, None)
+    for position, finding in enumerate(findings):
+        if upcoming is not None and upcoming[0] == position:
+            yield replace(finding, suggestions=upcoming[1])
+            upcoming = next(named, None)
+        else:
+            yield finding
+
+
+class Candidate(NamedTuple):
+    """What may be the other side of something."""
+
+    alike: tuple[Leg, str, int]
+    """Leg, currency and amount: equal on both sides of one movement."""
+    position: int
+    is_ours: bool
+    at: datetime
+    key: str
+
+
+def _candidates(findings: Iterable[Finding]) -> Iterator[Candidate]:
+    for position, finding in enumerate(findings):
         if finding.leg not in _LEGS or not finding.difference_minor:
             continue
-        if finding.kind in _OURS:
-            ours[finding.leg, finding.currency, -finding.difference_minor].append(finding)
-        elif finding.kind in _THEIRS and not finding.order_id:
-            theirs[finding.leg, finding.currency, finding.difference_minor].append(finding)
-    named: dict[tuple[Leg, str, str], tuple[str, ...]] = {}
-    for name in ours.keys() & theirs.keys():
-        for some, others in ((ours[name], theirs[name]), (theirs[name], ours[name])):
-            for finding in some:
-                named[finding.leg, finding.key, finding.currency] = _nearest(finding, others, rules.date_window)
-    return tuple(
-        replace(finding, suggestions=named.get((finding.leg, finding.key, finding.currency), ()))
-        if (finding.leg, finding.key, finding.currency) in named
-        else finding
-        for finding in findings
-    )
+        is_ours = finding.kind in _OURS
+        if is_ours or (finding.kind in _THEIRS and not finding.order_id):
+            amount = -finding.difference_minor if is_ours else finding.difference_minor
+            alike = (finding.leg, finding.currency, amount)
+            yield Candidate(alike, position, is_ours, _dated(finding), finding.key)
 
 
-def _nearest(finding: Finding, others: list[Finding], window: timedelta) -> tuple[str, ...]:
-    near = [(abs(_dated(other) - _dated(finding)), other.key) for other in others]
+def _named(candidates: Iterable[Candidate], window: timedelta) -> Iterator[tuple[int, tuple[str, ...]]]:
+    for _, of_amount in groupby(candidates, key=attrgetter("alike")):
+        some = list(of_amount)
+        sides = [[one for one in some if one.is_ours], [one for one in some if not one.is_ours]]
+        if all(sides):
+            for mine, others in (sides, sides[::-1]):
+                for one in mine:
+                    yield one.position, _nearest(one, others, window)
+
+
+def _nearest(one: Candidate, others: list[Candidate], window: timedelta) -> tuple[str, ...]:
+    near = [(abs(other.at - one.at), other.key) for other in others]
     return tuple(key for apart, key in sorted(near) if apart <= window)[:NAMED]
 
 

@@ -11,12 +11,12 @@ def verdict(findings: Iterable[Finding], statements: Iterable[Statement], incomp
     Incomplete is a run that could not read a source to its end or a row of it, or whose bridge or roll-forward leaves
     a residual: a net difference of 0 proves nothing then, and neither do its breaks.
     """
-    findings = tuple(findings)
     if incomplete_because or not all(statement.ties for statement in statements):
         return Verdict.INCOMPLETE
-    if any(finding.kind is FindingKind.REJECTED_ROW for finding in findings):
+    told = {(finding.kind is FindingKind.REJECTED_ROW, finding.outcome) for finding in findings}
+    if any(rejected for rejected, _ in told):
         return Verdict.INCOMPLETE
-    outcomes = {finding.outcome for finding in findings}
+    outcomes = {outcome for _, outcome in told}
     if Outcome.BREAK in outcomes:
         return Verdict.BREAKS
     if Outcome.WARNING in outcomes:

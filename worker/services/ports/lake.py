@@ -234,8 +234,8 @@ class Gathered(Protocol):
         """Return what a step needs of a database that moves on (JSON): asked for once, and the same ever after."""
         ...
 
-    def keep_result(self, result: Mapping[str, Any]) -> str:
-        """Keep what the run found (JSON), in one form for one content; return the SHA-256 of its bytes."""
+    def keep_result(self, result: Iterable[bytes]) -> str:
+        """Keep what the run found: JSON in pieces, in one form for one content. Return the SHA-256 of its bytes."""
         ...
 
     def result(self) -> Mapping[str, Any]:

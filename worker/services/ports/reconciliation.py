@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from worker.contract.reconciliation import Mode
-from worker.domain.finding import Break, Finding, Statement
+from worker.domain.finding import Break, Finding, Leg, Statement
 from worker.domain.ledger import BankEntry, LedgerLine
 from worker.domain.window import Span
 
@@ -65,7 +65,7 @@ class RunStore(Protocol):
         """Insert the run, or start it over when it exists unfinished. A finished run is left as it is."""
         ...
 
-    def finish(self, run: Run, statements: Sequence[Statement], findings: Sequence[Finding]) -> None:
+    def finish(self, run: Run, statements: Sequence[Statement], findings: Iterable[Finding]) -> None:
         """Store the result: verdict and counts, statements, and every finding that is no plain match."""
         ...
 
@@ -87,6 +87,14 @@ class RunStore(Protocol):
 
     def findings(self, run_id: str) -> list[Finding]:
         """Return the stored findings of a run (all that were no plain match)."""
+        ...
+
+    def each_finding(self, run_id: str, *, breaks: bool = True) -> Iterator[Finding]:
+        """Stream them; without `breaks`, those that are none."""
+        ...
+
+    def differing(self, run_id: str) -> Iterator[tuple[Leg, str, str]]:
+        """Stream leg, key and currency of the findings of a run that are breaks."""
         ...
 
     def set_report(self, run_id: str, report: str) -> None:
@@ -149,6 +157,10 @@ class BreakStore(Protocol):
 
     def open(self, shop: str, provider: str) -> list[Break]:
         """Return the open breaks, oldest first."""
+        ...
+
+    def each_open(self, shop: str, provider: str) -> Iterator[Break]:
+        """Stream the open breaks, oldest first."""
         ...
 
     def by_ids(self, break_ids: Sequence[str]) -> dict[str, Break]:

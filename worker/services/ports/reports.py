@@ -1,6 +1,6 @@
 """The writer of reports and of the pages over all runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from worker.domain.finding import Break, Finding, Statement
@@ -15,13 +15,17 @@ class ReportWriter(Protocol):
         run: Run,
         *,
         statements: Sequence[Statement],
-        findings: Sequence[Finding],
-        breaks: Sequence[Break],
+        findings: Iterable[Finding],
+        breaks: Iterable[Break],
         resolved: Sequence[Break],
         earlier: Sequence[Run],
         history: Mapping[str, Sequence[BreakAction]],
+        broken: Iterable[str],
     ) -> str:
-        """Write HTML, tables and JSON to the object store; return the path of the HTML."""
+        """Write HTML, tables and JSON to the object store; return the path of the HTML.
+
+        Findings that are breaks need not be among `findings`: `broken` are the ids of the breaks they belong to.
+        """
         ...
 
     def write_index(self, runs: Sequence[Run], latest: Run | None = None) -> str:

@@ -1,0 +1,147 @@
+"""What a run found, gone through once: counted, summed, and what is listed sorted, however much it is."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from worker.domain.finding import Break, Finding, FindingKind, Outcome, break_id
+from worker.domain.money import Money
+from worker.reports.ageing import Ages, break_age, finding_age
+from worker.reports.amounts import Sums, at_risk, exposure
+from worker.services.ports import BreakAction, Run
+from worker.services.spool import Spool
+
+TOP = 10
+Followed = tuple[Break, tuple[BreakAction, ...]]
+"""An open break and what was done about it."""
+
+
+class Found:
+    """The findings of a run."""
+
+    def __init__(self, run: Run, as_of: datetime, ages: Ages) -> None:
+        self._run = run
+        self._as_of = as_of
+        self._ages = ages
+        self.matched = Sums()
+        """Theirs, of what agrees to the cent."""
+        self.explained: Spool[Finding] = Spool(key=_furthest_apart)
+        self.explained_apart = Sums()
+        self.rejected: Spool[Finding] = Spool(key=_row_order)
+        self.pending: Spool[Finding] = Spool(key=self._next)
+        self.pending_exposed = Sums()
+        self.warnings: Spool[Finding] = Spool(key=_largest)
+        self.warnings_exposed = Sums()
+        self.settled: Spool[Finding] = Spool(key=_largest)
+        self.settled_exposed = Sums()
+        self.broken: Spool[str] = Spool(key=str)
+        """Ids of the breaks that its differences belong to."""
+
+    def add(self, finding: Finding) -> None:
+        """Take one finding."""
+        if finding.kind is FindingKind.MATCHED:
+            self.matched.add(Money(finding.theirs_minor, finding.currency))
+        if finding.kind is FindingKind.REJECTED_ROW:
+            self.rejected.add(finding)
+        elif finding.outcome is Outcome.MATCHED and finding.kind is not FindingKind.MATCHED:
+            self.explained.add(finding)
+            self.explained_apart.add(Money(abs(finding.difference_minor), finding.currency))
+        elif finding.outcome is Outcome.PENDING:
+            self.pending.add(finding)
+            self.pending_exposed.add(exposure(finding))
+            self._ages.add("pending", finding_age(finding, self._as_of), exposure(finding))
+        elif finding.outcome is Outcome.WARNING and finding.settlement is None:
+            self.warnings.add(finding)
+            self.warnings_exposed.add(exposure(finding))
+        elif finding.outcome is Outcome.WARNING:
+            self.settled.add(finding)
+            self.settled_exposed.add(exposure(finding))
+        if finding.outcome is Outcome.BREAK:
+            run = self._run
+            self.broken.add(break_id(run.shop, run.provider, finding.leg, finding.key, finding.currency))
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """How many findings weigh how much, as a run counts them."""
+        warnings = len(self.warnings) + len(self.settled) + len(self.rejected)
+        return {"pending": len(self.pending), "warnings": warnings, "breaks": len(self.broken)}
+
+    def _next(self, finding: Finding) -> tuple[datetime, str, str, str]:
+        return (finding.break_on or self._as_of, finding.currency, finding.leg, finding.key)
+
+
+class Open:
+    """The open breaks."""
+
+    def __init__(self, as_of: datetime, ages: Ages) -> None:
+        self._as_of = as_of
+        self._ages = ages
+        self.followed: Spool[Followed] = Spool(key=_by_amount)
+        self.ids: Spool[str] = Spool(key=str)
+        self.risk = Sums()
+        self.apart = Sums()
+        self.exposed = 0
+        self.fresh = 0
+        self.largest: dict[str, int] = {}
+        """At risk in one break, by currency."""
+        self._orders: Spool[str] = Spool(key=str)
+        self._top: dict[str, list[Followed]] = {}
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.followed)
+
+    def add(self, item: Break, history: Sequence[BreakAction]) -> None:
+        """Take one break."""
+        finding, money = item.finding, at_risk(item)
+        followed = (item, tuple(history))
+        self.followed.add(followed)
+        self.ids.add(item.break_id)
+        self.risk.add(money)
+        self.apart.add(Money(abs(finding.difference_minor), finding.currency))
+        self.fresh += item.runs_seen <= 1
+        self.largest[money.currency] = max(self.largest.get(money.currency, 0), money.minor)
+        self._ages.add(item.status, break_age(item, self._as_of), money)
+        top = self._top.setdefault(money.currency, [])
+        if len(top) < TOP or _by_amount(followed) < _by_amount(top[-1]):
+            self._top[money.currency] = sorted([*top, followed], key=_by_amount)[:TOP]
+        if finding.at_risk_minor:
+            self.exposed += 1
+            if finding.order_id:
+                self._orders.add(finding.order_id)
+
+    @property
+    def top(self) -> list[Followed]:
+        """The `TOP` breaks of each currency with the most at risk."""
+        return [one for currency in sorted(self._top) for one in self._top[currency]]
+
+    def orders(self) -> int:
+        """Count the orders whose money is at risk."""
+        return distinct(self._orders)
+
+
+def distinct(names: Iterable[str]) -> int:
+    """Count different names, which must be sorted."""
+    before, number = None, 0
+    for name in names:
+        number += name != before
+        before = name
+    return number
+
+
+def _largest(finding: Finding) -> tuple[str, int, str, str]:
+    return (finding.currency, -exposure(finding).minor, finding.leg, finding.key)
+
+
+def _furthest_apart(finding: Finding) -> tuple[str, int, str, str]:
+    return (finding.currency, -abs(finding.difference_minor), finding.leg, finding.key)
+
+
+def _by_amount(one: Followed) -> tuple[str, int, datetime, str]:
+    item = one[0]
+    return (item.finding.currency, -item.finding.at_risk_minor, item.first_movement_at, item.break_id)
+
+
+def _row_order(finding: Finding) -> tuple[str, int, str]:
+    """Order rejected rows as they stand in their file: their key ends in the line."""
+    file, _, line = finding.key.rpartition("/")
+    return (file, int(line) if line.isdecimal() else 0, finding.key)
