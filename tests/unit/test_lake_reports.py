@@ -116,7 +116,7 @@ def written(folder: Path, rows: Sequence[Sequence[str]], end: str = "\n", bom: s
 
 def in_bulk(folder: Path, path: Path) -> tuple[list[LedgerLine], tuple[RejectedRow, ...], dict[str, str]] | None:
     lake = lake_in(folder, rows_per_bucket=4)
-    kept = lake.keep_report("main", "stripe", "file", path, OddRows(path, "main"))
+    kept = lake.keep_report("main", "stripe", "file", path, OddRows("main"))
     if kept is None:
         return None
     batch = lake.batches.find("main", "stripe", "file")
