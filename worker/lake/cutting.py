@@ -4,27 +4,24 @@ The engine could cut by itself, but makes a record of every row for it and colum
 as long as everything here. It is asked for the hashes alone: they are what both sides of a comparison share.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from worker.lake.engine import Engine
+
 ROW_GROUP = 50_000
 """Rows in a group of a Parquet file, at most: what a reader holds at a time."""
-HELD = 160_000
-"""Rows that wait for their files, of all buckets together: with many buckets groups become small, memory does not grow."""
+HELD, HELD_OF_BUCKET = 50_000, 1_000
+"""Rows that wait for their files, of all buckets together and of each at least: what is the more, and no more memory."""
 CODED = frozenset(
     ("shop", "provider", "kind", "currency", "payout_id", "type_text", "method", "country", "customer_currency")
 )
 """Columns of texts that repeat few values: they come and are written as a dictionary. Of others one only costs time."""
 REPEATING = CODED | {"customer_minor", "payout_at"}
-
-Bucketed = Sequence[tuple[int, pa.RecordBatch]]
-
 
 def coded_schema(schema: pa.Schema) -> pa.Schema:
     """Return the schema of rows on their way to a file."""
@@ -41,67 +38,81 @@ def coded(rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def bucketed(connection: duckdb.DuckDBPyConnection, rows: pa.RecordBatch, name: str, buckets: int) -> Bucketed:
-    """Return rows by their bucket: that of the hash of `name`, an SQL expression over their columns."""
-    if buckets == 1:
-        return [(0, rows)]
-    # Each row with its number: no order of the engine's is relied on.
-    numbered = rows.append_column("row_number", pa.arange(0, rows.num_rows))
-    with connection.cursor() as own:
-        own.register("cut_rows", pa.RecordBatchReader.from_batches(numbered.schema, [numbered]))
-        found = own.sql(
-            f"select bucket, row_number from (select hash({name}) % {buckets} as bucket, row_number from cut_rows) "  # noqa: S608 - our own names
-            "order by bucket, row_number"
-        ).to_arrow_table()
-    together = rows.take(found.column("row_number").combine_chunks())
-    parted, at = [], 0
-    for count in pc.value_counts(found.column("bucket")).to_pylist():
-        parted.append((int(count["values"]), together.slice(at, count["counts"])))
-        at += count["counts"]
-    return parted
-
-
 class Cutter:
-    """Writes the files of one set of rows, into a folder of its own."""
+    """Writes the files of one set of rows, into a folder of its own. Whatever it is given goes to disk on another thread."""
 
-    def __init__(self, folder: Path, schema: pa.Schema, pool: ThreadPoolExecutor) -> None:
-        folder.mkdir()
-        self._folder = folder
+    def __init__(
+        self, opened: Engine, into: str, schema: pa.Schema, name: str, buckets: int, pool: ThreadPoolExecutor
+    ) -> None:
+        """`name` is an SQL expression over the columns: rows of one name lie in one bucket."""
+        self._folder = opened.folder / into
+        self._folder.mkdir()
         self._schema = coded_schema(schema)
+        self._buckets = buckets
+        self._hashes = f"select hash({name}) % {buckets} as bucket, row_number from cut_rows"  # noqa: S608 - our own names
+        self._connection = opened.connection.cursor()
         self._pool = pool
-        self._held: dict[int, list[pa.RecordBatch]] = {}
-        self._rows = 0
+        self._most = max(HELD, HELD_OF_BUCKET * buckets)
+        self._held: list[pa.RecordBatch] = []
+        self._writing: Future[None] | None = None
         self._writers: dict[int, pq.ParquetWriter] = {}
 
-    def add(self, rows: Bucketed) -> None:
-        """Take rows that know their buckets, as `coded_schema` has them."""
-        for bucket, some in rows:
-            self._held.setdefault(bucket, []).append(some)
-            self._rows += some.num_rows
-        if self._rows >= HELD:
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Take rows, as `coded_schema` has them."""
+        self._held.append(rows)
+        if sum(some.num_rows for some in self._held) >= self._most:
             self._write()
 
     def close(self) -> list[tuple[int, Path]]:
         """Finish the files; return them, each with its bucket."""
         self._write()
+        self._written()
         for writer in self._writers.values():
             writer.close()
         return [(bucket, self._path(bucket)) for bucket in sorted(self._writers)]
 
     def _write(self) -> None:
-        held, self._held, self._rows = self._held, {}, 0
-        for bucket in held.keys() - self._writers.keys():
+        held, self._held = self._held, []
+        self._written()
+        if held:
+            self._writing = self._pool.submit(self._groups, held)
+
+    def _written(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def _groups(self, held: list[pa.RecordBatch]) -> None:
+        (rows,) = pa.Table.from_batches(held, self._schema).unify_dictionaries().combine_chunks().to_batches()
+        held.clear()
+        if self._buckets == 1:
+            self._group(0, rows)
+            return
+        buckets, order = self._by_bucket(rows)
+        together, at = rows.take(order), 0
+        for count in pc.value_counts(buckets).to_pylist():
+            self._group(count["values"], together.slice(at, count["counts"]))
+            at += count["counts"]
+
+    def _by_bucket(self, rows: pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
+        """Return the buckets of the rows, ascending, and the places of the rows in this order."""
+        # Each row with its number: no order of the engine's is relied on.
+        numbered = rows.append_column("row_number", pa.arange(0, rows.num_rows))
+        self._connection.register("cut_rows", pa.RecordBatchReader.from_batches(numbered.schema, [numbered]))
+        found = self._connection.sql(self._hashes).to_arrow_table()
+        buckets, places = (found.column(name).combine_chunks() for name in ("bucket", "row_number"))
+        order = pc.sort_indices(buckets)
+        return buckets.take(order), places.take(order)
+
+    def _group(self, bucket: int, rows: pa.RecordBatch) -> None:
+        if bucket not in self._writers:
             self._writers[bucket] = pq.ParquetWriter(
                 self._path(bucket),
                 self._schema,
                 use_dictionary=sorted(REPEATING.intersection(self._schema.names)),
                 store_schema=False,  # texts come back as texts
             )
-        for _ in self._pool.map(self._group, held, held.values()):
-            pass
-
-    def _group(self, bucket: int, rows: list[pa.RecordBatch]) -> None:
-        self._writers[bucket].write_table(pa.Table.from_batches(rows).unify_dictionaries(), ROW_GROUP)
+        self._writers[bucket].write_table(pa.Table.from_batches([rows]), ROW_GROUP)
 
     def _path(self, bucket: int) -> Path:
         return self._folder / f"bucket-{bucket:03d}.parquet"
