@@ -23,6 +23,7 @@ CODED = frozenset(
 """Columns of texts that repeat few values: they come and are written as a dictionary. Of others one only costs time."""
 REPEATING = CODED | {"customer_minor", "payout_at"}
 
+
 def coded_schema(schema: pa.Schema) -> pa.Schema:
     """Return the schema of rows on their way to a file."""
     kinds = [pa.dictionary(pa.int32(), field.type) if field.name in CODED else field.type for field in schema]
@@ -67,6 +68,7 @@ class Cutter:
         """Finish the files; return them, each with its bucket."""
         self._write()
         self._written()
+        self._connection.close()
         for writer in self._writers.values():
             writer.close()
         return [(bucket, self._path(bucket)) for bucket in sorted(self._writers)]

@@ -6,7 +6,7 @@ and it is read here as there; a test holds both against each other. Whatever rep
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -61,7 +61,7 @@ _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}"
 _MOMENT_LENGTH = 19
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})([ T].*)?")
 _YEARS = range(1990, 2100)
-_FIRST, _LAST = datetime(1990, 1, 1), datetime(2099, 12, 31, 23, 59, 59)  # noqa: DTZ001 - as columns keep times
+_FIRST, _LAST = datetime(1990, 1, 1), datetime(2099, 12, 31, 23, 59, 59)
 
 
 def plain_lines(cells: pa.RecordBatch, shop: str) -> tuple[pa.RecordBatch, pa.BooleanArray | None]:
@@ -153,7 +153,7 @@ def _columns(block: _Block, shop: str) -> dict[str, pa.Array]:
     theirs = block.coded_name("payment_metadata[shop]")
     payout = _encoded(block.first_of(("automatic_payout_id", "payout_id")))
     block.require(_each(payout, _is_name, pa.bool_()))
-    customer_currency, customer_minor = _seen(block, _texts(currency, str.upper), gross)
+    customer_currency, customer_minor = _seen(block, gross)
     return {
         "line_id": line,
         "provider": block.always(PROVIDER),
@@ -246,9 +246,7 @@ def _order(block: _Block, theirs: pa.DictionaryArray, shop: str) -> pa.StringArr
     return order
 
 
-def _seen(
-    block: _Block, currency: pa.DictionaryArray, gross: pa.Int64Array
-) -> tuple[pa.DictionaryArray, pa.Int64Array]:
+def _seen(block: _Block, gross: pa.Int64Array) -> tuple[pa.DictionaryArray, pa.Int64Array]:
     """Return what the customer saw, where that is told: its currency, and the amount with the sign of `gross`."""
     texts = block.text("customer_facing_amount")
     told = pc.greater(pc.binary_length(texts), 0)
@@ -264,7 +262,7 @@ def _seen(
 
 def _country(text: str) -> str:
     found = text.strip().upper()
-    return found if len(found) == 2 and found.isascii() and found.isalpha() else ""  # noqa: PLR2004 - as ISO has them
+    return found if len(found) == 2 and found.isascii() and found.isalpha() else ""
 
 
 def _is_name(text: str) -> bool:

@@ -17,12 +17,12 @@ import pyarrow.csv as pc
 from worker.domain.ledger import TOTAL_WORDS
 from worker.lake.stripe_plain import CREATED, REPEATING, TEXTS, plain_lines
 
-FORMAT = "stripe_payout_reconciliation"
 NEEDED = ("balance_transaction_id", "currency", "gross", "fee", "net", "reporting_category")
 _HEAD = 65_536
 _BLOCK = 2 << 20
 """Bytes that are read at a time."""
 _SAMPLES, _SAMPLE = 16, 1 << 16
+"""How much of how many places is looked at for how long rows are."""
 _BOM = b"\xef\xbb\xbf"
 _QUOTED = re.compile(rb'(?:^|(?<=,))"[^"\n]*(?:""[^"\n]*)*"(?=,|\r?$)', re.MULTILINE)
 _KINDS = dict.fromkeys(TEXTS, pa.string()) | dict.fromkeys(REPEATING, pa.dictionary(pa.int32(), pa.string()))
@@ -137,7 +137,9 @@ def read_report(path: Path, shop: str) -> BulkReport | None:
         return None
     names = tuple(" ".join(cell.split()).lower() for cell in cells)
     known = set(names)
-    if not end or not known.issuperset(NEEDED) or known.isdisjoint(CREATED[:2]) or len(names) != len(known) or b"\0" in head:
+    if not known.issuperset(NEEDED) or known.isdisjoint(CREATED[:2]) or len(names) != len(known):
+        return None
+    if not end or b"\0" in head:
         return None
     begins = len(first) + 1 + (len(_BOM) if head.startswith(_BOM) else 0)
     return BulkReport(path=path, shop=shop, header=names, begins=begins)
