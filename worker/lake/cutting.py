@@ -15,7 +15,7 @@ from worker.lake.engine import Engine
 
 ROW_GROUP = 50_000
 """Rows in a group of a Parquet file, at most: what a reader holds at a time."""
-HELD, HELD_OF_BUCKET = 50_000, 1_000
+HELD, HELD_OF_BUCKET = 50_000, 2_500
 """Rows that wait for their files, of all buckets together and of each at least: what is the more, and no more memory."""
 CODED = frozenset(
     ("shop", "provider", "kind", "currency", "payout_id", "type_text", "method", "country", "customer_currency")
@@ -112,6 +112,8 @@ class Cutter:
                 self._path(bucket),
                 self._schema,
                 use_dictionary=sorted(REPEATING.intersection(self._schema.names)),
+                # Nobody asks for them, and they stay in memory until the file is closed, for every column of every group.
+                write_statistics=False,
                 store_schema=False,  # texts come back as texts
             )
         self._writers[bucket].write_table(pa.Table.from_batches([rows]), ROW_GROUP)
