@@ -10,6 +10,9 @@ import pytest
 
 from tests.unit.lake_books import lake_in
 from worker.domain.ledger import LedgerLine
+from worker.lake import batches, stripe_report
+from worker.lake.columns import items_of
+from worker.lake.stripe_report import read_report
 from worker.services.ports import RejectedRow
 from worker.statements.large_report import OddRows, checks_of
 from worker.statements.parse import parse
@@ -116,7 +119,7 @@ def written(folder: Path, rows: Sequence[Sequence[str]], end: str = "\n", bom: s
 
 def in_bulk(folder: Path, path: Path) -> tuple[list[LedgerLine], tuple[RejectedRow, ...], dict[str, str]] | None:
     lake = lake_in(folder, rows_per_bucket=4)
-    kept = lake.keep_report("main", "stripe", "file", path, OddRows(path, "main"))
+    kept = lake.keep_report("main", "stripe", "file", path, OddRows("main"))
     if kept is None:
         return None
     batch = lake.batches.find("main", "stripe", "file")
@@ -129,8 +132,11 @@ def in_bulk(folder: Path, path: Path) -> tuple[list[LedgerLine], tuple[RejectedR
     [("\n", "", False), ("\n", "", True), ("\r\n", "\ufeff", False)],
     ids=["plain", "printable ASCII throughout", "marked, CRLF"],
 )
-def test_bulk_reads_what_the_parser_reads(end: str, bom: str, tidy: bool, tmp_path: Path) -> None:
-    made = rows(seed=len(end))
+def test_bulk_reads_what_the_parser_reads(
+    end: str, bom: str, tidy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stripe_report, "_BLOCK", 10_000)
+    made = [*rows(seed=len(end)), [""] * len(HEADER), *rows(seed=len(end) + 10, count=10)]
     if tidy:
         made = [["".join(sign for sign in cell if " " <= sign <= "~") for cell in row] for row in made]
     path = written(tmp_path, made, end, bom)
@@ -146,7 +152,9 @@ def test_bulk_reads_what_the_parser_reads(end: str, bom: str, tidy: bool, tmp_pa
     assert checks == parsed.checks
 
 
-def test_a_plain_report_is_read_in_bulk(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [10, 1000])
+def test_a_plain_report_is_read_in_bulk(at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "HASHES", at_once)
     plain = [[cell.format(number) for cell in PLAIN] for number in range(50)]
     path = written(tmp_path, [*plain, plain[7]])
     found = in_bulk(tmp_path, path)
@@ -155,6 +163,34 @@ def test_a_plain_report_is_read_in_bulk(tmp_path: Path) -> None:
     assert (len(lines), rejects) == (51, ())
     assert checks["each balance transaction once"] == "failed: 1 repeated, first txn_7"
     assert checks["payout po_1 EUR"] == "not in the file: its items make EUR 494.70"
+
+
+def test_what_was_converted_is_read_in_bulk(tmp_path: Path) -> None:
+    """A shop that sells in other currencies has so many of these that they must not be exceptions."""
+    row = [cell.format(1) for cell in PLAIN]
+    row[4:7], row[12], row[13] = ["-10.00", "0.30", "-10.30"], "1250", "jpy"
+    report = read_report(written(tmp_path, [row]), "main")
+    assert report is not None
+    (block,) = report.blocks()
+    read = report.read(block)
+    assert read.odd == []
+    (line,) = items_of(LedgerLine, read.lines)
+    assert (line.customer_minor, line.customer_currency) == (-1250, "JPY")
+
+
+def test_the_last_line_needs_no_end(tmp_path: Path) -> None:
+    path = written(tmp_path, [[cell.format(number) for cell in PLAIN] for number in range(3)])
+    path.write_bytes(path.read_bytes().removesuffix(b"\n"))
+    found = in_bulk(tmp_path, path)
+    assert found is not None
+    assert len(found[0]) == 3
+
+
+@pytest.mark.parametrize("cell", [b'Mug"', b'"Mug" blue', b'M"u"g', b'"Mug', "Käse".encode("cp1252")])
+def test_quotes_and_bytes_that_may_be_read_in_two_ways_are_the_parsers(cell: bytes, tmp_path: Path) -> None:
+    path = written(tmp_path, [[text.format(number) for text in PLAIN] for number in range(3)])
+    path.write_bytes(path.read_bytes().replace(b"Mug", cell, 1))
+    assert in_bulk(tmp_path, path) is None
 
 
 def test_a_record_of_two_lines_is_the_parsers(tmp_path: Path) -> None:

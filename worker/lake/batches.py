@@ -28,6 +28,8 @@ from worker.lake.naming import LINE_NAME
 FILES, READ = "lines", "read"
 """Roots: of what files said, which nothing else may say again; of what runs read, which goes when they are forgotten."""
 MOST_BUCKETS = 256
+HASHES = 1_500_000
+"""How many ids are held beside each other when it is looked for those that stand twice."""
 FORMAT = 1
 
 
@@ -93,7 +95,7 @@ class Batches:
             opened,
             f"select count(*), min(created_at), max(created_at) from {parquet([path for _, path in written])}",  # noqa: S608 - our own files
         )
-        repeated = _repeated(opened, [path for _, path in written]) if rows else ()
+        repeated = _repeated(opened, [path for _, path in written], rows)
         day = last.date().isoformat() if last else "none"
         # Whoever writes the same batch at the same time has files of its own; the first manifest is the batch's.
         root = f"{self._place(shop, provider)}/day={day}/{quote(name, safe='')}/{uuid.uuid4().hex[:8]}"
@@ -164,15 +166,22 @@ def cut(opened: Engine, source: str, buckets: int, into: str) -> list[tuple[int,
     return [(_bucket_of(path, target), path) for path in sorted(target.rglob("*.parquet"))]
 
 
-def _repeated(opened: Engine, written: Sequence[Path]) -> tuple[str, ...]:
-    """Return the line ids that stand more than once, sorted: by their hashes first, which need little memory."""
-    source = parquet(written)
-    sql = f"""
-        with twice as (select h from (select hash(line_id) as h from {source}) group by h having count(*) > 1)
-        select line_id from {source} where hash(line_id) in (select h from twice)
-        group by line_id having count(*) > 1 order by line_id
-    """  # noqa: S608
-    return tuple(row[0] for row in opened.connection.execute(sql).fetchall())
+def _repeated(opened: Engine, written: Sequence[Path], rows: int) -> tuple[str, ...]:
+    """Return the line ids that stand more than once, sorted: by their hashes first, which need little memory.
+
+    Of very many rows not even these fit at once: they are looked through several times, for a share of the hashes each.
+    """
+    source, shares = parquet(written), -(-rows // HASHES)
+    found: list[str] = []
+    for share in range(shares):
+        sql = f"""
+            with twice as (
+                select h from (select hash(line_id) as h from {source}) where h % {shares} = {share} group by h having count(*) > 1
+            )
+            select line_id from {source} where hash(line_id) in (select h from twice) group by line_id having count(*) > 1
+        """  # noqa: S608
+        found += [row[0] for row in opened.connection.execute(sql).fetchall()]
+    return tuple(sorted(found))
 
 
 def _one(opened: Engine, sql: str) -> tuple[int, datetime | None, datetime | None]:

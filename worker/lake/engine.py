@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 ROW_GROUP = 50_000
 """Rows in a group of a Parquet file: what a reader holds at a time."""
@@ -22,6 +23,8 @@ PARQUET = f"format parquet, row_group_size {ROW_GROUP}, dictionary_size_limit 50
 """How files are written. Most columns either repeat few values or none: a dictionary of more only costs time."""
 BUCKETED = "format parquet, row_group_size 8192, dictionary_size_limit 500, partition_by (bucket)"
 """How files are written that are cut by a column `bucket`: each bucket's next group of rows waits in memory, so it is small."""
+_FRUGAL = "jemalloc"
+"""What Arrow shall take its memory by: its usual allocator keeps several times as much of what other threads gave back."""
 HELD_BACK = 20_000
 """Rows that a thread keeps before they go to their buckets; the engine's half a million of wide rows would be spilled."""
 
@@ -81,6 +84,8 @@ def engine(limits: EngineLimits) -> Iterator[Engine]:
 
 
 def _made(limits: EngineLimits) -> tuple[duckdb.DuckDBPyConnection, Path]:
+    if _FRUGAL in pa.supported_memory_backends():
+        pa.set_memory_pool(pa.jemalloc_memory_pool())
     # Its own name: several processes may share the place, and two engines must not share files in it.
     spill = (limits.spill or Path(tempfile.gettempdir())) / f"orders-spill-{uuid.uuid4().hex}"
     made = duckdb.connect(

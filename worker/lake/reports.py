@@ -1,61 +1,84 @@
 """Keeping a large report of lines: plain rows in bulk, the others as the parser of rows reads them."""
 
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
-
-import duckdb
-import pyarrow.parquet as pq
+from typing import TypeVar
 
 from worker.domain.ledger import LedgerLine, LineKind
-from worker.lake.batches import Batch, Batches, cut
+from worker.lake.batches import Batch, Batches
 from worker.lake.columns import batches_of, schema_of
+from worker.lake.cutting import Cutter, coded
 from worker.lake.engine import EngineLimits, engine, parquet
-from worker.lake.stripe_report import read_report
+from worker.lake.naming import LINE_NAME
+from worker.lake.stripe_plain import SCHEMA
+from worker.lake.stripe_report import NotPlain, read_report
+from worker.services.ports import RejectedRow
 from worker.services.ports.lake import KeptReport, LineBatch, PayoutNet, RowParser
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def keep_report(
     batches: Batches, limits: EngineLimits, shop: str, provider: str, name: str, path: Path, parser: RowParser
 ) -> KeptReport | None:
     """Keep the lines of a report as a batch; None where the whole file is for the parser of rows."""
+    report = read_report(path, shop)
+    if report is None:
+        return None
     with engine(limits) as opened:
-        report = read_report(path, shop)
-        if report is None:
-            return None
-        buckets = batches.buckets_of(report.records)
-        try:
-            # The text is read once, straight into the files that are kept; everything after that reads columns.
-            written = cut(opened, f"({report.plain})", buckets, "plain")
-        except duckdb.Error:
-            return None
-        unread = report.odd_rows(opened, sum(pq.ParquetFile(file).metadata.num_rows for _, file in written))
-        if unread is None:
-            return None
-        lines, rejects = parser(report.header, unread)
-        if lines:
-            odd = opened.folder / "odd.parquet"
-            with pq.ParquetWriter(odd, schema_of(LedgerLine)) as writer:
-                for some in batches_of(LedgerLine, lines):
-                    writer.write_batch(some)
-            written += cut(opened, parquet([odd]), buckets, "odd")
+        buckets = batches.buckets_of(report.about())
+        rejects: list[RejectedRow] = []
+        with ThreadPoolExecutor(limits.threads, "report") as pool:
+            cutter = Cutter(opened, "lines", schema_of(LedgerLine), LINE_NAME, buckets, pool)
+            try:
+                for read in ahead(pool, report.read, report.blocks()):
+                    cutter.add(read.lines)
+                    if read.odd:
+                        lines, rejected = parser(report.header, read.odd)
+                        rejects += rejected
+                        for some in batches_of(LedgerLine, lines):
+                            cutter.add(coded(some, SCHEMA))
+            except NotPlain:
+                return None
+            written = cutter.close()
         source = parquet([file for _, file in written])
-        nets = opened.connection.execute(
-            f"select payout_id, currency, kind = $payout, sum(net_minor)::bigint from {source} "  # noqa: S608 - our own columns
-            "where payout_id <> '' group by all order by all",
-            {"payout": str(LineKind.PAYOUT)},
+        sums = opened.connection.execute(
+            "select payout_id, currency, kind = $payout, sum(net_minor)::bigint, count(*) filter (shop not in ('', $shop)) "  # noqa: S608 - our own columns
+            f"from {source} group by all order by all",
+            {"payout": str(LineKind.PAYOUT), "shop": shop},
         ).fetchall()
-        (foreign,) = opened.connection.execute(
-            f"select count(*) from {source} where shop not in ('', $shop)",  # noqa: S608
-            {"shop": shop},
-        ).fetchall()[0]
         batch = batches.find(shop, provider, name) or batches.keep(opened, written, shop, provider, name, buckets)
     return KeptReport(
         batch=line_batch(batch),
-        rows=report.records,
+        rows=batch.rows + len(rejects),
         rejects=tuple(rejects),
         repeated=batch.repeated,
-        nets=tuple(PayoutNet(payout_id=row[0], currency=row[1], is_payout=row[2], net_minor=row[3]) for row in nets),
-        foreign=foreign,
+        nets=tuple(
+            PayoutNet(payout_id=payout, currency=currency, is_payout=is_payout, net_minor=net)
+            for payout, currency, is_payout, net, _ in sums
+            if payout
+        ),
+        foreign=sum(row[-1] for row in sums),
     )
+
+
+def ahead(pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Yield what becomes of the items, in order, while the next ones are worked on."""
+    left = iter(items)
+    waiting: deque[Future[R]] = deque()
+    try:
+        while True:
+            waiting.extend(pool.submit(work, item) for item in islice(left, 2 - len(waiting)))
+            if not waiting:
+                return
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def line_batch(batch: Batch) -> LineBatch:

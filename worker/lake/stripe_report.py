@@ -1,68 +1,126 @@
-"""Stripe's itemised reports in bulk: rows of the plain form become columns; every other row is told, not guessed.
+"""Stripe's itemised reports in bulk: block after block of rows becomes columns; rows that are not plain go to the parser.
 
-The format is defined by the parser of rows (worker/statements/stripe.py). What is here only recognises rows that the
-parser would surely read, and reads them as it would; a test holds both against each other. Rows that are not plain
-are for the parser; a file whose table is not plain is for it as a whole.
+What is plain is said in stripe_plain.py. A file whose table is not plain, such as one with rows over several lines, is
+for the parser as a whole.
 """
 
 import csv
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
+import pyarrow as pa
+import pyarrow.csv as pc
 
-from worker.contract.currencies import EXPONENTS
-from worker.domain.ledger import STRIPE_CATEGORIES, TOTAL_WORDS, LineKind
-from worker.domain.money import EXPONENTS_BY_PROVIDER
-from worker.lake.engine import Engine, quoted
+from worker.domain.ledger import TOTAL_WORDS
+from worker.lake.stripe_plain import CREATED, REPEATING, TEXTS, plain_lines
 
-PROVIDER = "stripe"
-FORMAT = "stripe_payout_reconciliation"
 NEEDED = ("balance_transaction_id", "currency", "gross", "fee", "net", "reporting_category")
 _HEAD = 65_536
-_CREATED = ("created_utc", "created")
-_PAID_OUT = (
-    "automatic_payout_effective_at_utc",
-    "automatic_payout_effective_at",
-    "payout_expected_arrival_date",
-    "effective_at_utc",
-    "effective_at",
-)
+_BLOCK = 2 << 20
+"""Bytes that are read at a time."""
+_SAMPLES, _SAMPLE = 16, 1 << 16
+"""How much of how many places is looked at for how long rows are."""
+_BOM = b"\xef\xbb\xbf"
+_QUOTED = re.compile(rb'(?:^|(?<=,))"[^"\n]*(?:""[^"\n]*)*"(?=,|\r?$)', re.MULTILINE)
+_KINDS = dict.fromkeys(TEXTS, pa.string()) | dict.fromkeys(REPEATING, pa.dictionary(pa.int32(), pa.string()))
+
+
+class NotPlain(Exception):
+    """The whole file is for the parser of rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole rows, how many they are if each stands in one line, and the line of the file in which the first one stands."""
+
+    text: bytes
+    rows: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBlock:
+    """What became of the rows of a block."""
+
+    lines: pa.RecordBatch
+    """Of the plain rows, columns as stripe_plain.SCHEMA has them."""
+    odd: Sequence[tuple[int, tuple[str, ...]]]
+    """The line and the cells of each of the other rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkReport:
-    """A report that can be read in bulk. Both selects read the file anew: the first is meant to be asked once."""
+    """A report that can be read in bulk, as far as its beginning tells."""
 
+    path: Path
+    shop: str
     header: tuple[str, ...]
-    records: int
-    """How many rows it has if each stands in one line; a reader that saw another number of them did not understand it."""
-    plain: str
-    """Select of its plain rows, as columns of `LedgerLine`."""
-    odd: str
-    """Select of the rows that are not plain: their cells, as one list."""
+    begins: int
+    """The byte at which its rows begin."""
 
-    def odd_rows(self, opened: Engine, plain_rows: int, most: int = 10_000) -> tuple[tuple[str, ...], ...] | None:
-        """Return the cells of the rows that are not plain, unordered; None where the whole file is for the parser.
+    def about(self) -> int:
+        """Return about how many rows there are: what a look into some places suggests."""
+        size = self.path.stat().st_size - self.begins
+        ends = read = 0
+        with self.path.open("rb") as file:
+            for number in range(_SAMPLES):
+                file.seek(self.begins + number * size // _SAMPLES)
+                some = file.read(_SAMPLE)
+                ends, read = ends + some.count(b"\n"), read + len(some)
+        return -(-ends * size // max(1, read))
 
-        A reader that took two rows for one, or none for many, would lose money silently: all rows must be there. More
-        than `most` odd ones are no exceptions any more.
-        """
-        left = self.records - plain_rows
-        if not left:
-            return ()
-        if not 0 < left <= most:
-            return None
+    def blocks(self) -> Iterator[Block]:
+        """Yield its rows in blocks."""
+        line, rest = 2, b""
+        with self.path.open("rb") as file:
+            file.seek(self.begins)
+            while some := file.read(_BLOCK):
+                end = some.rfind(b"\n") + 1
+                if not end and len(rest) > _BLOCK:
+                    raise NotPlain
+                text, rest = (rest + some[:end], some[end:]) if end else (b"", rest + some)
+                if text:
+                    rows = text.count(b"\n")
+                    yield Block(text, rows, line)
+                    line += rows
+        if rest:
+            yield Block(rest + b"\n", 1, line)
+
+    def read(self, block: Block) -> ReadBlock:
+        """Read a block. Raises NotPlain."""
+        text = block.text
+        quoted = b'"' in text
+        _must_be_text(text, quoted=quoted)
+        known = [name for name in self.header if name in _KINDS]
         try:
-            found = opened.connection.execute(f"{self.odd} limit {left + 1}").fetchall()
-        except duckdb.Error:
-            return None
-        if len(found) != left:
-            return None
-        rows = tuple(tuple(cell or "" for cell in row) for (row,) in found)
-        return None if any(_first(row) in TOTAL_WORDS for row in rows) else rows
+            table = pc.read_csv(
+                pa.py_buffer(text),
+                pc.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=list(self.header)),
+                pc.ParseOptions(quote_char='"' if quoted else False),
+                pc.ConvertOptions(include_columns=known, column_types={name: _KINDS[name] for name in known}),
+            )
+        except pa.ArrowInvalid:
+            raise NotPlain from None
+        if table.num_rows != block.rows:
+            # A reader that took two rows for one, or none for many, would lose money silently.
+            raise NotPlain
+        cells = pa.RecordBatch.from_arrays([column.combine_chunks() for column in table.columns], known)
+        lines, plain = plain_lines(cells, self.shop)
+        return ReadBlock(lines, [] if plain is None else self._odd(block, plain))
+
+    def _odd(self, block: Block, plain: pa.BooleanArray) -> list[tuple[int, tuple[str, ...]]]:
+        rows = block.text.split(b"\n")
+        found = []
+        for number, is_plain in enumerate(plain.to_pylist()):
+            if not is_plain:
+                (cells,) = csv.reader([rows[number].decode()])
+                if _first(cells) in TOTAL_WORDS:
+                    raise NotPlain
+                found.append((block.line + number, tuple(cells)))
+        return found
 
 
 def read_report(path: Path, shop: str) -> BulkReport | None:
@@ -70,198 +128,33 @@ def read_report(path: Path, shop: str) -> BulkReport | None:
 
     `shop` is ours: an order id counts only where the row names it, or no shop.
     """
-    header = _header(path)
-    if header is None:
-        return None
-    columns = [f"c{number}" for number in range(len(header))]
-    types = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in columns)
-    source = (
-        f"read_csv({quoted(path)}, header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', "
-        f"columns = {{{types}}}, strict_mode = true, max_line_size = 1048576)"
-    )
-    # Steps of their own: what is computed once is named, and what is asked of a row is asked of a name.
-    read = (
-        f"from (select *, {_amounts()} from (select *, {_decimals()} as decimals from ("  # noqa: S608 - our own columns
-        f"select {', '.join(columns)}, {_fields(header, columns)} from {source})))"
-    )
-    records, tidy = _told_by_bytes(path)
-    conditions = " and ".join(_checks(tidy=tidy))
-    return BulkReport(
-        header=header,
-        records=records,
-        plain=f"select {_line(shop)} {read} where {conditions}",
-        odd=f"select [{', '.join(columns)}] {read} where ({conditions}) is not true",
-    )
-
-
-def _header(path: Path) -> tuple[str, ...] | None:
-    """Return the columns of a table that starts in the first line, plain; None for any other file."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
+    first, end, _ = head.removeprefix(_BOM).partition(b"\n")
     try:
-        first = head.decode("utf-8-sig", errors="ignore").splitlines()[0]
-        cells = next(csv.reader(io.StringIO(first)))
-    except (IndexError, StopIteration, csv.Error):
+        cells = next(csv.reader(io.StringIO(first.decode("utf-8"))))
+    except (StopIteration, UnicodeDecodeError, csv.Error):
         return None
     names = tuple(" ".join(cell.split()).lower() for cell in cells)
     known = set(names)
-    if not known.issuperset(NEEDED) or known.isdisjoint(_CREATED) or len(names) != len(known) or b"\0" in head:
+    if not known.issuperset(NEEDED) or known.isdisjoint(CREATED[:2]) or len(names) != len(known):
         return None
-    return names
+    if not end or b"\0" in head:
+        return None
+    begins = len(first) + 1 + (len(_BOM) if head.startswith(_BOM) else 0)
+    return BulkReport(path=path, shop=shop, header=names, begins=begins)
 
 
-_TIDY = bytes(range(0x20, 0x7F)) + b"\n"
-"""Printable ASCII."""
-
-
-def _told_by_bytes(path: Path) -> tuple[int, bool]:
-    """Return how many records the file has below its header, if each stands in one line of its own; whether it is tidy.
-
-    A tidy file is printable ASCII from one end to the other, so that its cells need not be looked at for anything else.
-    """
-    ends, last, tidy = 0, b"\n", True
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            ends += chunk.count(b"\n")
-            last = chunk[-1:]
-            tidy = tidy and not chunk.translate(None, _TIDY)
-    return ends - 1 + (last != b"\n"), tidy
+def _must_be_text(text: bytes, *, quoted: bool) -> None:
+    """Raise NotPlain for what is no UTF-8, and for quotes that do not enclose cells within a line."""
+    if not text.isascii():
+        try:
+            text.decode("utf-8")
+        except UnicodeDecodeError:
+            raise NotPlain from None
+    if quoted and b'"' in _QUOTED.sub(b"", text):
+        raise NotPlain
 
 
 def _first(row: Sequence[str]) -> str:
     return next((cell.strip() for cell in row if cell.strip()), "").rstrip(":").casefold()
-
-
-_POWERS = {0: "1", 2: "100", 3: "1000"}
-"""Places of the amounts that are read in bulk, and what makes minor units of them."""
-
-
-def _decimals() -> str:
-    """Return how many places amounts of the row's currency have; null where it is unknown or has others.
-
-    Codes are looked for in a text of them. A join would be cleaner, but the engine, which does not know how large a CSV
-    file is, would take the file for the smaller side and hold all of it in memory.
-    """
-    known = EXPONENTS | EXPONENTS_BY_PROVIDER[PROVIDER]
-    by_places = {places: [code for code in sorted(known) if known[code] == places] for places in _POWERS}
-    cases = " ".join(
-        f"when contains({quoted(' '.join(codes))}, currency) then {places}" for places, codes in by_places.items()
-    )
-    return f"case when strlen(currency) <> 3 then null {cases} end"
-
-
-_IDENTIFIERS = {
-    "line": "balance_transaction_id",
-    "category": "reporting_category",
-    "payment": "payment_intent_id",
-    "source": "source_id",
-    "automatic_payout": "automatic_payout_id",
-    "manual_payout": "payout_id",
-    "method": "payment_method_type",
-    "their_shop": "payment_metadata[shop]",
-    "payment_order": "payment_metadata[order_id]",
-    "refund_order": "refund_metadata[order_id]",
-}
-
-
-def _fields(header: Sequence[str], columns: Sequence[str]) -> str:
-    """Return the cells that matter by the names used here, as they stand; empty where the report has no such column.
-
-    Nothing is trimmed: a cell with a space at either end meets no condition of a plain row.
-    """
-    place = dict(zip(header, columns, strict=True))
-
-    def text(name: str) -> str:
-        return f"coalesce({place[name]}, '')" if name in place else "''"
-
-    def first_of(names: Sequence[str]) -> str:
-        some = [f"nullif({place[name]}, '')" for name in names if name in place]
-        return f"coalesce({', '.join([*some, quoted('')])})"
-
-    fields = {name: text(column) for name, column in _IDENTIFIERS.items()} | {
-        "currency": f"upper({text('currency')})",
-        "gross": text("gross"),
-        "fee": text("fee"),
-        "net": text("net"),
-        "created": first_of((*_CREATED, *_PAID_OUT[-2:])),
-        "paid_out": first_of(_PAID_OUT),
-        "country": text("card_country"),
-        "seen": text("customer_facing_amount"),
-        "seen_in": f"upper({text('customer_facing_currency')})",
-    }
-    return ", ".join(f"{value} as {name}" for name, value in fields.items())
-
-
-def _amounts() -> str:
-    """Return the amounts in minor units; null where a cell is none.
-
-    Fourteen digits, and four of the power of ten: the product is still of a width that the engine computes in 64 bits.
-    """
-    power = " ".join(f"when {places} then {power}::decimal(4, 0)" for places, power in _POWERS.items())
-    minor = f"(try_cast({{}} as decimal(14, 3)) * case decimals {power} end)::bigint"
-    return (
-        f"{minor.format('gross')} as gross_minor, {minor.format('net')} as net_minor, "
-        f"case when fee = '' then 0 else {minor.format('fee')} end as fee_minor"
-    )
-
-
-_DAY = (
-    "paid_out[5] = '-' and paid_out[8] = '-' and paid_out[11] in ('', ' ') "
-    "and try_cast(left(paid_out, 10) as date) between '1990-01-01' and '2099-12-31'"
-)
-
-
-def _checks(*, tidy: bool) -> list[str]:
-    """Return the conditions of a plain row, which the parser surely reads; the cheapest first."""
-    amount = r"-?[0-9]{{1,11}}(\.[0-9]{{1,{places}}})?"
-    whole = "-?[0-9]{1,11}"
-    by_decimals = {places: amount.format(places=places) if places else whole for places in _POWERS}
-    amounts = " ".join(
-        f"when {places} then regexp_full_match(concat(gross, '|', fee, '|', net), "
-        f"{quoted(f'{one}[|]({one})?[|]{one}')})"
-        for places, one in by_decimals.items()
-    )
-    names = (*_IDENTIFIERS, "currency", "country")
-    return [
-        "gross_minor - fee_minor = net_minor",
-        "line <> '' and category <> ''",
-        "created like '____-__-__ __:__:__'",
-        "try_cast(created as timestamp) between '1990-01-01' and '2099-12-31 23:59:59'",
-        f"(paid_out = '' or ({_DAY}))",
-        "(seen = '' or (seen = gross and seen_in = currency))",
-        f"greatest({', '.join(f'strlen({name})' for name in names)}) <= 128",
-        f"case decimals {amounts} else false end",
-        # All names at once: printable ASCII without spaces, which the parser takes as they are. A line that ends within
-        # one shows in the number of rows.
-        f"not contains(concat({', '.join(names)}), ' ')"
-        if tidy
-        else f"not regexp_matches(concat({', '.join(names)}), '[^!-~]')",
-    ]
-
-
-def _line(shop: str) -> str:
-    """Return the columns of `LedgerLine` of a plain row."""
-    kinds = " ".join(f"when {quoted(word)} then {quoted(kind)}" for word, kind in STRIPE_CATEGORIES.items())
-    foreign = f"{quoted(shop)} <> '' and their_shop <> '' and their_shop <> {quoted(shop)}"
-    values = {
-        "line_id": "line",
-        "provider": quoted(PROVIDER),
-        "kind": f"case category {kinds} else {quoted(LineKind.UNCLASSIFIED)} end",
-        "currency": "currency",
-        "gross_minor": "gross_minor",
-        "fee_minor": "fee_minor",
-        "net_minor": "net_minor",
-        "created_at": "try_cast(created as timestamp)",
-        "payment_reference": "payment",
-        "order_id": f"case when {foreign} then '' when payment_order <> '' then payment_order else refund_order end",
-        "source_id": "source",
-        "payout_id": "case when automatic_payout <> '' then automatic_payout else manual_payout end",
-        "type_text": "category",
-        "shop": "their_shop",
-        "method": "method",
-        "country": "case when regexp_full_match(country, '[A-Za-z]{2}') then upper(country) else '' end",
-        "customer_currency": "case when seen <> '' then currency else '' end",
-        "customer_minor": "case when seen <> '' then gross_minor else 0 end",
-        "payout_at": "try_cast(left(paid_out, 10) as timestamp)",
-    }
-    return ", ".join(f"{value} as {name}" for name, value in values.items())

@@ -104,8 +104,7 @@ class StatementImport:
         if format_name not in {None, FORMAT} or path.stat().st_size < LARGE:
             return None
         sha256 = _sha256(path)
-        odd = OddRows(path, self._shop)
-        kept = self._lake().keep_report(self._shop, provider or PROVIDER, sha256, path, odd)
+        kept = self._lake().keep_report(self._shop, provider or PROVIDER, sha256, path, OddRows(self._shop))
         if kept is None:
             return None
         parsed = ParsedStatement(

@@ -3,9 +3,7 @@
 Stripe's itemised reports only; what is read in bulk and what row by row is the same, and a test holds both together.
 """
 
-import csv
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
 from worker.domain.ledger import LedgerLine
 from worker.services.ports import RejectedRow
@@ -20,46 +18,26 @@ __all__ = ["FORMAT", "PROVIDER", "OddRows", "checks_of"]
 
 
 class OddRows:
-    """Implements `RowParser` over one file."""
+    """Implements `RowParser`."""
 
-    def __init__(self, path: Path, shop: str) -> None:
-        self._path = path
+    def __init__(self, shop: str) -> None:
         self._shop = shop
 
     def __call__(
-        self, header: Sequence[str], rows: Sequence[Sequence[str]]
+        self, header: Sequence[str], rows: Iterable[tuple[int, tuple[str, ...]]]
     ) -> tuple[list[LedgerLine], list[RejectedRow]]:
-        """Return the lines of the rows that can be read, and the others with the line they start on."""
+        """Return the lines of the rows that can be read, and the others with the line they stand in."""
         columns = {name: at for at, name in enumerate(header)}
         found: list[LedgerLine] = []
-        rejected: list[tuple[tuple[str, ...], RowRejected]] = []
-        for row in rows:
-            cells = tuple(row)
+        rejects: list[RejectedRow] = []
+        for line, cells in rows:
             if not any(cell.strip() for cell in cells):
                 continue
             try:
                 found += lines(Cells(columns, cells, PROVIDER), self._shop)
             except RowRejected as reason:
-                rejected.append((cells, reason))
-        places = self._places({cells for cells, _ in rejected})
-        rejects = [
-            RejectedRow(line=places[cells].pop(0), column=reason.column, reason=reason.reason)
-            for cells, reason in rejected
-        ]
-        return found, sorted(rejects, key=lambda row: row.line)
-
-    def _places(self, wanted: set[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
-        """Return the lines on which these records start; a second pass over the file, only where there are any."""
-        places: dict[tuple[str, ...], list[int]] = {cells: [] for cells in wanted}
-        if wanted:
-            with self._path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.reader(file)
-                line = 1
-                for cells in reader:
-                    if tuple(cells) in places:
-                        places[tuple(cells)].append(line)
-                    line = reader.line_num + 1
-        return places
+                rejects.append(RejectedRow(line=line, column=reason.column, reason=reason.reason))
+        return found, rejects
 
 
 def checks_of(kept: KeptReport) -> dict[str, str]:

@@ -77,9 +77,12 @@ class RowParser(Protocol):
     """Reads rows of a report that are not of the plain form."""
 
     def __call__(
-        self, header: Sequence[str], rows: Sequence[Sequence[str]]
+        self, header: Sequence[str], rows: Iterable[tuple[int, tuple[str, ...]]]
     ) -> tuple[Sequence[LedgerLine], Sequence[RejectedRow]]:
-        """Return the lines of the rows that can be read, and the others with their place in the file."""
+        """Return the lines of the rows that can be read, and the others; each comes with its line in the file.
+
+        Several threads may ask at once.
+        """
         ...
 
 
