@@ -17,7 +17,7 @@ from tests.unit.matching_books import (
     line,
     only,
 )
-from worker.domain.finding import FindingKind, Outcome, Repair
+from worker.domain.finding import Finding, FindingKind, Outcome, Repair
 from worker.domain.ledger import LineKind
 from worker.domain.matching.issue import MAX_FACTS
 from worker.domain.payment import BookEntry, EntryKind
@@ -342,3 +342,29 @@ def test_a_difference_before_the_window_is_still_found() -> None:
     books = clean()
     books.lines.append(line("old", 300, at=BEFORE_WINDOW))
     assert only(books.payments(), K.MISSING_INTERNAL).difference_minor == 300
+
+
+def of_two_payments(first: int, second: int) -> Finding:
+    """Return what is found of an order whose payments we booked with 100.00 and 50.00."""
+    books = clean()
+    books.entries += [entry("two", 10_000, payment="pi_a"), entry("two", 5_000, payment="pi_b")]
+    books.lines += [line("two", first, payment="pi_a"), line("two", second, payment="pi_b")]
+    books.order_of_payment |= {"pi_a": "two", "pi_b": "two"}
+    (found,) = [one for one in books.payments() if one.key == "order/two"]
+    return found
+
+
+def test_too_much_for_one_payment_does_not_hide_too_little_for_another_of_the_order() -> None:
+    found = of_two_payments(11_000, 4_000)
+    assert (found.kind, found.outcome) == (K.AMOUNT_UNDER, Outcome.BREAK)
+    assert (found.difference_minor, found.at_risk_minor) == (0, 2_000)
+    assert "EUR 10.00 less than we booked" in found.cause
+    assert "EUR 10.00 more than we booked" in found.cause
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "at_risk"), [(11_000, 4_500, 1_500), (9_000, 4_500, 1_500), (10_000, 5_000, 0)]
+)
+def test_what_differs_of_each_payment_is_at_risk(first: int, second: int, at_risk: int) -> None:
+    found = of_two_payments(first, second)
+    assert (found.difference_minor, found.at_risk_minor) == (first + second - 15_000, at_risk)

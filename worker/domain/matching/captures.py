@@ -28,32 +28,42 @@ def capture_issues(
             account, ours, theirs, scope, rules, merged
         )
     rest = total - sum(issue.difference_minor for issue in issues)
+    allowed = rules if ours and theirs else PLAIN
+    return issues + [_amount(account, part, allowed, merged) for part in _apart(rest, ours, theirs)]
+
+
+def _apart(rest: int, ours: list[Paid], theirs: list[Paid]) -> list[int]:
+    """Return the difference that is left; too much for one payment and too little for another of the order stay two.
+
+    What is known of single payments are those that both sides call alike: of others only the sum can be compared.
+    """
+    booked = {paid.reference: paid.minor for paid in ours}
+    known = [paid.minor - booked[paid.reference] for paid in theirs if paid.reference in booked]
+    over = sum(difference for difference in known if difference > 0)
+    under = sum(difference for difference in known if difference < 0)
+    if not (over and under):
+        return [rest] if rest else []
+    others = rest - over - under
+    over, under = over + max(others, 0), under + min(others, 0)
+    return [over, under]
+
+
+def _amount(account: Account, rest: int, rules: Rules, merged: Merged) -> Issue:
     side = "less" if rest < 0 else "more"
-    if (
-        rest
-        and ours
-        and theirs
-        and rules.tolerates(account.currency, sum(e.amount_minor for e in account.captures), rest)
-    ):
-        issues.append(
-            Issue(
-                kind=FindingKind.MATCHED_WITHIN_TOLERANCE,
-                difference_minor=rest,
-                cause=f"the provider captured {_text(account, abs(rest))} {side} than we booked, which the rules allow",
-                accepted=True,
-            )
+    if rules.tolerates(account.currency, sum(e.amount_minor for e in account.captures), rest):
+        return Issue(
+            kind=FindingKind.MATCHED_WITHIN_TOLERANCE,
+            difference_minor=rest,
+            cause=f"the provider captured {_text(account, abs(rest))} {side} than we booked, which the rules allow",
+            accepted=True,
         )
-    elif rest:
-        issues.append(
-            Issue(
-                kind=FindingKind.AMOUNT_UNDER if rest < 0 else FindingKind.AMOUNT_OVER,
-                difference_minor=rest,
-                at_risk_minor=abs(rest),
-                cause=f"the provider captured {_text(account, abs(rest))} {side} than we booked",
-                break_on=merged.awaited_until,
-            )
-        )
-    return issues
+    return Issue(
+        kind=FindingKind.AMOUNT_UNDER if rest < 0 else FindingKind.AMOUNT_OVER,
+        difference_minor=rest,
+        at_risk_minor=abs(rest),
+        cause=f"the provider captured {_text(account, abs(rest))} {side} than we booked",
+        break_on=merged.awaited_until,
+    )
 
 
 def _missing_internal(account: Account, theirs: list[Paid], scope: Scope, rules: Rules) -> Issue:
