@@ -11,6 +11,7 @@ stands for the same content.
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,8 @@ import pyarrow.parquet as pq
 
 from worker.domain.ledger import LedgerLine
 from worker.lake.columns import aware, batches_of, items_of, schema_of
-from worker.lake.engine import BUCKETED, PARQUET, ROW_GROUP, Engine, EngineLimits, engine, parquet, quoted, workspace
+from worker.lake.cutting import Cutter, coded, coded_schema
+from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, parquet, workspace
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.naming import LINE_NAME
 
@@ -31,6 +33,9 @@ MOST_BUCKETS = 256
 HASHES = 1_500_000
 """How many ids are held beside each other when it is looked for those that stand twice."""
 FORMAT = 1
+LINES = schema_of(LedgerLine)
+READ_AT_ONCE = 10_000
+"""Rows of a file that are on their way to their buckets at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,7 @@ class Batches:
                     writer.write_batch(batch, ROW_GROUP)
                     rows += batch.num_rows
             buckets = self.buckets_of(max(rows, beside))
-            written = cut(opened, parquet([raw]), buckets, "lines")
+            written = cut(opened, [raw], buckets, "lines")
             return self.keep(opened, written, shop, provider, name, buckets)
 
     def buckets_of(self, rows: int) -> int:
@@ -149,21 +154,16 @@ class Batches:
         return f"{self._place(shop, provider)}/batches/{quote(name, safe='')}.json"
 
 
-def cut(opened: Engine, source: str, buckets: int, into: str) -> list[tuple[int, Path]]:
-    """Write the lines that an SQL expression yields, cut into buckets; return the files, each with its bucket.
-
-    The expression is asked once; its columns are those of `LedgerLine`. Raises duckdb.Error where it cannot be.
-    """
-    target = opened.folder / into
-    target.mkdir()
-    columns = ", ".join(schema_of(LedgerLine).names)
-    if buckets == 1:
-        copied = f"copy (select {columns} from {source}) to {quoted(target / 'bucket=0.parquet')} ({PARQUET})"  # noqa: S608 - our own columns
-    else:
-        bucket = f"hash({LINE_NAME}) % {buckets} as bucket"
-        copied = f"copy (select {columns}, {bucket} from {source}) to {quoted(target)} ({BUCKETED})"  # noqa: S608
-    opened.connection.execute(copied)
-    return [(_bucket_of(path, target), path) for path in sorted(target.rglob("*.parquet"))]
+def cut(opened: Engine, files: Iterable[Path], buckets: int, into: str) -> list[tuple[int, Path]]:
+    """Write the lines of Parquet files, cut into buckets; return the files that are made, each with its bucket."""
+    schema = coded_schema(LINES)
+    with ThreadPoolExecutor(1, "cutting") as pool:
+        cutter = Cutter(opened, into, LINES, LINE_NAME, buckets, pool)
+        for file in files:
+            with pq.ParquetFile(file) as source:
+                for rows in source.iter_batches(READ_AT_ONCE, columns=LINES.names):
+                    cutter.add(coded(rows, schema))
+        return cutter.close()
 
 
 def _repeated(opened: Engine, written: Sequence[Path], rows: int) -> tuple[str, ...]:
@@ -187,11 +187,6 @@ def _repeated(opened: Engine, written: Sequence[Path], rows: int) -> tuple[str, 
 def _one(opened: Engine, sql: str) -> tuple[int, datetime | None, datetime | None]:
     rows, first, last = opened.connection.execute(sql).fetchall()[0]
     return rows, first, last
-
-
-def _bucket_of(path: Path, target: Path) -> int:
-    name = path.relative_to(target).parts[0]
-    return int(name.removeprefix("bucket=").removesuffix(".parquet"))
 
 
 def _moment(text: str | None) -> datetime | None:

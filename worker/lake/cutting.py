@@ -11,10 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from worker.lake.engine import Engine
+from worker.lake.engine import ROW_GROUP, Engine
 
-ROW_GROUP = 50_000
-"""Rows in a group of a Parquet file, at most: what a reader holds at a time."""
 HELD, HELD_OF_BUCKET = 50_000, 2_500
 """Rows that wait for their files, of all buckets together and of each at least: what is the more, and no more memory."""
 CODED = frozenset(
@@ -65,9 +63,11 @@ class Cutter:
             self._write()
 
     def close(self) -> list[tuple[int, Path]]:
-        """Finish the files; return them, each with its bucket."""
+        """Finish the files; return them, each with its bucket: of no rows at all an empty one."""
         self._write()
         self._written()
+        if not self._writers:
+            self._group(0, pa.RecordBatch.from_pylist([], self._schema))
         self._connection.close()
         for writer in self._writers.values():
             writer.close()

@@ -19,10 +19,6 @@ import pyarrow as pa
 
 ROW_GROUP = 50_000
 """Rows in a group of a Parquet file: what a reader holds at a time."""
-PARQUET = f"format parquet, row_group_size {ROW_GROUP}, dictionary_size_limit 500"
-"""How files are written. Most columns either repeat few values or none: a dictionary of more only costs time."""
-BUCKETED = "format parquet, row_group_size 8192, dictionary_size_limit 500, partition_by (bucket)"
-"""How files are written that are cut by a column `bucket`: each bucket's next group of rows waits in memory, so it is small."""
 _FRUGAL = "jemalloc"
 """What Arrow shall take its memory by: its usual allocator keeps several times as much of what other threads gave back."""
 HELD_BACK = 20_000

@@ -12,22 +12,11 @@ from worker.lake.columns import ENTRY_SCHEMA
 from worker.services.ports.lake import FIELD_END, TEXT_COLUMNS, EntryBlock
 
 
-class Told:
-    """Blocks as record batches; what went wrong with them is kept, since the engine makes an error of its own of it."""
-
-    def __init__(self, blocks: Iterable[EntryBlock]) -> None:
-        self._blocks = blocks
-        self.failure: BaseException | None = None
-
-    def __iter__(self) -> Generator[pa.RecordBatch, None, None]:
-        """Yield the batches, their columns those of ENTRY_SCHEMA."""
-        try:
-            with closing(ahead(self._blocks)) as blocks:
-                for block in blocks:
-                    yield from read_block(block).to_batches()
-        except BaseException as failure:
-            self.failure = failure
-            raise
+def entry_batches(blocks: Iterable[EntryBlock]) -> Generator[pa.RecordBatch, None, None]:
+    """Yield blocks as record batches, their columns those of ENTRY_SCHEMA."""
+    with closing(ahead(blocks)) as coming:
+        for block in coming:
+            yield from read_block(block).to_batches()
 
 
 def ahead(blocks: Iterable[EntryBlock]) -> Generator[EntryBlock, None, None]:

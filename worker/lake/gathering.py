@@ -10,22 +10,22 @@ is the run's.
 import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.ledger import LedgerLine
 from worker.lake.batches import FILES, READ, Batch, Batches, cut
 from worker.lake.columns import ENTRY_SCHEMA, batches_of, schema_of
-from worker.lake.engine import BUCKETED, EngineLimits, engine, parquet, quoted, workspace
-from worker.lake.entries import Told
+from worker.lake.cutting import Cutter, coded, coded_schema
+from worker.lake.engine import EngineLimits, engine, parquet, workspace
+from worker.lake.entries import entry_batches
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.gathered import GatheredRun
 from worker.lake.naming import ENTRY_NAME
@@ -34,6 +34,7 @@ from worker.lake.reports import keep_report, line_batch
 from worker.services.ports.lake import EntryBlock, KeptReport, LineBatch, RowParser
 
 R = TypeVar("R")
+CODED_ENTRIES = coded_schema(ENTRY_SCHEMA)
 
 
 class Lake:
@@ -153,7 +154,7 @@ class GatheringRun:
             # Only now is it the engine's turn: an API is slow, and other runs of this process have work.
             with engine(self._limits) as opened:
                 buckets = self._read.buckets_of(sum(pq.ParquetFile(part).metadata.num_rows for part in parts))
-                written = cut(opened, parquet(parts), buckets, "lines")
+                written = cut(opened, parts, buckets, "lines")
                 self._batch = self._read.keep(opened, written, self._shop, self._provider, self._attempt, buckets)
                 self._root = READ
 
@@ -174,24 +175,16 @@ class GatheringRun:
         """Take our movements; after the lines, whose buckets they share."""
         # A transaction that was rolled back gathers again.
         self._entries = []
-        told = Told(blocks)
         # Closed before the transaction ends: until then its connection is in use.
-        with engine(self._limits) as opened, closing(iter(told)) as batches:
-            sql = opened.connection
-            target = opened.folder / "entries"
-            target.mkdir()
-            sql.register("block", pa.RecordBatchReader.from_batches(ENTRY_SCHEMA, batches))
-            try:
-                sql.execute(
-                    f"copy (select *, hash({ENTRY_NAME}) % {self._kept.buckets} as bucket from block) "  # noqa: S608 - our own names
-                    f"to {quoted(target)} ({BUCKETED})"
-                )
-            except duckdb.Error:
-                if told.failure is not None:
-                    raise told.failure from None
-                raise
-            for number, path in enumerate(sorted(target.rglob("*.parquet"))):
-                bucket = int(path.parent.name.removeprefix("bucket="))
+        with (
+            engine(self._limits) as opened,
+            ThreadPoolExecutor(1, "cutting") as pool,
+            closing(entry_batches(blocks)) as batches,
+        ):
+            cutter = Cutter(opened, "entries", ENTRY_SCHEMA, ENTRY_NAME, self._kept.buckets, pool)
+            for batch in batches:
+                cutter.add(coded(batch, CODED_ENTRIES))
+            for number, (bucket, path) in enumerate(cutter.close()):
                 rows = pq.ParquetFile(path).metadata.num_rows
                 stored = self._files.publish(path, f"{self._reference}/entries-{bucket:03d}-{number}.parquet", rows)
                 self._entries.append((bucket, stored))
