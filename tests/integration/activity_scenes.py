@@ -71,23 +71,13 @@ async def _(world: Scene) -> object:
 
 
 @scene("charge_and_fulfil")
-async def _(world: Scene) -> object:
-    world.office.orders.record(world.order())
-    return replace(world.step("charge"), key=world.key)
-
-
-@scene("charge_and_fulfil", "declined")
-async def _(world: Scene) -> object:
-    world.office.orders.record(world.order(method="pm_card_chargeDeclinedInsufficientFunds"))
-    return replace(world.step("charge"), key=world.key)
-
-
 @scene("charge_payment")
 async def _(world: Scene) -> object:
     world.office.orders.record(world.order())
     return replace(world.step("charge"), key=world.key)
 
 
+@scene("charge_and_fulfil", "declined")
 @scene("charge_payment", "declined")
 async def _(world: Scene) -> object:
     world.office.orders.record(world.order(method="pm_card_chargeDeclinedInsufficientFunds"))

@@ -15,7 +15,6 @@ with workflow.unsafe.imports_passed_through():
     from worker.domain.order import TERMINAL, OrderState
     from worker.workflows.exits import heed_cancellation
     from worker.workflows.order_steps import OrderSteps, from_now
-    from worker.workflows.policies import ASKING
 
 FULFILMENT_SLA = "fulfilment SLA"
 
@@ -28,8 +27,7 @@ class Fulfilling(OrderSteps):
         async with self._addresses.turn:  # one that is being changed is in what the warehouse is asked for
             self._addresses.asked_for = True
         try:
-            asked = recorded.at_once and self._state is OrderState.FULFILLING
-            if not asked and not (self._lapsed and self._held):
+            if not self._asked_with_charge(recorded) and not (self._lapsed and self._held):
                 await self._do(name, OrderActivities.request_fulfilment, "ask for the parcel")
         except ActivityError as problem:
             if not (isinstance(problem.cause, ApplicationError) and problem.cause.type == ProviderRejected.code):
@@ -90,16 +88,15 @@ class Fulfilling(OrderSteps):
 
     async def _ask_after_hold(self) -> None:
         """Ask the provider whether the money is still held; without an answer everything stays as it is."""
-        try:
-            hold = await workflow.execute_activity_method(
-                OrderActivities.ask_after_hold, self._step("hold"), summary="ask whether the money is held", **ASKING
-            )
-        except ActivityError as problem:
-            workflow.logger.warning("the hold could not be asked after", extra={"cause": str(problem.cause)})
-        else:
+        hold = await self._ask("hold", OrderActivities.ask_after_hold, "ask whether the money is held")
+        if hold is not None:
             self._stand(hold.status)
             self._lapsed = self._lapsed or (hold.lapsed and self._held)
         heed_cancellation()
+
+    def _asked_with_charge(self, recorded: Recorded) -> bool:
+        """Tell whether the step that charged the order has asked for its parcel, too."""
+        return recorded.at_once and self._state is OrderState.FULFILLING
 
     def _decided(self) -> bool:
         """Tell whether it is known what becomes of the parcel."""

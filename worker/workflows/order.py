@@ -210,8 +210,8 @@ class OrderWorkflow(Paying, Fulfilling):
             await self._wait_for_payment(recorded)
         if self._state is OrderState.AUTHORISED and not self._cancel and not self._on_shipment:
             await self._do("capture", OrderActivities.capture_payment, self._amount())
-        asked = recorded.at_once and self._state is OrderState.FULFILLING  # a cancellation stops that parcel first
-        if self._with_the_warehouse and (asked or not self._cancel):
+        # A cancellation stops a parcel that was asked for with the charge.
+        if self._with_the_warehouse and (self._asked_with_charge(recorded) or not self._cancel):
             await self._fulfil(recorded)
         if self._state is OrderState.LAPSED and not self._cancel:
             await self._wait_for_method(recorded)

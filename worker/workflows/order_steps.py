@@ -6,6 +6,7 @@ The state lives in MySQL; this class keeps the last answer of it and never a sec
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
@@ -21,12 +22,13 @@ with workflow.unsafe.imports_passed_through():
     from worker.domain.parcels import PARTS
     from worker.workflows.carrying import STORY_KEPT, Carried, OrderInput, Seen
     from worker.workflows.exits import heed_cancellation
-    from worker.workflows.policies import REVERSAL, STEP
+    from worker.workflows.policies import ASKING, REVERSAL, STEP
     from worker.workflows.readdressing import Readdressing
     from worker.workflows.refunding import Refunding
     from worker.workflows.retrying import Retrying
     from worker.workflows.telling import Telling
 
+T = TypeVar("T")
 STATE = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_STATE)
 
 
@@ -156,6 +158,14 @@ class OrderSteps:
     ) -> OrderStatus:
         step = self._step(name, may_retry=may_retry)
         return await workflow.execute_activity_method(activity, step, summary=summary, **STEP)
+
+    async def _ask(self, name: str, activity: Callable[[OrderActivities, Step], T], summary: str) -> T | None:
+        """Ask somebody outside how things stand; None where there was no answer."""
+        try:
+            return await workflow.execute_activity_method(activity, self._step(name), summary=summary, **ASKING)
+        except ActivityError as problem:
+            workflow.logger.warning("no answer to a question", extra={"asked": name, "cause": str(problem.cause)})
+            return None
 
     def _stand(self, status: OrderStatus) -> None:
         """Take over a newer status. An answer that was overtaken by a later state is dropped."""

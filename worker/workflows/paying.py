@@ -4,14 +4,13 @@ from datetime import datetime, timedelta
 from itertools import chain, repeat
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from worker.activities.orders import OrderActivities, Recorded, Step
     from worker.domain.order import AWAITING_ANOTHER, OrderState
     from worker.workflows.exits import heed_cancellation
     from worker.workflows.order_steps import OrderSteps, from_now
-    from worker.workflows.policies import ASKING, CHARGE, CHARGE_AND_FULFIL
+    from worker.workflows.policies import CHARGE, CHARGE_AND_FULFIL
 
 PAYMENT_WINDOW = "payment window"
 RETRY_WINDOW = "payment retry window"
@@ -91,12 +90,7 @@ class Paying(OrderSteps):
 
     async def _ask_for_payment(self) -> None:
         """Ask its owner what became of the payment; without an answer everything stays as it is."""
-        try:
-            status = await workflow.execute_activity_method(
-                OrderActivities.ask_payment, self._step("ask"), summary="ask what became of the payment", **ASKING
-            )
-        except ActivityError as problem:
-            workflow.logger.warning("the payment could not be asked for", extra={"cause": str(problem.cause)})
-        else:
+        status = await self._ask("ask", OrderActivities.ask_payment, "ask what became of the payment")
+        if status is not None:
             self._stand(status)
         heed_cancellation()
