@@ -63,13 +63,18 @@ def read(*sources: str) -> Fingerprints:
         for node in module.body
         if isinstance(node, ast.ClassDef)
     ]
-    # Methods that a workflow calls on an object of a class of ours which is no workflow, known by their names.
-    issuing = {
-        method
-        for node, shared in classes
-        if not _is_workflow(node)
-        for method in _class_fingerprint(node, shared, set())
-    }
+    # Methods that a workflow calls on an object of a class of ours which is no workflow, known by their names; they may
+    # come to a command by way of such a method themselves.
+    issuing: set[str] = set()
+    while (
+        more := {
+            method
+            for node, shared in classes
+            if not _is_workflow(node)
+            for method in _class_fingerprint(node, shared, issuing)
+        }
+    ) - issuing:
+        issuing |= more
     found = {node.name: _class_fingerprint(node, shared, issuing) for node, shared in classes}
     return {name: methods for name, methods in found.items() if methods}
 

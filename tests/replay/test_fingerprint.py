@@ -87,6 +87,27 @@ class Ship:
     }
 
 
+def test_it_follows_commands_through_one_class_to_another() -> None:
+    asking = """
+class Asking:
+    async def ask(self, question):
+        await workflow.execute_activity_method(question)
+"""
+    paying = """
+class Paying(Asking):
+    async def settle(self):
+        await self.ask(Activities.price)
+"""
+    ship = """
+@workflow.defn
+class Ship(Paying):
+    @workflow.run
+    async def run(self, order):
+        await self.settle()
+"""
+    assert read(ship, paying, asking)["Ship"] == {"run": ["self.settle()"]}
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
