@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -14,6 +15,7 @@ from tests.unit.lake_books import lake_in
 from worker.contract.events import ProviderEvent
 from worker.contract.orders import OrderEvent, OrderLine, OrderStatus, PaymentMode, PlaceOrder
 from worker.contract.reconciliation import Reconcile
+from worker.contract.shipping import ShipTo
 from worker.domain.finding import Repair
 from worker.domain.ledger import Shipment
 from worker.domain.matching.rules import Rules
@@ -102,30 +104,33 @@ class Office:
 
     # ---- orders -----------------------------------------------------------------------------------------------
 
-    def place(
+    def placing(
         self,
         order_id: str,
         *,
-        method: str = "pm_card_visa",
+        method: str | None = "pm_card_visa",
         mode: PaymentMode = PaymentMode.CHARGE,
         placed_at: datetime | None = None,
         currency: str = "EUR",
-    ) -> OrderStatus:
-        """Record an order of 2500 minor units that we charge."""
-        line = OrderLine(sku="MUG", quantity=2, unit_price_minor=1250)
-        return self.orders.record(
-            PlaceOrder(
-                shop="main",
-                order_id=order_id,
-                currency=currency,
-                total_minor=2500,
-                lines=(line,),
-                customer_id="c1",
-                payment_mode=mode,
-                payment_method=method,
-                placed_at=(placed_at or self.clock.now()).isoformat(),
-            )
+        ship_to: ShipTo | None = None,
+    ) -> PlaceOrder:
+        """Describe an order of 2500 minor units, which we charge unless another `mode` is given."""
+        return PlaceOrder(
+            shop="main",
+            order_id=order_id,
+            currency=currency,
+            total_minor=2500,
+            lines=(OrderLine(sku="MUG", quantity=2, unit_price_minor=1250),),
+            customer_id="c1",
+            payment_mode=mode,
+            payment_method=method,
+            placed_at=(placed_at or self.clock.now()).isoformat(),
+            ship_to=ship_to,
         )
+
+    def place(self, order_id: str, **made: Any) -> OrderStatus:
+        """Record the order that `placing` describes."""
+        return self.orders.record(self.placing(order_id, **made))
 
     def authorise(self, order_id: str, *, may_retry: bool = False) -> OrderStatus:
         return self.orders.authorise("main", order_id, f"order/main/{order_id}:authorise", may_retry=may_retry)

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from tests.integration.office import Office
 from tests.integration.outside_process import OutsideProcess
-from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder
+from worker.contract.orders import OrderEvent, OrderEventKind, PaymentMode
 from worker.domain.errors import NotFound, ProviderUnavailable
 from worker.domain.order import OrderState
 
@@ -43,18 +43,7 @@ def waiting(office: Office, order_id: str) -> str:
 
 def collected(office: Office, order_id: str) -> None:
     """Record an order that the shop charges, as its first message tells of it: not paid yet."""
-    office.orders.record(
-        PlaceOrder(
-            shop="main",
-            order_id=order_id,
-            currency="EUR",
-            total_minor=2500,
-            lines=(OrderLine(sku="MUG", quantity=2, unit_price_minor=1250),),
-            customer_id="c1",
-            payment_mode=PaymentMode.COLLECTED_BY_SHOP,
-            placed_at=office.clock.now().isoformat(),
-        )
-    )
+    office.place(order_id, mode=PaymentMode.COLLECTED_BY_SHOP, method=None)
 
 
 def test_an_authorisation_nobody_told_of_is_captured(office: Office, order_id: str) -> None:

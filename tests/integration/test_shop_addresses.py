@@ -16,7 +16,7 @@ from tests.integration.office import Office
 from tests.integration.outside_process import OutsideProcess
 from worker.activities.events import EventActivities
 from worker.contract.events import EventResult, ProviderEvent
-from worker.contract.orders import OrderAnswer, OrderLine, PaymentMode, PlaceOrder, ReaddressOrder
+from worker.contract.orders import OrderAnswer, PaymentMode, ReaddressOrder
 from worker.contract.shipping import ShipTo
 from worker.domain.errors import Conflict, NotFound
 from worker.domain.order import OrderState
@@ -104,19 +104,7 @@ class Shop:
 def shop(engine: Engine, outside: OutsideProcess) -> Iterator[Shop]:
     office = Office(engine, outside)
     order_id = str(7_000_000 + next(_ids))
-    office.orders.record(
-        PlaceOrder(
-            shop="main",
-            order_id=order_id,
-            currency="EUR",
-            total_minor=2500,
-            lines=(OrderLine(sku="MUG", quantity=2, unit_price_minor=1250),),
-            customer_id="c1",
-            payment_mode=PaymentMode.COLLECTED_BY_SHOP,
-            placed_at=office.clock.now().isoformat(),
-            ship_to=ours("Old Lane 1"),
-        )
-    )
+    office.place(order_id, mode=PaymentMode.COLLECTED_BY_SHOP, method=None, ship_to=ours("Old Lane 1"))
     yield Shop(office, order_id, Running(office))
     outside.heal()
 

@@ -21,7 +21,7 @@ from worker.app import Application, compose
 from worker.config import WorkerConfig, load
 from worker.contract.ids import order_workflow_id
 from worker.contract.names import Queue
-from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder
+from worker.contract.orders import OrderEvent, OrderEventKind, PaymentMode, PlaceOrder
 from worker.domain.errors import Conflict
 from worker.domain.order import OrderState
 from worker.observability.metrics import Metrics
@@ -90,7 +90,7 @@ async def gets_work(office: Office, client: Client, release: str, name: str) -> 
     processes = TemporalProcesses(client)
     async with asyncio.timeout(PATIENCE):
         for number in count():
-            await processes.start_order(placed(office, f"{name}-{number}"))
+            await processes.start_order(office.placing(f"{name}-{number}"))
             await reaches(office, f"{name}-{number}", OrderState.FULFILLING)
             if await worked_by(client, f"{name}-{number}") == [release]:
                 return
@@ -111,20 +111,6 @@ async def worked_by(client: Client, order_id: str) -> list[str]:
     done = [event.workflow_task_completed_event_attributes for event in history.events if event.event_type == 7]
     versions_of = [each.deployment_version.build_id or "-" for each in done]
     return [each for number, each in enumerate(versions_of) if number == 0 or versions_of[number - 1] != each]
-
-
-def placed(office: Office, order_id: str) -> PlaceOrder:
-    return PlaceOrder(
-        shop="main",
-        order_id=order_id,
-        currency="EUR",
-        total_minor=2500,
-        lines=(OrderLine(sku="MUG", quantity=2, unit_price_minor=1250),),
-        customer_id="c1",
-        payment_mode=PaymentMode.CHARGE,
-        payment_method="pm_card_visa",
-        placed_at=office.clock.now().isoformat(),
-    )
 
 
 async def ship(office: Office, processes: TemporalProcesses, order_id: str) -> str:
@@ -150,10 +136,10 @@ async def test_an_order_that_began_on_the_old_worker_is_completed_by_the_new_one
     async with worker_of(application, client, before):
         if before:
             await becomes_current(client, before)
-        await processes.start_order(placed(office, live))
+        await processes.start_order(office.placing(live))
         await reaches(office, live, OrderState.FULFILLING)
         async with worker_of(application, client, NEW):
-            await processes.start_order(placed(office, meanwhile))
+            await processes.start_order(office.placing(meanwhile))
             await reaches(office, meanwhile, OrderState.FULFILLING)
             assert await worked_by(client, meanwhile) == [before or "-"], "a worker that is new has no work yet"
             await becomes_current(client, NEW)
