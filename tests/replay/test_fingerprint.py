@@ -15,7 +15,7 @@ other commands than its history holds, and get stuck. So:
            ...new commands...
        else:
            ...the commands as they were...
-   `python -m pytest tests/replay` must replay the old histories; add a path to tests/replay/paths.py for the new.
+   `python -m pytest tests/replay` must replay the old histories; add a path to tests/replay for the new.
 2. The change cannot be met by a running workflow (a new message, a path nobody was on): say so in the commit.
 
 Then refresh {BASELINE.name} (and, if the old ones may go, the histories): {RECORD}

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 PATIENCE_SECONDS = 20
 
@@ -26,3 +26,12 @@ async def activities_in(handle: WorkflowHandle[Any, Any]) -> list[str]:
         for event in (await handle.fetch_history()).events
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
     ]
+
+
+async def ended(handle: WorkflowHandle[Any, Any]) -> None:
+    """Wait for the end, whichever."""
+    async with asyncio.timeout(30):
+        try:
+            await handle.result()
+        except WorkflowFailureError:
+            return
