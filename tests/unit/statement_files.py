@@ -81,3 +81,21 @@ def survives(content: bytes) -> None:
     except InvalidStatement:
         return
     assert whole(parsed)
+
+
+def stripe_row(**changes: str) -> bytes:
+    """Return a file of Stripe's of one row."""
+    row = {
+        "balance_transaction_id": "txn_1",
+        "created_utc": "2026-11-17 09:12:44",
+        "currency": "eur",
+        "gross": "10.00",
+        "fee": "0.50",
+        "net": "9.50",
+        "reporting_category": "charge",
+    } | changes
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(row))
+    writer.writeheader()
+    writer.writerow(row)
+    return text.getvalue().encode()
