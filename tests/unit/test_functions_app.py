@@ -1,13 +1,9 @@
 """The application without a Temporal server: routes, keys, signatures, limits, and the shape of every error."""
 
 import base64
-import dataclasses
-import hashlib
 import hmac
 import json
 import logging
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,49 +18,11 @@ from werkzeug.test import TestResponse
 
 from functions.admission import Admission
 from functions.app import create_app
-from functions.auth import BearerKey, operator_of
-from functions.config import ApiConfig, FunctionsConfig, LoggingConfig
 from functions.routes import Auth, table
-from functions.source_settings import SourceConfig, SourceSecret
 from infra.local.freeports import free_port
-from worker.contract.encryption import EncryptionConfig
-from worker.contract.settings import ROOT, Secret
-from worker.contract.temporal_tls import TemporalConfig
+from tests.unit.functions_settings import BEARER, KEY, config
 
-KEY = "ok_test_key"
-BEARER = {"Authorization": f"Bearer {KEY}"}
 STATUSES = {200, 202, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503}
-
-
-def config(address: str) -> FunctionsConfig:
-    def source(scheme: str, dialect: str, topic: str, secret: str) -> SourceConfig:
-        return SourceConfig(
-            scheme=scheme,
-            dialect=dialect,
-            shop="main",
-            secrets=(SourceSecret(value=Secret(secret)),),
-            tolerance_seconds=300,
-            topics=(topic,),
-        )
-
-    return FunctionsConfig(
-        temporal=TemporalConfig(address=address, namespace="default", tls=False),
-        encryption=EncryptionConfig(enabled=False, accept_clear=True, keys=()),
-        api=ApiConfig(
-            deadline_ms=2500,
-            max_in_flight=4,
-            max_body_bytes=4096,
-            keys={"tester": BearerKey(sha256=Secret(hashlib.sha256(KEY.encode()).hexdigest()))},
-            shop="main",
-            functions=tuple({route.function for route in table()}),
-            operator_auth="bearer",
-        ),
-        webhooks={
-            "shopify": source("shopify", "shopify", "orders/create", "shop-secret"),
-            "stripe": source("stripe", "stripe", "charge.refunded", "whsec_x"),
-        },
-        logging=LoggingConfig(level="INFO", json=True),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -405,106 +363,3 @@ class TestAdmission:
         for _ in range(3):
             with pytest.raises(ValueError, match="broken"):
                 admission({"PATH_INFO": "/orders"}, lambda *_: None)  # type: ignore[arg-type]
-
-
-def test_a_bridge_used_before_a_fork_works_in_the_child() -> None:
-    program = """
-import asyncio, os, sys
-from functions.event_loop import LoopThread
-
-async def answer():
-    return 42
-
-loop = LoopThread()
-loop.held = "the parent's client"
-assert loop.run(answer(), 5) == 42
-child = os.fork()
-if child == 0:
-    os._exit(0 if loop.held is None and loop.run(answer(), 5) == 42 else 1)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False).returncode == 0
-
-
-def test_the_functions_import_neither_database_nor_worker_code() -> None:
-    program = """
-import sys
-import functions.app
-allowed = {"worker", "worker.contract"}
-odd = [n for n in sys.modules if n.split(".")[0] in {"sqlalchemy", "pymysql", "apscheduler", "rich", "stripe", "infra"}
-       or (n.split(".")[0] == "worker" and n not in allowed and not n.startswith("worker.contract."))]
-sys.exit(",".join(odd) or 0)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-WINDOW = {"provider": "stripe", "window": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T01:00:00Z"}}
-IAM = {"iam": {"userArn": "arn:aws:sts::123456789012:assumed-role/finance/jo@shop.example", "accessKey": "ASIA"}}
-JWT = {"jwt": {"claims": {"sub": "auth0|42", "email": "jo@shop.example"}, "scopes": None}}
-
-
-class TestOperators:
-    """Routes of the people who run the shop, where the gateway in front knows them."""
-
-    @pytest.fixture
-    def gated(self) -> Iterator[FlaskClient]:
-        plain = config(f"127.0.0.1:{free_port()}")
-        app = create_app(dataclasses.replace(plain, api=dataclasses.replace(plain.api, operator_auth="gateway")))
-        yield app.test_client()
-        app.extensions["temporal"].close()
-
-    def ask(self, client: FlaskClient, context: object, **headers: str) -> Any:
-        environ = {} if context is None else {"apig_wsgi.request_context": context}
-        return client.post("/reconciliations", json=WINDOW, headers=headers, environ_overrides=environ)
-
-    @pytest.mark.parametrize("authorizer", [IAM, JWT])
-    def test_whom_the_gateway_knows_gets_through(self, gated: FlaskClient, authorizer: object) -> None:
-        answer = self.ask(gated, {"authorizer": authorizer})
-        assert answer.status_code == 503, "let through, to a Temporal that is not there"
-
-    @pytest.mark.parametrize(
-        "context",
-        [
-            None,
-            "text",
-            {},
-            {"authorizer": None},
-            {"authorizer": {"iam": None}},
-            {"authorizer": {"iam": {"userArn": 7}}},
-            {"authorizer": {"jwt": {"claims": {}}}},
-            {"authorizer": {"jwt": {"claims": {"sub": ""}}}},
-            {"authorizer": {"lambda": {"sub": "me"}}},
-        ],
-    )
-    def test_nobody_else_does_whatever_they_say(self, gated: FlaskClient, context: object) -> None:
-        claimed = json.dumps({"authorizer": IAM})
-        answer = self.ask(
-            gated,
-            context,
-            **{
-                "Authorization": f"Bearer {KEY}",
-                "Apig-Wsgi.Request-Context": claimed,
-                "X-Amzn-Request-Context": claimed,
-            },
-        )
-        assert answer.status_code == 403
-
-    def test_a_key_still_opens_the_clients_routes(self, gated: FlaskClient) -> None:
-        answer = gated.post("/orders", json={}, headers={"Authorization": f"Bearer {KEY}"})
-        assert answer.status_code == 422
-
-    def test_a_person_s_address_is_not_kept(self) -> None:
-        assert operator_of({"authorizer": IAM}, "main").holder == "assumed-role/finance"
-        assert operator_of({"authorizer": JWT}, "main").holder == "operator/auth0|42"
-
-
-def test_a_process_serves_its_own_functions_only() -> None:
-    plain = config(f"127.0.0.1:{free_port()}")
-    app = create_app(dataclasses.replace(plain, api=dataclasses.replace(plain.api, functions=("webhooks",))))
-    served = {(rule.rule, *sorted(rule.methods or ())) for rule in app.url_map.iter_rules()}
-    assert served == {("/webhooks/<source>", "POST")}
-    assert app.test_client().get("/health/live").status_code == 404
-    app.extensions["temporal"].close()

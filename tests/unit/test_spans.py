@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from functions.app import create_app
 from functions.spans import Spans
 from functions.tracing import TraceInterceptor
-from tests.unit.test_functions_app import config as functions_config
+from tests.unit.functions_settings import config as functions_config
 from worker.cli.trace_tree import traces
 from worker.contract import spans as spans_module
 from worker.contract.spans import Kind, Span, SpanWriter, document, read
@@ -227,7 +227,7 @@ def test_a_request_that_came_to_no_route_has_no_span_of_the_one_before() -> None
 def test_without_tracing_nothing_is_added_to_a_request() -> None:
     program = (
         "import sys\n"
-        "from tests.unit.test_functions_app import config\n"
+        "from tests.unit.functions_settings import config\n"
         "from functions.app import create_app\n"
         "app = create_app(config('127.0.0.1:1'))\n"
         "assert app.extensions['observers'] == []\n"
