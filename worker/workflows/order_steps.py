@@ -164,7 +164,9 @@ class OrderSteps:
         try:
             return await workflow.execute_activity_method(activity, self._step(name), summary=summary, **ASKING)
         except ActivityError as problem:
-            workflow.logger.warning("no answer to a question", extra={"asked": name, "cause": str(problem.cause)})
+            workflow.logger.warning(
+                "no answer to a question", extra={"activity": activity.__name__, "cause": str(problem.cause)}
+            )
             return None
 
     def _stand(self, status: OrderStatus) -> None:
