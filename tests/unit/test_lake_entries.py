@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.unit.lake_books import lake_in
+from tests.unit.matching_books import line
 from worker.domain.errors import DatabaseUnavailable
+from worker.lake.engine import EngineLimits
 from worker.lake.entries import ahead
-from worker.services.ports.lake import EntryBlock
+from worker.lake.files import LakeFiles
+from worker.lake.gathering import Lake
+from worker.services.ports.lake import FIELD_END, TEXT_COLUMNS, EntryBlock
 
 PATIENCE = 60
 BLOCK = EntryBlock(shop="main", provider="stripe", rows=0, text=b"")
@@ -59,3 +63,34 @@ def test_what_the_books_fail_with_is_what_gathering_fails_with(tmp_path: Path) -
         gathering.lines([])
         with pytest.raises(DatabaseUnavailable, match="away"):
             gathering.entries(blocks())
+
+
+def many(rows: int, at_once: int = 10_000) -> Iterator[EntryBlock]:
+    """Yield blocks of so many captures, each of an order of its own."""
+    for first in range(0, rows, at_once):
+        told = (
+            {
+                "order_id": f"o-{number}",
+                "kind": "capture",
+                "reference": f"pi_{number:024d}",
+                "payment_reference": f"pi_{number:024d}",
+                "amount_minor": "100",
+                "currency": "EUR",
+                "occurred_at": "2026-03-01 00:00:00",
+                "method": "card",
+            }
+            for number in range(first, first + at_once)
+        )
+        text = "".join(FIELD_END.decode().join(each[name] for name in TEXT_COLUMNS) + "\n" for each in told)
+        yield replace(BLOCK, rows=at_once, text=text.encode(), quoted=False)
+
+
+def test_the_buckets_of_very_many_entries_do_not_wait_in_the_engine(tmp_path: Path) -> None:
+    """As at ten million orders, where cutting within the engine took more than it may have: so many buckets, in little."""
+    limits = EngineLimits(memory_mb=12, spill=tmp_path)
+    lake = Lake(LakeFiles.in_folder(tmp_path), limits, rows_per_bucket=1, keys_per_piece=1000)
+    with lake.gathering("main", "stripe", "run-1") as gathering:
+        gathering.lines([line(f"o-{number}", 100) for number in range(256)])
+        gathering.entries(many(60_000))
+        gathered = gathering.seal({})
+    assert (gathered.buckets, gathered.rows) == (256, 60_256)
