@@ -17,9 +17,9 @@ from worker.domain.payment import Payment, PaymentState, held
 from worker.domain.stock import Fate
 from worker.services.letting_go import decided
 from worker.services.order_messages import book_capture, capture_entry
-from worker.services.orders import ACTOR
 from worker.services.parcels import goods_of, sent, standing, waiting_for_rest
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
+from worker.services.warehousing import ACTOR
 
 _MONEY_THERE = frozenset({OrderState.PAID, OrderState.FULFILLING})
 _NO_POLICIES: Mapping[str, CapturePolicy] = MappingProxyType({})

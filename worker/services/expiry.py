@@ -5,8 +5,9 @@ from worker.domain.order import Order, OrderState
 from worker.domain.payment import IN_FLIGHT, Payment, PaymentState
 from worker.services.letting_go import let_go
 from worker.services.order_messages import status_of
-from worker.services.orders import ACTOR, OrderService
+from worker.services.orders import OrderService
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
+from worker.services.warehousing import ACTOR
 
 _ENDS = {
     OrderState.AWAITING_PAYMENT: (OrderState.EXPIRED, "nobody paid within the window"),

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PlaceOrder
-from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected, ProviderUnavailable
-from worker.domain.ledger import Shipment, ShipmentState
+from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
+from worker.domain.ledger import ShipmentState
 from worker.domain.money import exponent
 from worker.domain.order import METHOD_WELCOME, Order, OrderState, broken_rules
 from worker.domain.payment import Payment, PaymentState, closed_early, held, may_try_another
@@ -26,20 +26,15 @@ from worker.services.parcels import (
     known_order,
     note_delivered,
     note_parcel,
-    note_requested,
-    note_stopped,
     sent,
     standing,
-    take_out,
-    unheard,
     waiting_for_rest,
 )
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction, WarehouseGateway
+from worker.services.warehousing import ACTOR, Warehousing, held_for_parcel
 
-ACTOR = "order workflow"
 _UNAUTHORISED = frozenset({OrderState.PAYING, OrderState.AWAITING_METHOD, OrderState.AWAITING_PAYMENT})
 """Also PAYING: the event may overtake the answer to our own call, whose repetition would get the old answer."""
-_WITH_PARCEL = frozenset({OrderState.PAID, OrderState.FULFILLING, OrderState.SHIPPED, OrderState.COMPLETED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,7 @@ class Applied:
     status: OrderStatus
 
 
-class OrderService:
+class OrderService(Warehousing):
     """The order process over its ports. Thread-safe: all state is in the database."""
 
     def __init__(
@@ -61,11 +56,9 @@ class OrderService:
         bookkeeping: Bookkeeping,
         clock: Clock,
     ) -> None:
-        self._database = database
+        super().__init__(database, warehouse, clock)
         self._payments = payments
-        self._warehouse = warehouse
         self._books = bookkeeping
-        self._clock = clock
 
     def record(self, place: PlaceOrder) -> OrderStatus:
         """Write the order down, check its rules, reserve its goods; what stands against it ends in `rejected`."""
@@ -160,56 +153,6 @@ class OrderService:
 
         return status_of(self._database.transact(work))
 
-    def request_fulfilment(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
-        """Ask the warehouse for the parcel, unless one is under way. Raises ProviderRejected when it refuses for good."""
-        order, parcels, address = self._database.transact(
-            lambda tx: (
-                known_order(tx, shop, order_id),
-                tx.shipments.of_order(shop, order_id),
-                tx.shipping_addresses.of_order(shop, order_id),
-            )
-        )
-        if order.state is not OrderState.PAID and not _held_for_parcel(order):
-            return status_of(order)
-        under_way = [parcel for parcel in parcels if parcel.state is not ShipmentState.FAILED]
-        shipment = (
-            under_way[-1]
-            if under_way
-            else self._warehouse.request(
-                shop=shop,
-                order_id=order_id,
-                lines=[(line.sku, line.quantity) for line in order.lines],
-                ship_to=address.ship_to if address else None,
-                idempotency_key=idempotency_key,
-            )
-        )
-
-        def work(tx: Transaction) -> Order:
-            current = tx.orders.lock(shop, order_id)
-            known = {parcel.shipment_id: parcel for parcel in tx.shipments.of_order(shop, order_id)}
-            if shipment.shipment_id not in known:
-                note_requested(tx, shop, shipment, self._clock.now(), ACTOR)
-            return self._move(tx, current, OrderState.FULFILLING) if current.state is OrderState.PAID else current
-
-        recorded = self._database.transact(work)
-        if recorded.state not in _WITH_PARCEL and not _held_for_parcel(recorded):
-            self._stop(shop, shipment)  # it was given up while the warehouse accepted the parcel
-        return status_of(recorded)
-
-    def stop_fulfilment(self, shop: str, order_id: str) -> OrderStatus:
-        """Stop the parcels that have not left. Once all have left, that completes the order instead, when it is paid for.
-
-        Raises ProviderUnavailable while the warehouse has neither stopped it nor sent it off.
-        """
-        order = self._order(shop, order_id)
-        if order.state not in {OrderState.FULFILLING, OrderState.NEEDS_ATTENTION} and not _held_for_parcel(order):
-            return status_of(order)
-        for parcel in self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id)):
-            if parcel.state is not ShipmentState.SHIPPED and self._stop(shop, parcel) is ShipmentState.SHIPPED:
-                held_in = self._warehouse.contents(parcel.shipment_id)
-                self.apply(shop, order_id, unheard(parcel, held_in, self._clock.now()))
-        return self._database.transact(lambda tx: standing(tx, shop, order_id))
-
     def apply(self, shop: str, order_id: str, event: OrderEvent) -> Applied:
         """Apply an outside event: book the money it speaks of, then move the order if the event allows.
 
@@ -258,7 +201,7 @@ class OrderService:
     def _payment_voided(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         """Note that what a parcel waits to be paid from is gone; the order moves once the parcel is stopped."""
         order = self._order(shop, order_id)
-        if not _held_for_parcel(order):
+        if not held_for_parcel(order):
             return False
         known = held(self._database.transact(lambda tx: tx.payments.of_order(shop, order_id)))
         if known is None or known.reference != event.reference:
@@ -268,18 +211,6 @@ class OrderService:
             return False
         self._database.transact(lambda tx: tx.payments.save(shop, order_id, payment, self._clock.now()))
         return True
-
-    def _stop(self, shop: str, parcel: Shipment) -> ShipmentState:
-        """Keep a parcel from leaving and note it; return where it stands."""
-        try:
-            state = self._warehouse.cancel(parcel.shipment_id)
-        except NotFound:
-            state = ShipmentState.FAILED  # what the warehouse does not know will not leave it
-        if state is ShipmentState.REQUESTED:
-            raise ProviderUnavailable(f"the warehouse has not stopped parcel {parcel.shipment_id} yet")
-        if state is ShipmentState.FAILED:
-            self._database.transact(lambda tx: note_stopped(tx, shop, parcel, self._clock.now(), ACTOR))
-        return state
 
     def _payment_captured(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         booked = self._books.captures(shop, order_id, event)
@@ -293,17 +224,13 @@ class OrderService:
                     follow = waiting_for_rest if goods_of(tx, paid).partial else sent
                     follow(tx, paid, self._clock.now(), ACTOR)
                 return True
-            return booked or (_held_for_parcel(order) and closed_early(tx.payments.of_order(shop, order_id)))
+            return booked or (held_for_parcel(order) and closed_early(tx.payments.of_order(shop, order_id)))
 
         return self._database.transact(work)
 
     def _money_left(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         book = self._books.disputes if event.kind in DISPUTES else self._books.refunds
         return book(shop, order_id, event.reference)
-
-    def _shipped(self, tx: Transaction, shop: str, order_id: str, event: OrderEvent) -> bool:
-        order = tx.orders.lock(shop, order_id)
-        return take_out(tx, order, event, self._clock.now(), ACTOR, held=_held_for_parcel(order))
 
     def _delivered(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         """A parcel that arrived has left: where nobody had told so, the order moves as if it were told now."""
@@ -314,10 +241,7 @@ class OrderService:
     def _shipment_failed(self, tx: Transaction, shop: str, order_id: str, event: OrderEvent) -> bool:
         order = tx.orders.lock(shop, order_id)
         failed = note_parcel(tx, order, event, ShipmentState.FAILED)
-        return failed and (order.state in {OrderState.PAID, OrderState.FULFILLING} or _held_for_parcel(order))
-
-    def _order(self, shop: str, order_id: str) -> Order:
-        return self._database.transact(lambda tx: known_order(tx, shop, order_id))
+        return failed and (order.state in {OrderState.PAID, OrderState.FULFILLING} or held_for_parcel(order))
 
     def _from(
         self, order: Order, expected: OrderState, to: OrderState, reason: str, payment: Payment | None = None
@@ -331,11 +255,3 @@ class OrderService:
             return self._move(tx, current, to, reason) if current.state is expected else current
 
         return self._database.transact(work)
-
-    def _move(self, tx: Transaction, order: Order, to: OrderState, reason: str = "") -> Order:
-        return tx.orders.move(order, to, at=self._clock.now(), actor=ACTOR, reason=reason)
-
-
-def _held_for_parcel(order: Order) -> bool:
-    """Tell whether the money is held, and taken when the parcel leaves."""
-    return order.captured_on_shipment and order.state is OrderState.AUTHORISED

@@ -13,9 +13,9 @@ from worker.domain.refund import Held, allot
 from worker.domain.stock import Fate
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.capture_on_shipment import CaptureOnShipment
-from worker.services.orders import ACTOR
 from worker.services.parcels import goods_of, sent, standing, waiting_for_rest
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
+from worker.services.warehousing import ACTOR
 
 
 class Remainder:

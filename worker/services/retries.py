@@ -15,8 +15,8 @@ from worker.domain.timeline import Happening, of_request
 from worker.services.authorising import CLOCK_SKEW
 from worker.services.letting_go import decided, let_go
 from worker.services.order_messages import book_capture, capture_entry, refused_payment, status_of
-from worker.services.orders import ACTOR
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
+from worker.services.warehousing import ACTOR
 
 LOOK_FIRST_AFTER = timedelta(hours=1)
 """A method tried for so long is looked for first: the provider forgets keys (Stripe after 24 h), not payments."""

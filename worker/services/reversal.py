@@ -18,8 +18,8 @@ from worker.services.authorising import CLOCK_SKEW
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.letting_go import let_go
 from worker.services.order_messages import book_capture, capture_entry, status_of
-from worker.services.orders import ACTOR
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
+from worker.services.warehousing import ACTOR
 
 _BRINGS_MONEY = frozenset(
     {OrderEventKind.PAYMENT_AUTHORISED, OrderEventKind.PAYMENT_CAPTURED, OrderEventKind.DISPUTE_WON}

@@ -1,0 +1,113 @@
+"""What is asked of the warehouse for an order: its parcel, and to stop what has not left.
+
+As with every use case of orders (worker.services.orders) each step may be repeated, and no call outside is made within a
+transaction.
+"""
+
+from worker.contract.orders import OrderEvent, OrderStatus
+from worker.domain.errors import NotFound, ProviderUnavailable
+from worker.domain.ledger import Shipment, ShipmentState
+from worker.domain.order import Order, OrderState
+from worker.services.order_messages import status_of
+from worker.services.parcels import (
+    known_order,
+    note_requested,
+    note_stopped,
+    standing,
+    take_out,
+    unheard,
+)
+from worker.services.ports import Clock, Database, Transaction, WarehouseGateway
+
+ACTOR = "order workflow"
+_WITH_PARCEL = frozenset({OrderState.PAID, OrderState.FULFILLING, OrderState.SHIPPED, OrderState.COMPLETED})
+
+
+class Warehousing:
+    """The warehouse's part in the order process."""
+
+    def __init__(self, database: Database, warehouse: WarehouseGateway, clock: Clock) -> None:
+        self._database = database
+        self._warehouse = warehouse
+        self._clock = clock
+
+    def request_fulfilment(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
+        """Ask the warehouse for the parcel, unless one is under way. Raises ProviderRejected when it refuses for good."""
+        order, parcels, address = self._database.transact(
+            lambda tx: (
+                known_order(tx, shop, order_id),
+                tx.shipments.of_order(shop, order_id),
+                tx.shipping_addresses.of_order(shop, order_id),
+            )
+        )
+        if order.state is not OrderState.PAID and not held_for_parcel(order):
+            return status_of(order)
+        under_way = [parcel for parcel in parcels if parcel.state is not ShipmentState.FAILED]
+        shipment = (
+            under_way[-1]
+            if under_way
+            else self._warehouse.request(
+                shop=shop,
+                order_id=order_id,
+                lines=[(line.sku, line.quantity) for line in order.lines],
+                ship_to=address.ship_to if address else None,
+                idempotency_key=idempotency_key,
+            )
+        )
+
+        def work(tx: Transaction) -> Order:
+            current = tx.orders.lock(shop, order_id)
+            known = {parcel.shipment_id: parcel for parcel in tx.shipments.of_order(shop, order_id)}
+            if shipment.shipment_id not in known:
+                note_requested(tx, shop, shipment, self._clock.now(), ACTOR)
+            return self._move(tx, current, OrderState.FULFILLING) if current.state is OrderState.PAID else current
+
+        recorded = self._database.transact(work)
+        if recorded.state not in _WITH_PARCEL and not held_for_parcel(recorded):
+            self._stop(shop, shipment)  # it was given up while the warehouse accepted the parcel
+        return status_of(recorded)
+
+    def stop_fulfilment(self, shop: str, order_id: str) -> OrderStatus:
+        """Stop the parcels that have not left. Once all have left, that completes the order instead, when it is paid for.
+
+        Raises ProviderUnavailable while the warehouse has neither stopped it nor sent it off.
+        """
+        order = self._order(shop, order_id)
+        if order.state not in {OrderState.FULFILLING, OrderState.NEEDS_ATTENTION} and not held_for_parcel(order):
+            return status_of(order)
+        for parcel in self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id)):
+            if parcel.state is not ShipmentState.SHIPPED and self._stop(shop, parcel) is ShipmentState.SHIPPED:
+                self._note_unheard(shop, order_id, parcel)
+        return self._database.transact(lambda tx: standing(tx, shop, order_id))
+
+    def _stop(self, shop: str, parcel: Shipment) -> ShipmentState:
+        """Keep a parcel from leaving and note it; return where it stands."""
+        try:
+            state = self._warehouse.cancel(parcel.shipment_id)
+        except NotFound:
+            state = ShipmentState.FAILED  # what the warehouse does not know will not leave it
+        if state is ShipmentState.REQUESTED:
+            raise ProviderUnavailable(f"the warehouse has not stopped parcel {parcel.shipment_id} yet")
+        if state is ShipmentState.FAILED:
+            self._database.transact(lambda tx: note_stopped(tx, shop, parcel, self._clock.now(), ACTOR))
+        return state
+
+    def _note_unheard(self, shop: str, order_id: str, parcel: Shipment) -> None:
+        """Note a parcel that had left before it could be stopped as if its event had come now."""
+        event = unheard(parcel, self._warehouse.contents(parcel.shipment_id), self._clock.now())
+        self._database.transact(lambda tx: self._shipped(tx, shop, order_id, event))
+
+    def _shipped(self, tx: Transaction, shop: str, order_id: str, event: OrderEvent) -> bool:
+        order = tx.orders.lock(shop, order_id)
+        return take_out(tx, order, event, self._clock.now(), ACTOR, held=held_for_parcel(order))
+
+    def _order(self, shop: str, order_id: str) -> Order:
+        return self._database.transact(lambda tx: known_order(tx, shop, order_id))
+
+    def _move(self, tx: Transaction, order: Order, to: OrderState, reason: str = "") -> Order:
+        return tx.orders.move(order, to, at=self._clock.now(), actor=ACTOR, reason=reason)
+
+
+def held_for_parcel(order: Order) -> bool:
+    """Tell whether the money is held, and taken when the parcel leaves."""
+    return order.captured_on_shipment and order.state is OrderState.AUTHORISED
