@@ -184,6 +184,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
                 order_activities.capture_shipped,
                 order_activities.lapse_payment,
                 order_activities.request_fulfilment,
+                order_activities.request_rest,
                 order_activities.stop_fulfilment,
                 order_activities.apply_event,
                 order_activities.ask_payment,

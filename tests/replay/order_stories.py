@@ -170,6 +170,22 @@ async def lapsed_between_parcels(run: OrderRun) -> None:
     await run.deliver(OrderEventKind.PAYMENT_VOIDED)
 
 
+async def rest_paid_otherwise(run: OrderRun) -> None:
+    """Let the provider let the rest go when a part has left, supply another method, and let the rest leave."""
+    await lapsed_between_parcels(run)
+    await run.standing(OrderState.LAPSED)
+    await retried(run, GOOD)
+    await run.standing(OrderState.FULFILLING)
+    await run.parcel("p2", POT)
+
+
+async def rest_refused_for_good(run: OrderRun) -> None:
+    """Let the rest go when a part has left, and supply a stolen card."""
+    await lapsed_between_parcels(run)
+    await run.standing(OrderState.LAPSED)
+    await retried(run, "pm_stolen")
+
+
 def each_parcel(doubles: OrderDoubles) -> None:
     """Capture each parcel's share."""
     doubles.book.policy = CapturePolicy.EACH_PARCEL
@@ -235,6 +251,16 @@ def _asks_after_hold(doubles: OrderDoubles) -> None:
     doubles.ask_hold_seconds = 1
 
 
+def _each_parcel_may_retry(doubles: OrderDoubles) -> None:
+    each_parcel(doubles)
+    _may_retry(doubles)
+
+
+def _each_parcel_may_retry_for_a_second(doubles: OrderDoubles) -> None:
+    each_parcel(doubles)
+    _may_retry_for_a_second(doubles)
+
+
 def _refuse_parcels(doubles: OrderDoubles) -> None:
     doubles.book.refusing_parcels = True
 
@@ -291,6 +317,9 @@ ORDERS: dict[str, Walk] = {
     "rest_cancelled_from_hold": order(SPLIT_HELD, rest_cancelled, each_parcel),
     "rest_never_came": order(SPLIT_HELD, rest_never_came, each_parcel),
     "lapsed_between_parcels": order(SPLIT_HELD, lapsed_between_parcels, each_parcel),
+    "rest_paid_otherwise": order(SPLIT_HELD, rest_paid_otherwise, _each_parcel_may_retry),
+    "rest_refused_for_good": order(SPLIT_HELD, rest_refused_for_good, _each_parcel_may_retry),
+    "rest_not_paid_otherwise": order(SPLIT_HELD, lapsed_between_parcels, _each_parcel_may_retry_for_a_second),
     "parcel_refused": order(CHARGED, prepare=_refuse_parcels),
     "cancelled": order(CHARGED, cancelled),
     "went_on": first_run(order(CHARGED, heard_a_great_deal)),

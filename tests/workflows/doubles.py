@@ -140,6 +140,11 @@ class OrderDoubles:
             return self.book.request_fulfilment(step.order_id, step.key, seen)
 
     @activity.defn
+    async def request_rest(self, step: Step) -> OrderStatus:
+        async with self.conduct.step("request_rest", step):
+            return self.book.request_rest(step.order_id, step.key)
+
+    @activity.defn
     async def stop_fulfilment(self, step: Step) -> OrderStatus:
         async with self.conduct.step("stop_fulfilment", step):
             return self.book.stop_fulfilment(step.order_id)

@@ -122,13 +122,14 @@ class OrderBook:
             return Retried(outcome="declined" if order.state in WITHOUT_GOODS else "applied", status=status_of(order))
         if new.method in REFUSED:
             code = REFUSED[new.method]
-            status = status_of(order) if may_try_another(code) else self._move(order, S.DECLINED, code)
+            stays = may_try_another(code) or bool(self.sent[order.order_id])
+            status = self._status(order) if stays else self._move(order, S.DECLINED, code)
             return Retried(outcome="declined", status=status, reason=code)
         if new.key not in self._done_outside:
             self._done_outside.add(new.key)
-            (self.taken if order.state is S.LAPSED else self.authorised)[order.order_id] += order.total_minor
+            (self.taken if order.state is S.LAPSED else self.authorised)[order.order_id] += order.owed_minor
         if order.state is S.LAPSED:
-            self._book(order.order_id, new.key, order.total_minor)
+            self._book(order.order_id, new.key, order.owed_minor)
             return Retried(outcome="applied", status=self._move(self._order(order.order_id), S.PAID))
         return Retried(outcome="applied", status=self._move(order, S.AUTHORISED))
 
@@ -175,6 +176,20 @@ class OrderBook:
             return status_of(order)
         return self._move(order, S.FULFILLING) if order.state is seen else status_of(order)
 
+    def request_rest(self, order_id: str, key: str) -> OrderStatus:
+        """As of OrderService.request_rest."""
+        order = self._order(order_id)
+        if order.state is not S.PAID:
+            return self._status(order)
+        if self.refusing_parcels:
+            raise ProviderRejected("the warehouse does not know the article")
+        if key not in self._done_outside:
+            self._done_outside.add(key)
+            self.parcels[order_id] = "requested"
+            self.sent_to[order_id].append(self.addresses.get(order_id))
+        self._move(order, S.FULFILLING)
+        return self._status(self._order(order_id))
+
     def readdress(self, order_id: str, request: ReaddressOrder, *, asked_once_paid: bool) -> OrderStatus:
         """As of Readdressing.change."""
         order = self._order(order_id)
@@ -189,6 +204,7 @@ class OrderBook:
         if order.state is not S.FULFILLING and not _held_for_parcel(order):
             return status_of(order)
         if self.sent[order_id]:
+            self.parcels[order_id] = "left"
             return self._status(order)
         if self.parcels.get(order_id) == "left":
             if _held_for_parcel(order):
@@ -201,8 +217,8 @@ class OrderBook:
     def expire(self, order_id: str) -> OrderStatus:
         """As of OrderService.expire."""
         order = self._order(order_id)
-        if order.state not in METHOD_WELCOME or order.captured_minor > order.refunded_minor:
-            return status_of(order)
+        if order.state not in METHOD_WELCOME or order.captured_minor > order.refunded_minor or self.sent[order_id]:
+            return self._status(order)
         if order.state is not S.AWAITING_PAYMENT:
             return self._move(order, S.DECLINED, "no other method was supplied")
         return self._move(order, S.EXPIRED, "nobody paid within the window")
@@ -228,6 +244,12 @@ class OrderBook:
             self._move(self._order(order_id), S.PAID)
             self._move(self._order(order_id), S.FULFILLING)
         order = self._order(order_id)
+        if order.state is S.LAPSED and order.captured_minor < due:
+            return self._move(order, S.NEEDS_ATTENTION, f"{reason}; not all that was sent is paid")
+        if order.state is S.LAPSED and to is not S.NEEDS_ATTENTION:
+            self._move(order, S.PAID)
+            self._move(self._order(order_id), S.FULFILLING)
+            order = self._order(order_id)
         rest = max(order.kept_minor - due, 0)
         self.taken[order_id] -= rest
         self.orders[order_id] = replace(order, refunded_minor=order.refunded_minor + rest)

@@ -200,6 +200,11 @@ class OrderActivities:
         return self._orders.request_fulfilment(step.shop, step.order_id, step.key)
 
     @activity.defn
+    def request_rest(self, step: Step) -> OrderStatus:
+        """Ask the warehouse for what has not left, where the parcel that was to bring it was stopped."""
+        return self._orders.request_rest(step.shop, step.order_id, step.key)
+
+    @activity.defn
     def stop_fulfilment(self, step: Step) -> OrderStatus:
         """Stop the parcel if it has not left."""
         return self._orders.stop_fulfilment(step.shop, step.order_id)

@@ -8,8 +8,9 @@
     awaiting_method -> authorised | awaiting_payment | declined*
     awaiting_payment -> authorised             the customer acted
     authorised -> cancelled*                   voided before capture
-    authorised -> lapsed                       captured on shipment, and let go by the provider before that
-    lapsed -> paid | declined*                 paid with another method at once, or not
+    authorised -> lapsed                       captured on shipment, and let go by the provider before all of it has left
+    lapsed -> paid | declined*                 what is still owed is paid with another method at once, or not
+    lapsed -> needs_attention*                 not, and a part has left: a person decides
     authorised -> needs_attention*             the parcel left, and the money could not be taken
     authorised | fulfilling -> needs_attention*   a part left, and the rest never came: a person decides
     needs_attention* -> completed* | refunded* | cancelled*   a person settled it (worker.domain.resolution)
@@ -56,7 +57,7 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     S.PAYING: frozenset({S.AUTHORISED, S.AWAITING_PAYMENT, S.AWAITING_METHOD, S.DECLINED, S.CANCELLED, S.REFUNDING}),
     S.AWAITING_METHOD: frozenset({S.AUTHORISED, S.AWAITING_PAYMENT, S.PAID, S.DECLINED, S.CANCELLED, S.REFUNDING}),
     S.AUTHORISED: frozenset({S.PAID, S.LAPSED, S.CANCELLED, S.DECLINED, S.REFUNDING, S.NEEDS_ATTENTION}),
-    S.LAPSED: frozenset({S.PAID, S.DECLINED, S.CANCELLED, S.REFUNDING}),
+    S.LAPSED: frozenset({S.PAID, S.DECLINED, S.CANCELLED, S.REFUNDING, S.NEEDS_ATTENTION}),
     S.PAID: frozenset({S.FULFILLING, S.REFUNDING}),
     S.FULFILLING: frozenset({S.SHIPPED, S.REFUNDING, S.NEEDS_ATTENTION}),
     S.SHIPPED: frozenset({S.COMPLETED}),
@@ -148,6 +149,11 @@ class Order:
     def kept_minor(self) -> int:
         """What the order holds of its money."""
         return self.captured_minor - self.refunded_minor - self.disputed_minor
+
+    @property
+    def owed_minor(self) -> int:
+        """What of its total was never captured. What was captured and given back is not asked for again."""
+        return max(self.total_minor - self.captured_minor, 0)
 
     @property
     def financial_status(self) -> str:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.order import TERMINAL, OrderState
 
-REFUNDABLE = TERMINAL | {OrderState.AUTHORISED, OrderState.PAID, OrderState.FULFILLING, OrderState.SHIPPED}
-"""Also one whose money is held, as far as its first parcels were captured; and orders that are over: goods come back after delivery, and money may reach an order that has expired."""
+REFUNDABLE = TERMINAL | {
+    OrderState.AUTHORISED, OrderState.LAPSED, OrderState.PAID, OrderState.FULFILLING, OrderState.SHIPPED,
+}  # fmt: skip
+"""Also one whose money is or was held, as far as its first parcels were captured; and orders that are over: goods come back after delivery, and money may reach an order that has expired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

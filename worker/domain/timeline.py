@@ -105,7 +105,7 @@ _STATES: dict[OrderState, str] = {
     OrderState.AWAITING_PAYMENT: "the order waits for its payment",
     OrderState.AWAITING_METHOD: "the payment was refused: the order waits for another method",
     OrderState.AUTHORISED: "the payment is authorised",
-    OrderState.LAPSED: "the authorisation is gone, and the parcel is stopped: the order waits for another method",
+    OrderState.LAPSED: "the authorisation is gone, and what has not left is stopped: the order waits for another method",
     OrderState.PAID: "the order is paid",
     OrderState.FULFILLING: "the warehouse has the order",
     OrderState.SHIPPED: "the order was shipped",

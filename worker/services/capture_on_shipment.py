@@ -11,6 +11,7 @@ from types import MappingProxyType
 from worker.contract.orders import OrderStatus
 from worker.domain.capture import CapturePolicy, Claim, claim
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
+from worker.domain.money import Money
 from worker.domain.order import Order, OrderState
 from worker.domain.parcels import Goods
 from worker.domain.payment import Payment, PaymentState, held
@@ -80,17 +81,43 @@ class CaptureOnShipment:
         return self._standing(order)
 
     def lapse(self, shop: str, order_id: str, *, may_retry: bool) -> OrderStatus:
-        """Let an order whose authorisation is gone and whose parcel is stopped wait for another method, or end it."""
+        """Let an order whose authorisation is gone and whose parcels are stopped wait for another method, or end it.
+
+        Of one that has left in part, what the provider captured is booked first: the other method pays the rest, no more.
+        Raises NotFound, ProviderUnavailable.
+        """
         to = OrderState.LAPSED if may_retry else OrderState.DECLINED
+        order = self._order(shop, order_id)
+        lost = self._lost(order) if order.state is OrderState.AUTHORISED else None
 
         def work(tx: Transaction) -> None:
+            now = self._clock.now()
             current = tx.orders.lock(shop, order_id)
-            if current.state is OrderState.AUTHORISED:
-                reason = "the authorisation was let go before the parcel left"
-                tx.orders.move(current, to, at=self._clock.now(), actor=ACTOR, reason=reason)
+            if current.state is not OrderState.AUTHORISED:
+                return
+            if lost is not None and lost.captured_minor > 0:
+                tx.payments.save(shop, order_id, lost, now)
+                book_capture(tx, capture_entry(current, lost, now))
+                current = tx.orders.lock(shop, order_id)
+            goods = goods_of(tx, current)
+            reason = "the authorisation was let go before the parcel left"
+            if goods.parcels:
+                owed = Money(current.owed_minor, current.currency)
+                reason = (
+                    f"the authorisation was let go when {goods.pieces_left} of {goods.pieces} pieces had left:"
+                    f" {owed} are still owed"
+                )
+            tx.orders.move(current, to, at=now, actor=ACTOR, reason=reason)
 
         self._database.transact(work)
         return self._standing(self._order(shop, order_id))
+
+    def _lost(self, order: Order) -> Payment | None:
+        """Return what became of the payment that was held, where parcels have left that it was to pay for."""
+        known, goods = self._database.transact(
+            lambda tx: (held(tx.payments.of_order(order.shop, order.order_id)), goods_of(tx, order))
+        )
+        return self._payments.retrieve(known.reference) if known is not None and goods.parcels else None
 
     def _give_up(self, tx: Transaction, order: Order, goods: Goods, payment: Payment | None) -> None:
         # Whatever becomes of the order, they are gone.

@@ -94,7 +94,7 @@ def refused_payment(order: Order, provider: str, refusal: PaymentDeclined) -> Pa
     return Payment(
         provider=provider,
         reference=refusal.reference,
-        amount_minor=order.total_minor,
+        amount_minor=order.owed_minor,
         currency=order.currency,
         state=PaymentState.DECLINED,
         detail=refusal.reason,

@@ -21,6 +21,7 @@ from worker.services.letting_go import decided, let_go
 from worker.services.order_messages import book_capture, capture_entry, order_of, refused_payment, status_of
 from worker.services.parcels import (
     arrived,
+    asked_for_anew,
     goods_of,
     has_left,
     known_order,
@@ -241,6 +242,8 @@ class OrderService(Warehousing):
     def _shipment_failed(self, tx: Transaction, shop: str, order_id: str, event: OrderEvent) -> bool:
         order = tx.orders.lock(shop, order_id)
         failed = note_parcel(tx, order, event, ShipmentState.FAILED)
+        if failed and asked_for_anew(tx.shipments.of_order(shop, order_id), event.reference):
+            return False  # it was stopped before, and what was in it leaves in the parcel that followed it
         return failed and (order.state in {OrderState.PAID, OrderState.FULFILLING} or held_for_parcel(order))
 
     def _from(

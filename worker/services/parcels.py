@@ -135,6 +135,14 @@ def note_stopped(tx: Transaction, shop: str, parcel: Shipment, at: datetime, act
     tx.timeline.add(of_parcel(shop, stopped, at, actor, stopped=True))
 
 
+def asked_for_anew(parcels: Sequence[Shipment], stopped: str) -> bool:
+    """Tell whether another parcel was asked for after one that will not leave, and is under way."""
+    before = next(parcel for parcel in parcels if parcel.shipment_id == stopped)
+    return any(
+        parcel.state is ShipmentState.REQUESTED and parcel.requested_at > before.requested_at for parcel in parcels
+    )
+
+
 def goods_of(tx: Transaction, order: Order) -> Goods:
     """Return what of an order has left, as far as our books know."""
     return shipped_goods(order.lines, tx.shipments.of_order(order.shop, order.order_id))

@@ -91,13 +91,20 @@ class Remainder:
             said = f"{goods.pieces_left} of {goods.pieces} pieces sent; {reason}"
             tx.stock.settle(order.shop, order.order_id, Fate.RELEASED, now, ACTOR)
             current = waiting_for_rest(tx, current, now, ACTOR)
-            over = Money(max(current.kept_minor - due_of(current, goods), 0), current.currency)
+            due = due_of(current, goods)
+            over = Money(max(current.kept_minor - due, 0), current.currency)
+            unpaid = current.state is OrderState.LAPSED and current.captured_minor < due
+            if unpaid:  # only its hold was to pay for what left, and nobody has paid otherwise
+                said = f"{said}; {Money(due - current.captured_minor, current.currency)} of what was sent are not paid"
+            elif current.state is OrderState.LAPSED and to is not OrderState.NEEDS_ATTENTION:
+                current = tx.orders.move(current, OrderState.PAID, at=now, actor=ACTOR, reason="what was sent is paid")
+                current = waiting_for_rest(tx, current, now, ACTOR)
             if refused:
                 said = f"{said}; {over} are not given back: {refused}"
             still_held = current.state is OrderState.AUTHORISED
             if still_held:
                 said = f"{said}; what is held for the rest could not be let go"
-            if refused or still_held or to is OrderState.NEEDS_ATTENTION or not goods.pieces_left:
+            if refused or still_held or unpaid or to is OrderState.NEEDS_ATTENTION or not goods.pieces_left:
                 tx.orders.move(current, OrderState.NEEDS_ATTENTION, at=now, actor=ACTOR, reason=said[:500])
             else:
                 sent(tx, current, now, ACTOR, said[:500])

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 
 from worker.contract.orders import OrderStatus
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
+from worker.domain.money import Money
 from worker.domain.order import METHOD_WELCOME, WITHOUT_GOODS, Order, OrderState
 from worker.domain.payment import IN_FLIGHT, Payment, PaymentState, may_try_another
 from worker.domain.timeline import Happening, of_request
 from worker.services.authorising import CLOCK_SKEW
 from worker.services.letting_go import decided, let_go
 from worker.services.order_messages import book_capture, capture_entry, refused_payment, status_of
+from worker.services.parcels import has_left
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
 from worker.services.warehousing import ACTOR
 
@@ -59,16 +61,17 @@ class Retries:
 
         A refusal leaves the order waiting, unless nobody is to be asked again (`may_try_another`). In `lapsed` the money
         is taken at once: what was held once and lost is not trusted to hold again, and nobody sits at a browser then.
+        Asked for is what is still owed: of an order that has left in part, what was captured for that is not paid twice.
         """
         order = self._order(new)
         if order.state not in METHOD_WELCOME:  # done before, or overtaken
             return Retried(outcome="declined" if order.state in WITHOUT_GOODS else "applied", status=status_of(order))
-        self._tell(Happening.METHOD_SUPPLIED, new)
+        self._tell(Happening.METHOD_SUPPLIED, new, amount=Money(order.owed_minor, order.currency))
         try:
             payment = self._tried_before(new) or self._payments.authorise(
                 shop=new.shop,
                 order_id=new.order_id,
-                amount_minor=order.total_minor,
+                amount_minor=order.owed_minor,
                 currency=order.currency,
                 method=new.method,
                 idempotency_key=new.key,
@@ -144,7 +147,8 @@ class Retries:
             current = tx.orders.lock(order.shop, order.order_id)
             if payment is not None:
                 tx.payments.save(order.shop, order.order_id, payment, self._clock.now())
-            if not ends or current.state not in METHOD_WELCOME:
+            # Goods of one that has left in part are not undone by a refusal: its process closes it, for a person to see.
+            if not ends or current.state not in METHOD_WELCOME or has_left(tx, current):
                 return current
             return tx.orders.move(current, OrderState.DECLINED, at=self._clock.now(), actor=ACTOR, reason=code)
 
@@ -152,9 +156,11 @@ class Retries:
             self._let_others_go(order, payment.reference if payment else "", new.key)
         return Retried(outcome="declined", status=status_of(self._database.transact(work)), reason=code)
 
-    def _tell(self, kind: Happening, new: NewMethod, detail: str = "") -> None:
-        at = self._clock.now()
-        entry = of_request(kind, new.shop, new.order_id, new.request_id, actor=new.requested_by, at=at, detail=detail)
+    def _tell(self, kind: Happening, new: NewMethod, detail: str = "", amount: Money | None = None) -> None:
+        at, actor = self._clock.now(), new.requested_by
+        entry = of_request(
+            kind, new.shop, new.order_id, new.request_id, actor=actor, at=at, amount=amount, detail=detail
+        )
         self._database.transact(lambda tx: tx.timeline.add(entry))
 
     def _save(self, order: Order, payment: Payment) -> None:

@@ -4,10 +4,14 @@ As with every use case of orders (worker.services.orders) each step may be repea
 transaction.
 """
 
+from dataclasses import dataclass
+
 from worker.contract.orders import OrderEvent, OrderStatus
+from worker.contract.shipping import ShipTo
 from worker.domain.errors import NotFound, ProviderUnavailable
 from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.order import Order, OrderState
+from worker.domain.parcels import shipped_goods
 from worker.services.order_messages import status_of
 from worker.services.parcels import (
     known_order,
@@ -16,6 +20,7 @@ from worker.services.parcels import (
     standing,
     take_out,
     unheard,
+    waiting_for_rest,
 )
 from worker.services.ports import Clock, Database, Transaction, WarehouseGateway
 
@@ -33,39 +38,26 @@ class Warehousing:
 
     def request_fulfilment(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
         """Ask the warehouse for the parcel, unless one is under way. Raises ProviderRejected when it refuses for good."""
-        order, parcels, address = self._database.transact(
-            lambda tx: (
-                known_order(tx, shop, order_id),
-                tx.shipments.of_order(shop, order_id),
-                tx.shipping_addresses.of_order(shop, order_id),
-            )
-        )
+        found = self._found(shop, order_id)
+        order = found.order
         if order.state is not OrderState.PAID and not held_for_parcel(order):
             return status_of(order)
-        under_way = [parcel for parcel in parcels if parcel.state is not ShipmentState.FAILED]
-        shipment = (
-            under_way[-1]
-            if under_way
-            else self._warehouse.request(
-                shop=shop,
-                order_id=order_id,
-                lines=[(line.sku, line.quantity) for line in order.lines],
-                ship_to=address.ship_to if address else None,
-                idempotency_key=idempotency_key,
-            )
-        )
+        known = [parcel for parcel in found.parcels if parcel.state is not ShipmentState.FAILED]
+        whole = [(line.sku, line.quantity) for line in order.lines]
+        return status_of(self._noted(order, known[-1] if known else self._asked(found, whole, idempotency_key)))
 
-        def work(tx: Transaction) -> Order:
-            current = tx.orders.lock(shop, order_id)
-            known = {parcel.shipment_id: parcel for parcel in tx.shipments.of_order(shop, order_id)}
-            if shipment.shipment_id not in known:
-                note_requested(tx, shop, shipment, self._clock.now(), ACTOR)
-            return self._move(tx, current, OrderState.FULFILLING) if current.state is OrderState.PAID else current
+    def request_rest(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
+        """Ask the warehouse for what of a paid order has not left, where the parcel that was to bring it was stopped.
 
-        recorded = self._database.transact(work)
-        if recorded.state not in _WITH_PARCEL and not held_for_parcel(recorded):
-            self._stop(shop, shipment)  # it was given up while the warehouse accepted the parcel
-        return status_of(recorded)
+        Asked for are pieces: of a line of which some have left, the others. Raises ProviderRejected as above.
+        """
+        found = self._found(shop, order_id)
+        order, owed = found.order, shipped_goods(found.order.lines, found.parcels).owed
+        if order.state is OrderState.PAID and owed:
+            waiting = [parcel for parcel in found.parcels if parcel.state is ShipmentState.REQUESTED]
+            rest = [(order.lines[number - 1].sku, pieces) for number, pieces in sorted(owed.items())]
+            self._noted(order, waiting[-1] if waiting else self._asked(found, rest, idempotency_key))
+        return self._database.transact(lambda tx: standing(tx, shop, order_id))
 
     def stop_fulfilment(self, shop: str, order_id: str) -> OrderStatus:
         """Stop the parcels that have not left. Once all have left, that completes the order instead, when it is paid for.
@@ -79,6 +71,36 @@ class Warehousing:
             if parcel.state is not ShipmentState.SHIPPED and self._stop(shop, parcel) is ShipmentState.SHIPPED:
                 self._note_unheard(shop, order_id, parcel)
         return self._database.transact(lambda tx: standing(tx, shop, order_id))
+
+    def _asked(self, found: "_Found", lines: list[tuple[str, int]], key: str) -> Shipment:
+        order = found.order
+        return self._warehouse.request(
+            shop=order.shop, order_id=order.order_id, lines=lines, ship_to=found.ship_to, idempotency_key=key
+        )
+
+    def _noted(self, order: Order, parcel: Shipment) -> Order:
+        """Note a parcel that was asked for; return the order, which the warehouse has then."""
+        shop, order_id = order.shop, order.order_id
+
+        def work(tx: Transaction) -> Order:
+            current = tx.orders.lock(shop, order_id)
+            known = {each.shipment_id for each in tx.shipments.of_order(shop, order_id)}
+            if parcel.shipment_id not in known:
+                note_requested(tx, shop, parcel, self._clock.now(), ACTOR)
+            return waiting_for_rest(tx, current, self._clock.now(), ACTOR)
+
+        recorded = self._database.transact(work)
+        if recorded.state not in _WITH_PARCEL and not held_for_parcel(recorded):
+            self._stop(shop, parcel)  # it was given up while the warehouse accepted the parcel
+        return recorded
+
+    def _found(self, shop: str, order_id: str) -> "_Found":
+        def work(tx: Transaction) -> _Found:
+            order, parcels = known_order(tx, shop, order_id), tx.shipments.of_order(shop, order_id)
+            address = tx.shipping_addresses.of_order(shop, order_id)
+            return _Found(order=order, parcels=parcels, ship_to=address.ship_to if address else None)
+
+        return self._database.transact(work)
 
     def _stop(self, shop: str, parcel: Shipment) -> ShipmentState:
         """Keep a parcel from leaving and note it; return where it stands."""
@@ -106,6 +128,15 @@ class Warehousing:
 
     def _move(self, tx: Transaction, order: Order, to: OrderState, reason: str = "") -> Order:
         return tx.orders.move(order, to, at=self._clock.now(), actor=ACTOR, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """An order, its parcels, and where they go."""
+
+    order: Order
+    parcels: list[Shipment]
+    ship_to: ShipTo | None
 
 
 def held_for_parcel(order: Order) -> bool:

@@ -17,18 +17,20 @@ with workflow.unsafe.imports_passed_through():
     from worker.workflows.order_steps import OrderSteps, from_now
 
 FULFILMENT_SLA = "fulfilment SLA"
+AGAIN = "fulfil-again"
+"""The step that asks for what was stopped when its money had lapsed, once that is paid otherwise."""
 
 
 class Fulfilling(OrderSteps):
     """Asks for the parcel and sees it off."""
 
     async def _fulfil(self, recorded: Recorded, name: str = "fulfil") -> None:
-        """Bring the order to its end; or to `lapsed`, where its money is gone and its parcel has not left."""
+        """Bring the order to its end; or to `lapsed`, where its money is gone and not all of it has left."""
         async with self._addresses.turn:  # one that is being changed is in what the warehouse is asked for
             self._addresses.asked_for = True
         try:
             if not self._asked_with_charge(recorded) and not (self._lapsed and self._held):
-                await self._do(name, OrderActivities.request_fulfilment, "ask for the parcel")
+                await self._ask_for_parcel(name)
         except ActivityError as problem:
             if not (isinstance(problem.cause, ApplicationError) and problem.cause.type == ProviderRejected.code):
                 raise
@@ -57,17 +59,32 @@ class Fulfilling(OrderSteps):
             await self._take_for_parcel()
         if self._state in TERMINAL:
             return
-        if self._part_left and not self._cancel and (late or self._lapsed):
+        again = recorded.payment_retry_window_seconds > 0
+        if self._rest_may_be_paid(again=again and not late):
+            await self._do("lapse", OrderActivities.lapse_payment, "the authorisation is gone", may_retry=True)
+            self._lapsed = False
+        elif self._part_left and not self._cancel and (late or self._lapsed):
             # The customer waits for goods that will not come, or that are not paid for: a person is to see that.
             await self._reverse(OrderState.NEEDS_ATTENTION, self._parcel_failed or "the authorisation lapsed")
         elif self._lapsed and self._held and not (self._cancel or self._parcel_failed):
-            again = recorded.payment_retry_window_seconds > 0
             await self._do("lapse", OrderActivities.lapse_payment, "the authorisation is gone", may_retry=again)
             self._lapsed = False
             self._addresses.asked_for = False  # the parcel is stopped, and asked for anew once the order is paid
         else:
             to = OrderState.CANCELLED if self._cancel else OrderState.REFUNDED
             await self._reverse(to, self._cancel or self._parcel_failed or "")
+
+    async def _ask_for_parcel(self, name: str) -> None:
+        if self._part_left and name == AGAIN:  # paid otherwise when the hold for the rest had lapsed
+            await self._do(name, OrderActivities.request_rest, "ask for what has not left")
+        else:
+            await self._do(name, OrderActivities.request_fulfilment, "ask for the parcel")
+
+    def _rest_may_be_paid(self, *, again: bool) -> bool:
+        """Tell whether another method may pay for the rest of an order that has left in part, its hold having lapsed."""
+        lapsed = self._part_left and self._lapsed and self._held and not (self._cancel or self._parcel_failed)
+        # Orders of before end with a person at once.
+        return lapsed and again and workflow.patched("rests-are-paid-otherwise")
 
     async def _watch(self, recorded: Recorded, deadline: datetime) -> None:
         """Wait until it is decided what becomes of the parcel, and ask after money that is held meanwhile.

@@ -37,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.services.orders import Applied
     from worker.workflows.carrying import OrderInput
     from worker.workflows.exits import heed_cancellation, shielded
-    from worker.workflows.fulfilling import Fulfilling
+    from worker.workflows.fulfilling import AGAIN, Fulfilling
     from worker.workflows.parcel_stops import why_no_parcel
     from worker.workflows.paying import Paying
     from worker.workflows.policies import DATABASE, EVENT, RECORDING
@@ -216,13 +216,13 @@ class OrderWorkflow(Paying, Fulfilling):
         if self._state is OrderState.LAPSED and not self._cancel:
             await self._wait_for_method(recorded)
             if self._with_the_warehouse and not self._cancel:
-                await self._fulfil(recorded, "fulfil-again")
+                await self._fulfil(recorded, AGAIN)
         if self._cancel and self._state not in TERMINAL:
             await self._reverse(OrderState.CANCELLED, self._cancel)
         if self._state is OrderState.REFUNDING:  # left so by an earlier run that was terminated
             await self._reverse(OrderState.REFUNDED, recorded.status.reason)
         if self._state in METHOD_WELCOME:  # too little came for the order to expire empty-handed
-            await self._reverse(OrderState.REFUNDED, "not paid in full within the payment window")
+            await self._reverse(*self._unpaid())
 
     async def _recorded(self) -> None:
         """Wait for the order to be in the book; one that ended before gets no further (see `_now`)."""

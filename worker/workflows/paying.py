@@ -61,7 +61,7 @@ class Paying(OrderSteps):
         deadline = self._until(RETRY_WINDOW, timedelta(seconds=recorded.payment_retry_window_seconds))
         try:
             await self._wait(
-                lambda: self._state not in AWAITING_ANOTHER or self._cancel is not None,
+                lambda: self._state not in AWAITING_ANOTHER or self._cancel is not None or self._nobody_else_is_asked,
                 from_now(deadline),
                 RETRY_WINDOW,
                 RETRY_WINDOW,
@@ -69,6 +69,18 @@ class Paying(OrderSteps):
             )
         except TimeoutError:
             await self._give_up_payment("payment retry window passed")
+
+    @property
+    def _nobody_else_is_asked(self) -> bool:
+        """Whether a method for the rest was refused because of who pays: its order is over without a rest then."""
+        return self._state is OrderState.LAPSED and self._part_left and self._retries.refused_for_good
+
+    def _unpaid(self) -> tuple[OrderState, str]:
+        """Return where an order ends that was not paid in full in time, and why."""
+        if self._state is OrderState.LAPSED and self._part_left:
+            # The customer waits for goods that are not paid for: a person is to see that.
+            return OrderState.NEEDS_ATTENTION, "the authorisation lapsed, and no other method paid for the rest in time"
+        return OrderState.REFUNDED, "not paid in full within the payment window"
 
     async def _give_up_payment(self, summary: str) -> None:
         async with self._refunds.turn:  # a method that is being tried may yet be good

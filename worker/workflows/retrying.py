@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.contract.orders import OrderStatus, PaymentAnswer, RetryPayment
     from worker.domain.errors import Conflict
     from worker.domain.order import METHOD_WELCOME, OrderState
+    from worker.domain.payment import may_try_another
     from worker.services.retries import NewMethod
     from worker.workflows.policies import REVERSAL
 
@@ -40,6 +41,12 @@ class Retrying:
         """Return the answer to a request that was tried before, marked as a duplicate."""
         known = self._given.get(request.request_id)
         return replace(known[1], outcome="duplicate") if known else None
+
+    @property
+    def refused_for_good(self) -> bool:
+        """Whether a method was refused in a way after which nobody is asked for another."""
+        refusals = (answer for _, answer in self._given.values() if answer.outcome == "declined")
+        return any(not may_try_another(answer.reason) for answer in refusals)
 
     def made(self) -> list[tuple[RetryPayment, PaymentAnswer]]:
         """Return the latest requests that were tried, with their answers."""
