@@ -205,9 +205,25 @@ async def _(world: Scene) -> object:
     return _reverse(world)
 
 
+@scene("request_rest")
+async def _(world: Scene) -> object:
+    _lapsed(world)
+    _half_left(world)
+    world.office.orders.stop_fulfilment("main", world.name)
+    world.office.shipped.lapse("main", world.name, may_retry=True)
+    world.office.retry(world.name, "pm_card_mastercard")
+    return world.step("fulfil-again")
+
+
 @scene("close_rest")
 async def _(world: Scene) -> object:
     world.office.pay(world.name)
+    _half_left(world)
+    world.office.orders.stop_fulfilment("main", world.name)
+    return _reverse(world)
+
+
+def _half_left(world: Scene) -> None:
     world.office.fulfil(world.name)
     (parcel,) = world.office.parcels_of(world.name)
     half = {"id": parcel.shipment_id, "lines": [{"sku": "MUG", "quantity": 1}]}
@@ -215,8 +231,6 @@ async def _(world: Scene) -> object:
     told = world.event(OrderEventKind.SHIPPED, parcel.shipment_id).event
     contents = (ParcelLine(sku="MUG", quantity=1),)
     world.office.orders.apply("main", world.name, replace(told, contents=contents, rest=str(left["rest"])))
-    world.office.orders.stop_fulfilment("main", world.name)
-    return _reverse(world)
 
 
 @scene("plan_refund")

@@ -60,7 +60,8 @@ class Remainder:
             holding = self._holding(order)
             order = self._order(order.shop, order.order_id)
             rest = order.kept_minor - due
-            for part in allot(holding, rest) if rest > 0 else ():
+            # Latest first: a second method has paid for the rest alone.
+            for part in allot(holding[::-1], rest) if rest > 0 else ():
                 step = f"{key}:refund:{part.payment_reference}:{order.refunded_minor}"
                 self._payments.refund(part.payment_reference, part.amount_minor, idempotency_key=step)
                 self._books.refunds(order.shop, order.order_id, part.payment_reference)

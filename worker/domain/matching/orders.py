@@ -120,12 +120,14 @@ def _own_issues(order: OwnOrder, scope: Scope) -> list[Issue]:
     if order.state == OrderState.NEEDS_ATTENTION:
         return [_needs_attention(order)]
     kept = order.kept_minor
+    # Of an order that left in part and was closed, nothing is owed for what did not leave.
+    due = order.due_minor if order.parcels else order.total_minor
     if kept > order.total_minor:
         kind, cause = FindingKind.AMOUNT_OVER, "more than its total: it was probably paid twice"
         at_risk = kept - order.total_minor
-    elif order.state in SENT_STATES and 0 < order.captured_minor < order.total_minor:
+    elif order.state in SENT_STATES and 0 < order.captured_minor < due:
         kind, cause = FindingKind.AMOUNT_UNDER, "less than its total, and it was sent all the same"
-        at_risk = order.total_minor - order.captured_minor
+        at_risk = due - order.captured_minor
     else:
         return []
     held, total = _text(kept, order.currency), _text(order.total_minor, order.currency)
