@@ -166,8 +166,9 @@ class Orders:
     def pay(self, order_id: str) -> Response:
         """POST /orders/{order_id}/payment: Pay with another method.
 
-        While the order waits for its money: in `awaiting_method` or `lapsed` after a refusal, or in `awaiting_payment`
-        instead of what the customer was asked to do. The request needs an id of its own (`request_id` or the
+        While the order waits for its money: in `awaiting_method` after a refusal, in `lapsed` when what was held is gone (of
+        an order that has left in part, only what is still owed is charged), or in `awaiting_payment` instead of what the
+        customer was asked to do. The request needs an id of its own (`request_id` or the
         Idempotency-Key header): the same method again gets the first answer, another one under the id is a conflict. A
         method that is refused is answered `declined` with the provider's code; the state says whether another may follow.
         """

@@ -191,7 +191,8 @@ def retry_payment(
 ) -> None:
     """Pay an order with another method while it waits for its money. Exits 1 when the method is refused, too.
 
-    After a refusal an order waits for orders.payment_retry_window_seconds.
+    After a refusal, or when what was held for it is gone, an order waits for orders.payment_retry_window_seconds. What is
+    still owed is charged.
     """
     from worker.contract.orders import RetryPayment
     from worker.temporal.operations import retry_payment as ask_to_retry
@@ -202,7 +203,7 @@ def retry_payment(
         order = _order(config, shop, order_id)
         if order.state not in METHOD_WELCOME:
             raise Conflict(f"order {order_id} is {order.state}: it waits for no payment method")
-        click.echo(f"order {order_id} is {order.state}: {Money(order.total_minor, order.currency)} would be tried")
+        click.echo(f"order {order_id} is {order.state}: {Money(order.owed_minor, order.currency)} would be tried")
         return
     request = RetryPayment(
         request_id=request_id or f"cli-{uuid.uuid4().hex}", requested_by=actor, payment_method=method
