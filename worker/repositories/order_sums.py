@@ -35,6 +35,16 @@ _SUMS = (
     .group_by(BOOK_ENTRIES.c.order_id, BOOK_ENTRIES.c.currency, BOOK_ENTRIES.c.kind)
 )
 
+_SUMS_OF_ONE = (
+    select(BOOK_ENTRIES.c.kind, func.sum(BOOK_ENTRIES.c.amount_minor).label("amount_minor"))
+    .where(
+        BOOK_ENTRIES.c.shop == bindparam("shop"),
+        BOOK_ENTRIES.c.order_id == bindparam("order_id"),
+        BOOK_ENTRIES.c.currency == bindparam("currency"),
+    )
+    .group_by(BOOK_ENTRIES.c.kind)
+)
+
 
 def _sum_of(kinds: Iterable[EntryKind]) -> ScalarSelect[Any]:
     """Return the sum of an order's entries of some kinds, as a column beside the order's own."""
@@ -115,6 +125,17 @@ def sums_of(connection: Connection, shop: str, currencies: Mapping[str, str]) ->
         )
         for order_id in currencies
     }
+
+
+def sums_of_one(connection: Connection, shop: str, order_id: str, currency: str) -> OrderSums:
+    """Return the sums of one order, whose currency that is."""
+    rows = connection.execute(_SUMS_OF_ONE, {"shop": shop, "order_id": order_id, "currency": currency})
+    amounts = {row.kind: int(row.amount_minor) for row in rows}
+    return OrderSums(
+        captured_minor=amounts.get(EntryKind.CAPTURE, 0),
+        refunded_minor=-amounts.get(EntryKind.REFUND, 0),
+        disputed_minor=-sum(amounts.get(kind, 0) for kind in DISPUTED),
+    )
 
 
 def sums_in(row: Row[Any]) -> OrderSums:

@@ -1,8 +1,8 @@
 """Orders and their audit trail in MySQL.
 
-The state changes only by UPDATE ... WHERE state = the expected one, in one transaction with its line of the trail,
-its entry of the timeline, the webhooks that tell of it and the stock that it frees or uses up; the trail is append-only
-and its sequence has no gap.
+The state of a locked order changes only by UPDATE ... WHERE state = the expected one, in one transaction with its line of the
+trail, its entry of the timeline, the webhooks that tell of it and the stock that it frees or uses up; the trail is append-only
+and its sequence has no gap. All moves of a transaction are one UPDATE and one INSERT, right before its commit.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from worker.domain.errors import Conflict, NotFound
 from worker.domain.ledger import OwnOrder
 from worker.domain.order import MONEY_IN_HAND, Line, Order, OrderState, Transition
 from worker.domain.timeline import StateChange, of_change
+from worker.repositories.held_orders import HeldOrder, HeldOrders
 from worker.repositories.insertion import insert_once
 from worker.repositories.locks import lock_order
 from worker.repositories.order_sums import (
@@ -27,6 +28,7 @@ from worker.repositories.order_sums import (
     parts_of,
     sums_in,
     sums_of,
+    sums_of_one,
 )
 from worker.repositories.outbound import MysqlOutboundStore
 from worker.repositories.paging import chunked, paged
@@ -44,23 +46,10 @@ _MOVE = (
         state=bindparam("to_state"),
         state_reason=bindparam("reason"),
         updated_at=bindparam("at"),
-        trail_length=ORDERS.c.trail_length + 1,
+        trail_length=bindparam("length"),
     )
 )
-_STATE = select(ORDERS.c.state).where(*_ONE)
-_APPEND = insert(ORDER_TRAIL).from_select(
-    ["shop", "order_id", "sequence", "from_state", "to_state", "happened_at", "actor", "reason"],
-    select(
-        ORDERS.c.shop,
-        ORDERS.c.order_id,
-        ORDERS.c.trail_length,
-        bindparam("from_state", type_=ORDER_TRAIL.c.from_state.type),
-        bindparam("to_state", type_=ORDER_TRAIL.c.to_state.type),
-        bindparam("at", type_=ORDER_TRAIL.c.happened_at.type),
-        bindparam("actor", type_=ORDER_TRAIL.c.actor.type),
-        bindparam("reason", type_=ORDER_TRAIL.c.reason.type),
-    ).where(*_ONE),
-)
+_APPEND = insert(ORDER_TRAIL)
 _TRAIL = (
     select(ORDER_TRAIL)
     .where(ORDER_TRAIL.c.shop == bindparam("of_shop"), ORDER_TRAIL.c.order_id == bindparam("of_order"))
@@ -91,11 +80,13 @@ class MysqlOrderStore:
         timeline: MysqlTimelineStore,
         outbound: MysqlOutboundStore,
         stock: MysqlStockStore,
+        held: HeldOrders,
     ) -> None:
         self._connection = connection
         self._timeline = timeline
         self._outbound = outbound
         self._stock = stock
+        self._held = held
 
     def add(self, order: Order, at: datetime, actor: str) -> bool:
         """Insert the order with its first trail line; return False (and change nothing) when it exists."""
@@ -120,20 +111,21 @@ class MysqlOrderStore:
         }
         if not insert_once(self._connection, _ADD, values):
             return False
-        self._append(order, "", order.state, at, actor, order.state_reason)
+        held = HeldOrder(replace(order, updated_at=at), order.state, trail_length=0)
+        self._held[order.shop, order.order_id] = held
+        self._append(held, "", at, actor)
         return True
 
     def get(self, shop: str, order_id: str) -> Order | None:
         """Return the order with its captured and refunded sums, or None."""
+        if held := self._held.get((shop, order_id)):
+            return held.order
         row = self._connection.execute(_GET, _key(shop, order_id)).one_or_none()
         return None if row is None else _order(row, sums_in(row))
 
     def lock(self, shop: str, order_id: str) -> Order:
         """Return the order, locked until the transaction ends. Raises NotFound."""
-        row = lock_order(self._connection, shop, order_id)
-        if row is None:
-            raise NotFound(f"order {shop}/{order_id} is not in our books")
-        return self._orders(shop, [row])[0]
+        return self._locked(shop, order_id).order
 
     def move(self, order: Order, to: OrderState, *, at: datetime, actor: str, reason: str = "") -> Order:
         """Change the state and append to the trail.
@@ -141,21 +133,23 @@ class MysqlOrderStore:
         Raises Conflict when the transition table forbids it or somebody else moved the order meanwhile, and
         NotFound when there is no such order.
         """
-        moved = replace(order.moved(to, reason), updated_at=at)
-        key = _key(order.shop, order.order_id)
-        changed = self._connection.execute(
-            _MOVE, {**key, "expected": order.state.value, "to_state": to.value, "reason": reason, "at": at}
-        )
-        if changed.rowcount != 1:
-            state = self._connection.execute(_STATE, key).scalar_one_or_none()
-            if state is None:
-                raise NotFound(f"order {order.shop}/{order.order_id} is not in our books")
-            raise Conflict(f"order {order.shop}/{order.order_id} is {state}, no longer {order.state}")
-        self._append(order, order.state, to, at, actor, reason)
-        return moved
+        order.moved(to)
+        held = self._locked(order.shop, order.order_id)
+        if held.order.state is not order.state:
+            raise Conflict(f"order {order.shop}/{order.order_id} is {held.order.state}, no longer {order.state}")
+        held.order = replace(held.order.moved(to, reason), updated_at=at)
+        self._append(held, order.state, at, actor)
+        return held.order
+
+    def write(self) -> None:
+        """Write the moves of this transaction."""
+        for (shop, order_id), held in self._held.items():
+            if held.unwritten:
+                self._write(shop, order_id, held)
 
     def trail(self, shop: str, order_id: str) -> list[Transition]:
         """Return the audit trail, oldest first."""
+        self.write()
         return [
             Transition(
                 from_state=row.from_state,
@@ -222,16 +216,27 @@ class MysqlOrderStore:
             for order_id, row in sorted(rows.items())
         ]
 
-    def _append(
-        self, order: Order, from_state: str, to_state: OrderState, at: datetime, actor: str, reason: str
-    ) -> None:
-        line = {"from_state": from_state, "to_state": to_state.value, "at": at, "actor": actor, "reason": reason}
-        self._connection.execute(_APPEND, {**_key(order.shop, order.order_id), **line})
+    def _locked(self, shop: str, order_id: str) -> HeldOrder:
+        held = self._held.get((shop, order_id))
+        if held is not None:
+            return held
+        row = lock_order(self._connection, shop, order_id)
+        if row is None:
+            raise NotFound(f"order {shop}/{order_id} is not in our books")
+        order = _order(row, sums_of_one(self._connection, shop, order_id, row.currency))
+        self._held[shop, order_id] = held = HeldOrder(order, order.state, row.trail_length)
+        return held
+
+    def _append(self, held: HeldOrder, from_state: str, at: datetime, actor: str) -> None:
+        order = held.order
+        held.unwritten.append(
+            Transition(from_state=from_state, to_state=order.state, at=at, actor=actor, reason=order.state_reason)
+        )
         change = StateChange(
             shop=order.shop,
             order_id=order.order_id,
             from_state=from_state,
-            to_state=to_state,
+            to_state=order.state,
             at=at,
             actor=actor,
             currency=order.currency,
@@ -240,6 +245,34 @@ class MysqlOrderStore:
         self._timeline.add(of_change(change))
         self._outbound.changed(change)
         self._stock.changed(change)
+
+    def _write(self, shop: str, order_id: str, held: HeldOrder) -> None:
+        order, key = held.order, {"shop": shop, "order_id": order_id}
+        lines = [
+            {
+                **key,
+                "sequence": number,
+                "from_state": line.from_state,
+                "to_state": line.to_state,
+                "happened_at": line.at,
+                "actor": line.actor,
+                "reason": line.reason,
+            }
+            for number, line in enumerate(held.unwritten, start=held.trail_length + 1)
+        ]
+        held.unwritten, held.trail_length = [], held.trail_length + len(lines)
+        if held.stored is not order.state:
+            moved = {
+                "expected": held.stored.value,
+                "to_state": order.state.value,
+                "reason": order.state_reason,
+                "at": order.updated_at,
+                "length": held.trail_length,
+            }
+            changed = self._connection.execute(_MOVE, {**_key(shop, order_id), **moved})
+            assert changed.rowcount == 1, "it is locked"
+            held.stored = order.state
+        self._connection.execute(_APPEND, lines)
 
     def _orders(self, shop: str, rows: Sequence[Row[Any]]) -> list[Order]:
         sums = sums_of(self._connection, shop, {row.order_id: row.currency for row in rows})

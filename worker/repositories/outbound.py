@@ -17,7 +17,8 @@ from worker.domain.outbound import (
     body_of,
     message_id_of,
 )
-from worker.repositories.order_sums import sums_of
+from worker.repositories.held_orders import HeldOrders
+from worker.repositories.order_sums import sums_of_one
 from worker.repositories.timeline_tables import OUTBOUND_ENDPOINTS, OUTBOUND_MESSAGES
 
 _M = OUTBOUND_MESSAGES.c
@@ -80,9 +81,10 @@ _SET_ENDPOINT = _SET_ENDPOINT.on_duplicate_key_update(
 class MysqlOutboundStore:
     """Implements `OutboundStore`. `subscriptions` are told of a change in its own transaction."""
 
-    def __init__(self, connection: Connection, subscriptions: Sequence[Subscription]) -> None:
+    def __init__(self, connection: Connection, subscriptions: Sequence[Subscription], held: HeldOrders) -> None:
         self._connection = connection
         self._subscriptions = subscriptions
+        self._held = held
         self._gathered: list[Tellable] = []
         self.wrote = False
 
@@ -99,7 +101,8 @@ class MysqlOutboundStore:
         for change in self._gathered:
             of = (change.shop, change.order_id)
             if of not in sums:
-                found = sums_of(self._connection, change.shop, {change.order_id: change.currency})[change.order_id]
+                held = self._held.get(of)
+                found = held.order if held else sums_of_one(self._connection, *of, change.currency)
                 sums[of] = Sums(captured_minor=found.captured_minor, refunded_minor=found.refunded_minor)
         rows = [
             {

@@ -16,6 +16,7 @@ from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.payment import COMES_IN, BookEntry, EntryKind, Payment, PaymentState
 from worker.domain.timeline import of_money, of_payment
 from worker.repositories.entry_blocks import count_entries, entry_blocks
+from worker.repositories.held_orders import HeldOrders
 from worker.repositories.insertion import insert_once
 from worker.repositories.outbound import MysqlOutboundStore
 from worker.repositories.paging import chunked, paged
@@ -23,6 +24,7 @@ from worker.repositories.schema import BOOK_ENTRIES, PAYMENTS
 from worker.repositories.timeline import MysqlTimelineStore
 from worker.services.ports.lake import EntryBlock
 
+_ADD = plain_insert(PAYMENTS)
 _INSERT = insert(PAYMENTS)
 # Neither the owner nor the first sight of a payment is ever rewritten. What was refunded only grows: a payment that is saved
 # after another capture does not know of it.
@@ -59,15 +61,22 @@ _ENTRIES_OF_ORDER = (
 class MysqlPaymentStore:
     """Implements `PaymentStore`."""
 
-    def __init__(self, connection: Connection, timeline: MysqlTimelineStore, outbound: MysqlOutboundStore) -> None:
+    def __init__(
+        self, connection: Connection, timeline: MysqlTimelineStore, outbound: MysqlOutboundStore, held: HeldOrders
+    ) -> None:
         self._connection = connection
         self._timeline = timeline
         self._outbound = outbound
+        self._held = held
         self._owner_of: dict[tuple[str, str], tuple[str, str]] = {}
-        """Whose the payments are that were read or saved in this transaction: they stay theirs."""
+        """Whose the payments are that were read or written in this transaction: they stay theirs."""
+        self._unwritten: dict[tuple[str, str], dict[str, Any]] = {}
 
     def save(self, shop: str, order_id: str, payment: Payment, at: datetime) -> None:
-        """Insert or update the payment by (provider, reference). Raises Conflict when it is another order's."""
+        """Insert or update the payment by (provider, reference). Raises Conflict when it is another order's.
+
+        It is written before it is read, or right before the commit: once, however often it is saved until then.
+        """
         values = {
             "provider": payment.provider,
             "reference": payment.reference,
@@ -82,20 +91,33 @@ class MysqlPaymentStore:
             "first_seen_at": at,
             "updated_at": at,
         }
-        self._connection.execute(_SAVE, values)
         paid = (payment.provider, payment.reference)
-        if paid not in self._owner_of:
-            key = {"of_provider": payment.provider, "of_reference": payment.reference}
-            owner = self._connection.execute(_OWNER, key).one()
-            self._owner_of[paid] = (owner.shop, owner.order_id)
-        if self._owner_of[paid] != (shop, order_id):
-            of = "/".join(self._owner_of[paid])
-            raise Conflict(f"payment {payment.reference} belongs to order {of}, not to {shop}/{order_id}")
+        if (earlier := self._unwritten.get(paid)) is not None:
+            _check_owner(payment.reference, (earlier["shop"], earlier["order_id"]), (shop, order_id))
+            values["first_seen_at"] = earlier["first_seen_at"]
+            values["refunded_minor"] = max(earlier["refunded_minor"], payment.refunded_minor)
+        self._unwritten[paid] = values
         if (told := of_payment(shop, order_id, payment, at)) is not None:
             self._timeline.add(told)
 
+    def write(self) -> None:
+        """Write the payments that were saved. Raises Conflict as `save` does."""
+        unwritten, self._unwritten = self._unwritten, {}
+        for paid, values in unwritten.items():
+            owner = (values["shop"], values["order_id"])
+            # What was not read here is new, as a rule: then that it can be inserted says whose it is.
+            if paid not in self._owner_of and insert_once(self._connection, _ADD, values):
+                self._owner_of[paid] = owner
+                continue
+            self._connection.execute(_SAVE, values)
+            if paid not in self._owner_of:
+                row = self._connection.execute(_OWNER, {"of_provider": paid[0], "of_reference": paid[1]}).one()
+                self._owner_of[paid] = (row.shop, row.order_id)
+            _check_owner(paid[1], self._owner_of[paid], owner)
+
     def of_order(self, shop: str, order_id: str) -> list[Payment]:
         """Return the payments of an order, oldest first."""
+        self.write()
         rows = self._connection.execute(_OF_ORDER, {"of_shop": shop, "of_order": order_id})
         found = [
             Payment(
@@ -119,6 +141,7 @@ class MysqlPaymentStore:
         A payment is known when money was booked under it, and also when it was only saved. The book comes first: what
         is compared is what it holds.
         """
+        self.write()
         booked = self._owners(BOOK_ENTRIES.c.payment_reference, shop, provider, references)
         unbooked = [reference for reference in references if reference not in booked]
         return self._owners(PAYMENTS.c.reference, shop, provider, unbooked) | booked
@@ -144,6 +167,8 @@ class MysqlPaymentStore:
         }
         if not insert_once(self._connection, _POST, values):
             return False
+        if held := self._held.get((entry.shop, entry.order_id)):
+            held.booked(entry)
         told = of_money(entry)
         self._timeline.add(told)
         self._outbound.changed(told)
@@ -179,6 +204,11 @@ class MysqlPaymentStore:
             )
             owners |= {row.payment: row.order_id for row in self._connection.execute(statement)}
         return owners
+
+
+def _check_owner(reference: str, owner: tuple[str, str], named: tuple[str, str]) -> None:
+    if owner != named:
+        raise Conflict(f"payment {reference} belongs to order {'/'.join(owner)}, not to {'/'.join(named)}")
 
 
 def _entry(row: Row[Any]) -> BookEntry:

@@ -15,6 +15,7 @@ from worker.repositories.bank import MysqlBankStore
 from worker.repositories.breaks import MysqlBreakStore
 from worker.repositories.disputes import MysqlDisputeStore
 from worker.repositories.figures import MysqlFigureStore
+from worker.repositories.held_orders import HeldOrders
 from worker.repositories.inbox import MysqlInboxStore
 from worker.repositories.orders import MysqlOrderStore
 from worker.repositories.outbound import MysqlOutboundStore
@@ -45,16 +46,17 @@ class MysqlTransaction:
         self._connection = connection
         self._subscriptions = subscriptions
         self._stocked = stocked
+        self._held = HeldOrders()
 
     @cached_property
     def orders(self) -> MysqlOrderStore:
         """The orders store."""
-        return MysqlOrderStore(self._connection, self.timeline, self.outbound, self.stock)
+        return MysqlOrderStore(self._connection, self.timeline, self.outbound, self.stock, self._held)
 
     @cached_property
     def payments(self) -> MysqlPaymentStore:
         """The payments store."""
-        return MysqlPaymentStore(self._connection, self.timeline, self.outbound)
+        return MysqlPaymentStore(self._connection, self.timeline, self.outbound, self._held)
 
     @cached_property
     def disputes(self) -> MysqlDisputeStore:
@@ -64,7 +66,7 @@ class MysqlTransaction:
     @cached_property
     def shipments(self) -> MysqlShipmentStore:
         """The shipments store."""
-        return MysqlShipmentStore(self._connection)
+        return MysqlShipmentStore(self._connection, self._held)
 
     @cached_property
     def shipping_addresses(self) -> MysqlShippingAddressStore:
@@ -79,7 +81,7 @@ class MysqlTransaction:
     @cached_property
     def outbound(self) -> MysqlOutboundStore:
         """The outbox of webhooks."""
-        return MysqlOutboundStore(self._connection, self._subscriptions)
+        return MysqlOutboundStore(self._connection, self._subscriptions, self._held)
 
     @cached_property
     def stock(self) -> MysqlStockStore:
@@ -127,10 +129,14 @@ class MysqlTransaction:
         return MysqlAuditTrail(self._connection)
 
     def seal(self) -> None:
-        """Write what was gathered: timelines, webhooks to send, then the audit trail, which locks its end.
+        """Write what was gathered: moves, payments, timelines, webhooks to send, then the audit trail, which locks its end.
 
         The last thing before a commit.
         """
+        if "orders" in self.__dict__:
+            self.orders.write()
+        if "payments" in self.__dict__:
+            self.payments.write()
         if "timeline" in self.__dict__:
             self.timeline.write()
         if "outbound" in self.__dict__:
