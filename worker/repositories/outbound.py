@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 from sqlalchemy.dialects.mysql import insert
 
+from worker.domain.order import Order
 from worker.domain.outbound import (
     Endpoint,
     Message,
@@ -18,7 +19,7 @@ from worker.domain.outbound import (
     message_id_of,
 )
 from worker.repositories.held_orders import HeldOrders
-from worker.repositories.order_sums import sums_of_one
+from worker.repositories.order_sums import OrderSums, sums_of_one
 from worker.repositories.timeline_tables import OUTBOUND_ENDPOINTS, OUTBOUND_MESSAGES
 
 _M = OUTBOUND_MESSAGES.c
@@ -85,25 +86,20 @@ class MysqlOutboundStore:
         self._connection = connection
         self._subscriptions = subscriptions
         self._held = held
-        self._gathered: list[Tellable] = []
+        self._gathered: list[tuple[Tellable, Sums | None]] = []
         self.wrote = False
 
     def changed(self, change: Tellable) -> None:
-        """Gather what has to be told."""
+        """Gather what has to be told, with the order's money as it is now where the order is locked."""
         if any(each.wants(change) for each in self._subscriptions):
-            self._gathered.append(change)
+            held = self._held.get((change.shop, change.order_id))
+            self._gathered.append((change, None if held is None else _sums(held.order)))
 
     def write(self) -> None:
-        """Write a message for each change and subscription that wants it, with the order's money as it is then."""
+        """Write a message for each change and subscription that wants it."""
         if not self._gathered:
             return
-        sums: dict[tuple[str, str], Sums] = {}
-        for change in self._gathered:
-            of = (change.shop, change.order_id)
-            if of not in sums:
-                held = self._held.get(of)
-                found = held.order if held else sums_of_one(self._connection, *of, change.currency)
-                sums[of] = Sums(captured_minor=found.captured_minor, refunded_minor=found.refunded_minor)
+        told = [(change, sums or self._read_sums(change)) for change, sums in self._gathered]
         rows = [
             {
                 "message_id": message_id_of(change),
@@ -111,20 +107,23 @@ class MysqlOutboundStore:
                 "shop": change.shop,
                 "order_id": change.order_id,
                 "kind": change.kind,
-                "body": body_of(change, sums[change.shop, change.order_id]),
+                "body": body_of(change, sums),
                 "created_at": change.at,
                 "state": MessageState.PENDING.value,
                 "attempts": 0,
                 "due_at": change.at,
                 "detail": "",
             }
-            for change in self._gathered
+            for change, sums in told
             for subscription in self._subscriptions
             if subscription.wants(change)
         ]
         self._connection.execute(_ONCE, rows)
         self._gathered.clear()
         self.wrote = True
+
+    def _read_sums(self, change: Tellable) -> Sums:
+        return _sums(sums_of_one(self._connection, change.shop, change.order_id, change.currency))
 
     def due(self, subscription: str, now: datetime, at_most: int) -> list[Message]:
         """Return pending messages of a subscription whose delivery is to be started, the longest due first."""
@@ -221,6 +220,10 @@ class MysqlOutboundStore:
                 "reason": endpoint.reason,
             },
         )
+
+
+def _sums(found: Order | OrderSums) -> Sums:
+    return Sums(captured_minor=found.captured_minor, refunded_minor=found.refunded_minor)
 
 
 def _key(message_id: str, subscription: str) -> dict[str, str]:

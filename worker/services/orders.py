@@ -7,6 +7,7 @@ crash in between is healed by calling again with the same idempotency key.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PlaceOrder
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
@@ -37,6 +38,9 @@ from worker.services.warehousing import ACTOR, Warehousing, held_for_parcel
 _UNAUTHORISED = frozenset({OrderState.PAYING, OrderState.AWAITING_METHOD, OrderState.AWAITING_PAYMENT})
 """Also PAYING: the event may overtake the answer to our own call, whose repetition would get the old answer."""
 
+_SOON = timedelta(seconds=5)
+"""Far less than a try may take: a process that gives the order up has not gone on without the answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -44,6 +48,22 @@ class Applied:
 
     answer: OrderAnswer
     status: OrderStatus
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the provider answered to an authorisation: where the order stands by that, and why."""
+
+    to: OrderState
+    reason: str
+    at: datetime
+    payment: Payment | None = None
+
+    @property
+    def held(self) -> Payment | None:
+        """The payment, where the whole total is held and waits for its capture."""
+        good = self.payment is not None and self.payment.state is PaymentState.AUTHORISED
+        return self.payment if good else None
 
 
 class OrderService(Warehousing):
@@ -84,16 +104,24 @@ class OrderService(Warehousing):
 
         Where another method `may_retry`, a refusal that is of this method only leads to `awaiting_method` instead.
         """
-        return status_of(self._authorise(shop, order_id, idempotency_key, may_retry=may_retry)[0])
+        order = self._order(shop, order_id)
+        if order.state is OrderState.PAYING:
+            order = self._answered(order, self._asked(order, idempotency_key, may_retry=may_retry))
+        return status_of(order)
 
     def charge(self, shop: str, order_id: str, keys: tuple[str, str], *, may_retry: bool = False) -> OrderStatus:
-        """Authorise, and capture at once what that came to; `keys` are those of the one and of the other."""
-        order, payment = self._authorise(shop, order_id, keys[0], may_retry=may_retry)
-        if order.state is not OrderState.AUTHORISED:
-            return status_of(order)
-        if payment is None or payment.state is not PaymentState.AUTHORISED:
-            return self.capture(shop, order_id, keys[1])  # by what the book says of an earlier try
-        return self._capture(order, payment, keys[1])
+        """Authorise, and capture at once what that came to; `keys` are those of the one and of the other.
+
+        Both answers are written down together. An authorisation stands in the book before its capture where the order may
+        have been given up meanwhile, for its answer took long; and without one, where there is none from the capture.
+        """
+        order, began = self._order(shop, order_id), self._clock.now()
+        if order.state is OrderState.PAYING:
+            answer = self._asked(order, keys[0], may_retry=may_retry)
+            if answer.held is not None and answer.at - began < _SOON:
+                return status_of(self._captured_at_once(order, answer, answer.held, keys[1]))
+            order = self._answered(order, answer)
+        return self.capture(shop, order_id, keys[1]) if order.state is OrderState.AUTHORISED else status_of(order)
 
     def capture(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
         """Capture the authorised payment and book it. A void, lapsed or refused one is let go: `declined`."""
@@ -105,31 +133,39 @@ class OrderService(Warehousing):
         found = held(payments)
         if found is None:
             raise NotFound(f"order {shop}/{order_id} is authorised by no payment that we know of")
-        return self._capture(order, found, idempotency_key)
+        return status_of(self._booked(order, self._captured(found, idempotency_key)))
 
-    def _authorise(self, shop: str, order_id: str, key: str, *, may_retry: bool) -> tuple[Order, Payment | None]:
-        """Return the order as it stands then, and the payment when one was made."""
-        order = self._order(shop, order_id)
-        if order.state is not OrderState.PAYING:
-            return order, None
+    def _asked(self, order: Order, key: str, *, may_retry: bool) -> "_Answer":
+        """Have the provider authorise the order's total, unless it would take it for another sum."""
         provider = self._payments.name
         if exponent(order.currency, provider) != exponent(order.currency):
             # Our minor units would be read as a hundred times more or less.
             reason = f"refused: {provider} counts {order.currency} in other units than ISO 4217"
-            return self._from(order, OrderState.PAYING, OrderState.DECLINED, reason), None
+            return _Answer(OrderState.DECLINED, reason, self._clock.now())
         try:
             payment = authorised(self._payments, order, key, self._clock.now())
-        except (PaymentDeclined, ProviderRejected) as refusal:
-            if not isinstance(refusal, PaymentDeclined):
-                return self._from(order, OrderState.PAYING, OrderState.DECLINED, f"refused: {refusal}"), None
+        except PaymentDeclined as refusal:
             again = may_retry and may_try_another(refusal.reason)
             refused = refused_payment(order, self._payments.name, refusal) if again else None
             to = OrderState.AWAITING_METHOD if again else OrderState.DECLINED
-            return self._from(order, OrderState.PAYING, to, refusal.reason, refused), None
-        return self._from(order, OrderState.PAYING, after(payment), payment.detail, payment), payment
+            return _Answer(to, refusal.reason, self._clock.now(), refused)
+        except ProviderRejected as refusal:
+            return _Answer(OrderState.DECLINED, f"refused: {refusal}", self._clock.now())
+        return _Answer(after(payment), payment.detail, self._clock.now(), payment)
 
-    def _capture(self, order: Order, found: Payment, idempotency_key: str) -> OrderStatus:
-        shop, order_id = order.shop, order.order_id
+    def _answered(self, order: Order, answer: "_Answer") -> Order:
+        return self._from(order, OrderState.PAYING, answer.to, answer.reason, answer.payment)
+
+    def _captured_at_once(self, order: Order, answer: "_Answer", payment: Payment, key: str) -> Order:
+        try:
+            captured = self._captured(payment, key)
+        except Exception:
+            self._answered(order, answer)
+            raise
+        return self._booked(order, captured, answer)
+
+    def _captured(self, found: Payment, idempotency_key: str) -> Payment:
+        """Capture a payment and return what became of it: captured, or let go."""
         try:
             payment = self._payments.capture(found.reference, idempotency_key=idempotency_key)
         except (PaymentDeclined, ProviderRejected):
@@ -139,20 +175,29 @@ class OrderService(Warehousing):
             payment = decided(self._payments.retrieve(found.reference), frozenset({PaymentState.PROCESSING}))
         if payment.state is PaymentState.AUTHORISED:
             payment = let_go(self._payments, payment, idempotency_key)
-        if payment.state is not PaymentState.CAPTURED:
-            reason = f"not captured: the payment is {payment.state}"
-            return status_of(self._from(order, OrderState.AUTHORISED, OrderState.DECLINED, reason, payment))
+        return payment
+
+    def _booked(self, order: Order, payment: Payment, answer: "_Answer | None" = None) -> Order:
+        """Write down what became of a capture, and first the `answer` to the authorisation, where it is not in the book."""
+        shop, order_id = order.shop, order.order_id
 
         def work(tx: Transaction) -> Order:
-            current = tx.orders.lock(shop, order_id)
-            now = self._clock.now()
+            current, now = tx.orders.lock(shop, order_id), self._clock.now()
+            if answer is not None and answer.payment is not None:
+                tx.payments.save(shop, order_id, answer.payment, answer.at)
+                if current.state is OrderState.PAYING:
+                    current = tx.orders.move(current, answer.to, at=answer.at, actor=ACTOR, reason=answer.reason)
             tx.payments.save(shop, order_id, payment, now)
-            book_capture(tx, capture_entry(current, payment, now))
+            captured = payment.state is PaymentState.CAPTURED
+            if captured:
+                book_capture(tx, capture_entry(current, payment, now))
             if current.state is OrderState.AUTHORISED:
-                current = self._move(tx, current, OrderState.PAID)
+                reason = "" if captured else f"not captured: the payment is {payment.state}"
+                to = OrderState.PAID if captured else OrderState.DECLINED
+                current = tx.orders.move(current, to, at=now, actor=ACTOR, reason=reason)
             return tx.orders.get(shop, order_id) or current
 
-        return status_of(self._database.transact(work))
+        return self._database.transact(work)
 
     def apply(self, shop: str, order_id: str, event: OrderEvent) -> Applied:
         """Apply an outside event: book the money it speaks of, then move the order if the event allows.
