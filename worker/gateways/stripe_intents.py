@@ -1,4 +1,7 @@
-"""What Stripe's payment intents say of how they were paid and what may be captured of them."""
+"""What Stripe's payment intents say of how they were paid, what may be captured of them and what stands against it.
+
+Intents are plain dictionaries here, or objects of Stripe's library.
+"""
 
 from typing import Any
 
@@ -24,6 +27,12 @@ def method_of(intent: Any) -> str:
         return text_of(details, "type")[:LONGEST_METHOD]
     taken = list(_part(intent, "payment_method_types") or [])
     return str(taken[0])[:LONGEST_METHOD] if len(taken) == 1 else ""
+
+
+def problem_of(intent: Any) -> str:
+    """Return the code of what last stood against the payment, "" where nothing does."""
+    problem = _part(intent, "last_payment_error")
+    return (text_of(problem, "decline_code") or text_of(problem, "code")) if problem else ""
 
 
 def _part(item: Any, key: str) -> Any:
