@@ -106,7 +106,7 @@ class OrderService(Warehousing):
         """
         order = self._order(shop, order_id)
         if order.state is OrderState.PAYING:
-            order = self._answered(order, self._asked(order, idempotency_key, may_retry=may_retry))
+            order = self._answered(order, self._authorisation(order, idempotency_key, may_retry=may_retry))
         return status_of(order)
 
     def charge(self, shop: str, order_id: str, keys: tuple[str, str], *, may_retry: bool = False) -> OrderStatus:
@@ -117,7 +117,7 @@ class OrderService(Warehousing):
         """
         order, began = self._order(shop, order_id), self._clock.now()
         if order.state is OrderState.PAYING:
-            answer = self._asked(order, keys[0], may_retry=may_retry)
+            answer = self._authorisation(order, keys[0], may_retry=may_retry)
             if answer.held is not None and answer.at - began < _SOON:
                 return status_of(self._captured_at_once(order, answer, answer.held, keys[1]))
             order = self._answered(order, answer)
@@ -135,7 +135,7 @@ class OrderService(Warehousing):
             raise NotFound(f"order {shop}/{order_id} is authorised by no payment that we know of")
         return status_of(self._booked(order, self._captured(found, idempotency_key)))
 
-    def _asked(self, order: Order, key: str, *, may_retry: bool) -> "_Answer":
+    def _authorisation(self, order: Order, key: str, *, may_retry: bool) -> "_Answer":
         """Have the provider authorise the order's total, unless it would take it for another sum."""
         provider = self._payments.name
         if exponent(order.currency, provider) != exponent(order.currency):
