@@ -16,6 +16,7 @@ from worker.activities.events import EventActivities
 from worker.activities.journal import JournalActivities
 from worker.activities.orders import OrderActivities, Waiting
 from worker.activities.outbound import OutboundActivities
+from worker.activities.pace import Pace
 from worker.activities.readdressing import ReaddressingActivities
 from worker.activities.reconciliation import ReconciliationActivities
 from worker.activities.refunds import RefundActivities
@@ -124,6 +125,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
             remainder=Remainder(database, payments, books, shipped, clock),
             expiry=Expiry(database, payments, orders, clock),
         ),
+        Pace(quick_seconds=config.orders.charge_within_task_seconds, most=config.worker.activity_threads),
         payment_window_seconds=config.orders.payment_window_seconds,
         fulfilment_sla_seconds=config.orders.fulfilment_sla_seconds,
         ask_again_seconds=config.orders.ask_again_seconds,

@@ -51,6 +51,7 @@ class OrdersConfig:
     ask_again_seconds: tuple[int, ...] = ()
     payment_retry_window_seconds: int = 0
     ask_hold_seconds: int = 0
+    charge_within_task_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Stories of orders, and how an order is run through one for its history."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -33,7 +34,7 @@ from worker.contract.orders import (
     RetryPayment,
 )
 from worker.domain.capture import CapturePolicy
-from worker.domain.errors import NotFound, SchemaMismatch
+from worker.domain.errors import NotFound, ProviderUnavailable, SchemaMismatch
 from worker.domain.order import OrderState
 from worker.workflows.order import OrderWorkflow
 
@@ -269,6 +270,31 @@ def _break_after_capture(doubles: OrderDoubles) -> None:
     doubles.conduct.lose_answer("capture_payment", SchemaMismatch("the database is newer than this code"))
 
 
+def _within_task(doubles: OrderDoubles) -> None:
+    doubles.within_task = True
+
+
+def _may_retry_within_task(doubles: OrderDoubles) -> None:
+    _may_retry(doubles)
+    _within_task(doubles)
+
+
+def _within_task_in_vain(doubles: OrderDoubles) -> None:
+    _within_task(doubles)
+    doubles.conduct.lose_answer("capture_payment", ProviderUnavailable("no answer"))
+
+
+async def cancelled_within_task(run: OrderRun) -> None:
+    """Cancel while the charge takes so long that its task goes on as another."""
+    await run.cancel()
+
+
+def _slow_within_task(doubles: OrderDoubles) -> None:
+    _within_task(doubles)
+    capturing = doubles.conduct.hold_answer("capture_payment")
+    asyncio.get_running_loop().call_later(10, capturing.release.set)
+
+
 def order(place: PlaceOrder, story: Story = nothing, prepare: Callable[[OrderDoubles], object] = id) -> Walk:
     """Return the walk of one order; `prepare` sets what the outside does."""
 
@@ -297,6 +323,10 @@ def first_run(walk: Walk) -> Walk:
 
 ORDERS: dict[str, Walk] = {
     "charged_and_completed": order(CHARGED, shipped),
+    "charged_within_task": order(CHARGED, shipped, _within_task),
+    "charged_within_task_in_vain": order(CHARGED, shipped, _within_task_in_vain),
+    "declined_within_task": order(REFUSED, retried_with(GOOD), _may_retry_within_task),
+    "cancelled_within_task": order(CHARGED, cancelled_within_task, _slow_within_task),
     "collected_and_completed": order(COLLECTED, paid_and_shipped),
     "customer_acted": order(replace(CHARGED, payment_method="pm_needs_customer"), authorised_by_the_customer),
     "asked_for_again": order(COLLECTED, asked_for, _asks_again),

@@ -19,7 +19,7 @@ from worker.activities.readdressing import NewShipTo
 from worker.activities.reconciliation import Conclude, PartOrder, Parts, Plan, RepairOrder, RunAnswer, RunOrder
 from worker.activities.users import Confirmation, Mailing, Registered
 from worker.contract.events import EventResult
-from worker.contract.orders import OrderAnswer, OrderEventKind, OrderStatus, PlaceOrder, ResolveOrder
+from worker.contract.orders import OrderAnswer, OrderEventKind, OrderStatus, PaymentMode, PlaceOrder, ResolveOrder
 from worker.contract.reconciliation import Window
 from worker.contract.users import ChangeAddress, RegisterUser
 from worker.domain.errors import Conflict, InvalidInput, NotFound, ProviderRejected
@@ -54,9 +54,12 @@ class OrderDoubles:
         ask_hold_seconds: int = 0,
         in_fewer_steps: bool = True,
         at_once: bool = True,
+        within_task: bool = False,
     ) -> None:
         self._in_fewer_steps = in_fewer_steps
         self._at_once = at_once
+        self.within_task = within_task
+        """Whether an order is charged in the task that records it; messages to it wait until it is."""
         self.book = OrderBook()
         self.conduct = Conduct()
         self.untold: OrderEventKind | None = None
@@ -76,8 +79,10 @@ class OrderDoubles:
     @activity.defn
     async def record_order(self, place: PlaceOrder) -> Recorded:
         async with self.conduct.step("record_order", place):
+            status = self.book.record(place)
+            charged = status.state == OrderState.PAYING and place.payment_mode == PaymentMode.CHARGE
             return Recorded(
-                status=self.book.record(place),
+                status=status,
                 payment_window_seconds=self._payment_window_seconds,
                 fulfilment_sla_seconds=self._fulfilment_sla_seconds,
                 ask_again_seconds=self._ask_again_seconds,
@@ -85,6 +90,7 @@ class OrderDoubles:
                 ask_hold_seconds=self.ask_hold_seconds,
                 in_fewer_steps=self._in_fewer_steps and activity.info().attempt == 1,
                 at_once=self._at_once and activity.info().attempt == 1,
+                within_task=self.within_task and charged and activity.info().attempt == 1,
             )
 
     @activity.defn

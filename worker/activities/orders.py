@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from temporalio import activity
 
-from worker.contract.orders import OrderEvent, OrderStatus, PlaceOrder
+from worker.activities.pace import Pace
+from worker.contract.orders import OrderEvent, OrderStatus, PaymentMode, PlaceOrder
 from worker.domain.errors import ProviderRejected
 from worker.domain.order import OrderState
 from worker.services.asking import Asking, Hold
@@ -36,6 +37,8 @@ class Recorded:
     """
     at_once: bool = False
     """Whether the charge and the request for the parcel are one step, too (a patch, as above)."""
+    within_task: bool = False
+    """Whether that step is first tried within the workflow task that recorded the order (a patch, as above)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,7 @@ class OrderActivities:
         reversal: Reversal,
         asking: Asking,
         waiting: Waiting,
+        pace: Pace | None = None,
         *,
         payment_window_seconds: int,
         fulfilment_sla_seconds: int,
@@ -114,6 +118,7 @@ class OrderActivities:
         self._reversal = reversal
         self._asking = asking
         self._waiting = waiting
+        self._pace = pace or Pace(quick_seconds=0, most=0)
         self._payment_window_seconds = payment_window_seconds
         self._fulfilment_sla_seconds = fulfilment_sla_seconds
         self._ask_again_seconds = ask_again_seconds
@@ -123,16 +128,20 @@ class OrderActivities:
     @activity.defn
     def record_order(self, place: PlaceOrder) -> Recorded:
         """Write the order down and check its rules."""
+        status = self._orders.record(place)
+        # One that had to wait for the book may have been given up meanwhile: it is asked for after each step.
+        first = activity.info().attempt == 1
+        charged = status.state == OrderState.PAYING and place.payment_mode == PaymentMode.CHARGE
         return Recorded(
-            status=self._orders.record(place),
+            status=status,
             payment_window_seconds=self._payment_window_seconds,
             fulfilment_sla_seconds=self._fulfilment_sla_seconds,
             ask_again_seconds=self._ask_again_seconds,
             payment_retry_window_seconds=self._payment_retry_window_seconds,
             ask_hold_seconds=self._ask_hold_seconds,
-            # One that had to wait for the book may have been given up meanwhile: it is asked for after each step.
-            in_fewer_steps=activity.info().attempt == 1,
-            at_once=activity.info().attempt == 1,
+            in_fewer_steps=first,
+            at_once=first,
+            within_task=first and charged and self._pace.promise(),
         )
 
     @activity.defn
@@ -140,20 +149,22 @@ class OrderActivities:
         """Authorise the order's total at the provider."""
         return self._orders.authorise(step.shop, step.order_id, step.key, may_retry=step.may_retry)
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     def charge_and_fulfil(self, step: Step) -> OrderStatus:
         """Charge the order and ask the warehouse for its parcel; `key` begins the keys of all that is done outside.
 
         What has to be tried again goes one step at a time, as with `charge_payment`. A parcel that the warehouse refuses is
-        left to the workflow, which asks for it with the same key, and has a way for its refusal.
+        left to the workflow, which asks for it with the same key, and has a way for its refusal. A cancellation must not
+        strike between the provider's answer and its record: it takes effect when this is done.
         """
-        status = self.charge_payment(step)
-        if activity.info().attempt > 1 or status.state != OrderState.PAID:
-            return status
-        try:
-            return self._orders.request_fulfilment(step.shop, step.order_id, fulfilling(step.key))
-        except ProviderRejected:
-            return status
+        with self._pace.measured(promised=activity.info().is_local):
+            status = self.charge_payment(step)
+            if activity.info().attempt > 1 or status.state != OrderState.PAID:
+                return status
+            try:
+                return self._orders.request_fulfilment(step.shop, step.order_id, fulfilling(step.key))
+            except ProviderRejected:
+                return status
 
     @activity.defn
     def charge_payment(self, step: Step) -> OrderStatus:

@@ -64,6 +64,8 @@ def build_workers(
             activities=list(plan[queue][1]),
             activity_executor=executor,
             max_concurrent_activities=_slots(queue, queues, config.activity_threads),
+            # Each needs a thread; one that waits for it must not be taken for one that takes long.
+            max_concurrent_local_activities=config.activity_threads,
             workflow_runner=workflow_runner(),
             interceptors=list(interceptors),
             identity=f"{default_identity()}/{queue}",

@@ -200,7 +200,8 @@ class OrderWorkflow(Paying, Fulfilling):
             OrderActivities.record_order, place, summary="record and validate", **RECORDING
         )
         self._in_fewer_steps = recorded.in_fewer_steps
-        self._stand(recorded.status)
+        # One that is charged within this task is shown to pay only if that does not go well: nobody sees it before.
+        self._stand(recorded.status, shown=not recorded.within_task)
         heed_cancellation()
         if self._state is OrderState.PAYING and not self._cancel:
             await self._pay(recorded)

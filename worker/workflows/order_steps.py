@@ -169,8 +169,8 @@ class OrderSteps:
             )
             return None
 
-    def _stand(self, status: OrderStatus) -> None:
-        """Take over a newer status. An answer that was overtaken by a later state is dropped."""
+    def _stand(self, status: OrderStatus, *, shown: bool = True) -> None:
+        """Take over a newer status, and have it `shown`. An answer that was overtaken by a later state is dropped."""
         before = self._status
         if before is not None and not may_follow(OrderState(before.state), OrderState(status.state)):
             return
@@ -178,9 +178,14 @@ class OrderSteps:
         if status.fulfilment:
             self._part_left = status.fulfilment in PARTS
         if before is None or before.state != status.state:
-            workflow.upsert_search_attributes([STATE.value_set(status.state)])
+            if shown:
+                self._show()
             why = f": {status.reason}" if status.reason else ""
             self._tell_story(f"**{status.state}**{why}")
+
+    def _show(self) -> None:
+        """Have operators find the order by its state."""
+        workflow.upsert_search_attributes([STATE.value_set(self._now().state)])
 
     def _tell_story(self, what: str) -> None:
         """Add a line to the details that the Temporal UI shows."""

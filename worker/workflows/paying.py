@@ -4,13 +4,16 @@ from datetime import datetime, timedelta
 from itertools import chain, repeat
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+from temporalio.exceptions import TimeoutError as StepTimeout
 
 with workflow.unsafe.imports_passed_through():
     from worker.activities.orders import OrderActivities, Recorded, Step
+    from worker.contract.orders import OrderStatus
     from worker.domain.order import AWAITING_ANOTHER, OrderState
     from worker.workflows.exits import heed_cancellation
     from worker.workflows.order_steps import OrderSteps, from_now
-    from worker.workflows.policies import CHARGE, CHARGE_AND_FULFIL
+    from worker.workflows.policies import CHARGE, CHARGE_AND_FULFIL, CHARGE_WITHIN_TASK
 
 PAYMENT_WINDOW = "payment window"
 RETRY_WINDOW = "payment retry window"
@@ -31,9 +34,7 @@ class Paying(OrderSteps):
         if recorded.at_once:
             # Until it is known what came of it, the warehouse may have been asked.
             self._addresses.asked_once_paid = True
-            status = await workflow.execute_activity_method(
-                OrderActivities.charge_and_fulfil, whole, summary=self._amount(), **CHARGE_AND_FULFIL
-            )
+            status = await self._charge_and_fulfil(whole, within_task=recorded.within_task)
             self._addresses.asked_once_paid = False
         else:
             status = await workflow.execute_activity_method(
@@ -41,6 +42,26 @@ class Paying(OrderSteps):
             )
         self._stand(status)
         heed_cancellation()
+
+    async def _charge_and_fulfil(self, whole: Step, *, within_task: bool) -> OrderStatus:
+        if not within_task:
+            return await workflow.execute_activity_method(
+                OrderActivities.charge_and_fulfil, whole, summary=self._amount(), **CHARGE_AND_FULFIL
+            )
+        try:
+            return await workflow.execute_local_activity_method(
+                OrderActivities.charge_and_fulfil, whole, summary=self._amount(), **CHARGE_WITHIN_TASK
+            )
+        except FailureError as problem:
+            if not _worth_another_try(problem):
+                raise
+            workflow.logger.warning("a charge goes on step by step", extra={"cause": str(problem)})
+        # From here on as at a second try. What is waited for is to be seen, and it may be given up meanwhile.
+        self._show()
+        heed_cancellation()
+        return await self._attempt(
+            "authorise", OrderActivities.authorise_payment, self._amount(), may_retry=whole.may_retry
+        )
 
     async def _wait_for_payment(self, recorded: Recorded) -> None:
         deadline = self._until(PAYMENT_WINDOW, timedelta(seconds=recorded.payment_window_seconds))
@@ -106,3 +127,9 @@ class Paying(OrderSteps):
         if status is not None:
             self._stand(status)
         heed_cancellation()
+
+
+def _worth_another_try(problem: FailureError) -> bool:
+    # What a local activity has raised comes as it is, other than what a normal one has.
+    cause = problem.cause if isinstance(problem, ActivityError) else problem
+    return isinstance(cause, StepTimeout) or (isinstance(cause, ApplicationError) and not cause.non_retryable)

@@ -14,6 +14,7 @@ from temporalio.workflow import ActivityCancellationType
 class Local(TypedDict, total=False):
     """Options of a local activity."""
 
+    schedule_to_start_timeout: timedelta
     start_to_close_timeout: timedelta
     retry_policy: RetryPolicy
     cancellation_type: ActivityCancellationType
@@ -70,6 +71,15 @@ CHARGE_AND_FULFIL: Remote = {
     # Three calls in a row, in the same way.
     **STEP,
     "start_to_close_timeout": timedelta(seconds=20),
+}
+
+CHARGE_WITHIN_TASK: Local = {
+    # The same, tried once: what does not go well is done again in steps that wait in the queue, where people see them. A
+    # task that would have to wait for a thread does not.
+    "schedule_to_start_timeout": timedelta(seconds=2),
+    "start_to_close_timeout": timedelta(seconds=20),
+    "retry_policy": RetryPolicy(maximum_attempts=1),
+    "cancellation_type": _WAIT,
 }
 
 ASKING: Remote = {
