@@ -4,12 +4,17 @@ Times are ISO 8601 in UTC; amounts are JSON integers (never floats). Reading is 
 code does not know raises KeyError or ValueError instead of a finding that looks whole.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair, SettledAs, Settlement
+
+
+_written = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 def encode_finding(finding: Finding) -> dict[str, Any]:
@@ -34,6 +39,11 @@ def encode_finding(finding: Finding) -> dict[str, Any]:
         "suggestions": list(finding.suggestions),
         "settlement": None if finding.settlement is None else _encode_settlement(finding.settlement),
     }
+
+
+def finding_text(finding: Finding) -> str:
+    """Return the document as JSON text of one form: sorted keys, no spaces, and all characters as they are."""
+    return _written(encode_finding(finding))
 
 
 def decode_finding(document: Mapping[str, Any]) -> Finding:
@@ -104,6 +114,7 @@ def _decode_settlement(document: Mapping[str, Any]) -> Settlement:
     )
 
 
+@lru_cache(maxsize=1024)
 def _encode_time(at: datetime) -> str:
     if at.tzinfo is None:
         raise InvalidInput("a time of a finding needs a zone")

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from worker.domain.finding import Break, Finding, Statement
-from worker.domain.finding_codec import encode_finding
+from worker.domain.finding_codec import encode_finding, finding_text
 from worker.domain.matching.sums import WindowSums
 from worker.domain.money import Money
 from worker.services.ports import Run
@@ -43,7 +43,7 @@ class Answer:
 def result_chunks(compared: Compared) -> Iterator[bytes]:
     """Yield what a run found as one JSON document, in pieces and in an order that depends on nothing but the content."""
     facts = compared.facts
-    texts: Spool[str] = Spool(map(_canonical, map(encode_finding, compared.findings)), key=_as_ascii)
+    texts: Spool[str] = Spool(map(finding_text, compared.findings), key=_as_ascii)
     fields = {
         "window": [facts.scope.window_start.isoformat(), facts.scope.window_end.isoformat()],
         "legs_read": sorted(facts.legs_read),
