@@ -21,7 +21,7 @@ class ManyRows:
     """An INSERT, made into text once; whatever belongs to the transaction and its failures goes on as with any other."""
 
     def __init__(self, statement: Insert) -> None:
-        made = statement.compile(dialect=MySQLDialect_pymysql())  # type: ignore[no-untyped-call]
+        made = statement.compile(dialect=MySQLDialect_pymysql())
         self._text = str(made)
         self._cells = itemgetter(*made.positiontup or ())
 

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.mysql import insert as upsert
 from worker.contract.reconciliation import Mode
 from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.finding import Finding, Leg, Outcome, RollForward, Statement, StatementLine, Verdict
-from worker.domain.finding_codec import decode_finding, finding_text
+from worker.domain.finding_codec import decode_finding
 from worker.repositories.insertion import insert_once
 from worker.repositories.locks import lock_run, lock_watermark
 from worker.repositories.many_rows import ManyRows
@@ -112,8 +112,8 @@ class MysqlRunStore:
             unfinished = update(RUNS).where(_OF_RUN, RUNS.c.finished_at.is_(None)).values(values)
             self._connection.execute(unfinished, {"of_run": run.run_id})
 
-    def finish(self, run: Run, statements: Sequence[Statement], findings: Iterable[Finding]) -> None:
-        """Store the result: verdict and counts, statements, and `findings` in their order.
+    def finish(self, run: Run, statements: Sequence[Statement], findings: Iterable[tuple[Finding, str]]) -> None:
+        """Store the result: verdict and counts, statements, and `findings` with their texts, in their order.
 
         A run that is already finished is left as it is. Raises NotFound when it was never begun.
         """
@@ -138,7 +138,7 @@ class MysqlRunStore:
             self._connection.execute(_ADD_STATEMENT, _statement_values(run.run_id, statement))
         numbered = enumerate(findings)
         while some := list(islice(numbered, CHUNK)):
-            rows = [_finding_values(run.run_id, position, finding) for position, finding in some]
+            rows = [_finding_values(run.run_id, position, finding, text) for position, (finding, text) in some]
             _ADD_FINDINGS.execute(self._connection, rows)
 
     def get(self, run_id: str) -> Run | None:
@@ -305,7 +305,7 @@ def _statement(row: Row[Any]) -> Statement:
     )
 
 
-def _finding_values(run_id: str, position: int, finding: Finding) -> dict[str, Any]:
+def _finding_values(run_id: str, position: int, finding: Finding, text: str) -> dict[str, Any]:
     return {
         "run_id": run_id,
         "position": position,
@@ -317,5 +317,5 @@ def _finding_values(run_id: str, position: int, finding: Finding) -> dict[str, A
         "order_id": finding.order_id,
         "difference_minor": finding.difference_minor,
         "at_risk_minor": finding.at_risk_minor,
-        "document": finding_text(finding),
+        "document": text,
     }
