@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from tests.integration.test_repositories_orders import entry, order
 from tests.integration.test_repositories_records import FILE, received
-from tests.unit.reports_sample import BREAKS, END, FINDINGS, HISTORY, LOST, RESOLVED, RUN, STATEMENTS
+from tests.unit.reports_sample import BREAKS, END, FINDINGS, HISTORY, LOST, RESOLVED, RUN, STATEMENTS, worded
 from worker.domain.alert import Alert, AlertState, Concern
 from worker.domain.finding import SettledAs, Settlement
 from worker.domain.ledger import Shipment, ShipmentState
@@ -131,7 +131,7 @@ def _reconciliation(tx: Transaction) -> None:
 
 def _finish(tx: Transaction, run: Run) -> None:
     newest = run.run_id == RUN.run_id
-    tx.runs.finish(run, STATEMENTS if newest else [], FINDINGS if newest else [])
+    tx.runs.finish(run, STATEMENTS if newest else [], map(worded, FINDINGS) if newest else [])
 
 
 def _alerts(tx: Transaction) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from tests.integration.own_database import migrated_database
 from tests.integration.test_breaks_cli import SECRETS
-from tests.unit.reports_sample import FINDINGS, RUN, STATEMENTS
+from tests.unit.reports_sample import FINDINGS, RUN, STATEMENTS, worded
 from worker.cli.main import cli
 from worker.domain.errors import InvalidInput, NotFound
 from worker.gateways.folder_store import FolderStore
@@ -60,7 +60,7 @@ def ended(engine: Engine, name: str, hours: int = 0) -> Run:
     )
     database = MysqlDatabase(engine)
     database.transact(lambda tx: tx.runs.begin(replace(run, finished_at=None, verdict="", counts=None)))
-    database.transact(lambda tx: tx.runs.finish(run, STATEMENTS, FINDINGS))
+    database.transact(lambda tx: tx.runs.finish(run, STATEMENTS, map(worded, FINDINGS)))
     return run
 
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tests.integration.own_database import at_once, migrated_database
+from tests.unit.reports_sample import worded
 from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.finding import (
     Break,
@@ -118,7 +119,7 @@ def test_a_run_is_begun_finished_and_read_back(database: MysqlDatabase) -> None:
     assert database.transact(lambda tx: tx.runs.get("r1")) is None
     database.transact(lambda tx: tx.runs.begin(begun))
     assert database.transact(lambda tx: tx.runs.get("r1")) == begun
-    database.transact(lambda tx: tx.runs.finish(finished(begun), STATEMENTS[::-1], findings))
+    database.transact(lambda tx: tx.runs.finish(finished(begun), STATEMENTS[::-1], map(worded, findings)))
     assert database.transact(lambda tx: tx.runs.get("r1")) == finished(begun)
     assert database.transact(lambda tx: tx.runs.statements("r1")) == STATEMENTS
     assert database.transact(lambda tx: tx.runs.findings("r1")) == findings
@@ -172,7 +173,7 @@ def test_an_unfinished_run_is_started_over(database: MysqlDatabase) -> None:
 def test_a_finished_run_never_changes(database: MysqlDatabase) -> None:
     begun = run("r3")
     database.transact(lambda tx: tx.runs.begin(begun))
-    database.transact(lambda tx: tx.runs.finish(finished(begun), STATEMENTS, [finding()]))
+    database.transact(lambda tx: tx.runs.finish(finished(begun), STATEMENTS, [worded(finding())]))
     database.transact(lambda tx: tx.runs.begin(replace(begun, started_at=NOW + HOUR)))
     other = replace(finished(begun), verdict="reconciled")
     database.transact(lambda tx: tx.runs.finish(other, [], []))
@@ -187,7 +188,7 @@ def test_of_eight_finishers_at_once_one_is_stored_whole(database: MysqlDatabase)
 
     def finish(number: int) -> None:
         own = replace(finished(begun), verdict=f"verdict {number}")
-        database.transact(lambda tx: tx.runs.finish(own, STATEMENTS, [finding(number)] * 3))
+        database.transact(lambda tx: tx.runs.finish(own, STATEMENTS, [worded(finding(number))] * 3))
 
     at_once(8, finish)
     stored = database.transact(lambda tx: tx.runs.get("r4"))

@@ -17,6 +17,7 @@ from worker.domain.finding import (
     StatementLine,
     break_id,
 )
+from worker.domain.finding_codec import finding_text
 from worker.services.ports import BreakAction, Run
 
 END = datetime(2026, 11, 22, 14, tzinfo=UTC)
@@ -26,6 +27,11 @@ SHOP, PROVIDER = "main", "stripe"
 
 def fact(record: str, reference: str, minor: int | None, currency: str, at: datetime, status: str = "") -> Fact:
     return Fact(record=record, reference=reference, amount_minor=minor, currency=currency, at=at, status=status)
+
+
+def worded(one: Finding) -> tuple[Finding, str]:
+    """Return a finding with its text, as a run is stored with it."""
+    return one, finding_text(one)
 
 
 def finding(

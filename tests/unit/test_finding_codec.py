@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair, SettledAs, Settlement
-from worker.domain.finding_codec import decode_finding, encode_finding
+from worker.domain.finding_codec import decode_finding, encode_finding, finding_text, read_finding
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 amounts = st.integers(-(2**63), 2**63 - 1)
@@ -72,6 +72,13 @@ def test_a_finding_survives_json(finding: Finding) -> None:
 
 
 @given(findings)
+def test_its_text_is_the_document_in_its_one_form(finding: Finding) -> None:
+    text = finding_text(finding)
+    assert text == json.dumps(encode_finding(finding), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert read_finding(text) == finding
+
+
+@given(findings)
 def test_amounts_are_json_integers_and_times_are_utc(finding: Finding) -> None:
     document = encode_finding(finding)
     assert all(type(document[name]) is int for name in ("ours_minor", "theirs_minor", "at_risk_minor"))
@@ -94,6 +101,8 @@ def test_every_field_is_in_the_document() -> None:
 def test_naive_times_are_refused(naive: Finding) -> None:
     with pytest.raises(InvalidInput, match="zone"):
         encode_finding(naive)
+    with pytest.raises(InvalidInput, match="zone"):
+        finding_text(naive)
 
 
 def test_a_finding_stored_before_people_could_settle_one_is_read() -> None:

@@ -12,8 +12,8 @@ from tests.unit.reports_sample import END, LOST, START
 from worker.domain.finding import Finding, Leg
 from worker.domain.finding_codec import encode_finding
 from worker.domain.matching.sums import WindowSums
+from worker.services.findings import Findings
 from worker.services.run_result import Compared, result_chunks
-from worker.services.spool import Spool
 
 NAMES = st.text(st.sampled_from('a~\x7f\x00"\\é\U0001f600,}] '), max_size=4)
 
@@ -26,7 +26,7 @@ def test_a_result_is_written_as_it_always_was(told: list[tuple[str, str, int]]) 
         legs_read=frozenset({Leg.PAYMENTS, Leg.ORDERS}),
         incomplete_because=("é",),
     )
-    compared = Compared(facts=facts, findings=Spool(findings), sums=(WindowSums(currency="EUR"),), agreeing=3)
+    compared = Compared(facts=facts, findings=Findings("shop", "stripe", findings), sums=(WindowSums(currency="EUR"),), agreeing=3)
     assert b"".join(result_chunks(compared)) == _whole(compared, findings)
 
 

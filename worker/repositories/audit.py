@@ -16,13 +16,14 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from worker.domain.audit import AuditEntry, AuditHead, AuditRecord, canonical, chained
 from worker.repositories.locks import lock_audit_head
+from worker.repositories.many_rows import ManyRows, utc_text
 from worker.repositories.paging import CHUNK, chunked, paged
 from worker.repositories.schema import AUDIT_HEADS, AUDIT_TRAIL, BREAK_ACTIONS, BREAKS
 from worker.services.spool import Spool
 
 CARRIED_AT_ONCE = 2000
 
-_ADD = insert(AUDIT_TRAIL)
+_ADD = ManyRows(insert(AUDIT_TRAIL))
 _SHOP = AUDIT_TRAIL.c.shop == bindparam("of_shop")
 _HEAD = select(AUDIT_HEADS).where(AUDIT_HEADS.c.shop == bindparam("of_shop"))
 _MOVE_HEAD = (
@@ -146,7 +147,7 @@ class MysqlAuditTrail:
 
     def _write(self, shop: str, entries: Sequence[AuditEntry]) -> AuditHead:
         for some in chunked(entries):
-            self._connection.execute(_ADD, [_row(entry) for entry in some])
+            _ADD.execute(self._connection, [_row(entry) for entry in some])
         last = entries[-1]
         self._connection.execute(_MOVE_HEAD, {"of_shop": shop, "reached": last.sequence, "sealed": last.hash})
         return AuditHead(sequence=last.sequence, hash=last.hash)
@@ -168,7 +169,7 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
     return {
         "shop": entry.shop,
         "sequence": entry.sequence,
-        "happened_at": record.at,
+        "happened_at": utc_text(record.at),
         "actor": record.actor,
         "action": record.action,
         "subject": record.subject,

@@ -11,20 +11,23 @@ from sqlalchemy.dialects.mysql import insert as upsert
 
 from worker.domain.audit import AuditEntry, AuditRecord, canonical
 from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, RepairState, SettledAs, Settlement
-from worker.domain.finding_codec import decode_finding, encode_finding
+from worker.domain.finding_codec import decode_finding, finding_text
 from worker.repositories.audit import MysqlAuditTrail
+from worker.repositories.many_rows import ManyRows, json_text, utc_text, utc_text_or_none
 from worker.repositories.paging import CHUNK, DOCUMENTS, chunked, paged
 from worker.repositories.schema import BREAK_ACTIONS, BREAKS
 from worker.services.ports import BreakAction
 
 _OPEN = sorted(status.value for status in OPEN_STATUSES)
 _INSERT = upsert(BREAKS)
-_SAVE = _INSERT.on_duplicate_key_update(
-    {
-        column.name: _INSERT.inserted[column.name]
-        for column in BREAKS.columns
-        if column.name not in {"break_id", "shop", "provider"}
-    }
+_SAVE = ManyRows(
+    _INSERT.on_duplicate_key_update(
+        {
+            column.name: _INSERT.inserted[column.name]
+            for column in BREAKS.columns
+            if column.name not in {"break_id", "shop", "provider"}
+        }
+    )
 )
 _GET = select(BREAKS).where(BREAKS.c.break_id == bindparam("of_break"))
 _SUBJECT = "break/"
@@ -74,7 +77,7 @@ class MysqlBreakStore:
         """Do as `save` does for each, in few statements."""
         left = iter(items)
         while some := list(islice(left, CHUNK)):
-            self._connection.execute(_SAVE, [_values(item) for item, _ in some])
+            _SAVE.execute(self._connection, [_values(item) for item, _ in some])
             for item, action in some:
                 if action is not None:
                     self._audit.append(item.shop, _record(item, action))
@@ -147,23 +150,23 @@ def _values(item: Break) -> dict[str, Any]:
         "currency": finding.currency,
         "order_id": finding.order_id,
         "at_risk_minor": finding.at_risk_minor,
-        "first_seen_at": item.first_seen_at,
-        "last_seen_at": item.last_seen_at,
-        "first_movement_at": item.first_movement_at,
+        "first_seen_at": utc_text(item.first_seen_at),
+        "last_seen_at": utc_text(item.last_seen_at),
+        "first_movement_at": utc_text(item.first_movement_at),
         "runs_seen": item.runs_seen,
         "repair_state": str(item.repair_state),
         "repair_attempts": item.repair_attempts,
-        "repair_next_at": item.repair_next_at,
+        "repair_next_at": utc_text_or_none(item.repair_next_at),
         "repair_round": item.repair_round,
-        "resolved_at": item.resolved_at,
+        "resolved_at": utc_text_or_none(item.resolved_at),
         "resolution": item.resolution,
-        "finding": encode_finding(finding),
+        "finding": finding_text(finding),
         "owner": item.owner,
         "settled_as": "" if settlement is None else settlement.how.value,
         "settled_by": "" if settlement is None else settlement.by,
-        "settled_at": None if settlement is None else settlement.at,
-        "ignored_until": None if settlement is None else settlement.until,
-        "links": list(item.links) or None,
+        "settled_at": None if settlement is None else utc_text(settlement.at),
+        "ignored_until": None if settlement is None else utc_text_or_none(settlement.until),
+        "links": json_text(list(item.links)) if item.links else None,
         "revision": item.revision,
     }
 

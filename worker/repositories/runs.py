@@ -14,9 +14,10 @@ from sqlalchemy.dialects.mysql import insert as upsert
 from worker.contract.reconciliation import Mode
 from worker.domain.errors import InvalidInput, NotFound
 from worker.domain.finding import Finding, Leg, Outcome, RollForward, Statement, StatementLine, Verdict
-from worker.domain.finding_codec import decode_finding, encode_finding
+from worker.domain.finding_codec import decode_finding
 from worker.repositories.insertion import insert_once
 from worker.repositories.locks import lock_run, lock_watermark
+from worker.repositories.many_rows import ManyRows
 from worker.repositories.paging import CHUNK, DOCUMENTS, paged
 from worker.repositories.schema import RUN_FINDINGS, RUN_STATEMENTS, RUNS, WATERMARKS
 from worker.services.ports import Run
@@ -26,7 +27,7 @@ _GET = select(RUNS).where(RUNS.c.run_id == bindparam("of_run"))
 _OF_RUN = RUNS.c.run_id == bindparam("of_run")
 _SET_REPORT = update(RUNS).where(_OF_RUN).values(report=bindparam("path"))
 _ADD_STATEMENT = insert(RUN_STATEMENTS)
-_ADD_FINDING = insert(RUN_FINDINGS)
+_ADD_FINDINGS = ManyRows(insert(RUN_FINDINGS))
 _BEFORE = (
     select(RUNS)
     .where(
@@ -111,8 +112,8 @@ class MysqlRunStore:
             unfinished = update(RUNS).where(_OF_RUN, RUNS.c.finished_at.is_(None)).values(values)
             self._connection.execute(unfinished, {"of_run": run.run_id})
 
-    def finish(self, run: Run, statements: Sequence[Statement], findings: Iterable[Finding]) -> None:
-        """Store the result: verdict and counts, statements, and `findings` in their order.
+    def finish(self, run: Run, statements: Sequence[Statement], findings: Iterable[tuple[Finding, str]]) -> None:
+        """Store the result: verdict and counts, statements, and `findings` with their texts, in their order.
 
         A run that is already finished is left as it is. Raises NotFound when it was never begun.
         """
@@ -137,8 +138,8 @@ class MysqlRunStore:
             self._connection.execute(_ADD_STATEMENT, _statement_values(run.run_id, statement))
         numbered = enumerate(findings)
         while some := list(islice(numbered, CHUNK)):
-            rows = [_finding_values(run.run_id, position, finding) for position, finding in some]
-            self._connection.execute(_ADD_FINDING, rows)
+            rows = [_finding_values(run.run_id, position, finding, text) for position, (finding, text) in some]
+            _ADD_FINDINGS.execute(self._connection, rows)
 
     def get(self, run_id: str) -> Run | None:
         """Return the run or None."""
@@ -304,7 +305,7 @@ def _statement(row: Row[Any]) -> Statement:
     )
 
 
-def _finding_values(run_id: str, position: int, finding: Finding) -> dict[str, Any]:
+def _finding_values(run_id: str, position: int, finding: Finding, text: str) -> dict[str, Any]:
     return {
         "run_id": run_id,
         "position": position,
@@ -316,5 +317,5 @@ def _finding_values(run_id: str, position: int, finding: Finding) -> dict[str, A
         "order_id": finding.order_id,
         "difference_minor": finding.difference_minor,
         "at_risk_minor": finding.at_risk_minor,
-        "document": encode_finding(finding),
+        "document": text,
     }

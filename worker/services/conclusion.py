@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from operator import attrgetter
 
 from worker.contract.reconciliation import Mode
 from worker.domain.finding import (
@@ -31,12 +30,13 @@ from worker.domain.matching.payouts import match_payouts
 from worker.domain.matching.rejects import rejected_rows
 from worker.domain.matching.rollforward import Opening, opening_of
 from worker.domain.matching.shipments import disputes, match_shipments
-from worker.domain.matching.suggestions import each_suggested, suggested
+from worker.domain.matching.suggestions import by_key, each_suggested, suggested
 from worker.domain.matching.sums import WindowSums
 from worker.domain.matching.verdict import verdict
 from worker.domain.money import format_minor
 from worker.services.bank_books import bank_document, bookings_of
 from worker.services.comparison import part_of
+from worker.services.findings import Findings
 from worker.services.ports import API, AT_RISK, BreakAction, Clock, Database, Run, Transaction
 from worker.services.ports.lake import Gathered, RunLake
 from worker.services.run_facts import RunFacts
@@ -75,18 +75,16 @@ class Conclusion:
         gathered = self._lake.gathered(reference)
         facts = RunFacts.of(gathered.facts)
         rules = facts.rules
-        findings: Spool[Finding] = Spool()
+        findings = Findings(facts.run.shop, facts.run.provider)
         cleared = gathered.cleared()
         totals = list(cleared.sums)
         agreeing = cleared.keys if Leg.PAYMENTS in facts.legs_read else 0
         if Leg.PAYMENTS in facts.legs_read:
-            of_payments: Spool[Finding] = Spool(key=attrgetter("key", "currency"))
-            for piece in range(pieces):
-                part = gathered.findings(part_of(piece))
-                of_payments.extend(part.findings)
-                totals += part.sums
-                agreeing += part.agreeing
-            findings.extend(each_suggested(of_payments, rules, Spool))
+            of_payments: Spool[Finding] = Spool(key=by_key)
+            judged = _Judged(gathered, pieces, of_payments)
+            findings.extend(each_suggested(judged, of_payments, rules, Spool))
+            totals += judged.sums
+            agreeing += judged.agreeing
             findings.extend(rejected_rows(facts.unread_rows, Leg.PAYMENTS))
         if Leg.PAYOUTS in facts.legs_read:
             facts, of_payouts = self._of_payouts(gathered, facts)
@@ -94,7 +92,7 @@ class Conclusion:
         if Leg.ORDERS in facts.legs_read:
             findings.extend(match_orders(gathered.read(ShopOrder), gathered.read(OwnOrder), facts.scope))
         if Leg.SHIPMENTS in facts.legs_read:
-            disputed = disputes(findings)
+            disputed = disputes(one for _, _, one in findings.placed)
             findings.extend(
                 match_shipments(gathered.read(OwnOrder), gathered.read(Shipment), facts.scope, rules, disputed)
             )
@@ -133,7 +131,7 @@ class Conclusion:
         )
         finished = weighed.finished()
         # What a rule explains is agreed, but it is no plain match: it is listed, and the next run opens with it.
-        told = (finding for finding in weighed.findings() if finding.kind is not FindingKind.MATCHED)
+        told = (one for one in weighed.weighing.written() if one[0].kind is not FindingKind.MATCHED)
         tx.runs.finish(finished, weighed.statements, told)
         # A window asked for by hand continues the watermark but never starts it: the schedule would go on from there.
         covered = run.of_api and tx.runs.watermark(run.shop, run.provider, run.mode) is not None
@@ -145,7 +143,7 @@ class Conclusion:
         weighed = self._weighed(tx, compared)
         fates = Spool(weighed.fates())
         return Answer(
-            run=weighed.finished(), statements=weighed.statements, findings=Spool(weighed.findings()), fates=fates
+            run=weighed.finished(), statements=weighed.statements, findings=Spool(weighed.weighing.findings()), fates=fates
         )
 
     def _weighed(self, tx: Transaction, compared: Compared) -> "_Weighed":
@@ -153,8 +151,7 @@ class Conclusion:
         run = facts.run
         now = self._clock.now()
         weighing = Weighing(tx, run, compared.findings, now)
-        # Sums and counts need no evidence, which is most of a finding.
-        bare = [replace(one, ours=(), theirs=(), cause="", suggestions=()) for one in weighing.findings()]
+        bare = weighing.bare()
         bridges: tuple[Statement, ...] = ()
         if Leg.PAYMENTS in facts.legs_read:
             bridges = statements_of(compared.sums, bare, _openings(tx, run))
@@ -184,6 +181,27 @@ class Conclusion:
         )
 
 
+class _Judged:
+    """What the rules said of all pieces, a piece at a time, and put by for whoever wants it in order."""
+
+    def __init__(self, gathered: Gathered, pieces: int, put_by: Spool[Finding]) -> None:
+        self._gathered = gathered
+        self._pieces = pieces
+        self._put_by = put_by
+        self.sums: list[WindowSums] = []
+        """After all have passed, as is `agreeing`."""
+        self.agreeing = 0
+
+    def __iter__(self) -> Iterator[Finding]:
+        for piece in range(self._pieces):
+            part = self._gathered.findings(part_of(piece))
+            self.sums += part.sums
+            self.agreeing += part.agreeing
+            for finding in part.findings:
+                self._put_by.add(finding)
+                yield finding
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Weighed:
     """A run that has its answer, but for what is counted while the breaks are gone through."""
@@ -195,10 +213,6 @@ class _Weighed:
     weighing: Weighing
     course: Course
     standing: Standing = field(default_factory=Standing)
-
-    def findings(self) -> Iterator[Finding]:
-        """Yield the findings in their order."""
-        return self.weighing.findings()
 
     def fates(self) -> Iterator[Fate]:
         """Yield what becomes of the breaks: to be gone through once."""

@@ -13,6 +13,7 @@ from worker.domain.finding import Break, Finding, Statement
 from worker.domain.finding_codec import encode_finding
 from worker.domain.matching.sums import WindowSums
 from worker.domain.money import Money
+from worker.services.findings import Findings
 from worker.services.ports import Run
 from worker.services.run_facts import RunFacts
 from worker.services.spool import Spool
@@ -23,7 +24,7 @@ class Compared:
     """What the legs of a run found."""
 
     facts: RunFacts
-    findings: Spool[Finding]
+    findings: Findings
     sums: tuple[WindowSums, ...]
     agreeing: int
     """Keys that agree and are no findings."""
@@ -43,7 +44,7 @@ class Answer:
 def result_chunks(compared: Compared) -> Iterator[bytes]:
     """Yield what a run found as one JSON document, in pieces and in an order that depends on nothing but the content."""
     facts = compared.facts
-    texts: Spool[str] = Spool(map(_canonical, map(encode_finding, compared.findings)), key=_as_ascii)
+    texts: Spool[str] = Spool(compared.findings.texts, key=_as_ascii)
     fields = {
         "window": [facts.scope.window_start.isoformat(), facts.scope.window_end.isoformat()],
         "legs_read": sorted(facts.legs_read),

@@ -10,92 +10,98 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter, itemgetter
-from typing import NamedTuple
+from typing import Any, TypeVar
 
-from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, Finding, Outcome, Settlement, break_id
+from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, Finding, Outcome, Settlement
+from worker.domain.finding_codec import finding_text, read_finding
 from worker.domain.matching.lifecycle import Course, decision_on, marked, twice
 from worker.domain.matching.side_by_side import side_by_side
+from worker.services.findings import Findings, Placed
 from worker.services.ports import Run, Transaction
 from worker.services.spool import Spool
 
 ASKED_AT_ONCE = 500
+_break_of = attrgetter("break_id")
 Fate = tuple[Break | None, Break | None]
 """A break as it was (None: there was none) and as it is to be stored (None: it stays as it is)."""
-
-
-class Placed(NamedTuple):
-    """A finding, the break it belongs to or would, and its place among all findings."""
-
-    break_id: str
-    position: int
-    finding: Finding
 
 
 class Weighing:
     """Weighs the findings of one run."""
 
-    def __init__(self, tx: Transaction, run: Run, findings: Spool[Finding], now: datetime) -> None:
+    def __init__(self, tx: Transaction, run: Run, findings: Findings, now: datetime) -> None:
         self._findings = findings
-        self._placed: Spool[Placed] = Spool(key=itemgetter(0))
-        for position, one in enumerate(findings):
-            name = break_id(run.shop, run.provider, one.leg, one.key, one.currency)
-            self._placed.add(Placed(name, position, one))
-        self._open: Spool[Break] = Spool(tx.breaks.each_open(run.shop, run.provider), key=attrgetter("break_id"))
-        self._closed: Spool[Break] = Spool(key=attrgetter("break_id"))
+        self._open: Spool[Break] = Spool(tx.breaks.each_open(run.shop, run.provider), key=_break_of)
+        self._closed: Spool[Break] = Spool(key=_break_of)
         self._decisions: Spool[tuple[int, Settlement]] = Spool(key=itemgetter(0))
         self._look_up(tx, now)
 
+    def bare(self) -> list[Finding]:
+        """Return the findings without evidence, those that a person has settled weighed as warnings."""
+        return list(self._weighed(self._findings.bare))
+
     def findings(self) -> Iterator[Finding]:
-        """Yield the findings in their order, those that a person has settled weighed as warnings."""
-        decisions = iter(self._decisions)
-        upcoming = next(decisions, None)
-        for position, finding in enumerate(self._findings):
-            if upcoming is not None and upcoming[0] == position:
-                yield marked(finding, upcoming[1])
-                upcoming = next(decisions, None)
-            else:
-                yield finding
+        """Yield the findings whole, in their order, weighed in the same way."""
+        return self._weighed(self._findings)
+
+    def written(self) -> Iterator[tuple[Finding, str]]:
+        """Yield each of `bare` with the text of the whole."""
+        for known, weighed, text in zip(self._findings.bare, self.bare(), self._findings.texts, strict=True):
+            whole = text if weighed is known else finding_text(marked(read_finding(text), weighed.settlement))
+            yield weighed, whole
 
     def fates(self, course: Course) -> Iterator[Fate]:
         """Yield every break that is known or that a finding makes, by their ids. Raises Conflict as `advance` does."""
-        known = heapq.merge(self._open, self._closed, key=attrgetter("break_id"))
-        for placed, item in self._beside(known):
+        known = heapq.merge(self._open, self._closed, key=_break_of)
+        for placed, item in _beside(_once(self._findings.placed), known):
             if placed is not None:
                 # That a person settled it, the break itself says.
-                yield item, course.following(placed.break_id, item, placed.finding)
+                yield item, course.following(placed[0], item, placed[2])
             elif item is not None:
                 yield item, course.following(item.break_id, item, None)
 
     def _look_up(self, tx: Transaction, now: datetime) -> None:
         """Find the breaks that are closed and concerned all the same, and the decisions that hold."""
-        pairs = self._beside(self._open)
+        pairs = _beside(self._findings.places, self._open)
         while some := list(islice(pairs, ASKED_AT_ONCE)):
             unknown = [
-                one.break_id
+                one[0]
                 for one, item in some
-                if one is not None and item is None and one.finding.outcome is Outcome.BREAK
+                if one is not None and item is None and self._findings.bare[one[1]].outcome is Outcome.BREAK
             ]
             closed = tx.breaks.by_ids(unknown)
             self._closed.extend(closed.values())
             for one, item in some:
                 if one is None:
                     continue
-                decision = decision_on(one.finding, item or closed.get(one.break_id), now)
+                decision = decision_on(self._findings.bare[one[1]], item or closed.get(one[0]), now)
                 if decision is not None:
-                    self._decisions.add((one.position, decision))
+                    self._decisions.add((one[1], decision))
 
-    def _beside(self, breaks: Iterable[Break]) -> Iterator[tuple[Placed | None, Break | None]]:
-        return side_by_side(
-            _once(self._placed), breaks, left_key=attrgetter("break_id"), right_key=attrgetter("break_id")
-        )
+    def _weighed(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        decisions = iter(self._decisions)
+        upcoming = next(decisions, None)
+        for position, finding in enumerate(findings):
+            if upcoming is not None and upcoming[0] == position:
+                yield marked(finding, upcoming[1])
+                upcoming = next(decisions, None)
+            else:
+                yield finding
+
+
+P = TypeVar("P", bound=tuple[Any, ...])
+
+
+def _beside(placed: Iterable[P], breaks: Iterable[Break]) -> Iterator[tuple[P | None, Break | None]]:
+    return side_by_side(placed, breaks, left_key=itemgetter(0), right_key=_break_of)
 
 
 def _once(placed: Iterable[Placed]) -> Iterator[Placed]:
     before = ""
     for one in placed:
-        if one.break_id == before:
-            raise twice(one.finding)
-        before = one.break_id
+        if one[0] == before:
+            raise twice(one[2])
+        before = one[0]
         yield one
 
 

@@ -65,8 +65,11 @@ class RunStore(Protocol):
         """Insert the run, or start it over when it exists unfinished. A finished run is left as it is."""
         ...
 
-    def finish(self, run: Run, statements: Sequence[Statement], findings: Iterable[Finding]) -> None:
-        """Store the result: verdict and counts, statements, and every finding that is no plain match."""
+    def finish(self, run: Run, statements: Sequence[Statement], findings: Iterable[tuple[Finding, str]]) -> None:
+        """Store the result: verdict and counts, statements, and every finding that is no plain match.
+
+        Each comes with the text of its document (`finding_text`); beside it, its evidence may be missing.
+        """
         ...
 
     def get(self, run_id: str) -> Run | None:
