@@ -24,7 +24,10 @@ SHOP, PROVIDER = "main", "stripe"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """What matching answered: every finding that is no plain match, how many keys agree, the sums."""
+    """What matching answered: every finding that is no plain match, how many keys agree, the sums.
+
+    A payment that came and went outside our books is told of by the rules, and not by a run: a key is plain beside it.
+    """
 
     findings: tuple[Finding, ...]
     agreeing: int
@@ -106,8 +109,8 @@ def matched_by_the_rules(
 
 
 def _matched(findings: list[Finding], agreeing: int, sums: list[WindowSums], pieces: int) -> Matched:
-    plain = [finding for finding in findings if finding.outcome is Outcome.MATCHED and not finding.cause]
-    rest = [finding for finding in findings if finding.outcome is not Outcome.MATCHED or finding.cause]
+    plain = [finding for finding in findings if _plain(finding)]
+    rest = [finding for finding in findings if not _plain(finding)]
     totals: dict[str, WindowSums] = {}
     for one in sums:
         totals[one.currency] = totals[one.currency] + one if one.currency in totals else one
@@ -117,3 +120,9 @@ def _matched(findings: list[Finding], agreeing: int, sums: list[WindowSums], pie
         sums=tuple(totals[currency] for currency in sorted(totals)),
         pieces=pieces,
     )
+
+
+def _plain(finding: Finding) -> bool:
+    causes = finding.cause.split("; ") if finding.cause else []
+    came_and_went = all(cause.endswith("was charged and given back whole outside our books") for cause in causes)
+    return finding.outcome is Outcome.MATCHED and came_and_went and not (causes and finding.before_minor)

@@ -166,6 +166,28 @@ class World:
         wrong = [*made, replace(made[0], line_id=f"{line.line_id}-again", created_at=self.chance.choice(MOMENTS))]
         return wrong[self.chance.randint(0, 1) :]
 
+    def void(self, line: LedgerLine) -> list[LedgerLine]:
+        """Return a charge of a payment we know nothing of, given back whole; one in three is not quite that."""
+        chance = self.chance
+        number = chance.randint(0, 10_000)
+        names = {"payment_reference": f"{self.name}-z{number}", "order_id": self.owner[line.payment_reference]}
+        minor = chance.choice((line.gross_minor, 700))
+        there = replace(line, line_id=f"{self.name}-w{number}", kind=LineKind.CHARGE, gross_minor=minor, **names)
+        kind = chance.choice((LineKind.REFUND, LineKind.REFUND, LineKind.REFUND, LineKind.DISPUTE))
+        back = replace(there, line_id=f"{self.name}-y{number}", kind=kind, gross_minor=-minor)
+        made = [
+            replace(there, source_id=chance.choice((f"{self.name}-zc{number}", line.source_id, ""))),
+            replace(back, source_id=f"{self.name}-zr{number}"),
+        ]
+        if chance.random() < 0.2:
+            made.append(replace(made[1], line_id=f"{self.name}-q{number}", source_id=f"{self.name}-zq{number}"))
+            made[1:] = [replace(one, gross_minor=minor // -2) for one in made[1:]]
+        if chance.random() < 0.33:
+            at = chance.randrange(len(made))
+            field = chance.choice(("gross_minor", "currency", "created_at", "payment_reference", "kind", "source_id"))
+            made[at] = replace(made[at], **{field: getattr(self.line(), field)})
+        return made
+
     def disputed(self, entry: BookEntry, line: LedgerLine) -> BookEntry | None:
         """Return how our books may hold a line of a dispute; None for any other line."""
         kinds = {LineKind.DISPUTE: EntryKind.DISPUTE, LineKind.DISPUTE_REVERSAL: EntryKind.DISPUTE_REVERSAL}
@@ -195,6 +217,8 @@ def worlds(seed: int) -> Iterator[tuple[list[BookEntry], list[LedgerLine], dict[
                 if made == [partner] and partner.gross_minor > 1 and chance.random() < 0.3:
                     made = world.in_parts(partner)
                 lines += made
+                if chance.random() < 0.15:
+                    lines += world.void(partner)
                 for dispute in (world.disputed(entry, line) for line in made if chance.random() < 0.7):
                     if dispute is not None:
                         booked.setdefault((dispute.kind, dispute.reference), dispute)
@@ -243,7 +267,7 @@ def test_the_engine_and_the_rules_agree_on_books_gone_wrong(tmp_path: Path, rule
 
 
 @pytest.mark.parametrize(
-    "course", ["partial capture", "failed refund", "won dispute", "booked dispute", "refunded twice"]
+    "course", ["partial capture", "failed refund", "won dispute", "booked dispute", "refunded twice", "charged twice"]
 )
 def test_what_agrees_as_a_whole_is_no_matter_for_the_rules(tmp_path: Path, course: str) -> None:
     books = clean(40)
@@ -257,6 +281,9 @@ def test_what_agrees_as_a_whole_is_no_matter_for_the_rules(tmp_path: Path, cours
         ],
         "booked dispute": [(LineKind.CHARGE, charge.gross_minor), (LineKind.DISPUTE, -900)],
         "refunded twice": [(LineKind.CHARGE, charge.gross_minor), (LineKind.REFUND, -6), (LineKind.REFUND, -4)],
+        "charged twice": [
+            (LineKind.CHARGE, charge.gross_minor), (LineKind.CHARGE, charge.gross_minor), (LineKind.REFUND, -charge.gross_minor),
+        ],
     }[course]  # fmt: skip
     lines = [line for line in books.lines if line is not charge]
     lines += [
@@ -265,6 +292,9 @@ def test_what_agrees_as_a_whole_is_no_matter_for_the_rules(tmp_path: Path, cours
         )
         for number, (kind, minor) in enumerate(more)
     ]
+    if course == "charged twice":
+        # The second payment, which our books never heard of, was given back whole.
+        lines[-2:] = [replace(line, payment_reference="again") for line in lines[-2:]]
     entries = list(books.entries)
     own = {
         "refunded twice": (EntryKind.REFUND, "in-one", -10),

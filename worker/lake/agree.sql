@@ -1,31 +1,40 @@
 -- Keys whose movements agree as a whole, though they are no simple pairs: a capture and the reversal of its uncaptured
--- rest, a refund that failed, a dispute that was won, two refunds that are one in our books.
+-- rest, a refund that failed, a dispute that was won, two refunds that are one in our books, a payment that was charged
+-- and given back whole outside our books (`void`, as `set_voids_aside` has it: how a double charge is put right).
 --
--- A key is clear when the rules could have nothing to say of it: one currency, nothing twice, every movement where
--- both books must know it, captures equal payment by payment, refunds equal in all, disputes too, no more evidence
+-- A key is clear when the rules could have nothing to say of it but that: one currency, nothing twice, every movement
+-- where both books must know it, captures equal payment by payment, refunds equal in all, disputes too, no more evidence
 -- than a finding shows, and no difference brought along from before the window. Never more generous than the rules are:
 -- tests/unit/test_lake_sifting.py holds both against each other. Suspects are left to the rules whatever they are.
 create or replace temp table agreed as
 with movement as (
     select
         key, {entry_class} as class, payment_reference as payment, amount_minor as ours, 0 as theirs, currency,
-        occurred_at as moved_at, true as plain, hash(kind, reference) as record, 1 as booked
+        occurred_at as moved_at, true as plain, hash(kind, reference) as record, null as object, 1 as booked
     from judged_entry
     union all
     select
         key, {line_class}, {payment_of_line}, 0, gross_minor, currency,
-        created_at, customer_currency in ('', currency) or customer_minor = 0, hash(line_id, kind), 0
+        created_at, customer_currency in ('', currency) or customer_minor = 0, hash(line_id, kind),
+        hash(kind, case when source_id in ('', payment_reference) then line_id else source_id end), 0
     from judged_line
-    where key like 'order/%'
+    where key not like 'line/%'
 ),
-apart as (
-    select key from movement where class = 'capture' group by key, payment
-    having sum(ours) <> sum(theirs)
+paid as (
+    select
+        key, payment,
+        sum(case class when 'capture' then ours else 0 end) as captured,
+        sum(case class when 'capture' then theirs else 0 end) as charged,
+        charged > 0 and sum(theirs) = 0 and sum(booked) = 0 and bool_and(class <> 'dispute') as void,
+        -- Beside a void every payment of ours must be one of theirs: by how many theirs are more says which are voids.
+        captured > 0 or not bool_or(booked = 1 and class = 'capture') as counted
+    from movement
+    group by key, payment
 )
 select key
 from movement
-anti join apart on apart.key = movement.key
-anti join suspect on suspect.key = movement.key
+join paid using (key, payment)
+anti join suspect using (key)
 group by key
 having min(currency) = max(currency)
     and bool_and(plain)
@@ -34,6 +43,9 @@ having min(currency) = max(currency)
     and count(*) = count(distinct record)
     and sum(booked) <= {most_facts}
     and count(*) - sum(booked) <= {most_facts}
-    and sum(case class when 'refund' then ours - theirs else 0 end) = 0
+    and bool_and(captured = charged or void)
+    -- Where they charged more than we booked, two lines of one object are one that stands twice.
+    and (not bool_or(void) or (bool_and(counted) and count(object) = count(distinct object)))
+    and sum(case when class = 'refund' and not void then ours - theirs else 0 end) = 0
     and sum(case class when 'dispute' then ours - theirs else 0 end) = 0
     and sum(case when moved_at < $window_start then ours - theirs else 0 end) = 0;

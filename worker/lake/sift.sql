@@ -12,24 +12,28 @@
 -- `marks` adds up what a row is, in one sum instead of five, which the grouping takes most of its time for: 1 one of
 -- ours, 4 a reversal, 16 one from before the window, 64 one that may not be cleared. Three rows are too few to fill what
 -- lies between two of these.
+--
+-- The names are grouped from a table: from the files themselves it takes half as long again, since the engine knows
+-- nothing of numbers that it has not seen yet.
+create or replace temp table moved as
+select {entry_key} as name, amount_minor, hash(currency, payment_reference) as agreement,
+    case when payment_reference <> '' and occurred_at >= $horizon and occurred_at < $cut
+            and case kind when 'capture' then amount_minor > 0 else amount_minor < 0 end
+        then case when occurred_at < $window_start then 17 else 1 end
+        else 64 end::bigint as marks
+from entry
+union all
+select {line_key}, -gross_minor, hash(currency, payment_reference),
+    case when payment_reference <> '' and created_at >= $horizon and created_at < $cut and plain
+        then case kind when 'partial_capture_reversal' then 4 else 0 end
+            + case when created_at < $window_start then 16 else 0 end
+        else 64 end::bigint
+from line
+where class in ('capture', 'refund');
+
 create or replace temp table aside_name as
 select name
-from (
-    select {entry_key} as name, amount_minor, hash(currency, payment_reference) as agreement,
-        case when payment_reference <> '' and occurred_at >= $horizon and occurred_at < $cut
-                and case kind when 'capture' then amount_minor > 0 else amount_minor < 0 end
-            then case when occurred_at < $window_start then 17 else 1 end
-            else 64 end::bigint as marks
-    from entry
-    union all
-    select {line_key}, -gross_minor, hash(currency, payment_reference),
-        case when payment_reference <> '' and created_at >= $horizon and created_at < $cut and plain
-            then case kind when 'partial_capture_reversal' then 4 else 0 end
-                + case when created_at < $window_start then 16 else 0 end
-            else 64 end::bigint
-    from line
-    where class in ('capture', 'refund')
-)
+from moved
 group by name
 having not (
     sum(amount_minor) = 0
@@ -40,6 +44,8 @@ having not (
         else false
     end
 );
+
+drop table moved;
 
 create or replace temp table aside_entry as
 select entry.* from entry semi join aside_name on aside_name.name = {entry_key};

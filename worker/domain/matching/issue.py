@@ -49,13 +49,10 @@ def conclude(key: Finding, issues: Iterable[Issue], severity: Sequence[FindingKi
     itself. Without issues the key is matched (and keeps the cause it came with).
     """
     issues = tuple(issues)
-    cut_off = "; ".join(_cut_off("our", key.ours) + _cut_off("their", key.theirs))
-    if len(key.ours) > 1 or len(key.theirs) > 1:
-        key = replace(
-            key, ours=_oldest(key.ours), theirs=_oldest(key.theirs), cause="; ".join(filter(None, (key.cause, cut_off)))
-        )
+    cut_off = _cut_off("our", key.ours) + _cut_off("their", key.theirs)
+    ours, theirs, cause = _oldest(key.ours), _oldest(key.theirs), "; ".join(filter(None, (key.cause, *cut_off)))
     if not issues:
-        return key
+        return replace(key, ours=ours, theirs=theirs, cause=cause) if len(ours) > 1 or len(theirs) > 1 else key
     ranked = sorted(issues, key=lambda issue: (_WEIGHT[issue.outcome(cut)], severity.index(issue.kind), issue.cause))
     worst = ranked[0]
     outcome = worst.outcome(cut)
@@ -70,13 +67,17 @@ def conclude(key: Finding, issues: Iterable[Issue], severity: Sequence[FindingKi
         outcome=outcome,
         at_risk_minor=sum(issue.at_risk_minor for issue in ranked),
         break_on=min(waiting) if outcome is Outcome.PENDING else None,
-        cause="; ".join(filter(None, (*causes, key.cause))),
+        cause="; ".join(filter(None, (*causes, cause))),
+        ours=ours,
+        theirs=theirs,
         repair=repair.repair if repair else Repair.NONE,
         repair_reference=repair.repair_reference if repair else "",
     )
 
 
 def _oldest(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+    if len(facts) < 2:
+        return facts
     ranked = sorted(facts, key=lambda fact: (fact.at, fact.record, fact.reference, fact.amount_minor or 0, fact.status))
     return tuple(ranked[:MAX_FACTS])
 

@@ -232,8 +232,11 @@ def _counting(
     if not entries and not lines:
         return entries, lines
     times = [entry.occurred_at for entry in entries] + [line.created_at for line in lines]
-    if not any(scope.judged(at) for at in times):
+    judged = [scope.judged(at) for at in times]
+    if not any(judged):
         return [], []
+    if all(judged):
+        return sorted(entries, key=_entry_order), sorted(lines, key=_line_order)  # as nearly always
     entries = [entry for entry in entries if scope.read_from <= entry.occurred_at < scope.cut]
     lines = [line for line in lines if scope.read_from <= line.created_at < scope.cut]
     if whole:

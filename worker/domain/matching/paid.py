@@ -19,6 +19,10 @@ def payments(movements: Iterable[tuple[str, int, datetime]]) -> list[Paid]:
     """Sum captures (payment, amount, time) by payment; a payment captured to nothing (voided) is none."""
     found: dict[str, Paid] = {}
     for reference, minor, at in movements:
-        known = found.get(reference, Paid(reference, 0, at, at))
-        found[reference] = Paid(reference, known.minor + minor, min(known.first_at, at), max(known.last_at, at))
+        known = found.get(reference)
+        found[reference] = (
+            Paid(reference, minor, at, at)
+            if known is None
+            else Paid(reference, known.minor + minor, min(known.first_at, at), max(known.last_at, at))
+        )
     return [paid for paid in found.values() if paid.minor > 0]
