@@ -23,7 +23,7 @@ from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.ledger import LedgerLine
 from worker.lake.batches import FILES, READ, Batch, Batches, cut
 from worker.lake.columns import ENTRY_SCHEMA, batches_of, schema_of
-from worker.lake.cutting import Cutter, coded, coded_schema
+from worker.lake.cutting import Cutter
 from worker.lake.engine import EngineLimits, engine, parquet, workspace
 from worker.lake.entries import entry_batches
 from worker.lake.files import LakeFiles, StoredFile
@@ -34,7 +34,6 @@ from worker.lake.reports import keep_report, line_batch
 from worker.services.ports.lake import EntryBlock, KeptReport, LineBatch, RowParser
 
 R = TypeVar("R")
-CODED_ENTRIES = coded_schema(ENTRY_SCHEMA)
 
 
 class Lake:
@@ -183,7 +182,7 @@ class GatheringRun:
         ):
             cutter = Cutter(opened, "entries", ENTRY_SCHEMA, ENTRY_NAME, self._kept.buckets, pool)
             for batch in batches:
-                cutter.add(coded(batch, CODED_ENTRIES))
+                cutter.add(batch)
             for number, (bucket, path) in enumerate(cutter.close()):
                 rows = pq.ParquetFile(path).metadata.num_rows
                 stored = self._files.publish(path, f"{self._reference}/entries-{bucket:03d}-{number}.parquet", rows)
