@@ -66,9 +66,12 @@ class Lake:
         """Keep the lines of a statement file; the same name again is the same batch."""
         return line_batch(self._batches.write(shop, provider, name, lines))
 
-    def keep_report(self, shop: str, provider: str, name: str, path: Path, parser: RowParser) -> KeptReport | None:
-        """Keep the lines of a large report without reading it row by row; None where it is not of a form for that."""
-        return keep_report(self._batches, self._limits, shop, provider, name, path, parser)
+    def keep_report(self, shop: str, provider: str, path: Path, parser: RowParser) -> KeptReport | None:
+        """Keep the lines of a large report without reading it row by row, under the SHA-256 of what was read.
+
+        None where it is not of a form for that.
+        """
+        return keep_report(self._batches, self._limits, shop, provider, path, parser)
 
     @contextmanager
     def gathering(self, shop: str, provider: str, run_id: str) -> Iterator["GatheringRun"]:
