@@ -1,6 +1,7 @@
 """What is read in bulk and what row by row is the same, for any report; what cannot be is left to the parser."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -119,10 +120,10 @@ def written(folder: Path, rows: Sequence[Sequence[str]], end: str = "\n", bom: s
 
 def in_bulk(folder: Path, path: Path) -> tuple[list[LedgerLine], tuple[RejectedRow, ...], dict[str, str]] | None:
     lake = lake_in(folder, rows_per_bucket=4)
-    kept = lake.keep_report("main", "stripe", "file", path, OddRows("main"))
+    kept = lake.keep_report("main", "stripe", path, OddRows("main"))
     if kept is None:
         return None
-    batch = lake.batches.find("main", "stripe", "file")
+    batch = lake.batches.find("main", "stripe", hashlib.sha256(path.read_bytes()).hexdigest())
     assert batch is not None
     return sorted(lake.batches.lines(batch), key=repr), kept.rejects, checks_of(kept)
 
@@ -171,7 +172,7 @@ def test_what_was_converted_is_read_in_bulk(tmp_path: Path) -> None:
     row[4:7], row[12], row[13] = ["-10.00", "0.30", "-10.30"], "1250", "jpy"
     report = read_report(written(tmp_path, [row]), "main")
     assert report is not None
-    (block,) = report.blocks()
+    (block,) = report.blocks(hashlib.sha256())
     read = report.read(block)
     assert read.odd == []
     (line,) = items_of(LedgerLine, read.lines)
@@ -184,6 +185,31 @@ def test_the_last_line_needs_no_end(tmp_path: Path) -> None:
     found = in_bulk(tmp_path, path)
     assert found is not None
     assert len(found[0]) == 3
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize("size", [150, 151, 175, 176, 177, 349, 350, 1000, 100_000])
+def test_blocks_are_whole_rows_wherever_they_end_and_every_byte_is_hashed(
+    size: int, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stripe_report, "_BLOCK", size)
+    path = written(tmp_path, [[cell.format(number) for cell in PLAIN] for number in range(9)], bom="\ufeff")
+    path.write_bytes(path.read_bytes().removesuffix(b"\n") + end.encode())
+    report, digest = read_report(path, "main"), hashlib.sha256()
+    assert report is not None
+    found = list(report.blocks(digest))
+    lines = path.read_bytes().splitlines(keepends=True)
+    for block in found:
+        assert b"".join(lines[block.line - 1 :][: block.rows]).removesuffix(b"\n") == block.text.removesuffix(b"\n")
+    assert sum(block.rows for block in found) == 9
+    assert digest.hexdigest() == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_row_longer_than_a_block_is_the_parsers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stripe_report, "_BLOCK", 1000)
+    rows = [[cell.format(number) for cell in PLAIN] for number in range(9)]
+    rows[4][17] = "m" * 2000
+    assert in_bulk(tmp_path, written(tmp_path, rows)) is None
 
 
 @pytest.mark.parametrize("cell", [b'Mug"', b'"Mug" blue', b'M"u"g', b'"Mug', "Käse".encode("cp1252")])

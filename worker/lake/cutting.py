@@ -20,6 +20,9 @@ CODED = frozenset(
 )
 """Columns of texts that repeat few values: they come and are written as a dictionary. Of others one only costs time."""
 REPEATING = CODED | {"customer_minor", "payout_at"}
+_PRESSED, _AS_IT_IS = "snappy", "none"
+"""Texts that are hardly ever the same twice, ids nearly all, are not compressed: it took half of the writing for a third of
+the room, and each step that reads them would undo it."""
 
 
 def coded_schema(schema: pa.Schema) -> pa.Schema:
@@ -112,6 +115,9 @@ class Cutter:
                 self._path(bucket),
                 self._schema,
                 use_dictionary=sorted(REPEATING.intersection(self._schema.names)),
+                compression={
+                    field.name: _AS_IT_IS if pa.types.is_string(field.type) else _PRESSED for field in self._schema
+                },
                 # Nobody asks for them, and they stay in memory until the file is closed, for every column of every group.
                 write_statistics=False,
                 store_schema=False,  # texts come back as texts

@@ -9,11 +9,12 @@ import pyarrow.csv as pc
 
 from worker.domain.errors import InvalidInput
 from worker.lake.columns import ENTRY_SCHEMA
+from worker.lake.cutting import coded_schema
 from worker.services.ports.lake import FIELD_END, TEXT_COLUMNS, EntryBlock
 
 
 def entry_batches(blocks: Iterable[EntryBlock]) -> Generator[pa.RecordBatch, None, None]:
-    """Yield blocks as record batches, their columns those of ENTRY_SCHEMA."""
+    """Yield blocks as record batches, their columns those of CODED_ENTRIES."""
     with closing(ahead(blocks)) as coming:
         for block in coming:
             yield from read_block(block).to_batches()
@@ -34,20 +35,30 @@ def ahead(blocks: Iterable[EntryBlock]) -> Generator[EntryBlock, None, None]:
 
 
 def read_block(block: EntryBlock) -> pa.Table:
-    """Return a block as columns, those of ENTRY_SCHEMA. Raises InvalidInput for one that did not come whole."""
+    """Return a block as columns, those of CODED_ENTRIES. Raises InvalidInput for one that did not come whole."""
     table = pc.read_csv(
         pa.py_buffer(block.text),
         read_options=pc.ReadOptions(column_names=list(TEXT_COLUMNS), use_threads=False, block_size=len(block.text) + 1),
         parse_options=_QUOTED if block.quoted else _BARE,
-        convert_options=pc.ConvertOptions(column_types=_TYPES, strings_can_be_null=False),
+        convert_options=pc.ConvertOptions(
+            column_types=_TYPES,
+            strings_can_be_null=False,
+            # Looked at as a whole, which is all but free, where the reader would look at each cell.
+            check_utf8=not block.text.isascii(),
+        ),
     )
     if table.num_rows != block.rows:
         raise InvalidInput(f"a block of {block.rows} book entries came with {table.num_rows}")
-    same = {"shop": block.shop, "provider": block.provider}
-    columns = [pa.repeat(same[name], table.num_rows) if name in same else table[name] for name in ENTRY_SCHEMA.names]
-    return pa.table(columns, schema=ENTRY_SCHEMA)
+    same = {name: _always(text, block.rows) for name, text in (("shop", block.shop), ("provider", block.provider))}
+    columns = [same[name] if name in same else table[name] for name in CODED_ENTRIES.names]
+    return pa.table(columns, schema=CODED_ENTRIES)
 
 
-_TYPES = {name: ENTRY_SCHEMA.field(name).type for name in TEXT_COLUMNS}
+def _always(text: str, rows: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), [text])
+
+
+CODED_ENTRIES = coded_schema(ENTRY_SCHEMA)
+_TYPES = {name: CODED_ENTRIES.field(name).type for name in TEXT_COLUMNS}
 _QUOTED = pc.ParseOptions(newlines_in_values=True)
 _BARE = pc.ParseOptions(delimiter=FIELD_END.decode(), quote_char=False)

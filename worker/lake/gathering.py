@@ -23,7 +23,7 @@ from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.ledger import LedgerLine
 from worker.lake.batches import FILES, READ, Batch, Batches, cut
 from worker.lake.columns import ENTRY_SCHEMA, batches_of, schema_of
-from worker.lake.cutting import Cutter, coded, coded_schema
+from worker.lake.cutting import Cutter
 from worker.lake.engine import EngineLimits, engine, parquet, workspace
 from worker.lake.entries import entry_batches
 from worker.lake.files import LakeFiles, StoredFile
@@ -34,7 +34,6 @@ from worker.lake.reports import keep_report, line_batch
 from worker.services.ports.lake import EntryBlock, KeptReport, LineBatch, RowParser
 
 R = TypeVar("R")
-CODED_ENTRIES = coded_schema(ENTRY_SCHEMA)
 
 
 class Lake:
@@ -67,9 +66,12 @@ class Lake:
         """Keep the lines of a statement file; the same name again is the same batch."""
         return line_batch(self._batches.write(shop, provider, name, lines))
 
-    def keep_report(self, shop: str, provider: str, name: str, path: Path, parser: RowParser) -> KeptReport | None:
-        """Keep the lines of a large report without reading it row by row; None where it is not of a form for that."""
-        return keep_report(self._batches, self._limits, shop, provider, name, path, parser)
+    def keep_report(self, shop: str, provider: str, path: Path, parser: RowParser) -> KeptReport | None:
+        """Keep the lines of a large report without reading it row by row, under the SHA-256 of what was read.
+
+        None where it is not of a form for that.
+        """
+        return keep_report(self._batches, self._limits, shop, provider, path, parser)
 
     @contextmanager
     def gathering(self, shop: str, provider: str, run_id: str) -> Iterator["GatheringRun"]:
@@ -183,7 +185,7 @@ class GatheringRun:
         ):
             cutter = Cutter(opened, "entries", ENTRY_SCHEMA, ENTRY_NAME, self._kept.buckets, pool)
             for batch in batches:
-                cutter.add(coded(batch, CODED_ENTRIES))
+                cutter.add(batch)
             for number, (bucket, path) in enumerate(cutter.close()):
                 rows = pq.ParquetFile(path).metadata.num_rows
                 stored = self._files.publish(path, f"{self._reference}/entries-{bucket:03d}-{number}.parquet", rows)

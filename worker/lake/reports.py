@@ -1,5 +1,6 @@
 """Keeping a large report of lines: plain rows in bulk, the others as the parser of rows reads them."""
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,19 +24,20 @@ R = TypeVar("R")
 
 
 def keep_report(
-    batches: Batches, limits: EngineLimits, shop: str, provider: str, name: str, path: Path, parser: RowParser
+    batches: Batches, limits: EngineLimits, shop: str, provider: str, path: Path, parser: RowParser
 ) -> KeptReport | None:
     """Keep the lines of a report as a batch; None where the whole file is for the parser of rows."""
     report = read_report(path, shop)
     if report is None:
         return None
+    digest = hashlib.sha256()
     with engine(limits) as opened:
         buckets = batches.buckets_of(report.about())
         rejects: list[RejectedRow] = []
         with ThreadPoolExecutor(limits.threads, "report") as pool:
             cutter = Cutter(opened, "lines", schema_of(LedgerLine), LINE_NAME, buckets, pool)
             try:
-                for read in ahead(pool, report.read, report.blocks()):
+                for read in ahead(pool, report.read, report.blocks(digest)):
                     cutter.add(read.lines)
                     if read.odd:
                         lines, rejected = parser(report.header, read.odd)
@@ -51,6 +53,7 @@ def keep_report(
             f"from {source} group by all order by all",
             {"payout": str(LineKind.PAYOUT), "shop": shop},
         ).fetchall()
+        name = digest.hexdigest()
         batch = batches.find(shop, provider, name) or batches.keep(opened, written, shop, provider, name, buckets)
     return KeptReport(
         batch=line_batch(batch),

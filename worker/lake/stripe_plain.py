@@ -88,9 +88,13 @@ class _Block:
 
     def require(self, condition: pa.BooleanArray) -> None:
         """Take a row for plain only where this is true; what is unknown is not."""
-        condition = pc.fill_null(condition, fill_value=False)
-        if pc.all(condition).as_py() is False:
-            self._conditions.append(condition)
+        if condition.true_count < len(condition):
+            self._conditions.append(pc.fill_null(condition, fill_value=False))
+
+    def require_each(self, column: pa.DictionaryArray, holds: Callable[[str], Any]) -> None:
+        """Require it of each text of a column; rows are looked at only where it does not hold for all there are."""
+        if not all(map(holds, column.dictionary.to_pylist())):
+            self.require(_each(column, lambda text: bool(holds(text)), pa.bool_()))
 
     def plain(self) -> pa.BooleanArray | None:
         """Return which rows fulfil everything; None where all do."""
@@ -118,13 +122,15 @@ class _Block:
         # Looked through as they lie, one behind the other; each by itself only where there is something.
         if signs is not None and signs.to_pybytes().translate(None, _NAME_SIGNS):
             self.require(pc.invert(pc.match_substring_regex(column, "[^!-~]")))
-        self.require(pc.less_equal(pc.binary_length(column), _LONGEST))
+        lengths = pc.binary_length(column)
+        if (pc.max(lengths).as_py() or 0) > _LONGEST:
+            self.require(pc.less_equal(lengths, _LONGEST))
         return column
 
     def coded_name(self, name: str) -> pa.DictionaryArray:
         """Return a column of names of which there are few."""
         column = self.coded(name)
-        self.require(_each(column, _is_name, pa.bool_()))
+        self.require_each(column, _is_name)
         return column
 
     def first_of(self, names: Sequence[str]) -> pa.StringArray | pa.DictionaryArray:
@@ -149,10 +155,10 @@ def _columns(block: _Block, shop: str) -> dict[str, pa.Array]:
     block.require(pc.equal(pc.subtract(gross, fee), net))
     line, category = block.name("balance_transaction_id"), block.coded_name("reporting_category")
     block.require(pc.greater(pc.binary_length(line), 0))
-    block.require(_each(category, bool, pa.bool_()))
+    block.require_each(category, bool)
     theirs = block.coded_name("payment_metadata[shop]")
     payout = _encoded(block.first_of(("automatic_payout_id", "payout_id")))
-    block.require(_each(payout, _is_name, pa.bool_()))
+    block.require_each(payout, _is_name)
     customer_currency, customer_minor = _seen(block, gross)
     return {
         "line_id": line,
@@ -180,7 +186,7 @@ def _columns(block: _Block, shop: str) -> dict[str, pa.Array]:
 def _thousandths(texts: pa.StringArray) -> pa.Int64Array:
     """Return amounts in thousandths of a major unit; null where a text is none."""
     shaped = pc.match_substring_regex(texts, _AMOUNT)
-    if not pc.all(shaped).as_py():
+    if shaped.true_count < len(shaped):
         texts = pc.if_else(shaped, texts, None)
     return pc.cast(texts, _THOUSANDTHS).view(pa.int64())
 
@@ -222,7 +228,7 @@ def _moment(text: str) -> datetime | None:
 
 def _paid_out(block: _Block) -> pa.TimestampArray:
     days = _encoded(block.first_of((*_PAID_OUT, *CREATED[2:])))
-    block.require(_each(days, lambda text: not text or _day(text) is not None, pa.bool_()))
+    block.require_each(days, lambda text: not text or _day(text) is not None)
     return _each(days, _day, MOMENT)
 
 

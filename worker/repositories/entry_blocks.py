@@ -6,12 +6,24 @@ whether it came whole. Fields are parted by a character that no honest text hold
 and fields account for is asked for again with every text quoted, so nothing that an outside system chose can end a field.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, String, and_, func, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    String,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.mysql import BINARY
 from sqlalchemy.sql.expression import cast
 
@@ -52,7 +64,7 @@ def entry_blocks(
     while True:
         page = select(BOOK_ENTRIES).where(wanted if after is None else and_(wanted, _beyond(after)))
         page = page.order_by(_TABLE.occurred_at, _TABLE.reference, _TABLE.kind).limit(rows)
-        found = list(_block(connection, page, empty))
+        found = list(_block(connection, _texts_of(page.subquery()), empty))
         yield from found
         if not found or found[0].rows < rows:
             return
@@ -84,15 +96,25 @@ def _mostly(connection: Connection, wanted: ColumnElement[bool]) -> tuple[int, i
 def _ranges(
     connection: Connection, first: int, last: int, step: int, wanted: ColumnElement[bool], empty: EntryBlock
 ) -> Iterator[EntryBlock]:
+    part = and_(_TABLE.entry_id >= bindparam("low"), _TABLE.entry_id < bindparam("high"), wanted)
+    # Left alone, the optimiser would now and then go through another index to each row. Said once for all blocks: to put
+    # such a statement together takes a third of the time that its answer does.
+    texts = _Texts(
+        *(text.with_hint(BOOK_ENTRIES, "FORCE INDEX (PRIMARY)").where(part) for text in _texts_of(BOOK_ENTRIES))
+    )
     for low in range(first, last + 1, step):
-        part = and_(_TABLE.entry_id >= low, _TABLE.entry_id < low + step, wanted)
-        # Left alone, the optimiser would now and then go through another index to each row.
-        page = select(BOOK_ENTRIES).with_hint(BOOK_ENTRIES, "FORCE INDEX (PRIMARY)").where(part)
-        yield from _block(connection, page, empty)
+        yield from _block(connection, texts, empty, low=low, high=low + step)
 
 
-def _block(connection: Connection, rows: Select[tuple[object, ...]], empty: EntryBlock) -> Iterator[EntryBlock]:
-    count, text = bare(connection, rows)
+class _Texts(NamedTuple):
+    """The statements for how many rows there are and their text: without a quote, and with every text quoted."""
+
+    bare: Select[int, bytes]
+    quoted: Select[int, bytes]
+
+
+def _block(connection: Connection, texts: _Texts, empty: EntryBlock, **bounds: int) -> Iterator[EntryBlock]:
+    count, text = asked(connection, texts.bare, bounds)
     if not count:
         return
     # Exactly as many as there are fields and rows: then none of them stands within a text.
@@ -103,26 +125,22 @@ def _block(connection: Connection, rows: Select[tuple[object, ...]], empty: Entr
     ):
         yield replace(empty, rows=count, text=text, quoted=False)
         return
-    count, text = _made(connection, rows, _quoted, b",")
+    count, text = asked(connection, texts.quoted, bounds)
     yield replace(empty, rows=count, text=text)
 
 
-def bare(connection: Connection, rows: Select[tuple[object, ...]]) -> tuple[int, bytes]:
-    """Return how many rows there are, and their text without a quote."""
-    return _made(connection, rows, _bare, FIELD_END)
+def asked(connection: Connection, text: Select[int, bytes], bounds: Mapping[str, int]) -> tuple[int, bytes]:
+    """Return how many rows there are, and their text."""
+    count, content = connection.execute(text, bounds).one()
+    return count, content or b""
 
 
-def _made(
-    connection: Connection,
-    rows: Select[tuple[object, ...]],
-    field: Callable[[ColumnElement[Any]], ColumnElement[Any]],
-    between: bytes,
-) -> tuple[int, bytes]:
-    page = rows.subquery()
-    line = func.concat_ws(between, *(field(page.c[name]) for name in TEXT_COLUMNS))
-    made = select(func.count(), cast(func.group_concat(line.op("SEPARATOR")("\n")), BINARY)).select_from(page)
-    count, content = connection.execute(made).one()
-    return count, bytes(content or b"")
+def _texts_of(rows: FromClause) -> _Texts:
+    def text(field: Callable[[ColumnElement[Any]], ColumnElement[Any]], between: bytes) -> Select[int, bytes]:
+        line = func.concat_ws(between, *(field(rows.c[name]) for name in TEXT_COLUMNS))
+        return select(func.count(), cast(func.group_concat(line.op("SEPARATOR")("\n")), BINARY)).select_from(rows)
+
+    return _Texts(text(_bare, FIELD_END), text(_quoted, b","))
 
 
 def _bare(column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -4,7 +4,6 @@ The same file (SHA-256) is taken once, however often and under whatever name it 
 a file that is known there has its lines.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -103,10 +102,10 @@ class StatementImport:
         """
         if format_name not in {None, FORMAT} or path.stat().st_size < LARGE:
             return None
-        sha256 = _sha256(path)
-        kept = self._lake().keep_report(self._shop, provider or PROVIDER, sha256, path, OddRows(self._shop))
+        kept = self._lake().keep_report(self._shop, provider or PROVIDER, path, OddRows(self._shop))
         if kept is None:
             return None
+        sha256 = kept.batch.name
         parsed = ParsedStatement(
             name=path.name,
             format=FORMAT,
@@ -158,11 +157,6 @@ def _file(parsed: ParsedStatement, shop: str, provider: str | None, now: datetim
         checks=parsed.checks,
         scope=parsed.scope,
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _ending(content: bytes) -> str:

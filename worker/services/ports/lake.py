@@ -261,8 +261,11 @@ class RunLake(Protocol):
         """Keep the lines of a statement file; the same name again is the same batch."""
         ...
 
-    def keep_report(self, shop: str, provider: str, name: str, path: Path, parser: RowParser) -> KeptReport | None:
-        """Keep the lines of a large report without reading it row by row; None where it is not of a form for that."""
+    def keep_report(self, shop: str, provider: str, path: Path, parser: RowParser) -> KeptReport | None:
+        """Keep the lines of a large report without reading it row by row, under the SHA-256 of what was read.
+
+        None where it is not of a form for that.
+        """
         ...
 
     def gathering(self, shop: str, provider: str, run_id: str) -> AbstractContextManager[Gathering]:
