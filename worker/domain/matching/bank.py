@@ -12,7 +12,7 @@ from datetime import datetime
 
 from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome
 from worker.domain.matching.issue import Issue, conclude
-from worker.domain.matching.payouts import SENT, PayoutSums, payout_fact
+from worker.domain.matching.payouts import SENT, PayoutStatus, PayoutSums, payout_fact
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.money import format_minor
@@ -117,7 +117,7 @@ def _words(text: str) -> list[str]:
 
 def _alone(payout: PayoutSums, mine: list[BankCredit], covered: Span, scope: Scope, rules: Rules) -> Finding | None:
     due = payout.arrives_at + rules.bank_grace
-    sent = payout.status in SENT
+    sent = _sent(payout, mine)
     if not mine and not (sent and scope.judged(payout.arrives_at) and covered.start <= payout.arrives_at):
         return None
     if not mine and covered.end < due <= scope.cut:
@@ -145,15 +145,22 @@ def _alone(payout: PayoutSums, mine: list[BankCredit], covered: Span, scope: Sco
     return conclude(_base(payout, expected, expected + apart, mine), issues if apart else [], SEVERITY, scope.cut)
 
 
+def _sent(payout: PayoutSums, mine: list[BankCredit]) -> bool:
+    """Tell whether the money has left. A file that calls it scheduled is older than the bank's booking of it."""
+    return payout.status in SENT or (bool(mine) and payout.exported and payout.status is PayoutStatus.SCHEDULED)
+
+
 def _what(payout: PayoutSums, mine: list[BankCredit], here: list[BankCredit], apart: int) -> tuple[FindingKind, str]:
     """Return what is wrong with a payout whose bookings are `apart` from it, and why."""
     if not mine:
         cause = f"due on {payout.arrives_at:%Y-%m-%d}, but no booking of the bank names it"
+        if not payout.names:
+            cause += ": what lists it gives neither an id nor a bank reference, so none could"
         return FindingKind.PAYOUT_MISSING_AT_BANK, cause
     if not here:
         cause = f"paid out in {payout.currency}, booked by the bank in {mine[0].currency}"
         return FindingKind.CURRENCY_MISMATCH, cause
-    if payout.status not in SENT:
+    if not _sent(payout, mine):
         return FindingKind.STATUS_MISMATCH, f"the bank booked a payout that the provider calls {payout.status}"
     times = sum(credit.amount_minor == payout.amount_minor for credit in here)
     if times > 1 and apart == payout.amount_minor * (times - 1):
@@ -171,7 +178,7 @@ def _together(group: _Group, scope: Scope) -> list[Finding | None]:
     payouts = sorted(group.payouts, key=lambda one: (one.payout_id, one.currency))
     first = payouts[0]
     here = [credit for credit in group.credits if credit.currency == first.currency]
-    expected = {one.payout_id: one.amount_minor if one.status in SENT else 0 for one in payouts}
+    expected = {one.payout_id: one.amount_minor if _sent(one, group.credits) else 0 for one in payouts}
     apart = sum(credit.amount_minor for credit in here) - sum(expected.values())
     kind, cause = _what(first, group.credits, here, apart)
     issues = [Issue(kind=kind, difference_minor=apart, at_risk_minor=abs(apart), cause=cause)] if apart else []

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from worker.domain.finding import Finding
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.payouts import PayoutSums
+from worker.domain.matching.payouts_told import PayoutLines
 from worker.domain.matching.rules import Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
@@ -149,6 +150,17 @@ class Gathering(Protocol):
 
     def statement(self, name: str, otherwise: Callable[[], Iterable[LedgerLine]]) -> None:
         """Compare with the batch of a statement file; where none is kept, `otherwise` says its lines, which then are."""
+        ...
+
+    def kept_lines(self, name: str) -> list[LedgerLine]:
+        """Return the lines of a small file that was imported; none of one that is not in the lake."""
+        ...
+
+    def payout_lines(self, others: Sequence[str], since: datetime) -> tuple[PayoutLines, ...]:
+        """Return the sums by payout over the lines of the statement and of others, as these were imported.
+
+        Of others those lines count whose payout is of `since` or later.
+        """
         ...
 
     def entries(self, blocks: Iterable[EntryBlock]) -> None:
