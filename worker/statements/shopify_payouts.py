@@ -58,7 +58,7 @@ def lines(row: Cells, _shop: str) -> list[LedgerLine]:
     )
     if status not in _NOT_LEFT:
         return [payout]
-    back = replace(payout, line_id=f"{payout.line_id}-back", kind=LineKind.TRANSFER, gross_minor=total, net_minor=total)
+    back = replace(payout, line_id=f"{payout.line_id}-in", kind=LineKind.TRANSFER, gross_minor=total, net_minor=total)
     return [payout, back]
 
 

@@ -55,7 +55,8 @@ def match_bank(
         key=lambda one: (one.booked_at, one.credit_id, one.amount_minor),
     )
     findings: list[Finding | None] = []
-    groups = _groups(sorted(payouts, key=lambda one: (one.payout_id, one.currency)), booked)
+    expected = (one if one.listed else replace(one, amount_minor=one.lines_minor) for one in payouts)
+    groups = _groups(sorted(expected, key=lambda one: (one.payout_id, one.currency)), booked)
     for group in groups:
         if not group.payouts:
             findings += [_unexplained(one, scope) for one in group.credits if _is_the_providers(one, scope, rules)]
@@ -117,7 +118,8 @@ def _words(text: str) -> list[str]:
 
 def _alone(payout: PayoutSums, mine: list[BankCredit], covered: Span, scope: Scope, rules: Rules) -> Finding | None:
     due = payout.arrives_at + rules.bank_grace
-    sent = _sent(payout, mine)
+    # What no list has is expected only where the bank has it: its amount is what its lines make.
+    sent = _sent(payout, mine) and (payout.listed or bool(mine))
     if not mine and not (sent and scope.judged(payout.arrives_at) and covered.start <= payout.arrives_at):
         return None
     if not mine and covered.end < due <= scope.cut:
