@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 from sqlalchemy import Engine
 
+from tests.integration.bank_files import bank_table
 from tests.integration.month_of_files import DAY, FIRST, Month, Paid, month
 from tests.integration.own_database import emptied
 from tests.unit.lake_books import lake_in
@@ -19,6 +20,7 @@ from worker.gateways.folder_store import FolderStore
 from worker.repositories.database import MysqlDatabase
 from worker.services.ports import Clock, PaymentGateway, Run, ShopGateway, WarehouseGateway
 from worker.services.reconciliation import Graces, ReconciliationService
+from worker.services.verification import Verification
 from worker.statements.importing import Imported, StatementImport
 
 K, O = FindingKind, Outcome
@@ -44,12 +46,12 @@ class FilesAlone:
         self.made = made
         self.instant = now
         self._store = FolderStore(folder)
-        self._lake = lake_in(folder / "lake")
+        self.lake = lake_in(folder / "lake")
         rules = {name: Rules(provider=name, bank_names=(name.split("_")[0],)) for name in PROVIDERS}
         rules["shopify_payments"] = replace(rules["shopify_payments"], compared=Compared.SETTLEMENT)
         graces = Graces(payment=NONE, shipment=NONE, order=NONE, lookback=NONE, rules=rules)
         nobody = cast("tuple[PaymentGateway, ShopGateway, WarehouseGateway]", (None, None, None))
-        self.service = ReconciliationService(database, *nobody, cast(Clock, self), graces, self._lake)
+        self.service = ReconciliationService(database, *nobody, cast(Clock, self), graces, self.lake)
         for entry in made.entries(self.shop):
             database.transact(lambda tx, one=entry: tx.payments.post(one))  # type: ignore[misc]
 
@@ -59,7 +61,7 @@ class FilesAlone:
 
     def take(self, name: str, content: bytes) -> Imported:
         self.instant += timedelta(seconds=1)
-        taking = StatementImport(self.database, self._store, lambda: self._lake, self.shop)
+        taking = StatementImport(self.database, self._store, lambda: self.lake, self.shop)
         return taking.take(name, content, self.instant)
 
     def take_all(self) -> str:
@@ -238,3 +240,90 @@ def test_each_harm_to_a_file_is_found_and_nothing_else(
     assert found == expected
     breaks = any(outcome is O.BREAK for _, outcome, _ in expected.values())
     assert (run.verdict == Verdict.BREAKS) == breaks
+
+
+# ---- what is told in part, twice, or later --------------------------------------------------------------------------
+
+
+def payouts_told(shop: FilesAlone, run: Run) -> list[Told]:
+    return [one for one in shop.told(run) if one[0] is not Leg.PAYMENTS]
+
+
+def test_a_statement_that_begins_amid_a_payout_is_a_warning_until_the_one_before_is_imported(
+    files: Callable[..., FilesAlone],
+) -> None:
+    shop = files()
+    sales, paid = shop.made.sales, shop.made.listed[2]
+    at = next(number for number, one in enumerate(sales) if one.payout == paid.name) + 1
+    shop.take("payouts.csv", shop.made.list_of_payouts())
+    shop.take("bank.xml", shop.made.bank())
+    sha256 = shop.take("second.csv", shop.made.statement(shop.shop, sales[at:])).file.sha256
+    first = (Leg.PAYOUTS, f"payout/{paid.name}", K.PAYOUT_INCOMPLETE, O.WARNING, sales[at - 1].net)
+    assert payouts_told(shop, shop.run(sha256)) == [first]
+    shop.take("first.csv", shop.made.statement(shop.shop, sales[:at]))
+    assert payouts_told(shop, shop.run(sha256)) == []
+
+
+def test_a_statement_that_ends_amid_a_payout_waits_for_the_next_one(files: Callable[..., FilesAlone]) -> None:
+    shop = files()
+    sales, paid = shop.made.sales, shop.made.listed[5]
+    at = next(number for number, one in enumerate(sales) if one.payout == paid.name) + 2
+    shop.take("payouts.csv", shop.made.list_of_payouts())
+    shop.take("bank.xml", shop.made.bank())
+    run = shop.run(shop.take("first.csv", shop.made.statement(shop.shop, sales[:at])).file.sha256)
+    ((leg, key, kind, outcome, apart),) = payouts_told(shop, run)
+    assert (leg, key, kind, outcome) == (Leg.PAYOUTS, f"payout/{paid.name}", K.PAYOUT_INCOMPLETE, O.PENDING)
+    assert apart == sum(one.net for one in sales[at:] if one.payout == paid.name)
+    # The next one alone would say nothing of what it begins amid: both are known.
+    run = shop.run(shop.take("second.csv", shop.made.statement(shop.shop, sales[at:])).file.sha256)
+    assert payouts_told(shop, run) == []
+
+
+@pytest.mark.parametrize("status", ["in_transit", "scheduled"])
+def test_what_has_not_arrived_is_pending_with_its_day(files: Callable[..., FilesAlone], status: str) -> None:
+    shop = files()
+    shop.instant = datetime.combine(FIRST + 9 * DAY, datetime.min.time(), UTC) + timedelta(hours=12)
+    made = shop.made
+    made.listed[7:] = [replace(one, status=status) for one in made.listed[7:]]
+    soon = made.listed[7]
+    made.sales = [one for one in made.sales if one.at < shop.instant - DAY]
+    shop.take("payouts.csv", made.list_of_payouts())
+    run = shop.run(shop.take("statement.csv", made.statement(shop.shop)).file.sha256)
+    found = shop.database.transact(lambda tx: tx.runs.findings(run.run_id))
+    (waiting,) = [one for one in found if one.leg is Leg.PAYOUTS]
+    assert (waiting.key, waiting.kind, waiting.outcome) == (f"payout/{soon.name}", K.PAYOUT_UNDER_WAY, O.PENDING)
+    assert waiting.break_on == datetime.combine(soon.on, datetime.min.time(), UTC) + 3 * DAY
+    assert (waiting.ours_minor, waiting.theirs_minor) == (soon.minor, soon.minor)
+
+
+def test_a_newer_list_says_what_became_of_a_payout_and_another_amount_contradicts(
+    files: Callable[..., FilesAlone],
+) -> None:
+    shop = files()
+    made, paid = shop.made, shop.made.listed[4]
+    shop.take("old.csv", made.list_of_payouts([replace(paid, status="in_transit")]))
+    sha256 = shop.take_all()
+    assert payouts_told(shop, shop.run(sha256)) == []
+    shop.take("other.csv", made.list_of_payouts([replace(paid, minor=paid.minor + 5)]))
+    ((leg, key, kind, outcome, _),) = payouts_told(shop, shop.run(sha256))[-1:]
+    assert (leg, key, kind, outcome) == (Leg.PAYOUTS, f"payout/{paid.name}", K.PAYOUT_CONTRADICTED, O.BREAK)
+
+
+def test_a_break_of_the_bank_is_over_when_another_file_of_it_has_the_booking(files: Callable[..., FilesAlone]) -> None:
+    shop = files()
+    late = shop.made.booked.pop(4)
+    sha256 = shop.take_all()
+    first = shop.run(sha256)
+    assert first.verdict == Verdict.BREAKS
+    shop.take("late.csv", bank_table([late]))
+    second = shop.run(sha256)
+    assert payouts_told(shop, second) == []
+    assert shop.database.transact(lambda tx: tx.breaks.open(shop.shop, shop.made.provider)) == []
+    # What was imported since is no part of what the first run knew.
+    assert Verification(shop.database, shop.lake, cast(Clock, shop)).replay(first.run_id).identical
+
+
+def test_without_a_list_of_payouts_nothing_is_said_of_them(files: Callable[..., FilesAlone]) -> None:
+    shop = files()
+    run = shop.run(shop.take("statement.csv", shop.made.statement(shop.shop)).file.sha256)
+    assert payouts_told(shop, run) == []

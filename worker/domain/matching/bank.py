@@ -12,7 +12,7 @@ from datetime import datetime
 
 from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome
 from worker.domain.matching.issue import Issue, conclude
-from worker.domain.matching.payouts import SENT, PayoutStatus, PayoutSums, payout_fact
+from worker.domain.matching.payouts import SENT, PayoutStatus, PayoutSums, Reach, payout_fact
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.money import format_minor
@@ -55,11 +55,18 @@ def match_bank(
         key=lambda one: (one.booked_at, one.credit_id, one.amount_minor),
     )
     findings: list[Finding | None] = []
-    expected = (one if one.listed else replace(one, amount_minor=one.lines_minor) for one in payouts)
-    groups = _groups(sorted(expected, key=lambda one: (one.payout_id, one.currency)), booked)
+    expected = [one if one.listed else replace(one, amount_minor=one.lines_minor) for one in payouts]
+    # What names a payout may be told by its lines alone: while they are not, nothing at the bank can be told to be its.
+    unnamed = [one for one in expected if one.reach is Reach.UNTOLD and not one.names]
+    known = sorted((one for one in expected if one not in unnamed), key=lambda one: (one.payout_id, one.currency))
+    groups = _groups(known, booked)
     for group in groups:
         if not group.payouts:
-            findings += [_unexplained(one, scope) for one in group.credits if _is_the_providers(one, scope, rules)]
+            findings += [
+                _unexplained(one, scope)
+                for one in group.credits
+                if _is_the_providers(one, scope, rules) and not _may_be_of(one, unnamed, rules)
+            ]
         elif len(group.payouts) == 1:
             findings.append(_alone(group.payouts[0], group.credits, covered, scope, rules))
         else:
@@ -222,6 +229,14 @@ def _is_the_providers(credit: BankCredit, scope: Scope, rules: Rules) -> bool:
     names = rules.bank_names or ((rules.provider,) if rules.provider else ())
     text = " ".join(credit.references).casefold()
     return any(name.casefold() in text for name in names)
+
+
+def _may_be_of(credit: BankCredit, payouts: Iterable[PayoutSums], rules: Rules) -> bool:
+    """Tell whether a credit was booked when one of these payouts may have come in."""
+    return any(
+        one.currency == credit.currency and one.arrives_at <= credit.booked_at <= one.arrives_at + rules.bank_grace
+        for one in payouts
+    )
 
 
 def _base(payout: PayoutSums, ours_minor: int, theirs_minor: int, booked: list[BankCredit]) -> Finding:

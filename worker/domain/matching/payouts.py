@@ -214,7 +214,8 @@ def _issues(payout: PayoutSums, scope: Scope, rules: Rules, *, arrived: bool) ->
             kind=FindingKind.PAYOUT_UNLISTED,
             difference_minor=-payout.lines_minor,
             at_risk_minor=abs(payout.lines_minor),
-            cause=f"{_lines(payout)} name it, and no payout of that name is in the lists of payouts that tell of its day",
+            cause=f"{sum(payout.counts.values())} lines of {_text(payout, payout.lines_minor)} name it, "
+            "and the list of payouts that tells of its day lacks it",
         )
         return
     if payout.status in GIVEN_BACK:
@@ -245,8 +246,8 @@ def _issues(payout: PayoutSums, scope: Scope, rules: Rules, *, arrived: bool) ->
 
 def _incomplete(payout: PayoutSums, scope: Scope, rules: Rules) -> Issue:
     apart = payout.amount_minor - payout.lines_minor
-    made = f"{_lines(payout)} make {_text(payout, payout.lines_minor)}"
-    told = made if payout.counts else "no line of it is known"
+    number = sum(payout.counts.values())
+    told = f"its {number} lines make {_text(payout, payout.lines_minor)}" if number else "no line of it is known"
     told += _UNKNOWN.get(payout.reach, "")
     due = payout.arrives_at + rules.payout_grace
     return Issue(
@@ -264,11 +265,6 @@ _UNKNOWN = {
     Reach.BEGINS_BEFORE: "; it may pay out older lines than the first that was imported",
     Reach.ENDS_AFTER: "; its last lines may be in the next statement",
 }
-
-
-def _lines(payout: PayoutSums) -> str:
-    number = sum(payout.counts.values())
-    return "its one line" if number == 1 else f"its {number} lines"
 
 
 def _text(payout: PayoutSums, minor: int) -> str:
