@@ -42,6 +42,10 @@ FIELD_END = b"\x1f"
 """Between the fields of a block that is not quoted: the character that ASCII has for it."""
 
 
+BY_NUMBER = "#"
+"""Before the number of an order, where owners of payments are told: no provider's reference begins with it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryBlock:
     """Some book entries as text (UTF-8, a line each, no header), its columns TEXT_COLUMNS."""
@@ -208,6 +212,10 @@ class Gathered(Protocol):
 
         `by_key`: as `collect` has it.
         """
+        ...
+
+    def loose_orders(self) -> Iterator[list[str]]:
+        """Yield what lines that are aside call their orders and our entries do not: it may be the orders' numbers."""
         ...
 
     def loose_payments(self, rules: Rules) -> Iterator[list[str]]:
