@@ -144,12 +144,14 @@ class Filled:
         scope, rules, books = scope or self.plan.scope(), self.rules, self.books
         payments = match_payments(books.entries, books.lines, books.order_of_payment, scope, rules)
         payouts = self.payouts()
+        at_bank = match_bank(payouts, self.booked(payouts), Span(self.plan.start, self.plan.end), scope, rules)
+        arrived = {(one.key, one.currency) for one in at_bank if one.kind is FindingKind.MATCHED}
         findings = (
             *payments,
             *match_orders(books.shop, books.own, scope),
             *match_shipments(books.own, books.parcels, scope, rules, disputes(payments)),
-            *match_payouts(payouts, scope, rules),
-            *match_bank(payouts, self.booked(payouts), Span(self.plan.start, self.plan.end), scope, rules),
+            *match_payouts(payouts, scope, rules, arrived),
+            *at_bank,
         )
         bridges = statements(books.entries, books.lines, payments, books.order_of_payment, scope, rules)
         return Judgement(findings=findings, statements=bridges, verdict=verdict(findings, bridges, ()))

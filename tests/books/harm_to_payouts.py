@@ -51,6 +51,32 @@ def payout_by_hand(books: Filled, story: Story) -> list[Expected]:
     return [replace(found, outcome=Outcome.MATCHED)]
 
 
+def payout_in_transit_that_the_bank_lacks(books: Filled, story: Story) -> list[Expected]:
+    """A list that was made while it was on its way is all there is."""
+    one = payout(books, story)
+    books.payout_changes[one.payout_id] = {"exported": True, "status": PayoutStatus.IN_TRANSIT}
+    bank(books, one)
+    waiting = of_payout(L.PAYOUTS, one, K.PAYOUT_UNDER_WAY, one.lines_minor, one.amount_minor)
+    return [
+        replace(waiting, outcome=Outcome.WARNING),
+        of_payout(L.BANK, one, K.PAYOUT_MISSING_AT_BANK, one.amount_minor, 0),
+    ]
+
+
+def payout_that_no_list_has(books: Filled, story: Story) -> list[Expected]:
+    one = payout(books, story)
+    books.payout_changes[one.payout_id] = {"exported": True, "listed": False, "amount_minor": 0}
+    bank(books, one, {"amount_minor": one.lines_minor})
+    return [of_payout(L.PAYOUTS, one, K.PAYOUT_UNLISTED, one.lines_minor, 0)]
+
+
+def payout_told_in_two_ways(books: Filled, story: Story) -> list[Expected]:
+    one = payout(books, story)
+    books.payout_changes[one.payout_id] = {"otherwise": "a list of payouts says less", "otherwise_minor": -10}
+    found = of_payout(L.PAYOUTS, one, K.PAYOUT_CONTRADICTED, one.lines_minor, one.amount_minor)
+    return [replace(found, risk=10)]
+
+
 def bank(books: Filled, one: PayoutSums, *changes: dict[str, Any]) -> None:
     """Let the bank book a payout otherwise: once for each of `changes`."""
     books.bank_harm = lambda credit: (
@@ -104,6 +130,9 @@ PAYOUTS = each(
     payout_failed,
     payout_failed_that_the_bank_booked,
     payout_by_hand,
+    payout_in_transit_that_the_bank_lacks,
+    payout_that_no_list_has,
+    payout_told_in_two_ways,
     payout_missing_at_bank,
     bank_booked_less,
     bank_booked_twice,

@@ -213,7 +213,7 @@ def test_payouts_that_cannot_be_read_make_the_run_incomplete_and_resolve_nothing
     office: Office, start: datetime
 ) -> None:
     made = paid_out(office)
-    office.advance(4 * DAY)
+    office.advance(5 * DAY)  # the bank's last day ends before ours: whatever the hour, it covers the whole grace
     imported(office, "empty.xml", camt(start.date(), office.clock.now().date() - DAY, []))
     span = office.span(start)
     office.reconcile(span, "missing")
@@ -298,3 +298,52 @@ def test_a_bank_day_that_ends_before_ours_belongs_to_the_statement(office: Offic
     office.advance(5 * DAY)
     run = office.reconcile(office.span(start), "edge")
     assert told(office, run) == []
+
+
+def list_of(payouts: Sequence[dict[str, Any]], *more: tuple[str, int]) -> bytes:
+    """Write Stripe's list of payouts, and more of them by name and amount."""
+    names = ("payout_id", "effective_at", "currency", "balance_transaction_id", "gross", "fee", "net")
+    rows = [(one["id"], one["amount"], arrived(one)) for one in payouts]
+    rows += [(name, minor, arrived(payouts[0])) for name, minor in more]
+    return table(
+        (*names, "reporting_category", "payout_expected_arrival_date", "payout_status"),
+        [
+            (
+                name,
+                f"{on} 00:00:00",
+                "eur",
+                f"txn_{name}",
+                f"-{amount}",
+                "0.00",
+                f"-{amount}",
+                "payout",
+                f"{on}",
+                "paid",
+            )
+            for name, minor, on in rows
+            for amount in (format_minor(minor, "EUR").replace(",", ""),)
+        ],
+    )
+
+
+def test_a_payout_that_the_api_and_a_list_tell_counts_once_and_they_must_agree(office: Office, start: datetime) -> None:
+    made = [paid_out(office) for _ in range(2)]
+    office.advance(5 * DAY)
+    span = office.span(start)
+    imported(office, "list.csv", list_of(made))
+    agreed = office.reconcile(span, "agreed")
+    assert (agreed.verdict, told(office, agreed)) == (Verdict.RECONCILED, [])
+    assert payouts_of(office, agreed).keys() == {one["id"] for one in made}
+    less = {**made[0], "amount": made[0]["amount"] - 7}
+    imported(office, "other.csv", list_of([less, made[1]], ("po_unheard_of", 4200)))
+    run = office.reconcile(span, "contradicted")
+    assert told(office, run) == sorted(
+        [
+            (Leg.PAYOUTS, f"payout/{less['id']}", K.PAYOUT_CONTRADICTED, Outcome.BREAK, 0),
+            (Leg.PAYOUTS, "payout/po_unheard_of", K.PAYOUT_CONTRADICTED, Outcome.BREAK, 0),
+        ]
+    )
+    assert {key: one.at_risk_minor for key, one in findings(office, run).items()} == {
+        f"payout/{less['id']}": 7,
+        "payout/po_unheard_of": 4200,
+    }

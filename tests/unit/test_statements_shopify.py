@@ -92,8 +92,9 @@ def test_payouts_are_their_parts() -> None:
     assert [(x.payout_id, x.net_minor, x.type_text) for x in parsed.lines] == [
         ("2026-09-03", -41665, "paid"),
         ("2026-09-04", -9200, "in_transit"),
-        ("2026-09-05", 0, "failed"),
-    ], "what has failed moved nothing"
+        ("2026-09-05", -4850, "failed"),
+        ("2026-09-05", 4850, "failed"),
+    ], "what has failed came back"
     wrong = parse("x", PAYOUTS.replace(b"416.65", b"416.66"))
     assert [(one.line, one.column, one.reason) for one in wrong.rejects] == [
         (2, "total", "the parts make 416.65, the total is 416.66")

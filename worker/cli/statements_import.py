@@ -25,6 +25,7 @@ from worker.domain.errors import InvalidStatement
 
 if TYPE_CHECKING:
     from worker.config import WorkerConfig
+    from worker.services.ports import Database
     from worker.statements.importing import Imported, StatementImport
     from worker.statements.told import Told
 
@@ -67,6 +68,9 @@ def import_files(
     once, reconciled as often as it is named; of the drop folder only new files are reconciled. Exits as
     `reconcile run` does, with the worst of several; a file that is refused (5) does not keep the others from being
     imported, a file without a line that could be read is incomplete (4).
+
+    All files are imported before the first is reconciled: lists of payouts and bank statements take part in the
+    comparison of every statement of their time.
     """
     from worker.statements.importing import StatementImport
 
@@ -78,6 +82,7 @@ def import_files(
         _look(config, files, told=told, format_name=format_name)
         return
     named = list(_named(config, files))
+    taken: list[tuple[str, Imported]] = []
     with reading(config) as database, Meter(shown=wanted(progress), unit="bytes") as meter:
         taking = StatementImport(
             database,
@@ -99,13 +104,19 @@ def import_files(
                 remark(f"orders: {problem.code}: {name}: {problem}")
                 codes.append(EXIT_REFUSED)
                 continue
+            taken.append((name, imported))
             if imported.added:
                 record(config, "imported", f"statement/{imported.file.sha256}", actor=actor, reason=reason)
             if not as_json:
                 describe_file(imported.parsed)
                 _what_became_of(imported)
+        for name, imported in taken:
             result = _compared(config, imported, actor) if run and (files or imported.added) else None
+            if result is not None and len(taken) > 1 and not as_json:
+                click.echo(f"\ncompared with {name}:")
             codes.append(_answered(config, imported, result, answers, as_json=as_json, asked=run))
+        if run and not as_json:
+            _compare_again(database, config.shop.name, [imported for _, imported in taken])
     if as_json:
         print_json(answers[0] if len(answers) == 1 else answers)
     elif not codes:
@@ -203,4 +214,23 @@ def _what_became_of(imported: Imported) -> None:
     if imported.added and imported.file.scope is StatementScope.BANK:
         click.echo(f"{imported.new_entries} of {len(imported.parsed.entries)} bank entries were new")
     if imported.file.scope is StatementScope.PAYOUTS:
-        click.echo("it tells of payouts alone: there are no payments in it to reconcile with")
+        click.echo("it tells of payouts alone: comparisons of statements of its time take it in")
+
+
+def _compare_again(database: Database, shop: str, taken: list[Imported]) -> None:
+    """Name the statement that a new list of payouts belongs to, where no statement came along with it."""
+    from worker.services.ports import StatementScope
+
+    compared = {one.file.provider for one in taken if one.file.scope is StatementScope.LEDGER}
+    for one in taken:
+        file = one.file
+        if not one.added or file.scope is not StatementScope.PAYOUTS or file.provider in compared:
+            continue
+        if file.first_at is None or file.last_at is None:
+            continue
+        start, end = file.first_at, file.last_at
+        statements = database.transact(
+            lambda tx, of=(shop, file.provider, StatementScope.LEDGER, start, end): tx.statements.telling(*of)  # type: ignore[misc]
+        )
+        if statements:
+            click.echo(f"compare again: orders reconcile run --statement {statements[-1].sha256}")

@@ -48,6 +48,8 @@ class PlaceOrder:
     """What brought the order in: `api`, `webhook` or `repair`."""
     ship_to: ShipTo | None = None
     """Where the parcel goes; None where the warehouse knows, or nothing is sent."""
+    number: str = ""
+    """By what the customer knows the order, where the shop gives it one beside its id: statements may name it so."""
 
 
 class OrderEventKind(StrEnum):

@@ -128,6 +128,8 @@ class Order:
     refunded_minor: int = 0
     disputed_minor: int = 0
     """What disputes withdrew and did not return: held, or lost."""
+    number: str = ""
+    """By what the customer knows it, where that is not its id."""
 
     def moved(self, to: OrderState, reason: str = "") -> "Order":
         """Return the order in state `to`. Raises Conflict when the table does not allow it."""

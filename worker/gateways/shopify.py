@@ -100,4 +100,5 @@ def _payment(item: Any) -> ShopPayment:
         amount_minor=step.amount("amount", currency),
         currency=currency,
         at=datetime.fromisoformat(step.time("processed_at")),
+        gateway=step.text("gateway", ""),
     )

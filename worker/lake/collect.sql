@@ -16,7 +16,8 @@ group by payment_reference;
 
 create or replace temp table known_line as
 select
-    aside_line.*,
+    -- An order may be called by its number, which only the database knows to be one.
+    aside_line.* replace (coalesce(by_number.order_id, aside_line.order_id) as order_id),
     by_payment.order_id as payment_owner,
     by_source.order_id as source_owner,
     {line_class} as class,
@@ -24,6 +25,7 @@ select
 from aside_line
 left join owner as by_payment on by_payment.reference = aside_line.payment_reference
 left join owner as by_source on by_source.reference = aside_line.source_id
+left join owner as by_number on by_number.reference = {number} || aside_line.order_id
 -- The provider's account may serve other shops: what they took is theirs, unless our books say otherwise.
 where aside_line.shop in ('', {shop}) or by_payment.order_id is not null or by_source.order_id is not null;
 

@@ -16,6 +16,7 @@ from worker.lake.columns import ENTRY_SCHEMA, naive, schema_of
 from worker.lake.engine import Engine, quoted
 from worker.lake.naming import ENTRY_CLASS, ENTRY_NAME, LINE_CLASS, LINE_NAME, PAYMENT_OF_LINE
 from worker.lake.sifting import sums_of, view
+from worker.services.ports.lake import BY_NUMBER
 
 _FOLDER = Path(__file__).parent
 _COLLECT = (_FOLDER / "collect.sql").read_text("utf-8")
@@ -88,6 +89,7 @@ def collect(
             shop=quoted(shop),
             order_of_line=named,
             payment_of_line=PAYMENT_OF_LINE,
+            number=quoted(BY_NUMBER),
         )
     )
     recalled = _sums(opened, scope, "recalled_entry", "recalled_line")

@@ -135,6 +135,21 @@ class GatheredRun:
         for start in range(0, len(rows), _AT_ONCE):
             yield rows[start : start + _AT_ONCE]
 
+    def loose_orders(self) -> Iterator[list[str]]:
+        """Yield what lines that are aside call their orders and our entries do not: it may be the orders' numbers."""
+        with engine(self._limits) as opened:
+            lines = parquet(self._aside("lines", opened.folder))
+            entries = self._fetched([file for _, file in self._entries], opened.folder)
+            view(opened, "entry", entries or [_nothing(opened.folder / "no-entries.parquet", ENTRY_SCHEMA)])
+            found = opened.connection.execute(
+                f"with named as (select distinct order_id from {lines} where order_id <> '') "  # noqa: S608
+                "select order_id from named where order_id not in "
+                "(select order_id from entry semi join named using (order_id)) order by order_id"
+            )
+            rows = [row[0] for row in found.fetchall()]
+        for start in range(0, len(rows), _AT_ONCE):
+            yield rows[start : start + _AT_ONCE]
+
     def collect(
         self,
         owners: Mapping[str, str],

@@ -9,10 +9,11 @@ is the run's.
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 
 from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.ledger import LedgerLine
+from worker.domain.matching.payouts_told import PayoutLines
 from worker.lake.batches import FILES, READ, Batch, Batches, cut
 from worker.lake.columns import ENTRY_SCHEMA, batches_of, schema_of
 from worker.lake.cutting import Cutter
@@ -29,6 +31,7 @@ from worker.lake.entries import entry_batches
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.gathered import GatheredRun
 from worker.lake.naming import ENTRY_NAME
+from worker.lake.payouts import lines_by_payout
 from worker.lake.reading import read_in_parts
 from worker.lake.reports import keep_report, line_batch
 from worker.services.ports.lake import EntryBlock, KeptReport, LineBatch, RowParser
@@ -172,6 +175,27 @@ class GatheringRun:
         kept = self._batches.find(self._shop, self._provider, name)
         self._batch = kept or self._batches.write(self._shop, self._provider, name, otherwise())
         self._root = FILES
+
+    def kept_lines(self, name: str) -> list[LedgerLine]:
+        """Return the lines of a small file that was imported; none of one that is not in the lake."""
+        kept = self._batches.find(self._shop, self._provider, name)
+        return [] if kept is None else list(self._batches.lines(kept))
+
+    def payout_lines(self, others: Sequence[str], since: datetime) -> tuple[PayoutLines, ...]:
+        """Return the sums by payout over the lines of the statement and of others, as these were imported.
+
+        Of others those lines count whose payout is of `since` or later.
+        """
+        kept = [self._batches.find(self._shop, self._provider, name) for name in others if name != self._kept.name]
+        if not self._kept.files:
+            return ()
+        with engine(self._limits) as opened:
+            own, *rest = (
+                [self._files.fetch(file.path, opened.folder / "fetched") for _, file in one.files]
+                for one in (self._kept, *kept)
+                if one is not None
+            )
+            return lines_by_payout(opened, own, rest, since)
 
     def entries(self, blocks: Iterable[EntryBlock]) -> None:
         """Take our movements; after the lines, whose buckets they share."""

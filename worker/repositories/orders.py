@@ -108,6 +108,7 @@ class MysqlOrderStore:
             "placed_at": order.placed_at,
             "updated_at": at,
             "trail_length": 1,
+            "number": order.number,
         }
         if not insert_once(self._connection, _ADD, values):
             return False
@@ -216,6 +217,17 @@ class MysqlOrderStore:
             for order_id, row in sorted(rows.items())
         ]
 
+    def by_number(self, shop: str, numbers: Sequence[str]) -> dict[str, str]:
+        """Map numbers of orders to their ids. Left out is what is an id itself, and what several orders bear."""
+        found: dict[str, set[str]] = {}
+        for some in chunked(numbers):
+            columns = select(ORDERS.c.number, ORDERS.c.order_id).where(ORDERS.c.shop == shop)
+            for row in self._connection.execute(columns.where(ORDERS.c.number.in_(some))):
+                found.setdefault(row.number, set()).add(row.order_id)
+            for row in self._connection.execute(columns.where(ORDERS.c.order_id.in_(some))):
+                found[row.order_id] = set()
+        return {number: next(iter(ids)) for number, ids in sorted(found.items()) if len(ids) == 1}
+
     def _locked(self, shop: str, order_id: str) -> HeldOrder:
         held = self._held.get((shop, order_id))
         if held is not None:
@@ -300,6 +312,7 @@ def _order(row: Row[Any], sums: OrderSums) -> Order:
         captured_minor=sums.captured_minor,
         refunded_minor=sums.refunded_minor,
         disputed_minor=sums.disputed_minor,
+        number=row.number,
     )
 
 

@@ -65,6 +65,8 @@ ORDERS = _table(
     _required("placed_at", UtcDateTime),
     _required("updated_at", UtcDateTime),
     _required("trail_length", Integer),
+    _required("number", String(64), server_default=""),
+    Index("orders_by_number", "shop", "number"),
     Index("orders_by_placed", "shop", "placed_at", "order_id"),
     Index("orders_by_updated", "shop", "updated_at", "order_id"),
     Index("orders_by_state", "shop", "state", "placed_at"),

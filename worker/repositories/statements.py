@@ -5,6 +5,7 @@ imported are read from here.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select
@@ -61,6 +62,19 @@ class MysqlStatementStore:
             select(STATEMENT_FILES).where(files.shop == shop).order_by(files.imported_at.desc(), files.sha256.desc())
         )
         return [_file(row) for row in self._connection.execute(newest.limit(limit))]
+
+    def telling(
+        self, shop: str, provider: str, scope: StatementScope, start: datetime, end: datetime
+    ) -> list[StatementFile]:
+        """Return the files of one scope that tell of a time in [start, end], as they were imported, the newest last."""
+        files = STATEMENT_FILES.c
+        wanted = (
+            select(STATEMENT_FILES)
+            .where(files.shop == shop, files.scope == scope.value, files.provider == provider)
+            .where(files.last_at >= start, files.first_at <= end)
+            .order_by(files.imported_at, files.sha256)
+        )
+        return [_file(row) for row in self._connection.execute(wanted)]
 
     def lines(self, sha256: str) -> Iterator[LedgerLine]:
         """Stream the lines of a file that was imported before there was a lake, in file order."""

@@ -25,6 +25,8 @@ PARCELS = {
 }
 SHOP = "shop"
 """Provider of payments that only the shop knows: cash, vouchers, gateways of its own."""
+SHOP_PAYMENTS = "shopify_payments"
+"""The shop's own provider, in its word and ours: it is compared by its statement files."""
 
 
 class Bookkeeping:
@@ -101,7 +103,9 @@ class Bookkeeping:
         for paid in listed:
             key = (paid.reference, paid.currency)
             before = sums[key].captured_minor if key in sums else 0
-            payment = _captured(self._payments.name, paid.reference, before + paid.amount_minor, paid.currency)
+            # What the shop's own payments took, our provider has never heard of.
+            provider = SHOP_PAYMENTS if paid.gateway == SHOP_PAYMENTS else self._payments.name
+            payment = _captured(provider, paid.reference, before + paid.amount_minor, paid.currency)
             sums[key] = replace(payment, captured_at=paid.at)
         return list(sums.values())
 

@@ -6,6 +6,7 @@ after them, since they say how far back to ask.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from worker.contract.reconciliation import Mode, Reconcile
@@ -17,7 +18,9 @@ from worker.domain.matching.rejects import UnreadRow
 from worker.domain.matching.rules import Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.shipments import parcels_from
+from worker.domain.window import Span
 from worker.services.payout_books import read_payouts
+from worker.services.payout_files import PayoutFiles
 from worker.services.ports import (
     Database,
     PaymentGateway,
@@ -46,6 +49,8 @@ class Told:
     incomplete_because: tuple[str, ...]
     unread_rows: tuple[UnreadRow, ...] = ()
     """Rows of the statement file that could not be read."""
+    payouts_until: datetime | None = None
+    """Up to when payouts are judged, where lists of them lie beside a statement."""
 
 
 class BookReader:
@@ -95,6 +100,7 @@ class BookReader:
         *,
         give_up: bool,
         progress: Callable[[str], None],
+        now: datetime,
     ) -> Told:
         """Read all books of a scope into a lake.
 
@@ -116,17 +122,25 @@ class BookReader:
                 legs.discard(leg)
                 return ()
 
+        lists = PayoutFiles(self._database, gathering, request.shop, request.provider)
         file = self.statement(request)
         if file is not None:
             rejects = self._database.transact(lambda tx: tx.statements.rejects(file.sha256))
             progress("reading the statement file")
             gathering.statement(file.sha256, lambda: self._stored_lines(file))
+            at_hand = None
+            if paid_out:
+                window = Span(scope.window_start, scope.window_end) if request.window is not None else None
+                at_hand = lists.beside(file, payout_scope(scope, rules), window, rules, now)
+            if at_hand is not None:
+                gathering.records(PayoutSums, at_hand.payouts)
             self._gather_entries(request, scope, gathering, progress)
             # A provider's file says nothing of orders or parcels: only money is compared.
             return Told(
                 legs_read=frozenset({Leg.PAYMENTS} | paid_out),
                 incomplete_because=tuple(_unsound(file)),
                 unread_rows=_unread(file, rejects),
+                payouts_until=at_hand.until if at_hand is not None else None,
             )
 
         def ledger() -> Iterable[LedgerLine]:
@@ -152,7 +166,7 @@ class BookReader:
                 Leg.PAYOUTS,
                 lambda: read_payouts(self._payments, gathering, payout_start, end, progress),
             )
-            gathering.records(PayoutSums, sorted(payouts, key=lambda one: (one.payout_id, one.currency)))
+            gathering.records(PayoutSums, lists.against(payouts, payout_start, end) if Leg.PAYOUTS in legs else payouts)
         shop_orders = outside("the shop's orders", Leg.ORDERS, lambda: self._shop.orders(start, end))
         self._gather_entries(request, scope, gathering, progress)
         named = {order.order_id for order in shop_orders} | set(gathering.booked_orders())

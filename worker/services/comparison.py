@@ -8,7 +8,7 @@ from typing import Any
 from worker.domain.finding import Finding, FindingKind, Leg
 from worker.domain.matching.payments import compare_payments
 from worker.services.ports import Database, Transaction
-from worker.services.ports.lake import Gathered, Judged, RunLake
+from worker.services.ports.lake import BY_NUMBER, Gathered, Judged, RunLake
 from worker.services.run_facts import RunFacts
 
 
@@ -50,6 +50,9 @@ class Comparison:
             owners |= self._database.transact(
                 lambda tx, some=payments: tx.payments.order_of_payment(run.shop, run.provider, some)  # type: ignore[misc]
             )
+        for numbers in gathered.loose_orders():
+            known = self._database.transact(lambda tx, some=numbers: tx.orders.by_number(run.shop, some))  # type: ignore[misc]
+            owners |= {BY_NUMBER + number: order_id for number, order_id in known.items()}
         return {"owners": owners, "suspects": self._database.transact(lambda tx: _left_open(tx, facts))}
 
     def _opened(self, reference: str) -> tuple[Gathered, RunFacts]:

@@ -22,7 +22,7 @@ from worker.domain.finding import (
     Verdict,
 )
 from worker.domain.ledger import OwnOrder, Shipment, ShopOrder
-from worker.domain.matching.bank import match_bank
+from worker.domain.matching.bank import BankCredit, match_bank
 from worker.domain.matching.bridge import statements_of
 from worker.domain.matching.lifecycle import Course
 from worker.domain.matching.orders import match_orders
@@ -34,6 +34,7 @@ from worker.domain.matching.suggestions import by_key, each_suggested, suggested
 from worker.domain.matching.sums import WindowSums
 from worker.domain.matching.verdict import verdict
 from worker.domain.money import format_minor
+from worker.domain.window import Span
 from worker.services.bank_books import bank_document, bookings_of
 from worker.services.comparison import part_of
 from worker.services.findings import Findings
@@ -102,20 +103,20 @@ class Conclusion:
         """Compare payouts with their lines, and with the bank where statements of it are at hand."""
         payouts = gathered.payouts()
         scope, rules = facts.payout_scope, facts.rules
-        findings = match_payouts(payouts, scope, rules)
         # A file without payouts says nothing of them; an API says that there are none, whatever the bank booked.
-        if not payouts and not (facts.run.of_api and facts.bank_alone):
-            return facts, findings
-        known = gathered.recalled(
-            "bank", lambda: self._database.transact(lambda tx: bank_document(tx, facts.run.shop, scope))
-        )
-        span, bookings = bookings_of(known)
+        span: Span | None = None
+        bookings: list[BankCredit] = []
+        if payouts or (facts.run.of_api and facts.bank_alone):
+            known = gathered.recalled(
+                "bank", lambda: self._database.transact(lambda tx: bank_document(tx, facts.run.shop, scope))
+            )
+            span, bookings = bookings_of(known)
         if span is None:
-            return facts, findings
-        legs = facts.legs_read | {Leg.BANK}
-        return replace(facts, legs_read=legs), findings + suggested(
-            match_bank(payouts, bookings, span, scope, rules), rules
-        )
+            return facts, match_payouts(payouts, scope, rules)
+        at_bank = match_bank(payouts, bookings, span, scope, rules)
+        arrived = {(one.key, one.currency) for one in at_bank if one.kind is FindingKind.MATCHED}
+        facts = replace(facts, legs_read=facts.legs_read | {Leg.BANK})
+        return facts, match_payouts(payouts, scope, rules, arrived) + suggested(at_bank, rules)
 
     def _store(self, tx: Transaction, compared: Compared) -> Run:
         run = compared.facts.run
@@ -167,6 +168,7 @@ class Conclusion:
             provider=run.provider,
             now=now,
             scope=facts.scope,
+            of_payouts=facts.payout_scope if facts.payouts_until is not None else facts.scope,
             incomplete=decided is Verdict.INCOMPLETE,
             legs_read=facts.legs_read,
             read_at=run.started_at,

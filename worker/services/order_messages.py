@@ -31,6 +31,7 @@ def order_of(place: PlaceOrder) -> Order:
         discount_minor=place.discount_minor,
         tax_minor=place.tax_minor,
         payment_method=place.payment_method,
+        number=place.number,
     )
 
 

@@ -144,7 +144,16 @@ class ReconciliationService:
         scope = self._scope(request, span, open_breaks)
         with self._lake.gathering(request.shop, request.provider, run_id) as gathering:
             rules = self._graces.rules_of(request.provider)
-            told = self._books.read(request, scope, rules, open_breaks, gathering, give_up=give_up, progress=progress)
+            told = self._books.read(
+                request,
+                scope,
+                rules,
+                open_breaks,
+                gathering,
+                give_up=give_up,
+                progress=progress,
+                now=run.started_at,
+            )
             facts = RunFacts(
                 run=run,
                 scope=scope,
@@ -152,6 +161,7 @@ class ReconciliationService:
                 legs_read=told.legs_read,
                 incomplete_because=told.incomplete_because,
                 unread_rows=told.unread_rows,
+                payouts_until=told.payouts_until,
             )
             gathered = gathering.seal(facts.document())
         return RunInParts(reference=gathered.reference, buckets=gathered.buckets, rows=gathered.rows)

@@ -1,7 +1,7 @@
 """What a run decided when it gathered its books: the same for every step that follows, on whichever worker."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,15 +35,18 @@ class RunFacts:
     bank_alone: bool = True
     """What the bank booked is judged where the provider lists no payout at all, too. Earlier releases did not ask it then."""
 
+    payouts_until: datetime | None = None
+    """Up to when payouts are judged, where lists of them lie beside a statement: later than its last line."""
+
     @property
     def payout_scope(self) -> Scope:
         """What the run covers of payouts: those that arrived some time ago are looked at again, money aside.
 
-        A file says nothing of payouts before it.
+        A file says nothing of payouts before it, unless it has lists of them beside it.
         """
-        if not self.run.of_api:
-            return self.scope
-        return payout_scope(self.scope, self.rules)
+        if self.payouts_until is not None:
+            return payout_scope(replace(self.scope, window_end=self.payouts_until), self.rules)
+        return payout_scope(self.scope, self.rules) if self.run.of_api else self.scope
 
     def document(self) -> dict[str, Any]:
         """Return the facts as JSON values."""
@@ -77,12 +80,13 @@ class RunFacts:
             ],
             "by_key": self.by_key,
             "bank_alone": self.bank_alone,
+            "payouts_until": self.payouts_until.isoformat() if self.payouts_until is not None else None,
         }
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "RunFacts":
         """Return the facts of a document."""
-        run, scope = document["run"], document["scope"]
+        run, scope, until = document["run"], document["scope"], document.get("payouts_until")
         return cls(
             run=Run(
                 run_id=run["run_id"],
@@ -113,4 +117,5 @@ class RunFacts:
             ),
             by_key=document.get("by_key", False),
             bank_alone=document.get("bank_alone", False),
+            payouts_until=datetime.fromisoformat(until) if until else None,
         )

@@ -2,10 +2,11 @@
 
 Decimals in major units; every part signed from the shop's view, fees negative: the parts sum to the total. Older
 exports write fees without their sign, which shows in the sum. A payout has no id there, but its day; a newer
-export names the bank's reference. What has failed or was cancelled has not left: its line moves nothing.
+export names the bank's reference. What has failed or was cancelled has come back: two lines, that move nothing together.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.money import format_minor
@@ -40,24 +41,25 @@ def lines(row: Cells, _shop: str) -> list[LedgerLine]:
     if paid_out is None:
         raise RowRejected("payout date", "is empty")
     status = row.required("status").lower()
-    moved = 0 if status in _NOT_LEFT else -total
     reference = row.identifier("bank reference")
-    return [
-        LedgerLine(
-            line_id="-".join(filter(None, (f"{paid_out:%Y-%m-%d}", currency, status, reference, str(total)))),
-            provider=PROVIDER,
-            kind=LineKind.PAYOUT,
-            currency=currency,
-            gross_minor=moved,
-            fee_minor=0,
-            net_minor=moved,
-            created_at=paid_out,
-            source_id=reference,
-            payout_id=row.identifier("payout id") or f"{paid_out:%Y-%m-%d}",
-            type_text=status,
-            payout_at=paid_out,
-        )
-    ]
+    payout = LedgerLine(
+        line_id="-".join(filter(None, (f"{paid_out:%Y-%m-%d}", currency, status, reference, str(total)))),
+        provider=PROVIDER,
+        kind=LineKind.PAYOUT,
+        currency=currency,
+        gross_minor=-total,
+        fee_minor=0,
+        net_minor=-total,
+        created_at=paid_out,
+        source_id=reference,
+        payout_id=row.identifier("payout id") or f"{paid_out:%Y-%m-%d}",
+        type_text=status,
+        payout_at=paid_out,
+    )
+    if status not in _NOT_LEFT:
+        return [payout]
+    back = replace(payout, line_id=f"{payout.line_id}-in", kind=LineKind.TRANSFER, gross_minor=total, net_minor=total)
+    return [payout, back]
 
 
 def checks(read: Sequence[Line], _rows: Sequence[Cells]) -> dict[str, str]:

@@ -8,6 +8,7 @@ Source: Stripe documentation, "Payout reconciliation report", "Payouts report" a
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from worker.domain.ledger import STRIPE_CATEGORIES, LedgerLine, LineKind
 from worker.services.ports import StatementScope
@@ -68,6 +69,21 @@ def lines(row: Cells, shop: str) -> list[LedgerLine]:
     ]
 
 
+def payout_lines(row: Cells, shop: str) -> list[LedgerLine]:
+    """Read one row of the payouts report: where the payout stands is its word, what the bank traces it by its source.
+
+    Raises RowRejected.
+    """
+    return [
+        replace(
+            line,
+            type_text=row.text("payout_status") or line.type_text,
+            source_id=row.identifier("trace_id") or line.source_id,
+        )
+        for line in lines(row, shop)
+    ]
+
+
 def checks(read: Sequence[Line], _rows: Sequence[Cells]) -> dict[str, str]:
     """Each transaction once; and where a payout stands among its own items, it must be their sum."""
     lines_read = [line for line in read if isinstance(line, LedgerLine)]
@@ -101,8 +117,8 @@ _PAYOUTS = Dialect(
     name="stripe_payouts",
     provider=PROVIDER,
     needs=(("payout_id",), ("effective_at_utc", "effective_at"), *_MONEY),
-    optional=("source_id", "payout_expected_arrival_date"),
-    begin=row_by_row(lines),
+    optional=("source_id", "payout_expected_arrival_date", "payout_status", "trace_id"),
+    begin=row_by_row(payout_lines),
     checks=lambda read, _rows: once("payout", [line for line in read if isinstance(line, LedgerLine)]),
     totals=("gross", "fee", "net"),
     scope=StatementScope.PAYOUTS,

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome
 from worker.domain.matching.issue import Issue, conclude
-from worker.domain.matching.payouts import SENT, PayoutSums, payout_fact
+from worker.domain.matching.payouts import SENT, PayoutStatus, PayoutSums, Reach, payout_fact
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.money import format_minor
@@ -55,10 +55,18 @@ def match_bank(
         key=lambda one: (one.booked_at, one.credit_id, one.amount_minor),
     )
     findings: list[Finding | None] = []
-    groups = _groups(sorted(payouts, key=lambda one: (one.payout_id, one.currency)), booked)
+    expected = [one if one.listed else replace(one, amount_minor=one.lines_minor) for one in payouts]
+    # What names a payout may be told by its lines alone: while they are not, nothing at the bank can be told to be its.
+    unnamed = [one for one in expected if one.reach is Reach.UNTOLD and not one.names]
+    known = sorted((one for one in expected if one not in unnamed), key=lambda one: (one.payout_id, one.currency))
+    groups = _groups(known, booked)
     for group in groups:
         if not group.payouts:
-            findings += [_unexplained(one, scope) for one in group.credits if _is_the_providers(one, scope, rules)]
+            findings += [
+                _unexplained(one, scope)
+                for one in group.credits
+                if _is_the_providers(one, scope, rules) and not _may_be_of(one, unnamed, rules)
+            ]
         elif len(group.payouts) == 1:
             findings.append(_alone(group.payouts[0], group.credits, covered, scope, rules))
         else:
@@ -117,7 +125,8 @@ def _words(text: str) -> list[str]:
 
 def _alone(payout: PayoutSums, mine: list[BankCredit], covered: Span, scope: Scope, rules: Rules) -> Finding | None:
     due = payout.arrives_at + rules.bank_grace
-    sent = payout.status in SENT
+    # What no list has is expected only where the bank has it: its amount is what its lines make.
+    sent = _sent(payout, mine) and (payout.listed or bool(mine))
     if not mine and not (sent and scope.judged(payout.arrives_at) and covered.start <= payout.arrives_at):
         return None
     if not mine and covered.end < due <= scope.cut:
@@ -145,15 +154,22 @@ def _alone(payout: PayoutSums, mine: list[BankCredit], covered: Span, scope: Sco
     return conclude(_base(payout, expected, expected + apart, mine), issues if apart else [], SEVERITY, scope.cut)
 
 
+def _sent(payout: PayoutSums, mine: list[BankCredit]) -> bool:
+    """Tell whether the money has left. A file that calls it scheduled is older than the bank's booking of it."""
+    return payout.status in SENT or (bool(mine) and payout.exported and payout.status is PayoutStatus.SCHEDULED)
+
+
 def _what(payout: PayoutSums, mine: list[BankCredit], here: list[BankCredit], apart: int) -> tuple[FindingKind, str]:
     """Return what is wrong with a payout whose bookings are `apart` from it, and why."""
     if not mine:
         cause = f"due on {payout.arrives_at:%Y-%m-%d}, but no booking of the bank names it"
+        if not payout.names:
+            cause += ": what lists it gives neither an id nor a bank reference, so none could"
         return FindingKind.PAYOUT_MISSING_AT_BANK, cause
     if not here:
         cause = f"paid out in {payout.currency}, booked by the bank in {mine[0].currency}"
         return FindingKind.CURRENCY_MISMATCH, cause
-    if payout.status not in SENT:
+    if not _sent(payout, mine):
         return FindingKind.STATUS_MISMATCH, f"the bank booked a payout that the provider calls {payout.status}"
     times = sum(credit.amount_minor == payout.amount_minor for credit in here)
     if times > 1 and apart == payout.amount_minor * (times - 1):
@@ -171,7 +187,7 @@ def _together(group: _Group, scope: Scope) -> list[Finding | None]:
     payouts = sorted(group.payouts, key=lambda one: (one.payout_id, one.currency))
     first = payouts[0]
     here = [credit for credit in group.credits if credit.currency == first.currency]
-    expected = {one.payout_id: one.amount_minor if one.status in SENT else 0 for one in payouts}
+    expected = {one.payout_id: one.amount_minor if _sent(one, group.credits) else 0 for one in payouts}
     apart = sum(credit.amount_minor for credit in here) - sum(expected.values())
     kind, cause = _what(first, group.credits, here, apart)
     issues = [Issue(kind=kind, difference_minor=apart, at_risk_minor=abs(apart), cause=cause)] if apart else []
@@ -213,6 +229,14 @@ def _is_the_providers(credit: BankCredit, scope: Scope, rules: Rules) -> bool:
     names = rules.bank_names or ((rules.provider,) if rules.provider else ())
     text = " ".join(credit.references).casefold()
     return any(name.casefold() in text for name in names)
+
+
+def _may_be_of(credit: BankCredit, payouts: Iterable[PayoutSums], rules: Rules) -> bool:
+    """Tell whether a credit was booked when one of these payouts may have come in."""
+    return any(
+        one.currency == credit.currency and one.arrives_at <= credit.booked_at <= one.arrives_at + rules.bank_grace
+        for one in payouts
+    )
 
 
 def _base(payout: PayoutSums, ours_minor: int, theirs_minor: int, booked: list[BankCredit]) -> Finding:

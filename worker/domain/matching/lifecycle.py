@@ -110,6 +110,8 @@ class Course:
     incomplete: bool
     legs_read: frozenset[Leg]
     read_at: datetime | None = None
+    of_payouts: Scope | None = None
+    """What the run covers of payouts and the bank, where that is another time than of single payments."""
 
     def following(self, name: str, item: Break | None, examined: Finding | None) -> Break | None:
         """Return the next state of a break, None where it stays as it is (or is none): `examined` is its finding."""
@@ -117,7 +119,7 @@ class Course:
             examined = None
         if item is not None and self.read_at is not None and _judged_at(item) > self.read_at:
             return None
-        if item is not None and item.status in OPEN_STATUSES and not _covered(item, self.scope):
+        if item is not None and item.status in OPEN_STATUSES and not _covered(item, self._scope_of(item)):
             return _widened(item, examined, self.now)
         if examined is not None and examined.outcome is Outcome.BREAK:
             return _seen(name, item, examined, self.shop, self.provider, self.now, self.scope)
@@ -128,6 +130,11 @@ class Course:
         if item.finding.leg in self.legs_read and not self.incomplete:
             return _resolved(item, self.now)
         return None
+
+    def _scope_of(self, item: Break) -> Scope:
+        if self.of_payouts is not None and item.finding.leg in {Leg.PAYOUTS, Leg.BANK}:
+            return self.of_payouts
+        return self.scope
 
 
 def twice(finding: Finding) -> Conflict:

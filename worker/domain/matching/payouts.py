@@ -1,11 +1,13 @@
 """Payouts leg: each payout of the provider against the ledger lines it pays out. On sums, never on all lines.
 
 Only automatic payouts can be itemised: of a manual or instant one the provider itself cannot say which lines it pays
-out. A payout that is still gathering lines is not judged, one that failed or was cancelled gave its lines back.
+out. One that failed or was cancelled gave its lines back. A payout that is still gathering lines is not judged where the
+provider is asked again; of files nobody knows whether another comes, so there it is told with its day.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -29,6 +31,21 @@ class PayoutStatus(StrEnum):
 
 
 SENT = frozenset({PayoutStatus.IN_TRANSIT, PayoutStatus.PAID})
+UNDER_WAY = frozenset({PayoutStatus.SCHEDULED, PayoutStatus.IN_TRANSIT})
+"""It has not arrived, as far as the provider said."""
+GIVEN_BACK = frozenset({PayoutStatus.FAILED, PayoutStatus.CANCELLED})
+
+
+class Reach(StrEnum):
+    """How much of what a payout may pay out is known, where its lines are told by files."""
+
+    WHOLE = "whole"
+    BEGINS_BEFORE = "begins_before"
+    """Some of its lines may be older than the first that any file tells."""
+    ENDS_AFTER = "ends_after"
+    """Some of its lines may be younger than the last that any file tells: the next one may bring them."""
+    UNTOLD = "untold"
+    """Of its time no file tells: only the bank can be held against it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +67,15 @@ class PayoutSums:
     """How many lines of each kind it pays out."""
     references: tuple[str, ...] = ()
     """What else names it at the bank: a trace id, a statement descriptor."""
+    exported: bool = False
+    """Told by a file: what became of it since, only another file can say."""
+    reach: Reach = Reach.WHOLE
+    listed: bool = True
+    """False: lines name it, and what lists all payouts of its time lacks it. Its amount is not known then (0)."""
+    otherwise: str = ""
+    """What another source says of it that cannot be true as well, in words; empty where all agree."""
+    otherwise_minor: int = 0
+    """By how much the other source's amount is apart."""
 
     @property
     def key(self) -> str:
@@ -58,11 +84,19 @@ class PayoutSums:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Everything the bank may call it by."""
-        return (self.payout_id, *self.references)
+        """Everything the bank may call it by. The day that stands for an id no provider gave is no name: days are many's."""
+        mere_day = self.payout_id == f"{self.arrives_at:%Y-%m-%d}"
+        return self.references if mere_day else (self.payout_id, *self.references)
 
 
-SEVERITY = (FindingKind.PAYOUT_INCOMPLETE, FindingKind.PAYOUT_FAILED, FindingKind.PAYOUT_NOT_ITEMISABLE)
+SEVERITY = (
+    FindingKind.PAYOUT_CONTRADICTED,
+    FindingKind.PAYOUT_UNLISTED,
+    FindingKind.PAYOUT_INCOMPLETE,
+    FindingKind.PAYOUT_FAILED,
+    FindingKind.PAYOUT_UNDER_WAY,
+    FindingKind.PAYOUT_NOT_ITEMISABLE,
+)
 """Which class names a finding when several apply, worst first."""
 
 
@@ -103,18 +137,31 @@ def payout_scope(scope: Scope, rules: Rules = PLAIN) -> Scope:
     return replace(scope, horizon_start=min(scope.horizon_start, scope.window_start - rules.payout_lookback))
 
 
-def match_payouts(payouts: Iterable[PayoutSums], scope: Scope, rules: Rules = PLAIN) -> tuple[Finding, ...]:
+def match_payouts(
+    payouts: Iterable[PayoutSums],
+    scope: Scope,
+    rules: Rules = PLAIN,
+    arrived: AbstractSet[tuple[str, str]] = frozenset(),
+) -> tuple[Finding, ...]:
     """Compare each payout with its lines; one finding per payout and currency, sorted by key.
 
     A finding's `ours` is the sum of the lines, its `theirs` the payout. Payouts due before the horizon or at the cut
-    or later are left to other runs.
+    or later are left to other runs, but for those that a file calls under way: they are told with their day. `arrived`
+    are those (key, currency) that the bank has booked, whatever the file says.
     """
-    judged = (
-        payout for payout in payouts if scope.judged(payout.arrives_at) and payout.status is not PayoutStatus.SCHEDULED
-    )
+    judged = (payout for payout in payouts if _judged(payout, scope, rules))
     return tuple(
-        _judge(payout, scope, rules) for payout in sorted(judged, key=lambda one: (one.payout_id, one.currency))
+        _judge(payout, scope, rules, arrived=(payout.key, payout.currency) in arrived)
+        for payout in sorted(judged, key=lambda one: (one.payout_id, one.currency))
     )
+
+
+def _judged(payout: PayoutSums, scope: Scope, rules: Rules) -> bool:
+    if payout.exported and payout.status in UNDER_WAY:
+        return scope.horizon_start <= payout.arrives_at < scope.cut + rules.payout_lookback
+    if payout.reach is Reach.UNTOLD or payout.status is PayoutStatus.SCHEDULED:
+        return False
+    return scope.judged(payout.arrives_at)
 
 
 def payout_fact(payout: PayoutSums) -> Fact:
@@ -129,8 +176,8 @@ def payout_fact(payout: PayoutSums) -> Fact:
     )
 
 
-def _judge(payout: PayoutSums, scope: Scope, rules: Rules) -> Finding:
-    compared = payout.automatic and payout.status in SENT
+def _judge(payout: PayoutSums, scope: Scope, rules: Rules, *, arrived: bool) -> Finding:
+    compared = payout.automatic and payout.status not in GIVEN_BACK and payout.reach is not Reach.UNTOLD
     base = Finding(
         leg=Leg.PAYOUTS,
         key=payout.key,
@@ -149,43 +196,75 @@ def _judge(payout: PayoutSums, scope: Scope, rules: Rules) -> Finding:
             )
             for kind, number in sorted(payout.counts.items())
         ),
-        theirs=(payout_fact(payout),),
+        theirs=(payout_fact(payout),) if payout.listed else (),
     )
-    return conclude(base, _issues(payout, rules), SEVERITY, scope.cut)
+    return conclude(base, list(_issues(payout, scope, rules, arrived=arrived)), SEVERITY, scope.cut)
 
 
-def _issues(payout: PayoutSums, rules: Rules) -> list[Issue]:
-    if payout.status not in SENT:
-        return [
-            Issue(
-                kind=FindingKind.PAYOUT_FAILED,
-                cause=f"the payout of {_text(payout, payout.amount_minor)} was {payout.status}: "
-                "the money is still at the provider",
-                warning=True,
-            )
-        ]
+def _issues(payout: PayoutSums, scope: Scope, rules: Rules, *, arrived: bool) -> Iterator[Issue]:
+    if payout.otherwise:
+        yield Issue(
+            kind=FindingKind.PAYOUT_CONTRADICTED,
+            at_risk_minor=abs(payout.otherwise_minor),
+            cause=payout.otherwise,
+            warning=not payout.otherwise_minor,
+        )
+    if not payout.listed:
+        yield Issue(
+            kind=FindingKind.PAYOUT_UNLISTED,
+            difference_minor=-payout.lines_minor,
+            at_risk_minor=abs(payout.lines_minor),
+            cause=f"{sum(payout.counts.values())} lines of {_text(payout, payout.lines_minor)} name it, "
+            "and the list of payouts that tells of its day lacks it",
+        )
+        return
+    if payout.status in GIVEN_BACK:
+        yield Issue(
+            kind=FindingKind.PAYOUT_FAILED,
+            cause=f"the payout of {_text(payout, payout.amount_minor)} was {payout.status}: "
+            "the money is still at the provider",
+            warning=True,
+        )
+        return
+    if payout.exported and payout.status in UNDER_WAY and not arrived:
+        yield Issue(
+            kind=FindingKind.PAYOUT_UNDER_WAY,
+            cause=f"{_text(payout, payout.amount_minor)} are due on {payout.arrives_at:%Y-%m-%d} and were "
+            f"{payout.status.replace('_', ' ')} when the file was made: a newer list of payouts says what became of them",
+            break_on=payout.arrives_at + rules.bank_grace,
+            warning=True,
+        )
     if not payout.automatic:
-        return [
-            Issue(
-                kind=FindingKind.PAYOUT_NOT_ITEMISABLE,
-                cause="a manual or instant payout: the provider cannot say which lines it pays out",
-                accepted=True,
-            )
-        ]
+        yield Issue(
+            kind=FindingKind.PAYOUT_NOT_ITEMISABLE,
+            cause="a manual or instant payout: the provider cannot say which lines it pays out",
+            accepted=True,
+        )
+    elif payout.amount_minor != payout.lines_minor and payout.reach is not Reach.UNTOLD:
+        yield _incomplete(payout, scope, rules)
+
+
+def _incomplete(payout: PayoutSums, scope: Scope, rules: Rules) -> Issue:
     apart = payout.amount_minor - payout.lines_minor
-    if not apart:
-        return []
     number = sum(payout.counts.values())
     told = f"its {number} lines make {_text(payout, payout.lines_minor)}" if number else "no line of it is known"
-    return [
-        Issue(
-            kind=FindingKind.PAYOUT_INCOMPLETE,
-            difference_minor=apart,
-            at_risk_minor=abs(apart),
-            cause=f"paid out are {_text(payout, payout.amount_minor)}, {told}",
-            break_on=payout.arrives_at + rules.payout_grace,
-        )
-    ]
+    told += _UNKNOWN.get(payout.reach, "")
+    due = payout.arrives_at + rules.payout_grace
+    return Issue(
+        kind=FindingKind.PAYOUT_INCOMPLETE,
+        difference_minor=apart,
+        at_risk_minor=abs(apart),
+        cause=f"paid out are {_text(payout, payout.amount_minor)}, {told}",
+        # What the next file may bring is waited for from run to run, since a run over it judges the payout anew.
+        break_on=max(due, scope.cut + rules.payout_grace) if payout.reach is Reach.ENDS_AFTER else due,
+        warning=payout.reach is Reach.BEGINS_BEFORE,
+    )
+
+
+_UNKNOWN = {
+    Reach.BEGINS_BEFORE: "; it may pay out older lines than the first that was imported",
+    Reach.ENDS_AFTER: "; its last lines may be in the next statement",
+}
 
 
 def _text(payout: PayoutSums, minor: int) -> str:

@@ -110,6 +110,8 @@ class ShopPayment:
     amount_minor: int
     currency: str
     at: datetime
+    gateway: str = ""
+    """Who took it, in the shop's word."""
 
 
 class ShopGateway(Protocol):

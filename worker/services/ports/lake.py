@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from worker.domain.finding import Finding
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.payouts import PayoutSums
+from worker.domain.matching.payouts_told import PayoutLines
 from worker.domain.matching.rules import Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
@@ -39,6 +40,10 @@ TEXT_COLUMNS = tuple(name for name in ENTRY_COLUMNS if name not in {"shop", "pro
 """Those of a block's text, in its order: the others are the same in all of its rows."""
 FIELD_END = b"\x1f"
 """Between the fields of a block that is not quoted: the character that ASCII has for it."""
+
+
+BY_NUMBER = "#"
+"""Before the number of an order, where owners of payments are told: no provider's reference begins with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +156,17 @@ class Gathering(Protocol):
         """Compare with the batch of a statement file; where none is kept, `otherwise` says its lines, which then are."""
         ...
 
+    def kept_lines(self, name: str) -> list[LedgerLine]:
+        """Return the lines of a small file that was imported; none of one that is not in the lake."""
+        ...
+
+    def payout_lines(self, others: Sequence[str], since: datetime) -> tuple[PayoutLines, ...]:
+        """Return the sums by payout over the lines of the statement and of others, as these were imported.
+
+        Of others those lines count whose payout is of `since` or later.
+        """
+        ...
+
     def entries(self, blocks: Iterable[EntryBlock]) -> None:
         """Take our movements; after the lines, whose buckets they share."""
         ...
@@ -196,6 +212,10 @@ class Gathered(Protocol):
 
         `by_key`: as `collect` has it.
         """
+        ...
+
+    def loose_orders(self) -> Iterator[list[str]]:
+        """Yield what lines that are aside call their orders and our entries do not: it may be the orders' numbers."""
         ...
 
     def loose_payments(self, rules: Rules) -> Iterator[list[str]]:

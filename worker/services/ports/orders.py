@@ -53,6 +53,10 @@ class OrderStore(Protocol):
         """
         ...
 
+    def by_number(self, shop: str, numbers: Sequence[str]) -> dict[str, str]:
+        """Map numbers of orders to their ids. Left out is what is an id itself, and what several orders bear."""
+        ...
+
 
 class PaymentStore(Protocol):
     """What we know of payments at the provider, and our book entries."""

@@ -265,6 +265,12 @@ class StatementStore(Protocol):
         """Return the file or None."""
         ...
 
+    def telling(
+        self, shop: str, provider: str, scope: StatementScope, start: datetime, end: datetime
+    ) -> list[StatementFile]:
+        """Return the files of one scope that tell of a time in [start, end], as they were imported, the newest last."""
+        ...
+
     def lines(self, sha256: str) -> Iterator[LedgerLine]:
         """Stream the lines of a file that was imported before there was a lake, in file order."""
         ...
