@@ -43,6 +43,7 @@ _READERS: Mapping[str, Callable[[Fields], object]] = {
     "orders.refund": order_requests.read_refund,
     "orders.pay": order_requests.read_payment,
     "orders.change_address": order_requests.read_readdressing,
+    "orders.cancel_lines": order_requests.read_unwanted_lines,
     "users.register": lambda fields: users.read_user(fields, _NOW, "-"),
     "users.confirm": users.read_token,
     "users.change_address": lambda fields: users.read_address(fields, _NOW, "", "-"),
@@ -59,6 +60,7 @@ _KEYED = frozenset(
         "orders.refund",
         "orders.pay",
         "orders.change_address",
+        "orders.cancel_lines",
         "users.register",
         "users.resend",
         "users.change_address",
@@ -133,6 +135,23 @@ _ANSWERS: Mapping[str, dict[int, tuple[str, Schema]]] = {
                 request_id=_TEXT,
                 outcome=_status("applied", "duplicate"),
                 state=_TEXT,
+            ),
+        )
+    },
+    "orders.cancel_lines": {
+        200: (
+            "less is owed, and what was paid for it is on its way back",
+            _object(
+                workflow_id=_TEXT,
+                order_id=_TEXT,
+                request_id=_TEXT,
+                outcome=_status("applied", "duplicate"),
+                state=_TEXT,
+                currency=_TEXT,
+                amount_minor=_MINOR,
+                refunded_minor=_MINOR,
+                total_minor=_MINOR,
+                reason=_TEXT,
             ),
         )
     },

@@ -8,7 +8,7 @@ from datetime import datetime
 from functions.fields import Fields
 from worker.contract.currencies import EXPONENTS
 from worker.contract.ids import fingerprint
-from worker.contract.orders import OrderLine, PaymentMode, PlaceOrder
+from worker.contract.orders import LineCut, OrderLine, PaymentMode, PlaceOrder
 from worker.contract.shipping import COUNTRIES, LONGEST_POSTAL_CODE, LONGEST_TEXT, MOST_LINES, ShipTo
 
 MAX_LINES = 500
@@ -25,7 +25,7 @@ _NOWHERE = ShipTo(recipient="", lines=(), city="", country="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a client wants of an order: to stop it, `amount_minor` (None: all) back, another method or another address.
+    """What a client wants of an order: to stop it or `lines` of it, `amount_minor` (None: all) back, another method or address.
 
     `shop` and `request_id` are empty where the body names none.
     """
@@ -36,12 +36,15 @@ class Wish:
     amount_minor: int | None = None
     payment_method: str = ""
     ship_to: ShipTo = _NOWHERE
+    lines: tuple[LineCut, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """What is wanted, whoever asks and however the request is named."""
         if self.ship_to is not _NOWHERE:
             return self.ship_to.fingerprint
+        if self.lines:
+            return fingerprint(json.dumps([[each.line, each.quantity] for each in self.lines]).encode())
         wanted = [self.payment_method] if self.payment_method else [self.amount_minor, self.reason]
         return fingerprint(json.dumps(wanted).encode())
 
@@ -78,6 +81,17 @@ def read_readdressing(fields: Fields) -> Wish:
     wish = replace(_read_wish(fields, None), ship_to=_read_ship_to(fields))
     fields.finish()
     return wish
+
+
+def read_unwanted_lines(fields: Fields) -> Wish:
+    """Read which pieces are to be cancelled. Raises Unprocessable with every problem."""
+    wish = replace(_read_wish(fields, None), lines=fields.parts("lines", MAX_LINES, _read_cut))
+    fields.finish()
+    return wish
+
+
+def _read_cut(fields: Fields) -> LineCut:
+    return LineCut(line=fields.integer("line", 1, MAX_LINES), quantity=fields.integer("quantity", 1, 1_000_000))
 
 
 def _read_wish(fields: Fields, amount_minor: int | None) -> Wish:

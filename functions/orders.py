@@ -1,4 +1,4 @@
-"""Orders: place one, pay it otherwise, send it elsewhere, ask one to stop, give money back. Business rules are the worker's; here only the schema is checked."""
+"""Orders: place one, pay it otherwise, send it elsewhere, ask one or lines of it to stop, give money back. Business rules are the worker's; here only the schema is checked."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +18,7 @@ from functions.order_requests import (
     read_payment,
     read_readdressing,
     read_refund,
+    read_unwanted_lines,
 )
 from functions.problems import Ended, FieldProblem, NotFound, Unprocessable
 from functions.replies import reply, started_reply
@@ -26,8 +27,10 @@ from worker.contract.currencies import EXPONENTS
 from worker.contract.ids import is_valid_part, order_workflow_id, refund_workflow_id
 from worker.contract.names import OrderMessage, Queue, SearchAttribute, WorkflowType
 from worker.contract.orders import (
+    CancelLines,
     CancelOrder,
     LateRefund,
+    LinesAnswer,
     OrderAnswer,
     PaymentAnswer,
     ReaddressOrder,
@@ -229,6 +232,44 @@ class Orders:
             },
         )
 
+    def cancel_lines(self, order_id: str) -> Response:
+        """POST /orders/{order_id}/cancel-lines: Cancel single lines.
+
+        Pieces of lines (numbered from 1, as the order was placed) that have not left, once the order's money is held or
+        taken. The parcel that holds them is stopped and the rest asked for anew; what has left, or was cancelled before,
+        is a conflict, and so is a line of an order whose money the shop collects. Less is owed by `amount_minor`: prices,
+        and the share of tax and discount that lies on them. Shipping stays. `refunded_minor` of it was captured and is given back;
+        the rest was only held. All that has not left cancels the order (`reason` is `order_cancelled`). The request needs an
+        id of its own (`request_id` or the Idempotency-Key header): the same lines again get the first answer, others under
+        the id are a conflict.
+        """
+        shop, wish = self._wish(order_id, read_unwanted_lines)
+        _need_id(wish, "a cancellation of lines needs an id, so that it is made once")
+        workflow_id = order_workflow_id(shop, order_id)
+        answer = self._temporal.update(
+            workflow_id,
+            OrderMessage.CANCEL_LINES,
+            CancelLines(request_id=wish.request_id, requested_by=g.caller.holder, lines=wish.lines, reason=wish.reason),
+            # With the fingerprint, so that other lines under the same id reach the workflow, which refuses them.
+            update_id=f"lines:{wish.request_id}:{wish.fingerprint[:16]}",
+            answer=LinesAnswer,
+        )
+        return reply(
+            200,
+            {
+                "workflow_id": workflow_id,
+                "order_id": order_id,
+                "request_id": wish.request_id,
+                "outcome": answer.outcome,
+                "state": answer.state,
+                "currency": answer.currency,
+                "amount_minor": answer.amount_minor,
+                "refunded_minor": answer.refunded_minor,
+                "total_minor": answer.total_minor,
+                "reason": answer.reason,
+            },
+        )
+
     def _wish(self, order_id: str, read: Callable[[Fields], Wish], *, body_optional: bool = False) -> tuple[str, Wish]:
         """Read what is wanted of an order; return the shop that it concerns with it."""
         if not is_valid_part(order_id):
@@ -250,6 +291,7 @@ class Orders:
             "refund": self.refund,
             "pay": self.pay,
             "change_address": self.change_address,
+            "cancel_lines": self.cancel_lines,
         }
 
 

@@ -14,6 +14,7 @@ from worker.activities.addresses import AddressActivities
 from worker.activities.alerts import AlertActivities
 from worker.activities.events import EventActivities
 from worker.activities.journal import JournalActivities
+from worker.activities.line_cancelling import LineActivities
 from worker.activities.orders import OrderActivities, Waiting
 from worker.activities.outbound import OutboundActivities
 from worker.activities.pace import Pace
@@ -56,6 +57,7 @@ from worker.services.events import EventService
 from worker.services.expiry import Expiry
 from worker.services.inquiry import Inquiry
 from worker.services.journal import Journal
+from worker.services.line_cancelling import LineCancelling
 from worker.services.lost_messages import LostMessages, Sources
 from worker.services.orders import OrderService
 from worker.services.outbound import OutboundService
@@ -135,6 +137,7 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
     refund_activities = RefundActivities(Refunds(database, payments, books, clock))
     resolution_activities = ResolutionActivities(Resolution(database, payments, books, clock))
     journal_activities = JournalActivities(Journal(database, clock))
+    line_activities = LineActivities(LineCancelling(database, clock))
     readdressing_activities = ReaddressingActivities(Readdressing(database, clock))
     event_activities = EventActivities(
         EventService(database, books, reversal, warehouse, clock),
@@ -199,6 +202,8 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
                 resolution_activities.resolve_order,
                 journal_activities.tell_of_cancellation,
                 readdressing_activities.change_shipping_address,
+                line_activities.look_at_lines,
+                line_activities.cancel_lines,
             ],
         ),
         Queue.EVENTS: (

@@ -11,12 +11,21 @@ from tests.integration.scene import ASKS_BACK, Scene
 from worker.activities.addresses import AddressConfirmation, OneChange
 from worker.activities.events import Filing, Receipt
 from worker.activities.journal import CancellationAsked
+from worker.activities.line_cancelling import UnwantedLines
 from worker.activities.orders import Reverse
 from worker.activities.readdressing import NewShipTo
 from worker.activities.reconciliation import RepairOrder
 from worker.activities.refunds import PlannedRefund, RefundWish
 from worker.activities.users import Confirmation, Mailing
-from worker.contract.orders import OrderEventKind, ParcelLine, PaymentMode, ReaddressOrder, ResolveOrder
+from worker.contract.orders import (
+    CancelLines,
+    LineCut,
+    OrderEventKind,
+    ParcelLine,
+    PaymentMode,
+    ReaddressOrder,
+    ResolveOrder,
+)
 from worker.contract.outbound import Notification
 from worker.contract.shipping import ShipTo
 from worker.contract.users import ChangeAddress, RegisterUser
@@ -231,6 +240,24 @@ def _half_left(world: Scene) -> None:
     told = world.event(OrderEventKind.SHIPPED, parcel.shipment_id).event
     contents = (ParcelLine(sku="MUG", quantity=1),)
     world.office.orders.apply("main", world.name, replace(told, contents=contents, rest=str(left["rest"])))
+
+
+@scene("look_at_lines")
+async def _(world: Scene) -> object:
+    return _one_unwanted(world)
+
+
+@scene("cancel_lines")
+async def _(world: Scene) -> object:
+    return _one_unwanted(world)
+
+
+def _one_unwanted(world: Scene) -> UnwantedLines:
+    world.office.pay(world.name)
+    world.office.fulfil(world.name)
+    world.office.orders.stop_fulfilment("main", world.name)
+    request = CancelLines(request_id="l1", requested_by="ada", lines=(LineCut(line=1, quantity=1),), reason="sold out")
+    return UnwantedLines(shop="main", order_id=world.name, request=request)
 
 
 @scene("plan_refund")

@@ -14,6 +14,7 @@ from worker.activities.addresses import AddressConfirmation, Begun, OneChange
 from worker.activities.alerts import AlertOrder
 from worker.activities.events import Filing, Receipt, Received
 from worker.activities.journal import CancellationAsked
+from worker.activities.line_cancelling import UnwantedLines
 from worker.activities.orders import Delivery, Recorded, Reverse, Step, authorising, capturing, fulfilling
 from worker.activities.readdressing import NewShipTo
 from worker.activities.reconciliation import Conclude, PartOrder, Parts, Plan, RepairOrder, RunAnswer, RunOrder
@@ -28,6 +29,7 @@ from worker.domain.order import OrderState
 from worker.domain.user import ChangeState, UserState
 from worker.domain.window import Span, scheduled_window
 from worker.services.asking import Hold
+from worker.services.line_cancelling import Cancelled, Wanted
 from worker.services.orders import Applied
 from worker.services.retries import NewMethod, Retried
 from worker.services.translation.route import Route
@@ -185,6 +187,16 @@ class OrderDoubles:
     async def change_shipping_address(self, new: NewShipTo) -> OrderStatus:
         async with self.conduct.step("change_shipping_address", new):
             return self.book.readdress(new.order_id, new.request, asked_once_paid=new.asked_once_paid)
+
+    @activity.defn
+    async def look_at_lines(self, unwanted: UnwantedLines) -> Wanted:
+        async with self.conduct.step("look_at_lines", unwanted):
+            return self.book.look_at_lines(unwanted.order_id, unwanted.request)
+
+    @activity.defn
+    async def cancel_lines(self, unwanted: UnwantedLines) -> Cancelled:
+        async with self.conduct.step("cancel_lines", unwanted):
+            return self.book.cancel_lines(unwanted.order_id, unwanted.request)
 
     @activity.defn
     async def expire_order(self, step: Step) -> OrderStatus:

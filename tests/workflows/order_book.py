@@ -10,15 +10,25 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import datetime
 
-from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, OrderStatus, PlaceOrder, ReaddressOrder
+from worker.contract.orders import (
+    CancelLines,
+    OrderAnswer,
+    OrderEvent,
+    OrderEventKind,
+    OrderStatus,
+    PlaceOrder,
+    ReaddressOrder,
+)
 from worker.contract.shipping import ShipTo
 from worker.domain.capture import CapturePolicy
-from worker.domain.errors import NotFound, ProviderRejected
+from worker.domain.errors import Conflict, NotFound, ProviderRejected
 from worker.domain.ledger import Packed, Shipment, ShipmentState
+from worker.domain.line_cancelling import check_pieces, check_state, cut_of, to_give_back, without
 from worker.domain.order import METHOD_WELCOME, TERMINAL, WITHOUT_GOODS, Order, OrderState, broken_rules
 from worker.domain.parcels import Goods, due_of, fulfilment, shipped_goods
 from worker.domain.payment import may_try_another
 from worker.domain.readdressing import check
+from worker.services.line_cancelling import Cancelled, Wanted, pieces_of
 from worker.services.order_messages import order_of, status_of
 from worker.services.orders import Applied
 from worker.services.retries import NewMethod, Retried
@@ -49,6 +59,7 @@ class OrderBook:
         self.refusing_refunds = False
         self.refusing_parcels = False
         self._done_outside: set[str] = set()
+        self._cut: dict[str, tuple[int, int]] = {}
         self._booked: set[str] = set()
 
     def at_rest(self, order_id: str) -> bool:
@@ -150,7 +161,8 @@ class OrderBook:
                 return self._move(order, S.NEEDS_ATTENTION, "the parcel left, but its money could not be taken")
             if key not in self._done_outside:
                 self._done_outside.add(key)
-                self.taken[order_id] += self.authorised.pop(order_id)
+                self.authorised.pop(order_id)
+                self.taken[order_id] += order.total_minor
             self._move(self._book(order_id, key, order.total_minor), S.PAID)
         return self._sent(order_id)
 
@@ -179,7 +191,7 @@ class OrderBook:
     def request_rest(self, order_id: str, key: str) -> OrderStatus:
         """As of OrderService.request_rest."""
         order = self._order(order_id)
-        if order.state is not S.PAID:
+        if order.state not in {S.PAID, S.FULFILLING} and not _held_for_parcel(order):
             return self._status(order)
         if self.refusing_parcels:
             raise ProviderRejected("the warehouse does not know the article")
@@ -187,8 +199,33 @@ class OrderBook:
             self._done_outside.add(key)
             self.parcels[order_id] = "requested"
             self.sent_to[order_id].append(self.addresses.get(order_id))
-        self._move(order, S.FULFILLING)
+        if order.state is S.PAID:
+            self._move(order, S.FULFILLING)
         return self._status(self._order(order_id))
+
+    def look_at_lines(self, order_id: str, request: CancelLines) -> Wanted:
+        """As of LineCancelling.look."""
+        order = self._order(order_id)
+        if request.request_id in self._cut:
+            return Wanted(status=self._status(order), everything=False)
+        check_state(order)
+        all_left = self.parcels.get(order_id) == "left" and not self.sent[order_id]
+        owed = {} if all_left else self._goods(order).owed
+        check_pieces(order.lines, owed, pieces_of(request))
+        return Wanted(status=self._status(order), everything=owed == pieces_of(request))
+
+    def cancel_lines(self, order_id: str, request: CancelLines) -> Cancelled:
+        """As of LineCancelling.cancel."""
+        if request.request_id not in self._cut:
+            self.look_at_lines(order_id, request)
+            if self.parcels.get(order_id) == "requested":
+                raise Conflict("a parcel is under way")
+            order = self._order(order_id)
+            cut = cut_of(order, pieces_of(request))
+            smaller = self.orders[order_id] = without(order, cut)
+            self._cut[request.request_id] = (cut.amount_minor, to_give_back(smaller, cut))
+        amount, back = self._cut[request.request_id]
+        return Cancelled(status=self._status(self._order(order_id)), amount_minor=amount, back_minor=back)
 
     def readdress(self, order_id: str, request: ReaddressOrder, *, asked_once_paid: bool) -> OrderStatus:
         """As of Readdressing.change."""
@@ -350,7 +387,8 @@ class OrderBook:
             self.authorised[order_id] -= share
             self._take(order, share)
         elif order.state is S.AUTHORISED and self.policy is CapturePolicy.FIRST_PARCEL:
-            self._take(order, self.authorised.pop(order_id))
+            self.authorised.pop(order_id)
+            self._take(order, order.total_minor)
             self._move(self._order(order_id), S.PAID)
             self._move(self._order(order_id), S.FULFILLING)
         return self._status(self._order(order_id))

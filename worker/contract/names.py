@@ -43,6 +43,7 @@ class OrderMessage(StrEnum):
     REFUND = "refund"
     RETRY_PAYMENT = "retry_payment"
     CHANGE_ADDRESS = "change_address"
+    CANCEL_LINES = "cancel_lines"
     STATUS = "status"
 
 

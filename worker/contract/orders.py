@@ -142,6 +142,45 @@ class ReaddressOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineCut:
+    """Pieces of one line of an order, by its number (from 1)."""
+
+    line: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelLines:
+    """Cancel pieces of an order that have not left. What was paid for them goes back; what was held is captured no more.
+
+    All that has not left is a cancellation (CancelOrder).
+    """
+
+    request_id: str
+    requested_by: str
+    lines: tuple[LineCut, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinesAnswer:
+    """What the `cancel_lines` update of OrderWorkflow answers. Amounts in minor units of `currency`."""
+
+    outcome: str
+    """`applied` or `duplicate`."""
+    state: str
+    currency: str
+    amount_minor: int
+    """Less is owed by this much; 0 where all that was left was cancelled with the order."""
+    refunded_minor: int
+    """What of that was given back; the rest had not been captured."""
+    total_minor: int
+    """What the order is worth now."""
+    reason: str = ""
+    """Why nothing could be given back that should have been, or `order_cancelled`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentAnswer:
     """What the `retry_payment` update of OrderWorkflow answers."""
 

@@ -169,7 +169,7 @@ class Order:
             return "disputed"
         if self.refunded_minor >= self.captured_minor:
             return "refunded"
-        if self.captured_minor > self.total_minor:
+        if self.kept_minor > self.total_minor:
             return "overcharged"
         if self.refunded_minor > 0:
             return "partially_refunded"

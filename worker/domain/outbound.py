@@ -24,6 +24,7 @@ HAPPENINGS: dict[str, str] = {
     f"{Happening.DISPUTE}.{DisputeState.WON}": "a dispute was won: its money came back",
     f"{Happening.DISPUTE}.{DisputeState.LOST}": "a dispute was lost: its money is gone",
     Happening.REFUNDED: "money was given back, all or a part of it",
+    Happening.LINES_CANCELLED: "pieces were cancelled before they left: less is owed by the amount",
     Happening.PARCEL_SHIPPED: "a parcel has left: all that was ordered, or a part of it",
     Happening.PARCEL_DELIVERED: "a parcel has reached the customer",
 }

@@ -203,6 +203,33 @@ def settled(shop: str, order_id: str, holds: Sequence[Hold], to: Fate, at: datet
     ]
 
 
+def released(
+    shop: str,
+    order_id: str,
+    holds: Sequence[Hold],
+    pieces: Mapping[str, int],
+    request_id: str,
+    at: datetime,
+    actor: str,
+) -> list[Movement]:
+    """Return the movements that free some pieces of an order that goes on; as far as they are reserved."""
+    return [
+        Movement(
+            shop=shop,
+            sku=hold.sku,
+            key=f"{Fate.RELEASED}:{order_id}:lines:{request_id}",
+            kind=MovementKind.RELEASED,
+            at=at,
+            actor=actor,
+            available_change=free,
+            reserved_change=-free,
+            order_id=order_id,
+        )
+        for hold in holds
+        if (free := min(pieces.get(hold.sku, 0), hold.reserved)) > 0
+    ]
+
+
 def parted(
     shop: str, order_id: str, holds: Sequence[Hold], pieces: Mapping[str, int], at: datetime, actor: str
 ) -> list[Movement]:

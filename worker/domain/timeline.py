@@ -37,6 +37,7 @@ class Happening(StrEnum):
     REFUND_REFUSED = "refund.refused"
     CANCELLATION_REQUESTED = "cancellation.requested"
     CANCELLATION_IGNORED = "cancellation.ignored"
+    LINES_CANCELLED = "lines.cancelled"
     ADDRESS_CHANGED = "address.changed"
     ADDRESS_TOO_LATE = "address.too_late"
     WITHDRAWN = "money.withdrawn"
@@ -264,6 +265,7 @@ def of_request(
         Happening.REFUND_REFUSED: "the refund was refused",
         Happening.CANCELLATION_REQUESTED: "the order is to be cancelled",
         Happening.CANCELLATION_IGNORED: "a cancellation came too late, or again",
+        Happening.LINES_CANCELLED: "pieces were cancelled",
         Happening.ADDRESS_CHANGED: "the shipping address was changed",
         Happening.ADDRESS_TOO_LATE: "another shipping address came too late, the parcel does not go there",
     }[kind]

@@ -26,6 +26,7 @@ from worker.repositories import (
     break_tables,
     columns,
     dispute_tables,
+    line_tables,
     run_tables,
     statement_tables,
     stock_tables,
@@ -230,3 +231,4 @@ OUTBOUND_MESSAGES, OUTBOUND_ENDPOINTS = timeline_tables.OUTBOUND_MESSAGES, timel
 STOCK_LEVELS, STOCK_MOVEMENTS = stock_tables.STOCK_LEVELS, stock_tables.STOCK_MOVEMENTS
 STATEMENT_REJECTS, BANK_ENTRIES = statement_tables.STATEMENT_REJECTS, statement_tables.BANK_ENTRIES
 ADDRESS_CHANGES = address_tables.ADDRESS_CHANGES
+CANCELLED_LINES = line_tables.CANCELLED_LINES

@@ -24,6 +24,7 @@ from worker.domain.stock import (
     fate,
     left,
     parted,
+    released,
     reserved,
     settled,
     shortages,
@@ -158,6 +159,16 @@ class MysqlStockStore:
         holds = self.of_order(shop, order_id)
         levels = self._locked(shop, [hold.sku for hold in holds])
         self._write(levels, parted(shop, order_id, holds, pieces, at, actor))
+
+    def released(
+        self, shop: str, order_id: str, pieces: Mapping[str, int], request_id: str, at: datetime, actor: str
+    ) -> None:
+        """Free pieces, by SKU, of an order that goes on without them. The order must be locked."""
+        if shop not in self._kept:
+            return
+        holds = self.of_order(shop, order_id)
+        levels = self._locked(shop, [hold.sku for hold in holds])
+        self._write(levels, released(shop, order_id, holds, pieces, request_id, at, actor))
 
     def left(self, shop: str, order_id: str, pieces: Mapping[str, int], at: datetime, actor: str) -> None:
         """Book goods that left although their order ends without them; `pieces` are all that have left, by SKU.

@@ -13,6 +13,7 @@ from worker.repositories.alerts import MysqlAlertStore
 from worker.repositories.audit import MysqlAuditTrail
 from worker.repositories.bank import MysqlBankStore
 from worker.repositories.breaks import MysqlBreakStore
+from worker.repositories.cancelled_lines import MysqlLineStore
 from worker.repositories.disputes import MysqlDisputeStore
 from worker.repositories.figures import MysqlFigureStore
 from worker.repositories.held_orders import HeldOrders
@@ -52,6 +53,11 @@ class MysqlTransaction:
     def orders(self) -> MysqlOrderStore:
         """The orders store."""
         return MysqlOrderStore(self._connection, self.timeline, self.outbound, self.stock, self._held)
+
+    @cached_property
+    def lines(self) -> MysqlLineStore:
+        """The cancelled pieces of orders."""
+        return MysqlLineStore(self._connection)
 
     @cached_property
     def payments(self) -> MysqlPaymentStore:

@@ -145,17 +145,17 @@ class CaptureOnShipment:
             before = payment.captured_minor
             if payment.state is PaymentState.CAPTURED or (wanted.minor <= before and not wanted.final):
                 break
-            payment = self._moved(payment, wanted, order.total_minor, key)
+            payment = self._moved(payment, wanted, key)
             if payment.captured_minor == before or payment.captured_minor >= wanted.minor:
                 break
         return payment
 
-    def _moved(self, payment: Payment, wanted: Claim, total_minor: int, key: str) -> Payment:
+    def _moved(self, payment: Payment, wanted: Claim, key: str) -> Payment:
         """Capture up to `wanted`. What was captured before is part of the key: a retry repeats the call, a later one does not."""
         reference, before = payment.reference, payment.captured_minor
         step = f"{key}:{before}" if before else key
         try:
-            if wanted.final and wanted.minor == total_minor:
+            if wanted.final and wanted.minor == payment.amount_minor:
                 payment = self._payments.capture(reference, idempotency_key=step)
             elif wanted.minor > before:
                 payment = self._payments.capture_part(

@@ -43,17 +43,17 @@ class Warehousing:
         if order.state is not OrderState.PAID and not held_for_parcel(order):
             return status_of(order)
         known = [parcel for parcel in found.parcels if parcel.state is not ShipmentState.FAILED]
-        whole = [(line.sku, line.quantity) for line in order.lines]
+        whole = [(line.sku, line.quantity) for line in order.lines if line.quantity]
         return status_of(self._noted(order, known[-1] if known else self._asked(found, whole, idempotency_key)))
 
     def request_rest(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
-        """Ask the warehouse for what of a paid order has not left, where the parcel that was to bring it was stopped.
+        """Ask the warehouse for what of an order has not left, where the parcel that was to bring it was stopped.
 
         Asked for are pieces: of a line of which some have left, the others. Raises ProviderRejected as above.
         """
         found = self._found(shop, order_id)
         order, owed = found.order, shipped_goods(found.order.lines, found.parcels).owed
-        if order.state is OrderState.PAID and owed:
+        if owed and (order.state in {OrderState.PAID, OrderState.FULFILLING} or held_for_parcel(order)):
             waiting = [parcel for parcel in found.parcels if parcel.state is ShipmentState.REQUESTED]
             rest = [(order.lines[number - 1].sku, pieces) for number, pieces in sorted(owed.items())]
             self._noted(order, waiting[-1] if waiting else self._asked(found, rest, idempotency_key))

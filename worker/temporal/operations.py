@@ -20,11 +20,19 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from worker.contract.ids import order_workflow_id, refund_workflow_id, resolution_workflow_id, user_workflow_id
+from worker.contract.ids import (
+    fingerprint,
+    order_workflow_id,
+    refund_workflow_id,
+    resolution_workflow_id,
+    user_workflow_id,
+)
 from worker.contract.names import OrderMessage, Queue, UserMessage, WorkflowType
 from worker.contract.orders import (
+    CancelLines,
     CancelOrder,
     LateRefund,
+    LinesAnswer,
     OrderAnswer,
     PaymentAnswer,
     ReaddressOrder,
@@ -61,6 +69,14 @@ async def readdress_order(client: Client, shop: str, order_id: str, request: Rea
     # With the fingerprint, so that another address under the same id reaches the workflow, which refuses it.
     update_id = f"address:{request.request_id}:{request.ship_to.fingerprint[:16]}"
     return await _asked(client, shop, order_id, OrderMessage.CHANGE_ADDRESS, request, update_id, OrderAnswer)
+
+
+async def cancel_lines(client: Client, shop: str, order_id: str, request: CancelLines) -> LinesAnswer:
+    """Cancel pieces of an order. Raises NotFound as `cancel_order`, InvalidInput, Conflict when they cannot be cancelled."""
+    # With the pieces, so that others under the same id reach the workflow, which refuses them.
+    pieces = fingerprint(repr([(each.line, each.quantity) for each in request.lines]).encode())
+    update_id = f"lines:{request.request_id}:{pieces[:16]}"
+    return await _asked(client, shop, order_id, OrderMessage.CANCEL_LINES, request, update_id, LinesAnswer)
 
 
 async def resolve_order(client: Client, request: ResolveOrder) -> OrderAnswer:

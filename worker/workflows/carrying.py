@@ -11,7 +11,16 @@ from datetime import datetime
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from worker.contract.orders import OrderStatus, PaymentAnswer, PlaceOrder, RefundAnswer, RefundOrder, RetryPayment
+    from worker.contract.orders import (
+        CancelLines,
+        LinesAnswer,
+        OrderStatus,
+        PaymentAnswer,
+        PlaceOrder,
+        RefundAnswer,
+        RefundOrder,
+        RetryPayment,
+    )
     from worker.workflows.readdressing import Readdressed
 
 SEEN_KEPT = 1000
@@ -31,6 +40,7 @@ class Carried:
     refunds: list[tuple[RefundOrder, RefundAnswer]] = field(default_factory=list)
     retries: list[tuple[RetryPayment, PaymentAnswer]] = field(default_factory=list)
     addresses: list[Readdressed] = field(default_factory=list)
+    lines: list[tuple[CancelLines, LinesAnswer]] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
     parcel_left: bool = False
     lapsed: bool = False

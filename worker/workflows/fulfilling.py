@@ -29,8 +29,9 @@ class Fulfilling(OrderSteps):
         async with self._addresses.turn:  # one that is being changed is in what the warehouse is asked for
             self._addresses.asked_for = True
         try:
-            if not self._asked_with_charge(recorded) and not (self._lapsed and self._held):
-                await self._ask_for_parcel(name)
+            async with self._lines.turn:
+                if not self._asked_with_charge(recorded) and not (self._lapsed and self._held):
+                    await self._ask_for_parcel(name)
         except ActivityError as problem:
             if not (isinstance(problem.cause, ApplicationError) and problem.cause.type == ProviderRejected.code):
                 raise
@@ -43,13 +44,19 @@ class Fulfilling(OrderSteps):
             while self._may_send_more:
                 # Parcel by parcel: what each was due is taken, and the rest is waited for. The deadline is the order's.
                 self._parcel_left = False
-                await self._take_for_parcel()
+                async with self._lines.turn:
+                    await self._take_for_parcel()
                 await self._watch(recorded, deadline)
         except TimeoutError:
             late = True
             self._parcel_failed = "nothing was shipped within the fulfilment SLA"
             if self._part_left:
                 self._parcel_failed = "the rest was not shipped within the fulfilment SLA"
+        async with self._lines.turn:  # pieces that are being cancelled are dealt with first
+            await self._close(recorded, late=late)
+
+    async def _close(self, recorded: Recorded, *, late: bool) -> None:
+        """Take the money of what has left whole, and stop what has not."""
         if self._parcel_left and self._held and not self._part_left:
             await self._take_for_parcel()
         if self._state in TERMINAL:

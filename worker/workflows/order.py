@@ -38,18 +38,18 @@ with workflow.unsafe.imports_passed_through():
     from worker.workflows.carrying import OrderInput
     from worker.workflows.exits import heed_cancellation, shielded
     from worker.workflows.fulfilling import AGAIN, Fulfilling
+    from worker.workflows.order_steps import TOO_LATE_TO_CANCEL
     from worker.workflows.parcel_stops import why_no_parcel
     from worker.workflows.paying import Paying
     from worker.workflows.policies import DATABASE, EVENT, RECORDING
+    from worker.workflows.shrinking import Shrinking
 
 OF_PARCELS = frozenset({OrderEventKind.SHIPPED, OrderEventKind.SHIPMENT_FAILED})
 """What takes one transaction to note; all other events have their owner asked, who may be slow."""
 
-TOO_LATE_TO_CANCEL = TERMINAL | {OrderState.SHIPPED, OrderState.REFUNDING}
-
 
 @workflow.defn(name=WorkflowType.ORDER)
-class OrderWorkflow(Paying, Fulfilling):
+class OrderWorkflow(Paying, Fulfilling, Shrinking):
     """Runs one order; see the module's text for the path."""
 
     @workflow.init
@@ -110,7 +110,8 @@ class OrderWorkflow(Paying, Fulfilling):
 
     def _heed(self, event: OrderEvent, status: OrderStatus) -> None:
         """Note what an event that was taken in means to the parcel that is waited for."""
-        self._parcel_failed = self._parcel_failed or why_no_parcel(event, status)
+        if not (self._replacing and event.kind is OrderEventKind.SHIPMENT_FAILED):  # stopped, to be asked for anew
+            self._parcel_failed = self._parcel_failed or why_no_parcel(event, status)
         if event.kind in {OrderEventKind.SHIPPED, OrderEventKind.DELIVERED}:
             self._parcel_left = True
         elif event.kind is OrderEventKind.PAYMENT_VOIDED:
@@ -224,15 +225,3 @@ class OrderWorkflow(Paying, Fulfilling):
             await self._reverse(OrderState.REFUNDED, recorded.status.reason)
         if self._state in METHOD_WELCOME:  # too little came for the order to expire empty-handed
             await self._reverse(*self._unpaid())
-
-    async def _recorded(self) -> None:
-        """Wait for the order to be in the book; one that ended before gets no further (see `_now`)."""
-        await workflow.wait_condition(lambda: self._status is not None or self._over)
-        self._now()
-
-    def _take_cancellation(self, reason: str) -> OrderAnswer:
-        gone = self._parcel_left and not self._part_left
-        if self._state in TOO_LATE_TO_CANCEL or gone or self._cancel is not None:
-            return OrderAnswer(outcome="ignored", state=self._state)
-        self._cancel = reason or "cancelled"
-        return OrderAnswer(outcome="applied", state=self._state)

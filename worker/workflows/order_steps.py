@@ -15,13 +15,14 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from worker.activities.orders import OrderActivities, Reverse, Step
     from worker.contract.names import SearchAttribute
-    from worker.contract.orders import OrderStatus, PaymentMode
+    from worker.contract.orders import OrderAnswer, OrderStatus, PaymentMode
     from worker.domain.errors import Conflict
     from worker.domain.money import Money
     from worker.domain.order import TERMINAL, OrderState, may_follow
     from worker.domain.parcels import PARTS
     from worker.workflows.carrying import STORY_KEPT, Carried, OrderInput, Seen
     from worker.workflows.exits import heed_cancellation
+    from worker.workflows.line_cancelling import LineCancelling
     from worker.workflows.policies import ASKING, REVERSAL, STEP
     from worker.workflows.readdressing import Readdressing
     from worker.workflows.refunding import Refunding
@@ -30,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
 
 T = TypeVar("T")
 STATE = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_STATE)
+TOO_LATE_TO_CANCEL = TERMINAL | {OrderState.SHIPPED, OrderState.REFUNDING}
 
 
 class OrderSteps:
@@ -51,6 +53,8 @@ class OrderSteps:
         self._refunds = Refunding(place.shop, place.order_id, carried.refunds if carried else ())
         self._retries = Retrying(place.shop, place.order_id, carried.retries if carried else ())
         self._addresses = Readdressing(place.shop, place.order_id, carried.addresses if carried else ())
+        self._lines = LineCancelling(place, carried.lines if carried else ())
+        self._replacing = False
         self._telling = Telling(place.shop, place.order_id)
         self._seen = Seen(carried.seen if carried else ())
         self._story = list(carried.story) if carried else []
@@ -95,11 +99,24 @@ class OrderSteps:
             refunds=self._refunds.made(),
             retries=self._retries.made(),
             addresses=self._addresses.made(),
+            lines=self._lines.made(),
             story=self._story[-STORY_KEPT:],
             parcel_left=self._parcel_left,
             lapsed=self._lapsed,
             part_left=self._part_left,
         )
+
+    async def _recorded(self) -> None:
+        """Wait for the order to be in the book; one that ended before gets no further (see `_now`)."""
+        await workflow.wait_condition(lambda: self._status is not None or self._over)
+        self._now()
+
+    def _take_cancellation(self, reason: str) -> OrderAnswer:
+        gone = self._parcel_left and not self._part_left
+        if self._state in TOO_LATE_TO_CANCEL or gone or self._cancel is not None:
+            return OrderAnswer(outcome="ignored", state=self._state)
+        self._cancel = reason or "cancelled"
+        return OrderAnswer(outcome="applied", state=self._state)
 
     async def _reverse(self, to: OrderState, reason: str) -> None:
         """End the order: all its money goes back; of one that has left in part, what is due for the rest."""
@@ -125,6 +142,10 @@ class OrderSteps:
 
     async def _compensate(self, reason: str) -> None:
         """End an order whose process ends early: nobody may get both the parcel and the money."""
+        async with self._lines.turn:  # pieces that are being cancelled are dealt with first
+            await self._undo(reason)
+
+    async def _undo(self, reason: str) -> None:
         if self._status is not None and (self._with_the_warehouse or self._addresses.asked_once_paid):
             try:
                 self._stand(await self._attempt("stop", OrderActivities.stop_fulfilment, "stop the parcel"))

@@ -18,7 +18,7 @@ from worker.services.ports.gateways import (
     WarehouseGateway,
 )
 from worker.services.ports.inbox import InboxEntry, InboxStore
-from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore
+from worker.services.ports.orders import CancelledLines, LineStore, OrderStore, PaymentStore, ShipmentStore
 from worker.services.ports.outbound import OutboundGateway, OutboundStore, Reply
 from worker.services.ports.processes import Processes
 from worker.services.ports.reconciliation import (
@@ -50,12 +50,14 @@ __all__ = [
     "BankStore",
     "BreakAction",
     "BreakStore",
+    "CancelledLines",
     "Clock",
     "Contradiction",
     "Database",
     "FigureStore",
     "InboxEntry",
     "InboxStore",
+    "LineStore",
     "MailGateway",
     "Notice",
     "Notifier",

@@ -8,7 +8,7 @@ from worker.services.ports.audit import AuditTrail
 from worker.services.ports.disputes import DisputeStore
 from worker.services.ports.figures import FigureStore
 from worker.services.ports.inbox import InboxStore
-from worker.services.ports.orders import OrderStore, PaymentStore, ShipmentStore, ShippingAddressStore
+from worker.services.ports.orders import LineStore, OrderStore, PaymentStore, ShipmentStore, ShippingAddressStore
 from worker.services.ports.outbound import OutboundStore
 from worker.services.ports.reconciliation import BankStore, BreakStore, RunStore, StatementStore
 from worker.services.ports.repairs import RepairStore
@@ -26,6 +26,11 @@ class Transaction(Protocol):
     @property
     def orders(self) -> OrderStore:
         """The orders store."""
+        ...
+
+    @property
+    def lines(self) -> LineStore:
+        """The cancelled pieces of orders."""
         ...
 
     @property

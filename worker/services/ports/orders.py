@@ -1,6 +1,6 @@
 """Stores of the order process: orders with their audit trail, payments with the book entries, parcels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -55,6 +55,29 @@ class OrderStore(Protocol):
 
     def by_number(self, shop: str, numbers: Sequence[str]) -> dict[str, str]:
         """Map numbers of orders to their ids. Left out is what is an id itself, and what several orders bear."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelledLines:
+    """Pieces, by line, that one request cancelled: less was owed by `amount_minor`, `back_minor` of it goes back."""
+
+    request_id: str
+    pieces: Mapping[int, int]
+    amount_minor: int
+    back_minor: int
+    requested_by: str
+
+
+class LineStore(Protocol):
+    """Cancelled pieces of orders."""
+
+    def of_request(self, shop: str, order_id: str, request_id: str) -> CancelledLines | None:
+        """Return what a request cancelled; None where it has not."""
+        ...
+
+    def cancel(self, smaller: Order, cancelled: CancelledLines, at: datetime) -> None:
+        """Write down what was cancelled, and the order as it is without it. The order must be locked."""
         ...
 
 

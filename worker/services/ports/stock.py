@@ -38,6 +38,12 @@ class StockStore(Protocol):
         """Book a part of an order that left; `pieces` are all that have, by SKU. The order must be locked."""
         ...
 
+    def released(
+        self, shop: str, order_id: str, pieces: Mapping[str, int], request_id: str, at: datetime, actor: str
+    ) -> None:
+        """Free pieces, by SKU, of an order that goes on without them. The order must be locked."""
+        ...
+
     def left(self, shop: str, order_id: str, pieces: Mapping[str, int], at: datetime, actor: str) -> None:
         """Book goods that left although their order ends without them; `pieces` are all that have left, by SKU.
 
