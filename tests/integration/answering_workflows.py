@@ -7,8 +7,10 @@ from temporalio.exceptions import ApplicationError
 
 from worker.contract.names import OrderMessage, UserMessage, WorkflowType
 from worker.contract.orders import (
+    CancelLines,
     CancelOrder,
     LateRefund,
+    LinesAnswer,
     OrderAnswer,
     PaymentAnswer,
     PlaceOrder,
@@ -75,6 +77,24 @@ class AnsweringOrder:
 
     @change_address.validator
     def _may_change_address(self, request: ReaddressOrder) -> None:
+        if request.reason.startswith("raise "):
+            raise ApplicationError("jane.doe says no", type=request.reason.removeprefix("raise "))
+
+    @workflow.update(name=OrderMessage.CANCEL_LINES)
+    async def cancel_lines(self, request: CancelLines) -> LinesAnswer:
+        pieces = sum(each.quantity for each in request.lines)
+        return LinesAnswer(
+            outcome="applied",
+            state=f"{pieces} pieces for {request.requested_by}",
+            currency="EUR",
+            amount_minor=pieces,
+            refunded_minor=0,
+            total_minor=100,
+            reason=request.reason,
+        )
+
+    @cancel_lines.validator
+    def _may_cancel_lines(self, request: CancelLines) -> None:
         if request.reason.startswith("raise "):
             raise ApplicationError("jane.doe says no", type=request.reason.removeprefix("raise "))
 

@@ -276,6 +276,58 @@ class TestAddresses:
         assert edge.post("/orders/o-1/address", {"ship_to": HOME}).status == 422
 
 
+class TestLines:
+    def test_pieces_of_lines_are_cancelled(self, edge: Edge) -> None:
+        order_id = placed(edge)
+        lines = [{"line": 1, "quantity": 2}, {"line": 3, "quantity": 1}]
+        body = {"request_id": "l-1", "lines": lines, "reason": "sold out"}
+        answer = edge.post(f"/orders/{order_id}/cancel-lines", body)
+        assert (answer.status, answer.json) == (
+            200,
+            {
+                "workflow_id": f"order/main/{order_id}",
+                "order_id": order_id,
+                "request_id": "l-1",
+                "outcome": "applied",
+                "state": "3 pieces for tester",
+                "currency": "EUR",
+                "amount_minor": 3,
+                "refunded_minor": 0,
+                "total_minor": 100,
+                "reason": "sold out",
+            },
+        )
+
+    @pytest.mark.parametrize(("kind", "status"), [("conflict", 409), ("invalid_input", 422)])
+    def test_a_refusal_keeps_its_kind(self, edge: Edge, kind: str, status: int) -> None:
+        body = {"request_id": "l-1", "lines": [{"line": 1, "quantity": 1}], "reason": f"raise {kind}"}
+        answer = edge.post(f"/orders/{placed(edge)}/cancel-lines", body)
+        assert answer.status == status
+        assert b"jane" not in answer.body.lower()
+
+    @pytest.mark.parametrize(
+        ("lines", "path"),
+        [
+            ([], "lines"),
+            ({"line": 1, "quantity": 1}, "lines"),
+            ([{"line": 0, "quantity": 1}], "lines[0].line"),
+            ([{"line": 1, "quantity": 0}], "lines[0].quantity"),
+            ([{"line": 1}], "lines[0].quantity"),
+            ([{"sku": "MUG", "line": 1, "quantity": 1}], "lines[0]"),
+        ],
+    )
+    def test_what_is_wrong_with_a_line_is_named(self, edge: Edge, lines: Any, path: str) -> None:
+        answer = edge.post("/orders/o-1/cancel-lines", {"request_id": "l-1", "lines": lines})
+        assert (answer.status, answer.code) == (422, "invalid")
+        assert [error["path"] for error in answer.json["errors"]] == [path]
+
+    def test_an_order_that_is_unknown_or_a_request_without_an_id_is_told(self, edge: Edge) -> None:
+        lines = [{"line": 1, "quantity": 1}]
+        body = {"request_id": "l-1", "lines": lines}
+        assert edge.post(f"/orders/{fresh('o')}/cancel-lines", body).status == 404
+        assert edge.post("/orders/o-1/cancel-lines", {"lines": lines}).status == 422
+
+
 class TestKeys:
     def with_key(self, edge: Edge, key: str, path: str, body: object) -> Answer:
         return edge.post(path, body, Authorization=f"Bearer {key}")
@@ -292,6 +344,10 @@ class TestKeys:
             ("/orders/o-1/cancel", {"shop": "south"}),
             ("/orders/o-1/refund", {"shop": "south", "request_id": "r-1"}),
             ("/orders/o-1/address", {"shop": "south", "request_id": "a-1", "ship_to": HOME}),
+            (
+                "/orders/o-1/cancel-lines",
+                {"shop": "south", "request_id": "l-1", "lines": [{"line": 1, "quantity": 1}]},
+            ),
             ("/orders/o-1/payment", {"shop": "south", "request_id": "r-1", "payment_method": "pm_1"}),
         ):
             for key in (KEY, SHOPS_KEY):

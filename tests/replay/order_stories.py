@@ -21,6 +21,9 @@ from tests.workflows.samples import CHARGED, COLLECTED, HOME, WORK
 from tests.workflows.timeskipping import LONG_HISTORY, serving
 from worker.contract.names import OrderMessage
 from worker.contract.orders import (
+    CancelLines,
+    LineCut,
+    LinesAnswer,
     OrderAnswer,
     OrderEventKind,
     OrderLine,
@@ -187,6 +190,25 @@ async def rest_refused_for_good(run: OrderRun) -> None:
     await retried(run, "pm_stolen")
 
 
+async def lines_cancelled(run: OrderRun) -> None:
+    """Cancel one of two mugs, once more the same, and too many; then let the rest leave."""
+    await until(run.handle, EventType.EVENT_TYPE_TIMER_STARTED)
+    request = CancelLines(request_id="l-1", requested_by="shop-app", lines=(LineCut(line=1, quantity=1),))
+    for _ in range(2):
+        await run.handle.execute_update(OrderMessage.CANCEL_LINES, request, result_type=LinesAnswer)
+    with suppress(WorkflowUpdateFailedError):
+        many = replace(request, request_id="l-2", lines=(LineCut(line=1, quantity=2),))
+        await run.handle.execute_update(OrderMessage.CANCEL_LINES, many, result_type=LinesAnswer)
+    await run.parcel("p1", ParcelLine(quantity=1, line=1), POT)
+
+
+async def every_line_cancelled(run: OrderRun) -> None:
+    """Cancel all that has not left, line by line."""
+    await mugs_left(run)
+    request = CancelLines(request_id="l-1", requested_by="shop-app", lines=(LineCut(line=2, quantity=1),))
+    await run.handle.execute_update(OrderMessage.CANCEL_LINES, request, result_type=LinesAnswer)
+
+
 def each_parcel(doubles: OrderDoubles) -> None:
     """Capture each parcel's share."""
     doubles.book.policy = CapturePolicy.EACH_PARCEL
@@ -350,6 +372,9 @@ ORDERS: dict[str, Walk] = {
     "rest_paid_otherwise": order(SPLIT_HELD, rest_paid_otherwise, _each_parcel_may_retry),
     "rest_refused_for_good": order(SPLIT_HELD, rest_refused_for_good, _each_parcel_may_retry),
     "rest_not_paid_otherwise": order(SPLIT_HELD, lapsed_between_parcels, _each_parcel_may_retry_for_a_second),
+    "lines_cancelled": order(SPLIT, lines_cancelled),
+    "lines_cancelled_from_hold": order(SPLIT_HELD, lines_cancelled, each_parcel),
+    "every_line_cancelled": order(SPLIT, every_line_cancelled),
     "parcel_refused": order(CHARGED, prepare=_refuse_parcels),
     "cancelled": order(CHARGED, cancelled),
     "went_on": first_run(order(CHARGED, heard_a_great_deal)),

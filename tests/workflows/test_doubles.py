@@ -11,6 +11,7 @@ from tests.workflows.outbound_doubles import OutboundDoubles
 from worker.activities.alerts import AlertActivities
 from worker.activities.events import EventActivities
 from worker.activities.journal import JournalActivities
+from worker.activities.line_cancelling import LineActivities
 from worker.activities.orders import OrderActivities
 from worker.activities.outbound import OutboundActivities
 from worker.activities.readdressing import ReaddressingActivities
@@ -19,7 +20,7 @@ from worker.activities.resolution import ResolutionActivities
 from worker.activities.users import UserActivities
 
 PAIRS = [
-    ((OrderActivities, JournalActivities, ReaddressingActivities), doubles.OrderDoubles),
+    ((OrderActivities, JournalActivities, LineActivities, ReaddressingActivities), doubles.OrderDoubles),
     ((EventActivities,), doubles.EventDoubles),
     ((ResolutionActivities,), doubles.ResolutionDoubles),
     ((UserActivities,), doubles.UserDoubles),

@@ -14,6 +14,7 @@ from worker.cli.settings import load
 from worker.connections import reading
 from worker.contract.ids import order_workflow_id
 from worker.domain.errors import NotFound
+from worker.domain.line_cancelling import may_lose_lines
 from worker.domain.money import Money
 from worker.domain.order import METHOD_WELCOME, TERMINAL, Order, OrderState
 
@@ -204,10 +205,12 @@ def _next(order: Order, breaks: list[str]) -> list[tuple[str, str]]:
     if order.state not in TERMINAL:
         shown.append((f"orders order cancel {name} --reason WHY", "what was paid goes back"))
         shown.append((f"orders order retry {name} --reason WHY", "a step that keeps failing: now, not later"))
-    if order.state is OrderState.AWAITING_PAYMENT and order.payment_method:
+    if order.state in METHOD_WELCOME and order.payment_method:
         shown.append((f"orders order retry-payment {name} --method TOKEN --reason WHY", "pay with another method"))
     if order.state in METHOD_WELCOME:
         shown.append((f"orders order change-address {name} FILE --reason WHY", "before its parcel is asked for"))
+    if may_lose_lines(order):
+        shown.append((f"orders order cancel-lines {name} LINE[:PIECES] --reason WHY", "of what has not left"))
     if order.state is OrderState.NEEDS_ATTENTION:
         shown.append((f"orders order resolve {name} --reason WHY", "a person has settled it"))
     if order.kept_minor > 0:

@@ -29,12 +29,17 @@ class Cut:
     """Less is owed by this much: prices and tax without the discount, never below zero."""
 
 
+def may_lose_lines(order: Order) -> bool:
+    """Tell whether the order stands where pieces of it can be cancelled."""
+    held = order.captured_on_shipment and order.state is OrderState.AUTHORISED
+    return order.paid_through_us and (held or order.state in {OrderState.FULFILLING, OrderState.LAPSED})
+
+
 def check_state(order: Order) -> None:
     """Raise Conflict when no pieces of the order can be cancelled as it stands now."""
     if not order.paid_through_us:
         raise Conflict("the shop collects the money of this order: change the order in the shop")
-    held = order.captured_on_shipment and order.state is OrderState.AUTHORISED
-    if not held and order.state not in {OrderState.FULFILLING, OrderState.LAPSED}:
+    if not may_lose_lines(order):
         raise Conflict(
             f"the order is {order.state}: single lines can be cancelled once its money is held or taken, "
             "until its goods have left"
