@@ -1,11 +1,12 @@
 """Cancelled pieces of orders in MySQL, and the orders that became smaller by them."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from worker.domain.order import Order
+from worker.repositories.held_orders import HeldOrders
 from worker.repositories.line_tables import CANCELLED_LINES
 from worker.repositories.schema import ORDERS
 from worker.services.ports.orders import CancelledLines
@@ -31,8 +32,9 @@ _RESIZE = (
 class MysqlLineStore:
     """Implements `LineStore`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, held: HeldOrders) -> None:
         self._connection = connection
+        self._held = held
 
     def of_request(self, shop: str, order_id: str, request_id: str) -> CancelledLines | None:
         """Return what a request cancelled; None where it has not."""
@@ -50,6 +52,8 @@ class MysqlLineStore:
 
     def cancel(self, smaller: Order, cancelled: CancelledLines, at: datetime) -> None:
         """Write down what was cancelled, and the order as it is without it. The order must be locked."""
+        held = self._held[smaller.shop, smaller.order_id]
+        held.order = replace(smaller, updated_at=at)
         self._connection.execute(
             _RESIZE,
             {

@@ -57,7 +57,7 @@ class MysqlTransaction:
     @cached_property
     def lines(self) -> MysqlLineStore:
         """The cancelled pieces of orders."""
-        return MysqlLineStore(self._connection)
+        return MysqlLineStore(self._connection, self._held)
 
     @cached_property
     def payments(self) -> MysqlPaymentStore:
