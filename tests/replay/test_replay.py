@@ -18,6 +18,7 @@ from worker.activities.addresses import AddressActivities
 from worker.activities.alerts import AlertActivities
 from worker.activities.events import EventActivities
 from worker.activities.journal import JournalActivities
+from worker.activities.line_cancelling import LineActivities
 from worker.activities.orders import OrderActivities
 from worker.activities.outbound import OutboundActivities
 from worker.activities.readdressing import ReaddressingActivities
@@ -54,6 +55,7 @@ ACTIVITIES = [
     OutboundActivities,
     EventActivities,
     JournalActivities,
+    LineActivities,
     ReaddressingActivities,
     ReconciliationActivities,
     RefundActivities,

@@ -200,8 +200,8 @@ def test_the_financial_status_is_what_the_amounts_say(captured: int, refunded: i
     checks: dict[str, Callable[[], bool]] = {
         "unpaid": lambda: captured == 0,
         "refunded": lambda: captured == refunded > 0,
-        "overcharged": lambda: captured > total and refunded < captured,
-        "partially_refunded": lambda: 0 < refunded < captured <= total,
+        "overcharged": lambda: captured - refunded > total,
+        "partially_refunded": lambda: 0 < refunded < captured and captured - refunded <= total,
         "paid": lambda: refunded == 0 and captured == total,
         "partially_paid": lambda: refunded == 0 and 0 < captured < total,
     }
