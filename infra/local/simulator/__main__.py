@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import uvloop
 from aiohttp import web
 
 from infra.local.simulator.app import Options, build
@@ -28,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     options = Options(data=parsed.data, smtp_port=parsed.smtp_port, warehouse_secret=parsed.warehouse_secret)
     try:
-        asyncio.run(_serve(options, parsed.port))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(options, parsed.port))
     except OSError as error:
         sys.stderr.write(f"simulator: cannot serve on port {parsed.port}: {error}\n")
         return 1

@@ -100,7 +100,8 @@ class Webhooks:
             }
             self._store.put("deliveries", delivery_id, document)
             ids.append(delivery_id)
-        self._wake.set()
+        if status == "pending":
+            self._wake.set()
         return ids
 
     def deliveries(

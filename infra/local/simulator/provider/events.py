@@ -69,5 +69,5 @@ class Events:
             "type": kind,
         }
         self._store.put("events", event["id"], event)
-        body = json.dumps(event, indent=2, ensure_ascii=False).encode()
+        body = json.dumps(event, ensure_ascii=False).encode()
         self._webhooks.enqueue(SOURCE, event["id"], kind, body)
