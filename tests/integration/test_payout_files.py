@@ -23,7 +23,7 @@ from worker.services.reconciliation import Graces, ReconciliationService
 from worker.services.verification import Verification
 from worker.statements.importing import Imported, StatementImport
 
-K, O = FindingKind, Outcome
+K, W = FindingKind, Outcome
 LATER = datetime(2026, 10, 20, 12, tzinfo=UTC)
 PROVIDERS = ("stripe", "shopify_payments")
 NONE = timedelta(0)
@@ -51,7 +51,7 @@ class FilesAlone:
         rules["shopify_payments"] = replace(rules["shopify_payments"], compared=Compared.SETTLEMENT)
         graces = Graces(payment=NONE, shipment=NONE, order=NONE, lookback=NONE, rules=rules)
         nobody = cast("tuple[PaymentGateway, ShopGateway, WarehouseGateway]", (None, None, None))
-        self.service = ReconciliationService(database, *nobody, cast(Clock, self), graces, self.lake)
+        self.service = ReconciliationService(database, *nobody, cast("Clock", self), graces, self.lake)
         for entry in made.entries(self.shop):
             database.transact(lambda tx, one=entry: tx.payments.post(one))  # type: ignore[misc]
 
@@ -121,8 +121,8 @@ def less_is_listed(made: Month) -> Expected:
     paid = made.listed[4]
     made.swap(paid.name, replace(paid, minor=paid.minor - 100))
     return {
-        (Leg.PAYOUTS, K.PAYOUT_INCOMPLETE): (paid.name, O.BREAK, -100),
-        (Leg.BANK, K.PAYOUT_AMOUNT_DIFFERS): (paid.name, O.BREAK, 100),
+        (Leg.PAYOUTS, K.PAYOUT_INCOMPLETE): (paid.name, W.BREAK, -100),
+        (Leg.BANK, K.PAYOUT_AMOUNT_DIFFERS): (paid.name, W.BREAK, 100),
     }
 
 
@@ -130,12 +130,12 @@ def a_line_is_gone(made: Month) -> Expected:
     """A line without an order, so that the orders still agree."""
     fee = next(one for one in made.sales if one.kind == "fee" and one.payout == name_of(made, 6))
     made.sales.remove(fee)
-    return {(Leg.PAYOUTS, K.PAYOUT_INCOMPLETE): (fee.payout, O.BREAK, fee.net)}
+    return {(Leg.PAYOUTS, K.PAYOUT_INCOMPLETE): (fee.payout, W.BREAK, fee.net)}
 
 
 def not_listed(made: Month) -> Expected:
     paid = made.swap(name_of(made))
-    return {(Leg.PAYOUTS, K.PAYOUT_UNLISTED): (paid.name, O.BREAK, -paid.minor)}
+    return {(Leg.PAYOUTS, K.PAYOUT_UNLISTED): (paid.name, W.BREAK, -paid.minor)}
 
 
 def listed_and_no_line_names_it(made: Month) -> Expected:
@@ -143,8 +143,8 @@ def listed_and_no_line_names_it(made: Month) -> Expected:
     made.listed.append(Paid(name=name, on=FIRST + 19 * DAY, minor=4_200))
     made.sales.append(replace(made.sales[-1], order="", minor=-1, fee=0, at=made.sales[-1].at + 12 * DAY, kind="fee"))
     return {
-        (Leg.PAYOUTS, K.PAYOUT_INCOMPLETE): (name, O.BREAK, 4_200),
-        (Leg.BANK, K.PAYOUT_MISSING_AT_BANK): (name, O.BREAK, -4_200),
+        (Leg.PAYOUTS, K.PAYOUT_INCOMPLETE): (name, W.BREAK, 4_200),
+        (Leg.BANK, K.PAYOUT_MISSING_AT_BANK): (name, W.BREAK, -4_200),
     }
 
 
@@ -154,8 +154,8 @@ def in_transit(made: Month) -> Expected:
     made.swap(paid.name, replace(paid, status="in_transit"))
     made.booked.pop(7)
     return {
-        (Leg.PAYOUTS, K.PAYOUT_UNDER_WAY): (paid.name, O.WARNING, 0),
-        (Leg.BANK, K.PAYOUT_MISSING_AT_BANK): (paid.name, O.BREAK, -paid.minor),
+        (Leg.PAYOUTS, K.PAYOUT_UNDER_WAY): (paid.name, W.WARNING, 0),
+        (Leg.BANK, K.PAYOUT_MISSING_AT_BANK): (paid.name, W.BREAK, -paid.minor),
     }
 
 
@@ -174,38 +174,38 @@ def failed(made: Month) -> Expected:
     paid = made.listed[4]
     made.swap(paid.name, replace(paid, status="failed"))
     made.booked.pop(4)
-    return {(Leg.PAYOUTS, K.PAYOUT_FAILED): (paid.name, O.WARNING, 0)}
+    return {(Leg.PAYOUTS, K.PAYOUT_FAILED): (paid.name, W.WARNING, 0)}
 
 
 def cancelled(made: Month) -> Expected:
     paid = made.listed[4]
     made.swap(paid.name, replace(paid, status="canceled"))
     made.booked.pop(4)
-    return {(Leg.PAYOUTS, K.PAYOUT_FAILED): (paid.name, O.WARNING, 0)}
+    return {(Leg.PAYOUTS, K.PAYOUT_FAILED): (paid.name, W.WARNING, 0)}
 
 
 def failed_and_booked(made: Month) -> Expected:
     paid = made.listed[4]
     made.swap(paid.name, replace(paid, status="failed"))
     return {
-        (Leg.PAYOUTS, K.PAYOUT_FAILED): (paid.name, O.WARNING, 0),
-        (Leg.BANK, K.STATUS_MISMATCH): (paid.name, O.BREAK, paid.minor),
+        (Leg.PAYOUTS, K.PAYOUT_FAILED): (paid.name, W.WARNING, 0),
+        (Leg.BANK, K.STATUS_MISMATCH): (paid.name, W.BREAK, paid.minor),
     }
 
 
 def the_bank_booked_less(made: Month) -> Expected:
     made.booked[4] = replace(made.booked[4], minor=made.booked[4].minor - 10)
-    return {(Leg.BANK, K.PAYOUT_AMOUNT_DIFFERS): (name_of(made), O.BREAK, -10)}
+    return {(Leg.BANK, K.PAYOUT_AMOUNT_DIFFERS): (name_of(made), W.BREAK, -10)}
 
 
 def the_bank_booked_nothing(made: Month) -> Expected:
     gone = made.booked.pop(4)
-    return {(Leg.BANK, K.PAYOUT_MISSING_AT_BANK): (name_of(made), O.BREAK, -gone.minor)}
+    return {(Leg.BANK, K.PAYOUT_MISSING_AT_BANK): (name_of(made), W.BREAK, -gone.minor)}
 
 
 def the_bank_booked_more_of_the_provider(made: Month) -> Expected:
     made.booked.append(replace(made.booked[0], minor=77, text="who knows"))
-    return {(Leg.BANK, K.BANK_CREDIT_WITHOUT_PAYOUT): ("", O.BREAK, 77)}
+    return {(Leg.BANK, K.BANK_CREDIT_WITHOUT_PAYOUT): ("", W.BREAK, 77)}
 
 
 HARMS = (
@@ -238,7 +238,7 @@ def test_each_harm_to_a_file_is_found_and_nothing_else(
         if leg is not Leg.PAYMENTS
     }
     assert found == expected
-    breaks = any(outcome is O.BREAK for _, outcome, _ in expected.values())
+    breaks = any(outcome is W.BREAK for _, outcome, _ in expected.values())
     assert (run.verdict == Verdict.BREAKS) == breaks
 
 
@@ -258,7 +258,7 @@ def test_a_statement_that_begins_amid_a_payout_is_a_warning_until_the_one_before
     shop.take("payouts.csv", shop.made.list_of_payouts())
     shop.take("bank.xml", shop.made.bank())
     sha256 = shop.take("second.csv", shop.made.statement(shop.shop, sales[at:])).file.sha256
-    first = (Leg.PAYOUTS, f"payout/{paid.name}", K.PAYOUT_INCOMPLETE, O.WARNING, sales[at - 1].net)
+    first = (Leg.PAYOUTS, f"payout/{paid.name}", K.PAYOUT_INCOMPLETE, W.WARNING, sales[at - 1].net)
     assert payouts_told(shop, shop.run(sha256)) == [first]
     shop.take("first.csv", shop.made.statement(shop.shop, sales[:at]))
     assert payouts_told(shop, shop.run(sha256)) == []
@@ -272,7 +272,7 @@ def test_a_statement_that_ends_amid_a_payout_waits_for_the_next_one(files: Calla
     shop.take("bank.xml", shop.made.bank())
     run = shop.run(shop.take("first.csv", shop.made.statement(shop.shop, sales[:at])).file.sha256)
     ((leg, key, kind, outcome, apart),) = payouts_told(shop, run)
-    assert (leg, key, kind, outcome) == (Leg.PAYOUTS, f"payout/{paid.name}", K.PAYOUT_INCOMPLETE, O.PENDING)
+    assert (leg, key, kind, outcome) == (Leg.PAYOUTS, f"payout/{paid.name}", K.PAYOUT_INCOMPLETE, W.PENDING)
     assert apart == sum(one.net for one in sales[at:] if one.payout == paid.name)
     # The next one alone would say nothing of what it begins amid: both are known.
     run = shop.run(shop.take("second.csv", shop.made.statement(shop.shop, sales[at:])).file.sha256)
@@ -291,7 +291,7 @@ def test_what_has_not_arrived_is_pending_with_its_day(files: Callable[..., Files
     run = shop.run(shop.take("statement.csv", made.statement(shop.shop)).file.sha256)
     found = shop.database.transact(lambda tx: tx.runs.findings(run.run_id))
     (waiting,) = [one for one in found if one.leg is Leg.PAYOUTS]
-    assert (waiting.key, waiting.kind, waiting.outcome) == (f"payout/{soon.name}", K.PAYOUT_UNDER_WAY, O.PENDING)
+    assert (waiting.key, waiting.kind, waiting.outcome) == (f"payout/{soon.name}", K.PAYOUT_UNDER_WAY, W.PENDING)
     assert waiting.break_on == datetime.combine(soon.on, datetime.min.time(), UTC) + 3 * DAY
     assert (waiting.ours_minor, waiting.theirs_minor) == (soon.minor, soon.minor)
 
@@ -306,7 +306,7 @@ def test_a_newer_list_says_what_became_of_a_payout_and_another_amount_contradict
     assert payouts_told(shop, shop.run(sha256)) == []
     shop.take("other.csv", made.list_of_payouts([replace(paid, minor=paid.minor + 5)]))
     ((leg, key, kind, outcome, _),) = payouts_told(shop, shop.run(sha256))[-1:]
-    assert (leg, key, kind, outcome) == (Leg.PAYOUTS, f"payout/{paid.name}", K.PAYOUT_CONTRADICTED, O.BREAK)
+    assert (leg, key, kind, outcome) == (Leg.PAYOUTS, f"payout/{paid.name}", K.PAYOUT_CONTRADICTED, W.BREAK)
 
 
 def test_a_break_of_the_bank_is_over_when_another_file_of_it_has_the_booking(files: Callable[..., FilesAlone]) -> None:
@@ -320,7 +320,7 @@ def test_a_break_of_the_bank_is_over_when_another_file_of_it_has_the_booking(fil
     assert payouts_told(shop, second) == []
     assert shop.database.transact(lambda tx: tx.breaks.open(shop.shop, shop.made.provider)) == []
     # What was imported since is no part of what the first run knew.
-    assert Verification(shop.database, shop.lake, cast(Clock, shop)).replay(first.run_id).identical
+    assert Verification(shop.database, shop.lake, cast("Clock", shop)).replay(first.run_id).identical
 
 
 def test_without_a_list_of_payouts_nothing_is_said_of_them(files: Callable[..., FilesAlone]) -> None:

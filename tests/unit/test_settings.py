@@ -18,7 +18,7 @@ import worker.app
 import worker.config
 import worker.deployment
 from worker.contract.settings import ENVIRONMENTS, ROOT, ConfigurationError, Secret, build, raw_settings
-from worker.domain.matching.rules import PLAIN, Reference, Side
+from worker.domain.matching.rules import PLAIN, Compared, Reference, Side
 from worker.services.translation import shopify, stripe, warehouse
 
 TEXT = (ROOT / "settings.toml").read_text(encoding="utf-8")
@@ -230,7 +230,8 @@ def test_rules_of_a_provider_become_rules(variables: pytest.MonkeyPatch) -> None
 
 def test_the_rules_of_the_file_are_those_of_a_provider_without_any(variables: pytest.MonkeyPatch) -> None:
     rules = worker.app.rules_of(worker.config.load().reconciliation.rules)
-    assert rules == {"stripe": dataclasses.replace(PLAIN, provider="stripe")}
+    own = dataclasses.replace(PLAIN, provider="shopify_payments", compared=Compared.SETTLEMENT, bank_names=("shopify",))
+    assert rules == {"stripe": dataclasses.replace(PLAIN, provider="stripe"), "shopify_payments": own}
 
 
 def test_rules_that_mean_nothing_are_told_by_provider(variables: pytest.MonkeyPatch) -> None:
