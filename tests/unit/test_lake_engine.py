@@ -1,6 +1,8 @@
 """The engine is kept from block to block, and nothing that a block made or changed is there in the next."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Event
 
 import duckdb
 import pytest
@@ -47,3 +49,33 @@ def test_what_does_not_fit_goes_to_the_place_for_it_and_is_gone_with_the_block(t
         opened.connection.execute("create temp table much as select i, random() as r from range(5_000_000) as t(i)")
         assert [path for path in tmp_path.rglob("*.tmp") if path.is_file()]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_stand_beside_each_other_and_never_beside_the_whole() -> None:
+    limits = EngineLimits(threads=2, memory_mb=112)
+    both, let_go = Barrier(3), Event()
+
+    def part() -> tuple[object, ...]:
+        with engine(limits, part=True) as opened:
+            asked_for = opened.connection.execute("select current_setting('threads'), current_setting('memory_limit')")
+            found = asked_for.fetchone()
+            both.wait(60)
+            assert let_go.wait(60)
+            assert not entered.is_set()
+            return found or ()
+
+    def all_of_it() -> object:
+        with engine(limits) as opened:
+            entered.set()
+            return opened.connection.execute("select current_setting('threads')").fetchone()
+
+    entered = Event()
+    with ThreadPoolExecutor(3) as pool:
+        parts = [pool.submit(part) for _ in range(2)]
+        both.wait(60)
+        whole = pool.submit(all_of_it)
+        assert not entered.wait(0.2)
+        let_go.set()
+        assert whole.result(60) == (2,)
+        assert [one.result(60) for one in parts] == [(1, "53.4 MiB")] * 2
+    assert len(limits.kept) == 2

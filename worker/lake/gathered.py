@@ -85,7 +85,7 @@ class GatheredRun:
         done = self._at(f"sifted-{bucket:03d}.json")
         if self._made.exists(done):
             return
-        with engine(self._limits) as opened:
+        with engine(self._limits, part=True) as opened:
             entries = self._fetched([file for number, file in self._entries if number == bucket], opened.folder)
             lines = self._fetched(self._batch.of_bucket(bucket), opened.folder)
             entries = entries or [_nothing(opened.folder / "no-entries.parquet", ENTRY_SCHEMA)]

@@ -3,6 +3,8 @@
 Each step reads and writes files of the run alone, so it may be done twice, on any worker, by two at once.
 """
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from worker.domain.finding import Finding, FindingKind, Leg
@@ -10,6 +12,10 @@ from worker.domain.matching.payments import compare_payments
 from worker.services.ports import Database, Transaction
 from worker.services.ports.lake import BY_NUMBER, Gathered, Judged, RunLake
 from worker.services.run_facts import RunFacts
+
+
+AT_ONCE = 2
+"""Buckets that are sifted at a time where nobody else sees to that: the engine gives each a thread, as far as it has any."""
 
 
 class Comparison:
@@ -23,6 +29,27 @@ class Comparison:
         """Set aside what does not trivially agree in one bucket."""
         gathered, facts = self._opened(reference)
         gathered.sift(bucket, facts.scope, facts.rules, by_key=facts.by_key)
+
+    def whole(self, reference: str, buckets: int, progress: Callable[[str], None]) -> int:
+        """Do all the steps here and now; return in how many pieces it was judged. `progress` is called before each."""
+        self.sift_all(reference, buckets, progress)
+        progress("collecting")
+        pieces = self.collect(reference)
+        for piece in range(pieces):
+            progress(f"judging, piece {piece + 1} of {pieces}")
+            self.judge(reference, piece)
+        return pieces
+
+    def sift_all(self, reference: str, buckets: int, progress: Callable[[str], None]) -> None:
+        """Set aside what does not trivially agree in all buckets, some at a time; `progress` is called before them and after each."""
+        progress(f"comparing, none of {buckets} parts done")
+        with ThreadPoolExecutor(AT_ONCE, "sifting") as pool:
+            try:
+                for done, _ in enumerate(pool.map(lambda bucket: self.sift(reference, bucket), range(buckets)), start=1):
+                    progress(f"comparing, {done} of {buckets} parts done")
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
     def collect(self, reference: str) -> int:
         """Bring together what the rules must judge; return in how many pieces."""

@@ -198,14 +198,7 @@ class ReconciliationService:
 
     def compare(self, parts: RunInParts, progress: Callable[[str], None]) -> int:
         """Sift, collect and judge what was gathered, here and now; return in how many pieces it was judged."""
-        for bucket in range(parts.buckets):
-            progress(f"comparing, part {bucket + 1} of {parts.buckets}")
-            self.comparison.sift(parts.reference, bucket)
-        pieces = self.comparison.collect(parts.reference)
-        for piece in range(pieces):
-            progress(f"judging, piece {piece + 1} of {pieces}")
-            self.comparison.judge(parts.reference, piece)
-        return pieces
+        return self.comparison.whole(parts.reference, parts.buckets, progress)
 
     def stored(self, run_id: str) -> Run | None:
         """Return the run if it was finished, None otherwise."""

@@ -52,11 +52,7 @@ class Verification:
             raise Conflict(f"run {run_id} is of a release that kept no inputs; run its window again")
         with self._lake.again() as lake:
             comparison, conclusion = Comparison(self._database, lake), Conclusion(self._database, lake, self._clock)
-            for bucket in range(lake.gathered(run.inputs).buckets):
-                comparison.sift(run.inputs, bucket)
-            pieces = comparison.collect(run.inputs)
-            for piece in range(pieces):
-                comparison.judge(run.inputs, piece)
+            pieces = comparison.whole(run.inputs, lake.gathered(run.inputs).buckets, lambda _: None)
             compared = conclusion.compared(run.inputs, pieces)
             again = lake.gathered(run.inputs)
             sha256 = again.keep_result(result_chunks(compared))

@@ -56,8 +56,7 @@ def main(url: str, server: str, statement: str, store: str) -> None:
         parts = service.gather(request, span, run_id=RUN, workflow_id="", give_up=False, progress=lambda _: None)
     peaks["gather"] = peak_mb()
     with spent.step("sift"):
-        for bucket in range(parts.buckets):
-            service.comparison.sift(parts.reference, bucket)
+        service.comparison.sift_all(parts.reference, parts.buckets, lambda _: None)
     peaks["sift"] = peak_mb()
     with spent.step("collect"):
         pieces = service.comparison.collect(parts.reference)
