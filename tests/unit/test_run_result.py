@@ -26,7 +26,9 @@ def test_a_result_is_written_as_it_always_was(told: list[tuple[str, str, int]]) 
         legs_read=frozenset({Leg.PAYMENTS, Leg.ORDERS}),
         incomplete_because=("é",),
     )
-    compared = Compared(facts=facts, findings=Findings("shop", "stripe", findings), sums=(WindowSums(currency="EUR"),), agreeing=3)
+    compared = Compared(
+        facts=facts, findings=Findings("shop", "stripe", findings), sums=(WindowSums(currency="EUR"),), agreeing=3
+    )
     assert b"".join(result_chunks(compared)) == _whole(compared, findings)
 
 

@@ -143,7 +143,10 @@ class Conclusion:
         weighed = self._weighed(tx, compared)
         fates = Spool(weighed.fates())
         return Answer(
-            run=weighed.finished(), statements=weighed.statements, findings=Spool(weighed.weighing.findings()), fates=fates
+            run=weighed.finished(),
+            statements=weighed.statements,
+            findings=Spool(weighed.weighing.findings()),
+            fates=fates,
         )
 
     def _weighed(self, tx: Transaction, compared: Compared) -> "_Weighed":
