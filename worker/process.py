@@ -1,6 +1,7 @@
 """The worker process: check the schema, serve health, poll the queues, keep house, drain on a signal."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -88,6 +89,7 @@ async def _run(config: WorkerConfig, interceptors: Sequence[Interceptor]) -> int
         client, config.worker, application.plan, executor, interceptors=[ActivityInterceptor(metrics, stuck, progress)]
     )
     house = _housekeeping(application, client, metrics, pulse, stuck, progress)
+    _seldom_collected()
     clerk = asyncio.create_task(application.clerk.serve(), name="clerk")
 
     async def ready() -> None:
@@ -115,6 +117,17 @@ async def _run(config: WorkerConfig, interceptors: Sequence[Interceptor]) -> int
             await house.stop()
             executor.shutdown(wait=False, cancel_futures=True)
             application.engine.dispose()
+
+
+def _seldom_collected() -> None:
+    """Let Python look for cycles of objects seldom, and not among what is loaded now.
+
+    A run makes hundreds of thousands of objects, an order some thousand, and next to none are in a cycle: looking for
+    some after every 700 took a tenth of the time of concluding and reporting, and found nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _housekeeping(

@@ -48,7 +48,7 @@ _SHEET = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 def test_the_writer_is_the_port_and_writes_every_file_the_page_last() -> None:
     store: ObjectStore = MemoryStore()
     writer: ReportWriter = ReportFiles(store)
-    path = writer.write(RUN, **PARTS, history={})
+    path = writer.write(RUN, **PARTS)
     assert path == f"{FOLDER}/report.html"
     assert isinstance(store, MemoryStore)
     assert [name.rsplit("/", 1)[1] for name in store.files] == [*SIBLINGS, "report.html"]

@@ -14,7 +14,7 @@ from tests.unit.reports_reading import EMPTY, PARTS, Page, sample
 from tests.unit.reports_sample import BREAKS, LOST, RUN, STRANGE, fact, followed
 from worker.domain.finding import BreakStatus, RepairState
 from worker.reports import html, json_export
-from worker.reports.page import RECORDS, commands
+from worker.reports.break_html import RECORDS, commands
 from worker.services.ports import BreakAction
 
 MEGABYTE = 1_000_000

@@ -62,7 +62,6 @@ def print_run(config: "WorkerConfig", run_id: str, *, as_json: bool = False) -> 
         breaks=record.breaks,
         resolved=record.resolved,
         earlier=record.earlier,
-        history=record.history,
         broken=record.broken,
     )
     show_report(shown, console())

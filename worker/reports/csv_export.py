@@ -62,9 +62,10 @@ def _taken(text: io.StringIO) -> bytes:
     return taken
 
 
-def _written(cell: Cell) -> str:
+def _written(cell: Cell) -> str | int | None:
+    """Return a cell as the writer takes it: it makes a text of a number, and nothing of None."""
+    if isinstance(cell, str):
+        return guarded(cell)
     if isinstance(cell, Money):
         return format_minor(cell.minor, cell.currency).replace(",", "")
-    if isinstance(cell, datetime):
-        return iso(cell)
-    return guarded(cell) if isinstance(cell, str) else "" if cell is None else str(cell)
+    return iso(cell) if isinstance(cell, datetime) else cell

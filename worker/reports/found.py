@@ -1,18 +1,17 @@
 """What a run found, gone through once: counted, summed, and what is listed sorted, however much it is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
-from worker.domain.finding import Break, Finding, FindingKind, Outcome, break_id
+from worker.domain.finding import Finding, FindingKind, Outcome, break_id
 from worker.domain.money import Money
 from worker.reports.ageing import Ages, break_age, finding_age
 from worker.reports.amounts import Sums, at_risk, exposure
-from worker.services.ports import BreakAction, Run
+from worker.services.open_breaks import Followed, OpenBreaks
+from worker.services.ports import Run
 from worker.services.spool import Spool
 
 TOP = 10
-Followed = tuple[Break, tuple[BreakAction, ...]]
-"""An open break and what was done about it."""
 
 
 class Found:
@@ -72,10 +71,10 @@ class Found:
 class Open:
     """The open breaks."""
 
-    def __init__(self, as_of: datetime, ages: Ages) -> None:
+    def __init__(self, breaks: OpenBreaks, as_of: datetime, ages: Ages) -> None:
         self._as_of = as_of
         self._ages = ages
-        self.followed: Spool[Followed] = Spool(key=_by_amount)
+        self.followed = breaks.followed
         self.ids: Spool[str] = Spool(key=str)
         self.risk = Sums()
         self.apart = Sums()
@@ -85,16 +84,16 @@ class Open:
         """At risk in one break, by currency."""
         self._orders: Spool[str] = Spool(key=str)
         self._top: dict[str, list[Followed]] = {}
+        for one in self.followed:
+            self._add(one)
 
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self.followed)
 
-    def add(self, item: Break, history: Sequence[BreakAction]) -> None:
-        """Take one break."""
+    def _add(self, followed: Followed) -> None:
+        item = followed[0]
         finding, money = item.finding, at_risk(item)
-        followed = (item, tuple(history))
-        self.followed.add(followed)
         self.ids.add(item.break_id)
         self.risk.add(money)
         self.apart.add(Money(abs(finding.difference_minor), finding.currency))
@@ -102,8 +101,8 @@ class Open:
         self.largest[money.currency] = max(self.largest.get(money.currency, 0), money.minor)
         self._ages.add(item.status, break_age(item, self._as_of), money)
         top = self._top.setdefault(money.currency, [])
-        if len(top) < TOP or _by_amount(followed) < _by_amount(top[-1]):
-            self._top[money.currency] = sorted([*top, followed], key=_by_amount)[:TOP]
+        if len(top) < TOP:
+            top.append(followed)  # they come in this order
         if finding.at_risk_minor:
             self.exposed += 1
             if finding.order_id:
@@ -134,11 +133,6 @@ def _largest(finding: Finding) -> tuple[str, int, str, str]:
 
 def _furthest_apart(finding: Finding) -> tuple[str, int, str, str]:
     return (finding.currency, -abs(finding.difference_minor), finding.leg, finding.key)
-
-
-def _by_amount(one: Followed) -> tuple[str, int, datetime, str]:
-    item = one[0]
-    return (item.finding.currency, -item.finding.at_risk_minor, item.first_movement_at, item.break_id)
 
 
 def _row_order(finding: Finding) -> tuple[str, int, str]:

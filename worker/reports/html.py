@@ -14,9 +14,10 @@ from typing import IO
 
 from markupsafe import Markup
 
+from worker.reports import break_html
 from worker.reports.charts import HEIGHT, WIDTH
 from worker.reports.model import OpenBreak, Report
-from worker.reports.page import environment, page
+from worker.reports.page import page
 
 FIRST_BYTES = 400_000
 """Of the breaks that report.html itself shows: with all else it stays below a megabyte."""
@@ -70,8 +71,7 @@ class Drawing:
     """
 
     def __init__(self, report: Report, drawn: IO[bytes]) -> None:
-        parts = environment().get_template("parts.j2").make_module({"few": len(report.breaks) <= 2})
-        self._draw = parts.detail  # type: ignore[attr-defined]  # a macro of the template
+        self._unfolded = len(report.breaks) <= 2
         self._drawn = drawn
         self._pages: list[BreakPage] = []
         self._ids: list[str] = []
@@ -81,7 +81,7 @@ class Drawing:
         """Yield the breaks, each as soon as it is drawn; of those beyond `DETAILED` none is."""
         for rank, one in enumerate(breaks):
             if rank < DETAILED:
-                self._add(one.item.break_id, self._draw(one).encode())
+                self._add(one.item.break_id, break_html.drawn(one, unfolded=self._unfolded).encode())
             yield one
 
     def pages(self) -> list[BreakPage]:

@@ -4,6 +4,7 @@ A row is a break, something resolved, pending, warned of, settled, explained, or
 twice, in minor units (exact) and as `Money` (readable); times are aware; text is as it came and must be guarded.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -53,12 +54,13 @@ COLUMNS = (
     "suggestions",
 )
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_EMPTY: dict[str, Cell] = dict.fromkeys(COLUMNS)
+_FORMULA = re.compile(r" *[=+\-@\t\r\n|%]")
 
 
 def risky(text: str) -> bool:
     """Tell whether a spreadsheet may take `text` for a formula."""
-    return text.startswith(_FORMULA) or text.lstrip(" ").startswith(_FORMULA)
+    return _FORMULA.match(text) is not None
 
 
 def guarded(text: str) -> str:
@@ -162,4 +164,4 @@ def _facts(finding: Finding, at_risk_minor: int) -> dict[str, Cell]:
 
 
 def _row(cells: dict[str, Cell]) -> tuple[Cell, ...]:
-    return tuple(cells.get(column) for column in COLUMNS)
+    return tuple((_EMPTY | cells).values())

@@ -18,6 +18,8 @@ SCHEMA = 1
 
 T = TypeVar("T")
 
+_text = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class Document:
     """The report as UTF-8 JSON in a file: a line a field, and in the lists a line an item, however many."""
@@ -65,10 +67,6 @@ def document(report: Report) -> dict[str, Any]:
     """Return the report as plain dictionaries, lists, strings and integers."""
     lists = {name: list(items) for name, items in _lists(report).items()}
     return _fields(report) | {"breaks": list(map(_open, report.breaks))} | lists
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _lists(report: Report) -> dict[str, Iterator[dict[str, Any]]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from worker.domain.finding import OPEN_STATUSES, Break, Finding, Statement, Verdict
+from worker.domain.finding import Break, Finding, Statement, Verdict
 from worker.domain.money import Money
 from worker.reports import words
 from worker.reports.ageing import Ageing, Ages, break_age
@@ -19,8 +19,9 @@ from worker.reports.amounts import at_risk
 from worker.reports.bridge import Bridge, Check, bridge, checks, moved_on
 from worker.reports.cards import Card, Told, cards, sentence
 from worker.reports.charts import share
-from worker.reports.found import Followed, Found, Open
+from worker.reports.found import Found, Open
 from worker.reports.trend import Trend, trend
+from worker.services.open_breaks import Followed, OpenBreaks
 from worker.services.ports import BreakAction, Run
 from worker.services.spool import Mapped, Spool
 
@@ -95,19 +96,17 @@ def build(
     `findings` may hold matched ones; where it does not, their number comes from the run's counts. Those that are breaks
     need not be among them: `broken` may name the breaks that they belong to instead.
     `breaks` are the open ones, `resolved` those resolved by this run, `earlier` other runs in any order,
-    `history` the actions on a break by its id, where the caller has them.
+    `history` the actions on a break by its id, where the caller has them and `breaks` do not bring them along.
     """
     as_of = run.finished_at or run.started_at
     ages = Ages()
-    found, opened = Found(run, as_of, ages), Open(as_of, ages)
+    found = Found(run, as_of, ages)
     for finding in findings:
         found.add(finding)
     for name in broken:
         found.broken.add(name)
-    actions = history or {}
-    for item in breaks:
-        if item.status in OPEN_STATUSES:
-            opened.add(item, actions.get(item.break_id, ()))
+    followed = breaks if isinstance(breaks, OpenBreaks) else OpenBreaks.of(breaks, history or {})
+    opened = Open(followed, as_of, ages)
     told = Told.of(run, found)
     drawn = partial(_drawn, as_of=as_of, largest=opened.largest)
     return Report(

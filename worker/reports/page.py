@@ -6,7 +6,6 @@ style and script, so a browser refuses whatever a hostile name might smuggle in,
 
 import base64
 import hashlib
-import shlex
 from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,16 +14,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from worker.contract.ids import is_valid_part, order_workflow_id
-from worker.domain.finding import Break, Repair, RepairState, Verdict
+from worker.domain.finding import Verdict
 from worker.domain.money import Money, format_minor
 from worker.reports import words
 from worker.reports.amounts import exposure
 from worker.reports.standing import amounts_at_risk
 
 _FOLDER = Path(__file__).parent
-RECORDS = 20
-"""Records of a side and lines of a history shown with a break at most; all of them stand in report.json."""
 
 
 def page(template: str, *, script: str = "", filters: str = "", **values: Any) -> bytes:
@@ -75,13 +71,10 @@ def environment() -> Environment:
         "span": lambda run: words.span(run.window_start, run.window_end),
         "duration": words.duration,
         "kind": lambda kind: words.KIND[kind],
-        "rule": lambda kind: words.RULE[kind],
         "leg": lambda leg: words.LEG[leg],
-        "our_side": lambda leg: words.OUR_SIDE[leg],
-        "their_side": lambda leg: words.THEIR_SIDE[leg],
         "status": lambda status: words.STATUS[status],
+        "status_tone": lambda status: words.STATUS_TONE[status],
         "repair": lambda repair: words.REPAIR[repair],
-        "repair_state": lambda state: words.REPAIR_STATE[state],
         "verdict": lambda verdict: words.VERDICT[verdict],
         "tone": lambda verdict: words.TONE[verdict],
         "as_verdict": Verdict,
@@ -89,11 +82,10 @@ def environment() -> Environment:
         "source": words.source,
         "decided": words.decided,
         "exposure": exposure,
-        "commands": commands,
         "count": words.count,
         "sentence": lambda text: text[:1].upper() + text[1:],
     }
-    made.globals |= {"Money": Money, "policy": policy, "records_shown": RECORDS, "verdicts": tuple(Verdict)}
+    made.globals |= {"Money": Money, "policy": policy, "verdicts": tuple(Verdict)}
     return made
 
 
@@ -115,30 +107,4 @@ def cash(money: Money) -> Markup:
 @lru_cache(maxsize=4096)
 def when(at: datetime) -> Markup:
     """Return a time to the minute; whoever looks closer finds it exactly."""
-    return Markup('<time datetime="{}">{}</time>').format(words.iso(at), words.moment(at))
-
-
-_STUCK = frozenset({RepairState.FAILED, RepairState.REFUSED})
-
-
-def commands(item: Break) -> list[tuple[str, str]]:
-    """Return what may be done about a break, each with its command: look, mend, settle."""
-    told = [("Look at it", shlex.join(["orders", "breaks", "show", item.break_id]))]
-    order_id = item.finding.order_id
-    if order_id and is_valid_part(item.shop) and is_valid_part(order_id):
-        workflow = order_workflow_id(item.shop, order_id)
-        told.append(
-            ("See the order's workflow", shlex.join(["temporal", "workflow", "show", "--workflow-id", workflow]))
-        )
-    if item.finding.repair is not Repair.NONE and item.repair_state in _STUCK:
-        told.append(
-            (
-                "Let the repair be tried again",
-                f"orders repairs retry {item.break_id} --by YOU --reason 'WHAT WAS MENDED'",
-            )
-        )
-    told += [
-        ("Take it on", f"orders breaks assign {item.break_id} --to YOU --reason 'WHY'"),
-        ("Settle it, once it is dealt with", f"orders breaks resolve {item.break_id} --reason 'WHAT WAS DONE'"),
-    ]
-    return told
+    return Markup(f'<time datetime="{words.iso(at)}">{words.moment(at)}</time>')  # noqa: S704 - digits and a month

@@ -5,6 +5,7 @@ Every enum value has a word (a test keeps it so); nothing here computes an amoun
 
 import shlex
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from worker.domain.finding import BreakStatus, FindingKind, Leg, Repair, RepairState, SettledAs, Settlement, Verdict
 
@@ -107,6 +108,13 @@ STATUS: dict[BreakStatus, str] = {
     BreakStatus.RESOLVED: "Resolved",
 }
 
+STATUS_TONE: dict[BreakStatus, str] = {
+    BreakStatus.NEW: "bad",
+    BreakStatus.PERSISTING: "warn",
+    BreakStatus.REOPENED: "bad",
+    BreakStatus.RESOLVED: "good",
+}
+
 REPAIR: dict[Repair, str] = {
     Repair.NONE: "no safe automatic repair",
     Repair.START_ORDER: "start the order's workflow from the shop's record",
@@ -148,6 +156,9 @@ TONE: dict[Verdict, str] = {
 """The colour family of a verdict; only `reconciled` is green."""
 
 
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """Return `1 break`, `1,204 breaks`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
@@ -161,7 +172,7 @@ def joined(parts: list[str]) -> str:
 def moment(at: datetime) -> str:
     """Return a time to the minute, in UTC: `22 Nov 2026, 14:05`."""
     at = at.astimezone(UTC)
-    return f"{at.day} {at:%b %Y, %H:%M}"
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at.hour:02}:{at.minute:02}"
 
 
 def span(start: datetime, end: datetime) -> str:
@@ -217,6 +228,7 @@ def reproduce(shop: str, provider: str, start: datetime, end: datetime, read_fro
     return shlex.join(words)
 
 
+@lru_cache(maxsize=4096)
 def iso(at: datetime) -> str:
     """Return ISO 8601 in UTC, to the second (or finer if it is finer), with `Z`."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

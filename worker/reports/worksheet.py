@@ -75,8 +75,8 @@ class Sheet(Worksheet):  # type: ignore[misc]  # the library has no types
             return
         number = row + 1
         told = [
-            f'<c r="{_letters(column)}{number}"{self._content(cell, styles)}</c>'
-            for column, cell in enumerate(cells)
+            f'<c r="{letters}{number}"{self._content(cell, styles)}</c>'
+            for letters, cell in zip(_letters(len(cells)), cells, strict=True)
             if cell is not None and cell != ""
         ]
         self.row_data_fh.write(f'<row r="{number}">{"".join(told)}</row>')
@@ -106,8 +106,8 @@ class Sheet(Worksheet):  # type: ignore[misc]  # the library has no types
 
 
 @cache
-def _letters(column: int) -> str:
-    return str(xl_col_to_name(column))
+def _letters(columns: int) -> list[str]:
+    return [str(xl_col_to_name(column)) for column in range(columns)]
 
 
 def _look(style: Format) -> str:

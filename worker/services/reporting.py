@@ -1,17 +1,20 @@
 """Reporting: gather what finished runs left behind and hand it to the report writer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from worker.domain.errors import NotFound
 from worker.domain.finding import Break, Finding, Statement, break_id
-from worker.services.ports import BreakAction, Database, ReportWriter, Run, Transaction
+from worker.services.open_breaks import Followed, OpenBreaks
+from worker.services.ports import Database, ReportWriter, Run, Transaction
 from worker.services.spool import Spool
 
 TREND_RUNS = 20
 """How many earlier runs a report's trend shows."""
 HISTORIES = 10_000
 """For how many open breaks the history is read."""
+ASKED_AT_ONCE = 500
 INDEXED_RUNS = 10_000
 """How many runs, newest first, the pages over all runs are made of: a year of hourly ones."""
 
@@ -26,13 +29,11 @@ class RunRecord:
     """But those that are breaks."""
     broken: Spool[str]
     """Ids of the breaks that the other findings belong to."""
-    breaks: Spool[Break]
-    """Open after the newest run of the shop and provider, oldest first."""
+    breaks: OpenBreaks
+    """Open after the newest run of the shop and provider; for the oldest `HISTORIES`, with what was done about them."""
     resolved: tuple[Break, ...]
     """Resolved by this run."""
     earlier: tuple[Run, ...]
-    history: Mapping[str, tuple[BreakAction, ...]]
-    """What was done about the open breaks shown in full, by break id."""
 
 
 def run_record(database: Database, run_id: str) -> RunRecord:
@@ -44,22 +45,28 @@ def run_record(database: Database, run_id: str) -> RunRecord:
             raise NotFound(f"no run {run_id}; `orders reconcile list` shows them")
         past = [item for item in tx.runs.recent(run.shop, TREND_RUNS + 1) if item.provider == run.provider]
         closed = tx.breaks.listed(run.shop, status="resolved", limit=500)
-        opened = Spool(tx.breaks.each_open(run.shop, run.provider))
-        histories = tx.breaks.histories([item.break_id for item in opened[:HISTORIES]])
         return RunRecord(
             run=run,
             statements=tuple(tx.runs.statements(run_id)),
             findings=Spool(tx.runs.each_finding(run_id, breaks=False)),
             broken=Spool(break_id(run.shop, run.provider, *of) for of in tx.runs.differing(run_id)),
-            breaks=opened,
+            breaks=OpenBreaks(_followed(tx, run)),
             resolved=tuple(
                 item for item in closed if item.resolved_at == run.finished_at and item.provider == run.provider
             ),
             earlier=tuple(item for item in past if item.run_id != run_id and item.started_at <= run.started_at),
-            history={name: tuple(actions) for name, actions in histories.items()},
         )
 
     return database.transact(gather)
+
+
+def _followed(tx: Transaction, run: Run) -> Iterator[Followed]:
+    opened, left = tx.breaks.each_open(run.shop, run.provider), HISTORIES
+    while some := list(islice(opened, ASKED_AT_ONCE)):
+        histories = tx.breaks.histories([item.break_id for item in some[:left]])
+        left = max(left - len(some), 0)
+        for item in some:
+            yield item, tuple(histories.get(item.break_id, ()))
 
 
 class ReportingService:
@@ -82,7 +89,6 @@ class ReportingService:
             breaks=record.breaks,
             resolved=record.resolved,
             earlier=record.earlier,
-            history=record.history,
             broken=record.broken,
         )
         self._database.transact(lambda tx: tx.runs.set_report(run_id, path))

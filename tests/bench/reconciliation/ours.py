@@ -3,6 +3,7 @@
 Program: DATABASE_URL SERVER_PID STATEMENT STORE. Prints what it took by step, and what it found.
 """
 
+import gc
 import os
 import sys
 from datetime import UTC, datetime
@@ -43,6 +44,10 @@ def main(url: str, server: str, statement: str, store: str) -> None:
     taking = StatementImport(database, store_of(config), lambda: lake_of(config), config.shop.name)
     service = reconciliation_of(config, database)
     reporting = ReportingService(database, ReportFiles(store_of(config)))
+    # As the worker's process does once it is up (`worker.process`), which is not loaded here.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     spent, peaks = Spent(int(server)), {"start": peak_mb()}
     with spent.step("import"):
         taken = taking.take_report(Path(statement), datetime.now(UTC))

@@ -1,10 +1,10 @@
 """The writer of reports and of the pages over all runs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from worker.domain.finding import Break, Finding, Statement
-from worker.services.ports.reconciliation import BreakAction, Run
+from worker.services.ports.reconciliation import Run
 
 
 class ReportWriter(Protocol):
@@ -19,12 +19,12 @@ class ReportWriter(Protocol):
         breaks: Iterable[Break],
         resolved: Sequence[Break],
         earlier: Sequence[Run],
-        history: Mapping[str, Sequence[BreakAction]],
         broken: Iterable[str],
     ) -> str:
         """Write HTML, tables and JSON to the object store; return the path of the HTML.
 
         Findings that are breaks need not be among `findings`: `broken` are the ids of the breaks they belong to.
+        `breaks` in `OpenBreaks` bring along what was done about them.
         """
         ...
 
