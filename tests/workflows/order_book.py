@@ -193,6 +193,8 @@ class OrderBook:
         order = self._order(order_id)
         if order.state not in {S.PAID, S.FULFILLING} and not _held_for_parcel(order):
             return self._status(order)
+        if not self._owed(order):
+            return self._status(order)
         if self.refusing_parcels:
             raise ProviderRejected("the warehouse does not know the article")
         if key not in self._done_outside:
@@ -209,8 +211,7 @@ class OrderBook:
         if request.request_id in self._cut:
             return Wanted(status=self._status(order), everything=False)
         check_state(order)
-        all_left = self.parcels.get(order_id) == "left" and not self.sent[order_id]
-        owed = {} if all_left else self._goods(order).owed
+        owed = self._owed(order)
         check_pieces(order.lines, owed, pieces_of(request))
         return Wanted(status=self._status(order), everything=owed == pieces_of(request))
 
@@ -399,6 +400,11 @@ class OrderBook:
 
     def _goods(self, order: Order) -> Goods:
         return shipped_goods(order.lines, self.sent[order.order_id].values())
+
+    def _owed(self, order: Order) -> dict[int, int]:
+        """Return what has not left, by line; a parcel that says nothing of what it holds holds all."""
+        whole = self.parcels.get(order.order_id) == "left" and not self.sent[order.order_id]
+        return {} if whole else self._goods(order).owed
 
     def _partial(self, order: Order) -> bool:
         return self._goods(order).partial

@@ -44,6 +44,8 @@ class Shrinking(OrderSteps):
 
     async def _all_cancelled(self, request: CancelLines, status: OrderStatus) -> LinesAnswer:
         answer = self._take_cancellation(request.reason or f"cancelled by {request.requested_by}")
+        if answer.outcome != "applied":
+            raise ApplicationError(f"the order is {answer.state}: too late to cancel", type=Conflict.code)
         asked = CancelOrder(request_id=request.request_id, requested_by=request.requested_by, reason=request.reason)
         await self._telling.of_cancellation(asked, answer)
         return self._lines.keep(request, _answer(status, reason=ORDER_CANCELLED))
