@@ -17,6 +17,8 @@ from worker.services.ports.lake import Gathering
 
 GATHERED = timedelta(days=35)
 """How long a provider gathers the lines of a payout at most: some pay out once a month."""
+QUIET = timedelta(days=3)
+"""How long nothing may move at a shop that sells: a longer hole between two statements is a third one that lacks."""
 _DAY = timedelta(days=1)
 _INSTANT = timedelta(microseconds=1)
 
@@ -54,7 +56,7 @@ class PayoutFiles:
             return None
         statements = self._telling(StatementScope.LEDGER, since, scope.cut + GATHERED)
         lines = self._gathering.payout_lines([one.sha256 for one in statements], since)
-        known = _without_gap(file, statements, rules.date_window) or Span(scope.window_start, scope.cut)
+        known = _without_gap(file, statements) or Span(scope.window_start, scope.cut)
         ledger = Ledger.of(lines, known.start, known.end)
         until = scope.cut if window is not None else max(scope.cut, min(now, _settled_by(lines, scope, rules)))
         return PayoutsAtHand(
@@ -95,7 +97,7 @@ def _settled_by(lines: Sequence[PayoutLines], scope: Scope, rules: Rules) -> dat
     return max((day + _DAY + rules.bank_grace for day in days if day is not None), default=scope.cut)
 
 
-def _without_gap(file: StatementFile, statements: Iterable[StatementFile], gap: timedelta) -> Span | None:
+def _without_gap(file: StatementFile, statements: Iterable[StatementFile]) -> Span | None:
     """Return the time that a statement and those before and after it tell of without a gap worth speaking of."""
     spans = sorted(
         (one.first_at, one.last_at)
@@ -104,7 +106,7 @@ def _without_gap(file: StatementFile, statements: Iterable[StatementFile], gap: 
     )
     joined: list[tuple[datetime, datetime]] = []
     for first, last in spans:
-        if joined and first <= joined[-1][1] + gap:
+        if joined and first <= joined[-1][1] + QUIET:
             joined[-1] = (joined[-1][0], max(joined[-1][1], last))
         else:
             joined.append((first, last))
