@@ -13,6 +13,7 @@ from tests.integration.bank_files import bank_table
 from tests.integration.month_of_files import DAY, FIRST, Month, Paid, month
 from tests.integration.own_database import emptied
 from tests.unit.lake_books import lake_in
+from tests.unit.statement_files import changed
 from worker.contract.reconciliation import Reconcile
 from worker.domain.finding import FindingKind, Leg, Outcome, Verdict
 from worker.domain.matching.rules import Compared, Rules
@@ -327,3 +328,25 @@ def test_without_a_list_of_payouts_nothing_is_said_of_them(files: Callable[..., 
     shop = files()
     run = shop.run(shop.take("statement.csv", shop.made.statement(shop.shop)).file.sha256)
     assert payouts_told(shop, run) == []
+
+
+def test_a_list_with_a_row_that_cannot_be_read_leaves_the_run_incomplete(files: Callable[..., FilesAlone]) -> None:
+    shop = files()
+    column = "reporting_category" if shop.made.provider == "stripe" else "Status"
+    shop.take("payouts.csv", changed(shop.made.list_of_payouts(), 4, {column: ""}))
+    run = shop.run(shop.take("statement.csv", shop.made.statement(shop.shop)).file.sha256)
+    assert run.verdict == Verdict.INCOMPLETE
+    assert run.incomplete_because == ("1 of 8 rows of the list of payouts payouts.csv could not be read",)
+
+
+def test_a_file_that_was_cut_between_two_rows_is_found_by_its_payout(files: Callable[..., FilesAlone]) -> None:
+    """No total, no row is damaged: what lacks is known once the next file does not bring it."""
+    shop = files()
+    sales, paid = shop.made.sales, shop.made.listed[5]
+    lost = next(number for number, one in enumerate(sales) if one.payout == paid.name) + 2
+    shop.take("payouts.csv", shop.made.list_of_payouts())
+    shop.take("cut.csv", shop.made.statement(shop.shop, sales[:lost]))
+    run = shop.run(shop.take("next.csv", shop.made.statement(shop.shop, sales[lost + 1 :])).file.sha256)
+    assert payouts_told(shop, run) == [
+        (Leg.PAYOUTS, f"payout/{paid.name}", K.PAYOUT_INCOMPLETE, W.BREAK, sales[lost].net)
+    ]

@@ -138,7 +138,7 @@ class BookReader:
             # A provider's file says nothing of orders or parcels: only money is compared.
             return Told(
                 legs_read=frozenset({Leg.PAYMENTS} | paid_out),
-                incomplete_because=tuple(_unsound(file)),
+                incomplete_because=(*_unsound(file), *(at_hand.unread if at_hand is not None else ())),
                 unread_rows=_unread(file, rejects),
                 payouts_until=at_hand.until if at_hand is not None else None,
             )

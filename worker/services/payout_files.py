@@ -17,6 +17,8 @@ from worker.services.ports.lake import Gathering
 
 GATHERED = timedelta(days=35)
 """How long a provider gathers the lines of a payout at most: some pay out once a month."""
+QUIET = timedelta(days=3)
+"""How long nothing may move at a shop that sells: a longer hole between two statements is a third one that lacks."""
 _DAY = timedelta(days=1)
 _INSTANT = timedelta(microseconds=1)
 
@@ -28,6 +30,8 @@ class PayoutsAtHand:
     payouts: tuple[PayoutSums, ...]
     until: datetime
     """Up to when they are judged: the bank has had its time with those that the statement's lines name."""
+    unread: tuple[str, ...] = ()
+    """Why a list may not hold every payout of its time."""
 
 
 class PayoutFiles:
@@ -46,24 +50,33 @@ class PayoutFiles:
         `scope` is that of the payouts; a `window` that was asked for ends them, too.
         """
         since = scope.horizon_start - GATHERED
-        lists = self._lists(scope.horizon_start - rules.payout_lookback, scope.cut + GATHERED)
+        files = self._telling(StatementScope.PAYOUTS, scope.horizon_start - rules.payout_lookback, scope.cut + GATHERED)
+        lists = self._lists(files)
         if not lists.payouts:
             return None
         statements = self._telling(StatementScope.LEDGER, since, scope.cut + GATHERED)
         lines = self._gathering.payout_lines([one.sha256 for one in statements], since)
-        known = _without_gap(file, statements, rules.date_window) or Span(scope.window_start, scope.cut)
+        known = _without_gap(file, statements) or Span(scope.window_start, scope.cut)
         ledger = Ledger.of(lines, known.start, known.end)
         until = scope.cut if window is not None else max(scope.cut, min(now, _settled_by(lines, scope, rules)))
-        return PayoutsAtHand(payouts=payouts_of_files(lists, ledger), until=until)
+        return PayoutsAtHand(
+            payouts=payouts_of_files(lists, ledger),
+            until=until,
+            unread=tuple(
+                f"{one.rejected} of {one.rows} rows of the list of payouts {one.name} could not be read"
+                for one in files
+                if one.rejected
+            ),
+        )
 
     def against(self, payouts: Iterable[PayoutSums], start: datetime, end: datetime) -> tuple[PayoutSums, ...]:
         """Return the API's payouts due in [start, end), each marked where a list says otherwise of it."""
         # At either end a list may date a payout a day off.
         asked = Span(start + _DAY, end - _DAY) if start + _DAY < end - _DAY else None
-        return held_against(payouts, self._lists(start - GATHERED, end + GATHERED), asked)
+        files = self._telling(StatementScope.PAYOUTS, start - GATHERED, end + GATHERED)
+        return held_against(payouts, self._lists(files), asked)
 
-    def _lists(self, start: datetime, end: datetime) -> Lists:
-        files = self._telling(StatementScope.PAYOUTS, start, end)
+    def _lists(self, files: Sequence[StatementFile]) -> Lists:
         told = [one for file in files for one in told_in(self._gathering.kept_lines(file.sha256), file.name)]
         return Lists(
             payouts=tuple(told),
@@ -84,7 +97,7 @@ def _settled_by(lines: Sequence[PayoutLines], scope: Scope, rules: Rules) -> dat
     return max((day + _DAY + rules.bank_grace for day in days if day is not None), default=scope.cut)
 
 
-def _without_gap(file: StatementFile, statements: Iterable[StatementFile], gap: timedelta) -> Span | None:
+def _without_gap(file: StatementFile, statements: Iterable[StatementFile]) -> Span | None:
     """Return the time that a statement and those before and after it tell of without a gap worth speaking of."""
     spans = sorted(
         (one.first_at, one.last_at)
@@ -93,7 +106,7 @@ def _without_gap(file: StatementFile, statements: Iterable[StatementFile], gap: 
     )
     joined: list[tuple[datetime, datetime]] = []
     for first, last in spans:
-        if joined and first <= joined[-1][1] + gap:
+        if joined and first <= joined[-1][1] + QUIET:
             joined[-1] = (joined[-1][0], max(joined[-1][1], last))
         else:
             joined.append((first, last))
