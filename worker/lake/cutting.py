@@ -103,7 +103,7 @@ class Cutter:
         """Return the buckets of the rows, ascending, and the places of the rows in this order."""
         # Each row with its number: no order of the engine's is relied on.
         numbered = rows.append_column("row_number", pa.arange(0, rows.num_rows))
-        self._connection.register("cut_rows", pa.RecordBatchReader.from_batches(numbered.schema, [numbered]))
+        self._connection.register("cut_rows", pa.Table.from_batches([numbered]))
         found = self._connection.sql(self._hashes).to_arrow_table()
         buckets, places = (found.column(name).combine_chunks() for name in ("bucket", "row_number"))
         order = pc.sort_indices(buckets)
