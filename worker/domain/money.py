@@ -41,9 +41,9 @@ class Money:
 
     def __post_init__(self) -> None:
         """Refuse what is not an integer of an ISO currency (bool is an int to Python, not to us)."""
-        if not isinstance(self.minor, int) or isinstance(self.minor, bool):
+        if type(self.minor) is not int and (not isinstance(self.minor, int) or isinstance(self.minor, bool)):
             raise InvalidInput(f"minor units must be an integer, got {type(self.minor).__name__}")
-        if not _CURRENCY.fullmatch(self.currency):
+        if self.currency not in EXPONENTS and not _CURRENCY.fullmatch(self.currency):
             raise InvalidInput("currency must be three capital letters (ISO 4217)")
 
     def __add__(self, other: "Money") -> "Money":
