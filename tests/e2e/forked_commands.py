@@ -1,7 +1,7 @@
 """Commands forked from a process that has imported what they need: each as its own process, without Python's start.
 
-Stories type some hundred of them, and to import the same modules for each took longer than all that they do. What is
-special to a process that was started is typed by others: tests/e2e/test_whole_demo.py, tests/unit/test_cli_conventions.py.
+Stories type some hundred of them, and to import the same modules for each took longer than all that they do. That a
+command which was started says the same is held by tests/e2e/test_forked_commands.py; the demo starts all of its own.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra.local import environment
+from infra.local import commandline, environment
 from infra.local.commandline import Finished
 from infra.local.layout import PROJECT, Layout
 from worker.cli import main
@@ -35,6 +35,10 @@ NEEDED = [
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([*NEEDED, *(f"worker.cli.{name}" for name in main.COMMANDS)])
+
+
+started = commandline.run
+"""What starts a command, whatever takes its place meanwhile."""
 
 
 async def run(layout: Layout, arguments: tuple[str, ...], *, seconds: float, env: Mapping[str, str]) -> Finished:
