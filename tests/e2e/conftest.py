@@ -1,10 +1,12 @@
 """Stories on one shared stack: every test brings its own orders and leaves the stack whole."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from infra.local import commandline
 from infra.local.blocking import BlockingStack
+from tests.e2e import forked_commands
 from tests.e2e.scene import Scene, opened
 from worker.config import WorkerConfig, load
 
@@ -16,6 +18,14 @@ def config(stack: BlockingStack) -> WorkerConfig:
         for name, value in stack.env.items():
             patch.setenv(name, value)
         return load()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def commands() -> Iterator[None]:
+    """Fork what stories type, instead of starting Python for each; elsewhere commands are started."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commandline, "run", forked_commands.run)
+        yield
 
 
 @pytest.fixture(scope="session")

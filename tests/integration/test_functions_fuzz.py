@@ -54,6 +54,9 @@ bounded = settings(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+unread = settings(bounded, phases=[Phase.generate])
+"""Without the document's own cases, each bound of each field in turn: fifteen hundred, most of them made at the cost of
+an example. Who is nobody is refused before anybody reads a field, and with a key they are all sent."""
 
 
 @pytest.fixture
@@ -127,7 +130,7 @@ def signed(temporal_server: str) -> Iterator[Flask]:
 
 
 @SCHEMA.include(method="POST").parametrize()
-@bounded
+@unread
 def test_without_key_or_signature_everything_is_refused(case: schemathesis.Case[Any], unsigned: Flask) -> None:
     case.headers.pop("Authorization", None)
     response = case.call(app=unsigned)
