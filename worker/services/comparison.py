@@ -45,7 +45,9 @@ class Comparison:
         progress(f"comparing, none of {buckets} parts done")
         with ThreadPoolExecutor(AT_ONCE, "sifting") as pool:
             try:
-                for done, _ in enumerate(pool.map(lambda bucket: self.sift(reference, bucket), range(buckets)), start=1):
+                for done, _ in enumerate(
+                    pool.map(lambda bucket: self.sift(reference, bucket), range(buckets)), start=1
+                ):
                     progress(f"comparing, {done} of {buckets} parts done")
             except BaseException:
                 pool.shutdown(cancel_futures=True)
