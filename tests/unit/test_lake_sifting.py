@@ -170,9 +170,9 @@ class World:
         """Return a charge of a payment we know nothing of, given back whole; one in three is not quite that."""
         chance = self.chance
         number = chance.randint(0, 10_000)
-        names = {"payment_reference": f"{self.name}-z{number}", "order_id": self.owner[line.payment_reference]}
+        line = replace(line, payment_reference=f"{self.name}-z{number}", order_id=self.owner[line.payment_reference])
         minor = chance.choice((line.gross_minor, 700))
-        there = replace(line, line_id=f"{self.name}-w{number}", kind=LineKind.CHARGE, gross_minor=minor, **names)
+        there = replace(line, line_id=f"{self.name}-w{number}", kind=LineKind.CHARGE, gross_minor=minor)
         kind = chance.choice((LineKind.REFUND, LineKind.REFUND, LineKind.REFUND, LineKind.DISPUTE))
         back = replace(there, line_id=f"{self.name}-y{number}", kind=kind, gross_minor=-minor)
         made = [
