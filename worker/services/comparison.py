@@ -13,7 +13,6 @@ from worker.services.ports import Database, Transaction
 from worker.services.ports.lake import BY_NUMBER, Gathered, Judged, RunLake
 from worker.services.run_facts import RunFacts
 
-
 AT_ONCE = 2
 """Buckets that are sifted at a time where nobody else sees to that: the engine gives each a thread, as far as it has any."""
 
@@ -45,7 +44,9 @@ class Comparison:
         progress(f"comparing, none of {buckets} parts done")
         with ThreadPoolExecutor(AT_ONCE, "sifting") as pool:
             try:
-                for done, _ in enumerate(pool.map(lambda bucket: self.sift(reference, bucket), range(buckets)), start=1):
+                for done, _ in enumerate(
+                    pool.map(lambda bucket: self.sift(reference, bucket), range(buckets)), start=1
+                ):
                     progress(f"comparing, {done} of {buckets} parts done")
             except BaseException:
                 pool.shutdown(cancel_futures=True)
