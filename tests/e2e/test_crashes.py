@@ -43,7 +43,9 @@ async def test_what_the_dead_worker_did_outside_is_not_done_again(scene: Scene) 
 
     # All effects are done, none is recorded.
     states = [order.state for order_id in orders if (order := scene.read(order_id)) is not None]
-    assert states == [OrderState.PAYING, OrderState.AUTHORISED, OrderState.PAID]
+    # An authorisation that came soon is written down with its capture.
+    assert (states[0], states[2]) == (OrderState.PAYING, OrderState.PAID)
+    assert states[1] in {OrderState.PAYING, OrderState.AUTHORISED}
     assert [await scene.charged(order_id) for order_id in orders] == [(0, 0), (1, 3333), (1, 3333)]
     await asyncio.to_thread(scene.stack.kill, "worker")
     await scene.world.control("DELETE", "/faults")
