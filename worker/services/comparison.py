@@ -13,7 +13,6 @@ from worker.services.ports import Database, Transaction
 from worker.services.ports.lake import BY_NUMBER, Gathered, Judged, RunLake
 from worker.services.run_facts import RunFacts
 
-
 AT_ONCE = 2
 """Buckets that are sifted at a time where nobody else sees to that: the engine gives each a thread, as far as it has any."""
 
