@@ -8,9 +8,9 @@ from temporalio.testing import WorkflowEnvironment
 
 from tests.workflows.doubles import DAY, OrderDoubles
 from tests.workflows.order_run import running_order
-from tests.workflows.samples import COLLECTED
+from tests.workflows.samples import CHARGED, COLLECTED
 from worker.contract.orders import OrderEventKind, OrderStatus
-from worker.domain.errors import ProviderRejected
+from worker.domain.errors import ProviderRejected, SchemaMismatch
 from worker.domain.order import OrderState
 from worker.services.order_messages import status_of
 
@@ -43,6 +43,17 @@ async def test_an_event_that_is_refused_keeps_no_order_open_and_is_no_duplicate_
         assert (await run.deliver(OrderEventKind.PAYMENT_CAPTURED, "evt-1")).outcome == "applied"
         await run.standing(OrderState.FULFILLING)
         await run.deliver(OrderEventKind.SHIPPED)
+        assert (await run.result()).state == OrderState.COMPLETED
+
+
+async def test_a_parcel_that_could_not_be_noted_is_no_duplicate_when_it_is_told_of_again(env: WorkflowEnvironment) -> None:
+    doubles = OrderDoubles()
+    async with running_order(env, doubles, CHARGED) as run:
+        await run.standing(OrderState.FULFILLING)
+        doubles.conduct.fail("apply_event", SchemaMismatch("the database is newer than this code"))
+        with pytest.raises(WorkflowUpdateFailedError):
+            await run.deliver(OrderEventKind.SHIPPED, "evt-1")
+        assert (await run.deliver(OrderEventKind.SHIPPED, "evt-1")).outcome == "applied"
         assert (await run.result()).state == OrderState.COMPLETED
 
 

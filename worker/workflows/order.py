@@ -91,8 +91,11 @@ class OrderWorkflow(Paying, Fulfilling, Shrinking):
             return self._take_cancellation(event.detail)
         try:
             applied = await self._apply(Delivery(shop=self._place.shop, order_id=self._place.order_id, event=event))
-        except ActivityError:
-            self._seen.discard(event.event_id)  # it was not taken in: no repetition of it is a duplicate
+        except FailureError as problem:
+            # It was not taken in: no repetition of it is a duplicate. A local activity fails with its own error; orders of
+            # before took that for an event that is done with.
+            if isinstance(problem, ActivityError) or workflow.patched("failed-events-come-again"):
+                self._seen.discard(event.event_id)
             raise
         self._stand(applied.status)
         if applied.answer.outcome == "applied":
