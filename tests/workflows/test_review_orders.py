@@ -46,7 +46,9 @@ async def test_an_event_that_is_refused_keeps_no_order_open_and_is_no_duplicate_
         assert (await run.result()).state == OrderState.COMPLETED
 
 
-async def test_a_parcel_that_could_not_be_noted_is_no_duplicate_when_it_is_told_of_again(env: WorkflowEnvironment) -> None:
+async def test_a_parcel_that_could_not_be_noted_is_no_duplicate_when_it_is_told_of_again(
+    env: WorkflowEnvironment,
+) -> None:
     doubles = OrderDoubles()
     async with running_order(env, doubles, CHARGED) as run:
         await run.standing(OrderState.FULFILLING)
