@@ -1,8 +1,8 @@
 """An order's speed: the whole happy path beside bare workflows of as many steps, on one Temporal server in one run.
 
 Orders run as in the local stack: the worker's own process with the real activities, MariaDB, the simulated provider and
-warehouse. The bare shapes do nothing in their steps, once in normal activities, once in the fastest way there is: started
-eagerly, in local activities, without the sandbox. All seal their payloads. Exits with 1 when something is broken (an order
+warehouse. The bare shapes do nothing in their steps: in normal activities; in the fastest way there is, started eagerly, in
+local activities, without the sandbox; and in that way, but waiting for an update as an order does. All seal their payloads. Exits with 1 when something is broken (an order
 that is not completed), and with 0 however slow it was: which targets are missed is printed. Linux only.
 """
 
@@ -28,7 +28,7 @@ from temporalio.client import Client
 from infra.local.stack import Stack
 from tests.bench.cpu import Usage, measured
 from tests.bench.figures import Spread, last_line, table
-from tests.bench.orders.bare_workflows import LOCAL, NORMAL
+from tests.bench.orders.bare_workflows import LOCAL, NORMAL, WAITING
 from tests.bench.orders.driving import drive
 from tests.bench.orders.figures import DOCUMENTED, SHAPES, TARGETS
 from tests.bench.orders.history import TASKS, Anatomy, anatomy
@@ -46,6 +46,8 @@ from worker.temporal.dispatch import TemporalProcesses
 MEMBERS = ("mariadb", "temporal", "simulator", "migrate", "worker")
 MILLI = 1000
 _PATIENCE = 60.0
+BARE = {"normal": NORMAL, "eager": LOCAL, "waiting": WAITING}
+"""The bare shapes, and the workflows that they are."""
 _UNHURRIED = 0.5
 """Seconds until the parcel of the order whose history is shown leaves: after its workflow has come to rest."""
 
@@ -89,7 +91,7 @@ class Bench:
             if f"{shape}_rps" in self._rounds:
                 rate = Spread(self._rounds[f"{shape}_rps"])
                 figures |= {f"{shape}_rps_least": rate.least, f"{shape}_rps_most": rate.most}
-        for bare in ("normal", "eager"):
+        for bare in BARE:
             if {"orders_rps", f"{bare}_rps"} <= self._rounds.keys():
                 ratio = self._of("orders_rps").over(self._of(f"{bare}_rps"))
                 figures |= {
@@ -158,8 +160,7 @@ class Bench:
         if shape == "orders":
             run = uuid.uuid4().hex[:8]
             return await drive(lambda number: self._order(f"{run}-{number}"), count)
-        name = {"normal": NORMAL, "eager": LOCAL}[shape]
-        return await asyncio.to_thread(_asked, self._bare, f"{name} {count}")
+        return await asyncio.to_thread(_asked, self._bare, f"{BARE[shape]} {count}")
 
     async def _order(self, order_id: str) -> None:
         if not await self._processes.start_order(order(order_id)):

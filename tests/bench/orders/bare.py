@@ -1,4 +1,4 @@
-"""The bare shapes' process: workers for both, and their client, which an eager start wants in the same process.
+"""The bare shapes' process: workers for all of them, and their client, which an eager start wants in the same process.
 
 Reads `NAME COUNT` from its input, runs so many workflows of that name, and answers each line with the seconds it took.
 Seals payloads as the worker does. Ends with its input.
@@ -12,7 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
-from tests.bench.orders.bare_workflows import LOCAL, NORMAL, BareLocal, BareNormal, nothing
+from tests.bench.orders.bare_workflows import (
+    DEPARTED,
+    LOCAL,
+    NORMAL,
+    WAITING,
+    BareLocal,
+    BareNormal,
+    BareWaiting,
+    nothing,
+)
 from tests.bench.orders.driving import drive
 from tests.bench.orders.orders import order
 from tests.workflows.sandbox import sandbox
@@ -28,6 +37,7 @@ async def main() -> None:
     async with (
         _worker(client, NORMAL, BareNormal, sandbox()),
         _worker(client, LOCAL, BareLocal, UnsandboxedWorkflowRunner()),
+        _worker(client, WAITING, BareWaiting, UnsandboxedWorkflowRunner()),
     ):
         with ThreadPoolExecutor(1) as reading:
             loop = asyncio.get_running_loop()
@@ -47,10 +57,14 @@ async def _run(client: Client, name: str, count: int) -> float:
 
     async def one(number: int) -> None:
         place = order(f"{run}-{number}")
-        # An eager start hands the first workflow task to the worker of this process, without a queue.
-        await client.execute_workflow(
-            name, place, id=f"bare/{place.order_id}", task_queue=name, request_eager_start=name == LOCAL
+        # An eager start hands the first workflow task to the worker of this process, without a queue. What it was handed
+        # is under way when this returns, so an update is of another task.
+        handle = await client.start_workflow(
+            name, place, id=f"bare/{place.order_id}", task_queue=name, request_eager_start=name != NORMAL
         )
+        if name == WAITING:
+            await handle.execute_update(DEPARTED, place)
+        await handle.result()
 
     return await drive(one, count)
 

@@ -11,6 +11,7 @@ SHAPES: Mapping[str, str] = {
     "orders": "orders, from their start to their end",
     "normal": "bare workflows of as many normal activities that do nothing",
     "eager": "bare workflows started eagerly, of as many local activities that do nothing",
+    "waiting": "the same, but for an update that is waited for before the last of them",
 }
 _PARTS: Mapping[str, Mapping[str, str]] = {
     "orders": {
@@ -22,6 +23,7 @@ _PARTS: Mapping[str, Mapping[str, str]] = {
     },
     "normal": {"worker": "worker and client, in one process", "server": "the Temporal server"},
     "eager": {"worker": "worker and client, in one process", "server": "the Temporal server"},
+    "waiting": {"worker": "worker and client, in one process", "server": "the Temporal server"},
 }
 
 DOCUMENTED: Mapping[str, str] = {
@@ -42,8 +44,12 @@ DOCUMENTED: Mapping[str, str] = {
     "orders_to_eager": "orders a second, as a ratio to the fastest bare shape",
     "orders_to_eager_least": "the worst round",
     "orders_to_eager_most": "the best round",
+    "orders_to_waiting": "orders a second, as a ratio to the fastest bare shape that waits as an order does",
+    "orders_to_waiting_least": "the worst round",
+    "orders_to_waiting_most": "the best round",
     "cpu_to_normal": "CPU an order of worker, client and Temporal, as a ratio to the same of normal activities",
     "cpu_to_eager": "the same, as a ratio to the fastest bare shape",
+    "cpu_to_waiting": "the same, as a ratio to the one that waits",
     "orders_sql_statements": "SQL statements an order, of everything in the worker",
     "orders_commits": "transactions an order",
     # From the history of one order.
