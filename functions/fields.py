@@ -134,7 +134,8 @@ class Fields:
     def close(self) -> None:
         """Report fields nobody asked for."""
         if self._values.keys() - self._asked:
-            self.problems.append(FieldProblem(self._path, "has a field that is not known here"))
+            known = ", ".join(sorted(self._asked))
+            self.problems.append(FieldProblem(self._path, f"has a field that is not known here; known are {known}"))
 
     def finish(self) -> None:
         """Raise Unprocessable when anything was wrong."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from functions.fields import Fields
 from worker.contract.currencies import EXPONENTS
 from worker.contract.ids import fingerprint
-from worker.contract.orders import LineCut, OrderLine, PaymentMode, PlaceOrder
+from worker.contract.orders import LONGEST_NUMBER, LineCut, OrderLine, PaymentMode, PlaceOrder
 from worker.contract.shipping import COUNTRIES, LONGEST_POSTAL_CODE, LONGEST_TEXT, MOST_LINES, ShipTo
 
 MAX_LINES = 500
@@ -129,7 +129,9 @@ def read_order(fields: Fields, shop: str, now: datetime, own_id: str = "") -> Pl
         payment_method=method,
         shipping_minor=fields.integer("shipping_minor", 0, MAX_MINOR, default=0),
         discount_minor=fields.integer("discount_minor", 0, MAX_MINOR, default=0),
+        tax_minor=fields.integer("tax_minor", 0, MAX_MINOR, default=0),
         ship_to=_read_ship_to(fields) if fields.present("ship_to") else None,
+        number=fields.text("number", LONGEST_NUMBER) if fields.present("number") else "",
     )
     fields.finish()
     return order

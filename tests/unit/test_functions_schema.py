@@ -52,6 +52,17 @@ def test_a_sound_order_is_read_as_it_stands() -> None:
     assert (order.shipping_minor, order.discount_minor, order.origin) == (345, 0, "api")
 
 
+def test_tax_that_comes_on_top_of_the_prices_is_an_amount_of_the_order() -> None:
+    assert read_order(Fields(order_with(tax_minor=190, total_minor=12535)), "main", NOW).tax_minor == 190
+    assert order_problems(order_with(tax_minor=-1)).keys() == {"tax_minor"}
+
+
+def test_a_field_that_is_not_known_is_told_with_those_that_are() -> None:
+    problem = order_problems(order_with(tax_total_minor=190))[""]
+    assert "tax_minor" in problem
+    assert "tax_total_minor" not in problem, "nothing of what was sent is repeated"
+
+
 def test_without_a_time_the_order_was_placed_now() -> None:
     assert read_order(Fields(order_with(placed_at="absent")), "main", NOW).placed_at == NOW.isoformat()
 

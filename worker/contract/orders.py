@@ -17,6 +17,10 @@ class PaymentMode(StrEnum):
     """The shop's own checkout collects; the order waits for the shop's or the provider's payment event."""
 
 
+LONGEST_NUMBER = 64
+"""Characters of the number of an order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLine:
     """One position of an order."""
@@ -49,7 +53,8 @@ class PlaceOrder:
     ship_to: ShipTo | None = None
     """Where the parcel goes; None where the warehouse knows, or nothing is sent."""
     number: str = ""
-    """By what the customer knows the order, where the shop gives it one beside its id: statements may name it so."""
+    """By what the customer knows the order, where the shop gives it one beside its id: statements may name it so. At most
+    LONGEST_NUMBER characters."""
 
 
 class OrderEventKind(StrEnum):

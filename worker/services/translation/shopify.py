@@ -6,15 +6,21 @@ orders/cancelled.
 
 from typing import Any
 
-from worker.contract.orders import OrderEvent, OrderEventKind, OrderLine, PaymentMode, PlaceOrder, ReaddressOrder
+from worker.contract.orders import (
+    LONGEST_NUMBER,
+    OrderEvent,
+    OrderEventKind,
+    OrderLine,
+    PaymentMode,
+    PlaceOrder,
+    ReaddressOrder,
+)
 from worker.contract.shipping import ShipTo, problems_of
 from worker.domain.errors import InvalidInput
 from worker.services.shop_addresses import AddressAtShop
 from worker.services.translation.document import Document
 from worker.services.translation.route import Route
 
-MOST_OF_A_NUMBER = 64
-"""Characters: a shop's own prefix and suffix are part of it."""
 TOPICS = frozenset({"orders/create", "orders/paid", "orders/updated", "orders/cancelled"})
 """What is understood; a source that is not set up for one of them never hears of it."""
 
@@ -92,7 +98,7 @@ def place_order(shop: str, order: Document, origin: str) -> PlaceOrder:
         tax_minor=0 if order.flag("taxes_included") else order.amount("total_tax", currency, "0"),
         origin=origin,
         ship_to=_ship_to(order.child("shipping_address")),
-        number=order.text("name", "").removeprefix("#")[:MOST_OF_A_NUMBER],
+        number=order.text("name", "").removeprefix("#")[:LONGEST_NUMBER],
     )
 
 
