@@ -21,6 +21,7 @@ from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.matching.issue import MAX_FACTS
 from worker.domain.matching.rules import PLAIN, FeeSchedule, Reference, Rules, Tolerance
 from worker.domain.payment import BookEntry, EntryKind
+from worker.lake import collecting
 
 WORLDS = int(os.environ.get("SIFTING_WORLDS", "3000"))
 MOMENTS = (
@@ -244,7 +245,10 @@ RULES = {
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
-def test_the_engine_and_the_rules_agree_on_books_gone_wrong(tmp_path: Path, rules: Rules) -> None:
+def test_the_engine_and_the_rules_agree_on_books_gone_wrong(
+    tmp_path: Path, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "ROWS_AT_ONCE", 200)
     entries: list[BookEntry] = []
     lines: list[LedgerLine] = []
     owners: dict[str, str] = {}

@@ -28,6 +28,8 @@ _AGREE = (
 _OWNED_LINES = pa.schema(
     [*schema_of(LedgerLine), pa.field("payment_owner", pa.string()), pa.field("source_owner", pa.string())]
 )
+ROWS_AT_ONCE = 100_000
+"""Judged rows whose keys are looked at together, whether they agree: some 30 MB."""
 _BY_REFERENCE = {
     Reference.PAYMENT: "payment_owner",
     Reference.ORDER: "nullif(order_id, '')",
@@ -101,12 +103,10 @@ def collect(
         "create or replace temp view judged_line as "
         "select * from keyed_line union all by name select * from recalled_line"
     )
+    sql.execute("create or replace temp table agreed (key varchar)")
     # Agreed fees are judged payment by payment: what is cleared by key has none to look at.
     if by_key and not rules.fees:
-        moments = {name: naive(getattr(scope, name)) for name in ("window_start", "cut")}
-        sql.execute(_AGREE, moments | {"horizon": naive(scope.horizon_start)})
-    else:
-        sql.execute("create or replace temp table agreed as select key from concerned limit 0")
+        clear_agreeing(opened, scope, ROWS_AT_ONCE)
     agreed = _sums(opened, scope, *(f"(from judged_{name} semi join agreed using (key))" for name in ("entry", "line")))
     agreed_keys = _count(opened, "select count(*) from agreed")
     pieces = max(1, -(-(_count(opened, "select count(*) from concerned") - agreed_keys) // keys_per_piece))
@@ -119,6 +119,16 @@ def collect(
         recalled=recalled,
         agreed=agreed,
     )
+
+
+def clear_agreeing(opened: Engine, scope: Scope, rows_at_once: int) -> None:
+    """Put the judged keys that agree as a whole into `agreed`, looking at about so many rows at a time."""
+    rows = sum(_count(opened, f"select count(*) from judged_{name}") for name in ("entry", "line"))  # noqa: S608 - our own names
+    moments = {name: naive(getattr(scope, name)) for name in ("window_start", "cut")}
+    moments["horizon"] = naive(scope.horizon_start)
+    parts = max(1, -(-rows // rows_at_once))
+    for part in range(parts):
+        opened.connection.execute(_AGREE, moments | {"parts": parts, "part": part})
 
 
 def _sums(opened: Engine, scope: Scope, entries: str, lines: str) -> tuple[WindowSums, ...]:
