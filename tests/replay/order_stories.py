@@ -17,7 +17,7 @@ from tests.workflows.doubles import (
 from tests.workflows.histories import ended, until
 from tests.workflows.order_run import OrderRun, start_order
 from tests.workflows.refund_doubles import RefundDoubles
-from tests.workflows.samples import CHARGED, COLLECTED, HOME, WORK
+from tests.workflows.samples import CHARGED, COLLECTED, HOME, SPLIT, WORK
 from tests.workflows.timeskipping import LONG_HISTORY, serving
 from worker.contract.names import OrderMessage
 from worker.contract.orders import (
@@ -26,7 +26,6 @@ from worker.contract.orders import (
     LinesAnswer,
     OrderAnswer,
     OrderEventKind,
-    OrderLine,
     ParcelLine,
     PaymentAnswer,
     PaymentMode,
@@ -130,15 +129,6 @@ async def retried(run: OrderRun, method: str) -> None:
     await run.handle.execute_update(OrderMessage.RETRY_PAYMENT, request, result_type=PaymentAnswer)
 
 
-SPLIT = replace(
-    CHARGED,
-    total_minor=5500,
-    shipping_minor=500,
-    lines=(
-        OrderLine(sku="mug", quantity=2, unit_price_minor=1000),
-        OrderLine(sku="pot", quantity=1, unit_price_minor=3000),
-    ),
-)
 SPLIT_HELD = replace(SPLIT, payment_mode=PaymentMode.AUTHORISE)
 MUGS, POT = ParcelLine(quantity=2, line=1), ParcelLine(quantity=1, line=2)
 

@@ -20,6 +20,16 @@ CHARGED = PlaceOrder(
     placed_at=AT,
     payment_method="pm_card_visa",
 )
+SPLIT = replace(
+    CHARGED,
+    total_minor=5500,
+    shipping_minor=500,
+    lines=(
+        OrderLine(sku="mug", quantity=2, unit_price_minor=1000),
+        OrderLine(sku="pot", quantity=1, unit_price_minor=3000),
+    ),
+)
+"""One that may leave, or be cancelled, in parts."""
 HOME = ShipTo(recipient="Jane Doe", lines=("Bakery Lane 3",), city="Ghent", country="BE", postal_code="9000")
 WORK = ShipTo(recipient="Jane Doe", lines=("Dock 7", "2nd floor"), city="Lille", country="FR", postal_code="59000")
 COLLECTED = replace(CHARGED, payment_mode=PaymentMode.COLLECTED_BY_SHOP, payment_method=None)

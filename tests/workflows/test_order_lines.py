@@ -14,7 +14,7 @@ from tests.workflows.doubles import DAY, OrderDoubles, activities_of
 from tests.workflows.histories import until
 from tests.workflows.order_run import OrderRun, refused_as, start_order
 from tests.workflows.refund_doubles import RefundDoubles
-from tests.workflows.samples import CHARGED, COLLECTED
+from tests.workflows.samples import COLLECTED, SPLIT
 from tests.workflows.timeskipping import serving
 from worker.contract.names import OrderMessage
 from worker.contract.orders import (
@@ -22,7 +22,6 @@ from worker.contract.orders import (
     LineCut,
     LinesAnswer,
     OrderEventKind,
-    OrderLine,
     ParcelLine,
     PaymentAnswer,
     PaymentMode,
@@ -34,15 +33,6 @@ from worker.domain.errors import Conflict, InvalidInput, ProviderUnavailable
 from worker.domain.order import OrderState
 from worker.workflows.order import OrderWorkflow
 
-SPLIT = replace(
-    CHARGED,
-    total_minor=5500,
-    shipping_minor=500,
-    lines=(
-        OrderLine(sku="mug", quantity=2, unit_price_minor=1000),
-        OrderLine(sku="pot", quantity=1, unit_price_minor=3000),
-    ),
-)
 HELD = replace(SPLIT, payment_mode=PaymentMode.AUTHORISE)
 POT, ONE_MUG, MUGS = LineCut(line=2, quantity=1), LineCut(line=1, quantity=1), LineCut(line=1, quantity=2)
 

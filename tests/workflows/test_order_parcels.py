@@ -10,17 +10,12 @@ from temporalio.testing import WorkflowEnvironment
 from tests.workflows.doubles import DAY, OrderDoubles
 from tests.workflows.histories import until
 from tests.workflows.order_run import OrderRun, order_worker, running_order, start_order, steps
-from tests.workflows.samples import CHARGED
+from tests.workflows.samples import SPLIT
 from worker.contract.names import OrderMessage
-from worker.contract.orders import OrderEventKind, OrderLine, ParcelLine, PaymentAnswer, PaymentMode, RetryPayment
+from worker.contract.orders import OrderEventKind, ParcelLine, PaymentAnswer, PaymentMode, RetryPayment
 from worker.domain.capture import CapturePolicy
 from worker.domain.order import OrderState
 
-LINES = (
-    OrderLine(sku="mug", quantity=2, unit_price_minor=1000),
-    OrderLine(sku="pot", quantity=1, unit_price_minor=3000),
-)
-SPLIT = replace(CHARGED, total_minor=5500, shipping_minor=500, lines=LINES)
 HELD = replace(SPLIT, payment_mode=PaymentMode.AUTHORISE)
 MUGS, POT, ONE_MUG = ParcelLine(quantity=2, line=1), ParcelLine(quantity=1, sku="pot"), ParcelLine(quantity=1, line=1)
 DUE_MUGS = 2500
