@@ -24,7 +24,7 @@ from worker.activities.refunds import RefundActivities
 from worker.activities.resolution import ResolutionActivities
 from worker.activities.users import UserActivities
 from worker.config import RulesConfig, WorkerConfig
-from worker.connections import lake_of, store_of
+from worker.connections import lake_of, shop_of, store_of
 from worker.contract.names import Queue
 from worker.contract.settings import ConfigurationError
 from worker.domain.capture import CapturePolicy
@@ -266,11 +266,7 @@ def _outside(config: WorkerConfig) -> tuple[StripePayments, ShopifyShop, Warehou
         name=config.provider.name,
         several_for=[shop for shop, policy in captures_of(config).items() if policy is CapturePolicy.EACH_PARCEL],
     )
-    shop = ShopifyShop(
-        api_base=config.shop.api_base,
-        access_token=config.shop.access_token.reveal(),
-        timeout_seconds=config.shop.timeout_seconds,
-    )
+    shop = shop_of(config)
     warehouse = Warehouse(
         api_base=config.warehouse.api_base,
         secret=config.warehouse.secret.reveal(),

@@ -15,6 +15,7 @@ from worker.contract.settings import ROOT
 if TYPE_CHECKING:
     from worker.config import DatabaseConfig, WorkerConfig
     from worker.contract.encryption import EncryptionConfig
+    from worker.gateways.shopify import ShopifyShop
     from worker.repositories.engine import Engine
     from worker.services.ports import Database, ObjectStore
     from worker.services.ports.lake import RunLake
@@ -61,6 +62,17 @@ def store_of(config: WorkerConfig) -> ObjectStore:
     from worker.gateways.folder_store import FolderStore  # noqa: PLC0415 - only where it is needed
 
     return FolderStore(_folder(config))
+
+
+def shop_of(config: WorkerConfig) -> ShopifyShop:
+    """Make the shop's client of the settings. The caller closes it."""
+    from worker.gateways.shopify import ShopifyShop  # noqa: PLC0415 - only where it is needed
+
+    return ShopifyShop(
+        api_base=config.shop.api_base,
+        access_token=config.shop.access_token.reveal(),
+        timeout_seconds=config.shop.timeout_seconds,
+    )
 
 
 def lake_of(config: WorkerConfig) -> RunLake:

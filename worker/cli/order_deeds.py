@@ -1,6 +1,6 @@
 """`orders order note|cancel|refund|retry|retry-payment|resolve`: what people do to an order, each with an actor and a reason.
 
-`change-address` is order_address's, `cancel-lines` order_lines's.
+`change-address` is order_address's, `cancel-lines` order_lines's, `fill-numbers` order_numbers'.
 """
 
 import uuid
@@ -12,6 +12,7 @@ from worker.cli.dialogue import ask, record
 from worker.cli.options import actor_option, consent, dry_run_option, examples, reason_option, yes_option
 from worker.cli.order_address import change_address
 from worker.cli.order_lines import cancel_lines
+from worker.cli.order_numbers import fill_numbers
 from worker.cli.output import when
 from worker.cli.settings import load
 from worker.connections import reading
@@ -259,7 +260,7 @@ def resolve(
     click.echo(f"{answer.outcome}: order {order_id} is {answer.state}")
 
 
-DEEDS = (note, cancel, cancel_lines, refund, retry, retry_payment, change_address, resolve)
+DEEDS = (note, cancel, cancel_lines, refund, retry, retry_payment, change_address, fill_numbers, resolve)
 
 
 def _order(config: "WorkerConfig", shop: str, order_id: str) -> Order:

@@ -131,6 +131,8 @@ class ShopOrder:
     created_at: datetime
     updated_at: datetime | None = None
     """When the shop last changed it (paid, cancelled, edited): no message about that can be older."""
+    number: str = ""
+    """By which the shop's customers know it."""
 
 
 class ShipmentState(StrEnum):

@@ -12,6 +12,7 @@ from worker.domain.ledger import ShopOrder
 from worker.gateways.http import JsonClient
 from worker.services.ports import ShopPayment
 from worker.services.translation.document import Document
+from worker.services.translation.shopify import number_of
 
 API = "/admin/api/2026-10"
 PAGE = 250
@@ -86,6 +87,7 @@ def _order(item: Any) -> ShopOrder:
             cancelled=order.text("cancelled_at", "") != "",
             created_at=datetime.fromisoformat(order.time("created_at")),
             updated_at=datetime.fromisoformat(order.time("updated_at")) if order.text("updated_at", "") else None,
+            number=number_of(order),
         )
     except InvalidInput as problem:
         name = item.get("id") if isinstance(item, dict) else "?"

@@ -18,6 +18,7 @@ from worker.repositories.disputes import MysqlDisputeStore
 from worker.repositories.figures import MysqlFigureStore
 from worker.repositories.held_orders import HeldOrders
 from worker.repositories.inbox import MysqlInboxStore
+from worker.repositories.order_numbers import MysqlNumberStore
 from worker.repositories.orders import MysqlOrderStore
 from worker.repositories.outbound import MysqlOutboundStore
 from worker.repositories.payments import MysqlPaymentStore
@@ -53,6 +54,11 @@ class MysqlTransaction:
     def orders(self) -> MysqlOrderStore:
         """The orders store."""
         return MysqlOrderStore(self._connection, self.timeline, self.outbound, self.stock, self._held)
+
+    @cached_property
+    def numbers(self) -> MysqlNumberStore:
+        """The numbers of orders that lack one."""
+        return MysqlNumberStore(self._connection)
 
     @cached_property
     def lines(self) -> MysqlLineStore:

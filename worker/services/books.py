@@ -4,8 +4,8 @@ The outside is read before our own books, so that what it tells has had the long
 after them, since they say how far back to ask.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -51,6 +51,8 @@ class Told:
     """Rows of the statement file that could not be read."""
     payouts_until: datetime | None = None
     """Up to when payouts are judged, where lists of them lie beside a statement."""
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """By which number the shop's customers know its orders, by id."""
 
 
 class BookReader:
@@ -186,7 +188,8 @@ class BookReader:
         gathering.records(OwnOrder, [own_orders[order_id] for order_id in sorted(own_orders)])
         gathering.records(ShopOrder, shop_orders)
         gathering.records(Shipment, parcels)
-        return Told(legs_read=frozenset(legs), incomplete_because=tuple(unread))
+        numbers = {order.order_id: order.number for order in shop_orders if order.number}
+        return Told(legs_read=frozenset(legs), incomplete_because=tuple(unread), numbers=numbers)
 
     def _gather_entries(
         self, request: Reconcile, scope: Scope, gathering: Gathering, progress: Callable[[str], None]

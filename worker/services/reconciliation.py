@@ -19,6 +19,7 @@ from worker.services.books import BookReader
 from worker.services.break_desk import reopen_lapsed
 from worker.services.comparison import Comparison
 from worker.services.conclusion import Conclusion
+from worker.services.order_numbers import remember
 from worker.services.ports import (
     Clock,
     Database,
@@ -164,6 +165,8 @@ class ReconciliationService:
                 payouts_until=told.payouts_until,
             )
             gathered = gathering.seal(facts.document())
+        if not dry:
+            remember(self._database, request.shop, told.numbers)
         return RunInParts(reference=gathered.reference, buckets=gathered.buckets, rows=gathered.rows)
 
     def run(

@@ -18,7 +18,7 @@ from worker.services.ports.gateways import (
     WarehouseGateway,
 )
 from worker.services.ports.inbox import InboxEntry, InboxStore
-from worker.services.ports.orders import CancelledLines, LineStore, OrderStore, PaymentStore, ShipmentStore
+from worker.services.ports.orders import CancelledLines, LineStore, OrderStore, PaymentStore, ShipmentStore, Unnumbered
 from worker.services.ports.outbound import OutboundGateway, OutboundStore, Reply
 from worker.services.ports.processes import Processes
 from worker.services.ports.reconciliation import (
@@ -84,6 +84,7 @@ __all__ = [
     "StuckStore",
     "TimelineStore",
     "Transaction",
+    "Unnumbered",
     "UserStore",
     "WarehouseGateway",
     "source_of",

@@ -8,7 +8,14 @@ from worker.services.ports.audit import AuditTrail
 from worker.services.ports.disputes import DisputeStore
 from worker.services.ports.figures import FigureStore
 from worker.services.ports.inbox import InboxStore
-from worker.services.ports.orders import LineStore, OrderStore, PaymentStore, ShipmentStore, ShippingAddressStore
+from worker.services.ports.orders import (
+    LineStore,
+    NumberStore,
+    OrderStore,
+    PaymentStore,
+    ShipmentStore,
+    ShippingAddressStore,
+)
 from worker.services.ports.outbound import OutboundStore
 from worker.services.ports.reconciliation import BankStore, BreakStore, RunStore, StatementStore
 from worker.services.ports.repairs import RepairStore
@@ -56,6 +63,11 @@ class Transaction(Protocol):
     @property
     def timeline(self) -> TimelineStore:
         """The timelines of orders."""
+        ...
+
+    @property
+    def numbers(self) -> NumberStore:
+        """The numbers of orders that lack one."""
         ...
 
     @property

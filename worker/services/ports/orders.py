@@ -59,6 +59,32 @@ class OrderStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unnumbered:
+    """Orders that were taken before numbers were kept."""
+
+    orders: int
+    first_at: datetime | None
+    """When the oldest was placed; None where there are none."""
+    last_at: datetime | None
+
+
+class NumberStore(Protocol):
+    """The numbers that a shop's customers know orders by."""
+
+    def lacking(self, shop: str) -> Unnumbered:
+        """Return how many orders have no number, and of which time they are."""
+        ...
+
+    def without(self, shop: str, order_ids: Sequence[str]) -> set[str]:
+        """Return which of these orders are in the books and have no number."""
+        ...
+
+    def fill(self, shop: str, numbers: Mapping[str, str]) -> int:
+        """Give orders their numbers, by id; return how many had none. Nothing else of them changes, nor does a number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CancelledLines:
     """Pieces, by line, that one request cancelled: less was owed by `amount_minor`, `back_minor` of it goes back."""
 

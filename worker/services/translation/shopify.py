@@ -98,8 +98,13 @@ def place_order(shop: str, order: Document, origin: str) -> PlaceOrder:
         tax_minor=0 if order.flag("taxes_included") else order.amount("total_tax", currency, "0"),
         origin=origin,
         ship_to=_ship_to(order.child("shipping_address")),
-        number=order.text("name", "").removeprefix("#")[:LONGEST_NUMBER],
+        number=number_of(order),
     )
+
+
+def number_of(order: Document) -> str:
+    """Return by which number the shop's customers know an order: `1001` of `#1001`; empty where it has no name."""
+    return order.text("name", "").removeprefix("#")[:LONGEST_NUMBER]
 
 
 def _ship_to(address: Document) -> ShipTo | None:
