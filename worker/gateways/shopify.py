@@ -3,14 +3,15 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from worker.domain.errors import InvalidInput, OrdersError, ProviderRejected, SourceUnreadable
+from worker.domain.errors import InvalidInput, NotFound, OrdersError, ProviderRejected, SourceUnreadable
 from worker.domain.ledger import ShopOrder
 from worker.gateways.http import JsonClient
-from worker.services.ports import ShopPayment
+from worker.services.ports import ShopPayment, ShopRefund
 from worker.services.translation.document import Document
 from worker.services.translation.shopify import number_of
 
@@ -51,16 +52,38 @@ class ShopifyShop:
 
     def payments(self, order_id: str) -> list[ShopPayment]:
         """Return the successful sales and captures of an order, oldest first."""
-        answer = self._client.request("GET", f"{API}/orders/{quote(order_id, safe='')}/transactions.json")
-        try:
+        with _of_known_shape("transactions"):
             found = [
                 _payment(item)
-                for item in self._client.document(answer)["transactions"]
+                for item in self._steps(order_id)
                 if item["kind"] in {"sale", "capture"} and item["status"] == "success" and item.get("authorization")
             ]
-        except (KeyError, TypeError, AttributeError, InvalidInput) as problem:
-            raise ProviderRejected("the shop's transactions have another shape") from problem
         return sorted(found, key=lambda paid: (paid.at, paid.reference))
+
+    def refunds(self, order_id: str) -> list[ShopRefund]:
+        """Return what went back of an order's money, oldest first."""
+        with _of_known_shape("transactions"):
+            steps = self._steps(order_id)
+            taken = {item["id"]: str(item.get("authorization") or "") for item in steps if item["kind"] != "refund"}
+            found = [
+                _refund(item, taken.get(item.get("parent_id"), ""))
+                for item in steps
+                if (item["kind"], item["status"]) == ("refund", "success")
+            ]
+        return sorted(found, key=lambda back: (back.at, back.reference))
+
+    def refund_document(self, order_id: str, reference: str) -> str:
+        """Return the JSON of the refund that a step belongs to, as the shop's webhooks carry it. Raises NotFound."""
+        answer = self._client.request("GET", f"{API}/orders/{quote(order_id, safe='')}/refunds.json")
+        with _of_known_shape("refunds"):
+            for refund in self._client.document(answer)["refunds"]:
+                if reference in {str(step["id"]) for step in refund["transactions"]}:
+                    return json.dumps(refund, separators=(",", ":"))
+        raise NotFound(f"the shop has no refund of order {order_id} with step {reference}")
+
+    def _steps(self, order_id: str) -> list[Any]:
+        answer = self._client.request("GET", f"{API}/orders/{quote(order_id, safe='')}/transactions.json")
+        return list(self._client.document(answer)["transactions"])
 
     def order_document(self, order_id: str) -> str:
         """Return the order's JSON as the shop's webhooks carry it. Raises NotFound."""
@@ -92,6 +115,27 @@ def _order(item: Any) -> ShopOrder:
     except InvalidInput as problem:
         name = item.get("id") if isinstance(item, dict) else "?"
         raise InvalidInput(f"order {name}: {problem}") from problem
+
+
+@contextmanager
+def _of_known_shape(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, InvalidInput) as problem:
+        raise ProviderRejected(f"the shop's {what} have another shape") from problem
+
+
+def _refund(item: Any, payment_reference: str) -> ShopRefund:
+    step = Document(item)
+    currency = step.currency("currency")
+    return ShopRefund(
+        reference=step.text("id"),
+        payment_reference=payment_reference,
+        amount_minor=step.amount("amount", currency),
+        currency=currency,
+        at=datetime.fromisoformat(step.time("processed_at")),
+        gateway=step.text("gateway", ""),
+    )
 
 
 def _payment(item: Any) -> ShopPayment:

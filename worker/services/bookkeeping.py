@@ -4,7 +4,7 @@ An event is only a trigger: amounts and references come from the provider (or th
 a replayed, reordered or forged-in-spirit event cannot book what did not happen.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +16,7 @@ from worker.domain.payment import BookEntry, EntryKind, Payment, PaymentState, R
 from worker.services.disputes import Disputes
 from worker.services.order_messages import book_capture
 from worker.services.parcels import goods_of, note_delivered, note_parcel
-from worker.services.ports import Clock, Database, PaymentGateway, ShopGateway, ShopPayment, Transaction
+from worker.services.ports import Clock, Database, PaymentGateway, ShopGateway, ShopPayment, ShopRefund, Transaction
 
 DISPUTES = frozenset({OrderEventKind.DISPUTE_OPENED, OrderEventKind.DISPUTE_WON, OrderEventKind.DISPUTE_LOST})
 PARCELS = {
@@ -114,13 +114,24 @@ class Bookkeeping:
         return order is not None and order.paid_through_us
 
     def refunds(self, shop: str, order_id: str, payment_reference: str) -> bool:
-        """Book every refund the provider made on a payment; return whether any was new."""
+        """Book every refund the provider made on a payment; return whether any was new.
+
+        Without a payment it is the shop that says so: what its own payments gave back is booked. Of any other provider's
+        refunds that one tells itself, by its own references.
+        """
+        if not payment_reference:
+            with _asked_by_event():
+                listed = self._shop.refunds(order_id)
+            return self._post_refunds(shop, order_id, SHOP_PAYMENTS, refunds_of(listed, SHOP_PAYMENTS))
         with _asked_by_event():
             refunds = self._payments.refunds(payment_reference)
         return self.post_refunds(shop, order_id, refunds)
 
     def post_refunds(self, shop: str, order_id: str, refunds: list[Refund]) -> bool:
         """Book refunds that are known to have happened, and keep the payment's sums in step."""
+        return self._post_refunds(shop, order_id, self._payments.name, refunds)
+
+    def _post_refunds(self, shop: str, order_id: str, provider: str, refunds: list[Refund]) -> bool:
         now = self._clock.now()
 
         def work(tx: Transaction) -> bool:
@@ -130,7 +141,7 @@ class Bookkeeping:
                 entry = BookEntry(
                     shop=shop,
                     order_id=order_id,
-                    provider=self._payments.name,
+                    provider=provider,
                     kind=EntryKind.REFUND,
                     reference=refund.reference,
                     payment_reference=refund.payment_reference,
@@ -186,6 +197,21 @@ class Bookkeeping:
         if event.kind != "shipment_failed":
             tx.stock.left(shop, order_id, goods_of(tx, order).by_sku, self._clock.now(), "warehouse")
         return tx.shipments.of_order(shop, order_id) != before
+
+
+def refunds_of(listed: Iterable[ShopRefund], gateway: str) -> list[Refund]:
+    """Return what a gateway gave back, of all that the shop lists."""
+    return [
+        Refund(
+            reference=one.reference,
+            payment_reference=one.payment_reference,
+            amount_minor=one.amount_minor,
+            currency=one.currency,
+            created_at=one.at,
+        )
+        for one in listed
+        if one.gateway == gateway
+    ]
 
 
 def _captured(provider: str, reference: str, amount_minor: int, currency: str) -> Payment:

@@ -6,7 +6,7 @@ what the shop cancelled is not started, what it says is sent already is not sent
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from worker.contract.events import ProviderEvent
@@ -14,7 +14,11 @@ from worker.domain.errors import NotFound, ProviderRejected
 from worker.domain.finding import Break, Leg, Repair
 from worker.domain.ledger import LineKind
 from worker.domain.payment import EntryKind, Payment, PaymentState
+from worker.services.bookkeeping import SHOP_PAYMENTS, refunds_of
 from worker.services.ports import Clock, Database, PaymentGateway, ShopGateway, WarehouseGateway
+
+_OF_ANYBODY = frozenset({Repair.START_ORDER, Repair.DELIVER_CANCELLATION, Repair.DELIVER_SHIPMENT})
+_OF_THE_SHOP = frozenset({Repair.DELIVER_PAYMENT, Repair.DELIVER_REFUND})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,16 @@ class LostMessages:
         self._warehouse = warehouse
         self._clock = clock
         self._sources = sources
+
+    def unasked(self, item: Break) -> str:
+        """Return why nobody can be asked about the money of a break; empty where somebody can.
+
+        Only one provider has an API here, and of its own payments the shop knows charges and refunds.
+        """
+        known = {self._payments.name} | ({SHOP_PAYMENTS} if item.finding.repair in _OF_THE_SHOP else set())
+        if item.finding.leg is not Leg.PAYMENTS or item.provider in known or item.finding.repair in _OF_ANYBODY:
+            return ""
+        return f"{item.provider} is known by its statement files alone: only a person can ask it what it did"
 
     def event(self, item: Break, event_id: str) -> ProviderEvent | None:
         """Fetch the document behind a break and return the event to start; None when there is nothing to deliver.
@@ -87,11 +101,21 @@ class LostMessages:
     def _payment_event(self, item: Break, event_id: str) -> ProviderEvent | None:
         if item.finding.leg is Leg.ORDERS or not self._held(item):
             return self._order_event(item, event_id)
+        if item.provider == SHOP_PAYMENTS:
+            return self._shop_payment_event(item, event_id)
         for payment in self._charged(item):
             if payment.state is PaymentState.CAPTURED:
                 document = self._payments.payment_document(payment.reference)
                 return self._stripe(item, event_id, "payment_intent.succeeded", document)
         return None
+
+    def _shop_payment_event(self, item: Break, event_id: str) -> ProviderEvent | None:
+        """Return the shop's word that an order of ours was paid, as long as it still says so."""
+        order_id = item.finding.order_id
+        if not any(paid.gateway == SHOP_PAYMENTS for paid in self._shop.payments(order_id)):
+            return None
+        document = self._shop.order_document(order_id)
+        return self._event(item, event_id, self._sources.shop, "shopify", "orders/paid", document)
 
     def _charged(self, item: Break) -> Iterator[Payment]:
         """Yield the payments that the provider's ledger shows: named by the evidence, nothing has to be searched."""
@@ -107,10 +131,20 @@ class LostMessages:
             lambda tx: tx.payments.entries_of_order(item.shop, item.finding.order_id),
         )
         booked = {entry.reference for entry in entries if entry.kind is EntryKind.REFUND}
+        if item.provider == SHOP_PAYMENTS:
+            return self._shop_refund_event(item, event_id, booked)
         for reference in _payments_of(item, LineKind.REFUND):
             if any(refund.reference not in booked for refund in self._payments.refunds(reference)):
                 document = self._payments.refund_document(reference)
                 return self._stripe(item, event_id, "charge.refunded", document)
+        return None
+
+    def _shop_refund_event(self, item: Break, event_id: str, booked: Collection[str]) -> ProviderEvent | None:
+        order_id = item.finding.order_id
+        for refund in refunds_of(self._shop.refunds(order_id), item.provider):
+            if refund.reference not in booked:
+                document = self._shop.refund_document(order_id, refund.reference)
+                return self._event(item, event_id, self._sources.shop, "shopify", "refunds/create", document)
         return None
 
     def _dispute_event(self, item: Break, event_id: str) -> ProviderEvent | None:

@@ -98,6 +98,8 @@ class RepairService:
             return Answer(
                 outcome=AttemptOutcome.DELIVERED, detail=f"{entry.topic} to {entry.source}, before it was cut off"
             )
+        if why := self._messages.unasked(claim.item):
+            return Answer(outcome=AttemptOutcome.CONTRADICTED, detail=why)
         if claim.attempt.repair is Repair.ASK_PROVIDER:
             return self._inquiry.money(claim.item)
         if claim.attempt.repair is Repair.REQUEST_FULFILMENT:

@@ -15,6 +15,7 @@ from worker.services.ports.gateways import (
     PaymentGateway,
     ShopGateway,
     ShopPayment,
+    ShopRefund,
     WarehouseGateway,
 )
 from worker.services.ports.inbox import InboxEntry, InboxStore
@@ -77,6 +78,7 @@ __all__ = [
     "ShipmentStore",
     "ShopGateway",
     "ShopPayment",
+    "ShopRefund",
     "StatementFile",
     "StatementScope",
     "StatementStore",

@@ -114,6 +114,20 @@ class ShopPayment:
     """Who took it, in the shop's word."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopRefund:
+    """Money that the shop says went back to the buyer; `amount_minor` is positive."""
+
+    reference: str
+    """The shop's id of the step: its own payments have no other that is always there."""
+    payment_reference: str
+    """The payment it was taken from; empty where the shop does not say."""
+    amount_minor: int
+    currency: str
+    at: datetime
+    gateway: str
+
+
 class ShopGateway(Protocol):
     """The shop's own API."""
 
@@ -123,6 +137,14 @@ class ShopGateway(Protocol):
 
     def payments(self, order_id: str) -> list[ShopPayment]:
         """Return what the shop collected for an order (successful sales and captures), oldest first."""
+        ...
+
+    def refunds(self, order_id: str) -> list[ShopRefund]:
+        """Return what went back of an order's money, through whichever gateway, oldest first."""
+        ...
+
+    def refund_document(self, order_id: str, reference: str) -> str:
+        """Return the JSON of the refund that a step belongs to, as the shop's webhooks carry it. Raises NotFound."""
         ...
 
     def order_document(self, order_id: str) -> str:

@@ -1,7 +1,7 @@
 """Shopify's order webhooks. Prices are decimal texts in major units; ids exceed 2^53 and are kept as text.
 
 Source: Shopify Admin REST, Order resource; webhook topics orders/create, orders/paid, orders/updated,
-orders/cancelled.
+orders/cancelled; Refund resource; refunds/create.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ from worker.services.shop_addresses import AddressAtShop
 from worker.services.translation.document import Document
 from worker.services.translation.route import Route
 
-TOPICS = frozenset({"orders/create", "orders/paid", "orders/updated", "orders/cancelled"})
+TOPICS = frozenset({"orders/create", "orders/paid", "orders/updated", "orders/cancelled", "refunds/create"})
 """What is understood; a source that is not set up for one of them never hears of it."""
 
 
@@ -32,6 +32,8 @@ def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> R
         return Route(reason=f"topic {topic[:60]} is of no concern to orders")
     if topic == "orders/updated":
         return _updated(shop, event_id, order)
+    if topic == "refunds/create":
+        return _refunded(shop, event_id, order)
     place = place_order(shop, order, origin)
     route = Route(shop=shop, order_id=place.order_id, place=place)
     if topic == "orders/create":
@@ -53,6 +55,17 @@ def translate(shop: str, topic: str, event_id: str, body: Any, origin: str) -> R
         detail=order.text("cancel_reason", "the shop cancelled"),
     )
     return Route(shop=shop, order_id=place.order_id, place=place, event=event)
+
+
+def _refunded(shop: str, event_id: str, refund: Document) -> Route:
+    """Read of which order money went back. How much, and through whom, the shop is asked."""
+    event = OrderEvent(
+        event_id=event_id,
+        kind=OrderEventKind.REFUNDED,
+        occurred_at=refund.time("created_at"),
+        detail="the shop gave money back",
+    )
+    return Route(shop=shop, order_id=refund.text("order_id"), event=event)
 
 
 def _updated(shop: str, event_id: str, order: Document) -> Route:

@@ -7,9 +7,13 @@ from infra.local.simulator.shop import prices
 from infra.local.simulator.store import Document
 
 _KNOWN = frozenset({
-    "lines", "currency", "paid", "charge", "shipping_minor", "discount_minor", "tax_minor", "payment_method", "customer",
+    "lines", "currency", "paid", "charge", "shipping_minor", "discount_minor", "tax_minor", "payment_method", "customer", "gateway",
 })  # fmt: skip
 _LARGEST = 10**12
+GATEWAY = "stripe"
+"""Name under which the shop lists the payment provider."""
+SHOP_PAYMENTS = "shopify_payments"
+"""The shop's own: the payment provider never hears of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,7 @@ class Basket:
     tax_minor: int = 0
     """Tax on top of the lines; 0 where their prices include it."""
     payment_method: str = "pm_card_visa"
+    gateway: str = GATEWAY
     customer_id: int | None = None
     email: str | None = None
 
@@ -63,6 +68,9 @@ def read_basket(body: Document) -> Basket:
     customer = body.get("customer") or {}
     if not isinstance(customer, dict):
         raise ValueError("customer must be an object")  # noqa: TRY004 - the caller answers 400 for ValueError
+    gateway = body.get("gateway", GATEWAY)
+    if gateway not in {GATEWAY, SHOP_PAYMENTS}:
+        raise ValueError(f"gateway must be {GATEWAY} or {SHOP_PAYMENTS}")
     basket = Basket(
         lines=tuple(_read_line(line) for line in lines),
         currency=currency,
@@ -72,6 +80,7 @@ def read_basket(body: Document) -> Basket:
         discount_minor=_whole(body, "discount_minor", default=0),
         tax_minor=_whole(body, "tax_minor", default=0),
         payment_method=str(body.get("payment_method", "pm_card_visa")),
+        gateway=gateway,
         customer_id=_whole(customer, "id", least=1, most=2**63 - 1) if "id" in customer else None,
         email=str(customer["email"]) if "email" in customer else None,
     )

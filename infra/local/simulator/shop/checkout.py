@@ -11,7 +11,7 @@ from typing import Protocol
 from infra.local.simulator.clock import Clock
 from infra.local.simulator.provider.errors import ProviderRefusal
 from infra.local.simulator.shop import resources
-from infra.local.simulator.shop.basket import Basket
+from infra.local.simulator.shop.basket import SHOP_PAYMENTS, Basket
 from infra.local.simulator.shop.prices import minor_units, price
 from infra.local.simulator.store import Document, Store
 from infra.local.simulator.webhooks import Webhooks
@@ -177,7 +177,9 @@ class Shop:
         """Take the order's total and write down the attempt; the order becomes paid unless the card was declined."""
         minor = minor_units(order["total_price"], order["currency"])
         reference, succeeded = None, True
-        if charge and minor:
+        if order["payment_gateway_names"] == [SHOP_PAYMENTS]:
+            reference = self._store.next_id("ch_shop")
+        elif charge and minor:
             metadata = {"shop": SHOP, "order_id": str(order["id"])}
             try:
                 intent = self._payments.charge_now(minor, order["currency"], metadata, method)
@@ -191,19 +193,23 @@ class Shop:
         held = self.collected_minor(str(order["id"]))
         if not 0 < minor <= held:
             raise Refused(f"only {price(held, order['currency'])} {order['currency']} can be refunded")
-        reference = self.payment_reference(str(order["id"]))
-        if reference is not None:
+        reference, own = self.payment_reference(str(order["id"])), order["payment_gateway_names"] == [SHOP_PAYMENTS]
+        if own:
+            reference = self._store.next_id("re_shop")
+        elif reference is not None:
             try:
                 self._payments.refund(reference, minor)
             except ProviderRefusal as refusal:
                 raise Refused(f"the payment provider refuses: {refusal}") from None
         step = self._note(order, "refund", minor, reference, succeeded=True)
-        record = {
+        record: Document = {
             "id": step["id"] + 1,
             "order_id": order["id"],
             "created_at": step["created_at"],
             "transactions": [step],
         }
+        if own:  # a shop subscribes to what nobody else tells: of other refunds their provider speaks
+            self._tell("refunds/create", record)
         return {
             **order,
             "refunds": [*order["refunds"], record],
@@ -219,9 +225,14 @@ class Shop:
             reference=reference,
             transaction_id=self._first_id + 2 * self._store.next_number("shop_transactions"),
             at=self._clock.now(),
+            parent_id=self._sale(order) if kind == "refund" else None,
         )
         self._store.put(TRANSACTIONS, str(step["id"]), step)
         return step
+
+    def _sale(self, order: Document) -> int | None:
+        steps = self.transactions(str(order["id"]))
+        return next((step["id"] for step in steps if (step["kind"], step["status"]) == ("sale", "success")), None)
 
     def _touched(self, order: Document) -> Document:
         return {**order, "updated_at": resources.shop_time(self._clock.now())}
@@ -229,7 +240,7 @@ class Shop:
     def _save(self, order: Document) -> None:
         self._store.put(ORDERS, str(order["id"]), order)
 
-    def _tell(self, topic: str, order: Document) -> None:
-        body = json.dumps(order, separators=(",", ":")).encode()
+    def _tell(self, topic: str, document: Document) -> None:
+        body = json.dumps(document, separators=(",", ":")).encode()
         headers = {"X-Shopify-Shop-Domain": resources.SHOP_DOMAIN}
         self._webhooks.enqueue(SOURCE, self._store.next_id("wh"), topic, body, headers)

@@ -12,8 +12,6 @@ from infra.local.simulator.shop.prices import price, price_set
 from infra.local.simulator.store import Document
 
 SHOP_DOMAIN = "main.myshopify.test"
-GATEWAY = "stripe"
-"""Name under which the shop lists the payment provider."""
 _SHOP_ZONE = timezone(timedelta(hours=1))
 _FIRST_NUMBER = 1000
 
@@ -50,7 +48,7 @@ def order_resource(basket: Basket, *, order_id: int, number: int, created: datet
         **_totals(basket),
         "financial_status": "pending",
         "fulfillment_status": None,
-        "payment_gateway_names": [GATEWAY],
+        "payment_gateway_names": [basket.gateway],
         "source_name": "web",
         "note": None,
         "note_attributes": [],
@@ -81,19 +79,27 @@ def with_total(order: Document, total_minor: int) -> Document:
 
 
 def transaction_resource(
-    order: Document, *, kind: str, status: str, minor: int, reference: str | None, transaction_id: int, at: datetime
+    order: Document,
+    *,
+    kind: str,
+    status: str,
+    minor: int,
+    reference: str | None,
+    transaction_id: int,
+    at: datetime,
+    parent_id: int | None = None,
 ) -> Document:
     """Return a payment step of an order; `authorization` is the payment provider's reference."""
     return {
         "id": transaction_id,
         "order_id": order["id"],
         "kind": kind,
-        "gateway": GATEWAY,
+        "gateway": order["payment_gateway_names"][0],
         "status": status,
         "amount": price(minor, order["currency"]),
         "currency": order["currency"],
         "authorization": reference,
-        "parent_id": None,
+        "parent_id": parent_id,
         "message": None if status == "success" else "The payment was declined",
         "error_code": None if status == "success" else "card_declined",
         "created_at": shop_time(at),

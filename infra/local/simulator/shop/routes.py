@@ -33,6 +33,7 @@ def setup(app: web.Application) -> None:
         ("GET", "/orders/{id}.json", _order),
         ("POST", "/orders/{id}/cancel.json", _cancel),
         ("GET", "/orders/{id}/transactions.json", _transactions),
+        ("GET", "/orders/{id}/refunds.json", _refunds),
         ("GET", "/orders/{id}/fulfillments.json", _fulfillments),
         ("POST", "/orders/{id}/fulfillments.json", _fulfil),
     ]
@@ -98,6 +99,10 @@ async def _cancel(request: web.Request) -> web.Response:
 
 async def _transactions(request: web.Request) -> web.Response:
     return web.json_response({"transactions": _shop(request).transactions(request.match_info["id"])})
+
+
+async def _refunds(request: web.Request) -> web.Response:
+    return web.json_response({"refunds": _shop(request).order(request.match_info["id"])["refunds"]})
 
 
 async def _fulfillments(request: web.Request) -> web.Response:
