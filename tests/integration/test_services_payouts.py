@@ -347,3 +347,31 @@ def test_a_payout_that_the_api_and_a_list_tell_counts_once_and_they_must_agree(o
         f"payout/{less['id']}": 7,
         "payout/po_unheard_of": 4200,
     }
+
+
+def test_what_the_bank_books_days_before_or_after_a_payout_s_day_is_no_credit_without_one(
+    office: Office, start: datetime
+) -> None:
+    """In every daily run, also in those whose time begins or ends between the two."""
+    late = paid_out(office)
+    sold(office)
+    office.advance(3 * DAY)
+    (early,) = office.outside.control("POST", "/provider/payouts")["data"]
+    before, after = arrived(early) - DAY, arrived(late) + 5 * DAY
+    bookings = [
+        Booking(on=before, minor=early["amount"], text=f"Payout {early['id']}"),
+        Booking(on=after, minor=late["amount"], text=f"Payout {late['id']}"),
+    ]
+    imported(office, "bank.xml", camt(start.date(), after + 20 * DAY, bookings))
+    seen: dict[str, set[FindingKind]] = {}
+    midnight = datetime.combine(arrived(early), datetime.min.time(), UTC)
+    office.advance(30 * DAY)
+    for day in (0, 9, 11):
+        span = Span(midnight + (day - 1) * DAY, midnight + day * DAY)
+        run = office.reconcile(span, f"day-{day}")
+        for one in office.database.transact(lambda tx, it=run: tx.runs.findings(it.run_id)):  # type: ignore[misc]
+            if one.leg is Leg.BANK:
+                seen.setdefault(one.key, set()).add(one.kind)
+    told_of = {key: kinds - {K.MATCHED} for key, kinds in seen.items() if kinds != {K.MATCHED}}
+    assert told_of == {f"payout/{late['id']}": {K.PAYOUT_MISSING_AT_BANK}}, "it came after the bank's grace"
+    assert office.database.transact(lambda tx: tx.breaks.open("main", "stripe")) == []

@@ -10,14 +10,19 @@ from typing import Any
 
 from worker.domain.ledger import BankStatus
 from worker.domain.matching.bank import BankCredit
+from worker.domain.matching.payouts import payouts_named
+from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.window import Span
 from worker.services.ports import Transaction
 
 
-def bank_document(tx: Transaction, shop: str, scope: Scope) -> dict[str, Any]:
-    """Return the span of time that bank statements cover and what was booked in it, as JSON values."""
-    covered = tx.bank.covered(shop, scope.horizon_start, scope.cut)
+def bank_document(tx: Transaction, shop: str, scope: Scope, rules: Rules = PLAIN) -> dict[str, Any]:
+    """Return the span of time that bank statements cover and what was booked in it, as JSON values.
+
+    It reaches as far back as a payout of the scope may have been booked before its day.
+    """
+    covered = tx.bank.covered(shop, payouts_named(scope, rules).start, scope.cut)
     if not covered:
         return {"span": None, "bookings": []}
     # Spans that touch are one; of several the latest counts: between them nothing is known.

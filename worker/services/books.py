@@ -13,7 +13,7 @@ from worker.contract.reconciliation import Mode, Reconcile
 from worker.domain.errors import InvalidInput, SourceUnreadable
 from worker.domain.finding import Break, Leg
 from worker.domain.ledger import LedgerLine, OwnOrder, Shipment, ShopOrder
-from worker.domain.matching.payouts import PayoutSums, payout_scope
+from worker.domain.matching.payouts import PayoutSums, payout_scope, payouts_named
 from worker.domain.matching.rejects import UnreadRow
 from worker.domain.matching.rules import Rules
 from worker.domain.matching.scope import Scope
@@ -162,13 +162,15 @@ class BookReader:
             self._gather_entries(request, scope, gathering, progress)
             return Told(legs_read=frozenset(legs & {Leg.PAYMENTS}), incomplete_because=tuple(unread))
         if paid_out:
-            payout_start = payout_scope(scope, rules).horizon_start
+            of_payouts = payout_scope(scope, rules)
+            named, judged = payouts_named(of_payouts, rules), Span(of_payouts.horizon_start, end)
             payouts = outside(
                 "the provider's payouts",
                 Leg.PAYOUTS,
-                lambda: read_payouts(self._payments, gathering, payout_start, end, progress),
+                lambda: read_payouts(self._payments, gathering, named, judged, progress),
             )
-            gathering.records(PayoutSums, lists.against(payouts, payout_start, end) if Leg.PAYOUTS in legs else payouts)
+            payouts = lists.against(payouts, judged.start, end) if Leg.PAYOUTS in legs else payouts
+            gathering.records(PayoutSums, payouts)
         shop_orders = outside("the shop's orders", Leg.ORDERS, lambda: self._shop.orders(start, end))
         self._gather_entries(request, scope, gathering, progress)
         named = {order.order_id for order in shop_orders} | set(gathering.booked_orders())

@@ -108,7 +108,7 @@ class Conclusion:
         bookings: list[BankCredit] = []
         if payouts or (facts.run.of_api and facts.bank_alone):
             known = gathered.recalled(
-                "bank", lambda: self._database.transact(lambda tx: bank_document(tx, facts.run.shop, scope))
+                "bank", lambda: self._database.transact(lambda tx: bank_document(tx, facts.run.shop, scope, rules))
             )
             span, bookings = bookings_of(known)
         if span is None:

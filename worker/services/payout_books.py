@@ -8,6 +8,7 @@ from typing import Any
 
 from worker.domain.ledger import LineKind
 from worker.domain.matching.payouts import SENT, PayoutSums
+from worker.domain.window import Span
 from worker.services.ports import PaymentGateway
 from worker.services.ports.lake import Gathering
 
@@ -15,16 +16,17 @@ _TOLD_EVERY = 1_000
 
 
 def read_payouts(
-    payments: PaymentGateway, gathering: Gathering, start: datetime, end: datetime, progress: Callable[[str], None]
+    payments: PaymentGateway, gathering: Gathering, named: Span, judged: Span, progress: Callable[[str], None]
 ) -> Iterator[PayoutSums]:
-    """Yield the payouts due in [start, end) with their sums. Raises SourceUnreadable.
+    """Yield the payouts due in `named`, those due in `judged` with their sums. Raises SourceUnreadable.
 
     The lines of a payout that is itemised do not change any more: they are read once, by whichever run comes first, and
     so does one that is cut off go on behind the payouts that it has read.
     """
-    for payout in payments.payouts(start, end):
-        if not (payout.automatic and payout.status in SENT):
-            # Nothing to compare: it gave its lines back, or nobody can say which they are.
+    for payout in payments.payouts(named.start, named.end):
+        here = judged.start <= payout.arrives_at < judged.end
+        if not (here and payout.automatic and payout.status in SENT):
+            # Nothing to compare: it gave its lines back, nobody can say which they are, or only the bank may name it.
             yield payout
         elif payout.itemised:
             yield _summed(payout, gathering.lasting(payout.key, lambda it=payout: _sums(payments, it, progress)))  # type: ignore[misc]

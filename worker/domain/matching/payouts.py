@@ -18,6 +18,7 @@ from worker.domain.matching.issue import Issue, conclude
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.money import format_minor
+from worker.domain.window import Span
 
 
 class PayoutStatus(StrEnum):
@@ -135,6 +136,16 @@ def payout_sums(lines: Iterable[LedgerLine]) -> tuple[PayoutSums, ...]:
 def payout_scope(scope: Scope, rules: Rules = PLAIN) -> Scope:
     """Return a scope that looks back as far as a payout may still come back."""
     return replace(scope, horizon_start=min(scope.horizon_start, scope.window_start - rules.payout_lookback))
+
+
+def payouts_named(scope: Scope, rules: Rules = PLAIN) -> Span:
+    """Return when those payouts are due that the bookings of a scope of payouts may name.
+
+    A bank may book one days before the day that the provider tells, or days after: a booking at either end of the scope
+    has its payout outside of it, and so has a payout its booking.
+    """
+    apart = max(rules.payout_lookback, rules.bank_grace)
+    return Span(scope.horizon_start - apart, scope.cut + apart)
 
 
 def match_payouts(
