@@ -163,11 +163,11 @@ class BookReader:
             return Told(legs_read=frozenset(legs & {Leg.PAYMENTS}), incomplete_because=tuple(unread))
         if paid_out:
             of_payouts = payout_scope(scope, rules)
-            named, judged = payouts_named(of_payouts, rules), Span(of_payouts.horizon_start, end)
+            of_names, judged = payouts_named(of_payouts, rules), Span(of_payouts.horizon_start, end)
             payouts = outside(
                 "the provider's payouts",
                 Leg.PAYOUTS,
-                lambda: read_payouts(self._payments, gathering, named, judged, progress),
+                lambda: read_payouts(self._payments, gathering, of_names, judged, progress),
             )
             payouts = lists.against(payouts, judged.start, end) if Leg.PAYOUTS in legs else payouts
             gathering.records(PayoutSums, payouts)
