@@ -14,6 +14,7 @@ from worker.domain.money import format_minor
 from worker.statement_settings import StatementsConfig
 
 if TYPE_CHECKING:
+    from worker.domain.continuity import Seam
     from worker.services.ports import RejectedRow
     from worker.statements.dialect import Dialect
     from worker.statements.mapped import MappedJson
@@ -99,6 +100,19 @@ def describe_file(parsed: ParsedStatement) -> None:
         click.echo(f"  {kind}: net {currency} {format_minor(minor, currency, parsed.provider)}")
     if parsed.first_at:
         click.echo(f"  from {when(parsed.first_at)} to {when(parsed.last_at)} UTC")
+
+
+def worst_joint(told: Sequence[Seam]) -> str:
+    """Return in a word how a file follows those before it; a dash where its format does not tell."""
+    worst = ("gap", "overlaps", "first", "joined")
+    return min((str(one.joint) for one in told), key=worst.index, default="-")
+
+
+def follows_words(seam: Seam, file: str, names: Mapping[str, str], provider: str) -> str:
+    """Say how a file follows the one before it, or how the next one follows it."""
+    if seam.file == file:
+        return seam.text(names, provider)
+    return f"then {names.get(seam.file, seam.file)}: {seam.text({**names, file: 'this file'}, provider)}"
 
 
 def checks_and_rejects(checks: Mapping[str, str], rejects: Sequence[RejectedRow]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,15 @@ import click
 from worker.cli.options import Noun, examples
 from worker.cli.output import as_json, print_json, print_table, when
 from worker.cli.settings import load, load_statements
-from worker.cli.statement_words import checks_and_rejects, describe_file, own_formats, told_of, told_options
+from worker.cli.statement_words import (
+    checks_and_rejects,
+    describe_file,
+    follows_words,
+    own_formats,
+    told_of,
+    told_options,
+    worst_joint,
+)
 from worker.cli.statements_import import import_files
 from worker.connections import reading
 from worker.domain.errors import NotFound
@@ -61,12 +70,20 @@ def preview(
 @click.option("--limit", default=20, show_default=True)
 @as_json
 def list_files(limit: int, *, as_json: bool) -> None:
-    """List the imported files, newest first."""
+    """List the imported files, newest first.
+
+    `follows` says whether a file begins with what the one before it ended with (running balances, numbers of batches):
+    a gap is a file that was never imported. `orders statements show` says which.
+    """
+    from worker.services.continuity import seams_of
+
     config = load()
     with reading(config) as database:
         files = database.transact(lambda tx: tx.statements.recent(config.shop.name, limit))
+        told = database.transact(lambda tx: seams_of(tx, config.shop.name)[1])
+    follows = {file.sha256: [one for one in told if one.file == file.sha256] for file in files}
     if as_json:
-        print_json(files)
+        print_json([{**asdict(file), "follows": follows[file.sha256]} for file in files])
         return
     print_table(
         f"statement files of {config.shop.name}",
@@ -80,6 +97,7 @@ def list_files(limit: int, *, as_json: bool) -> None:
             "from (UTC)",
             "to (UTC)",
             "checks",
+            "follows",
             "name",
         ],
         [
@@ -93,6 +111,7 @@ def list_files(limit: int, *, as_json: bool) -> None:
                 when(file.first_at),
                 when(file.last_at),
                 _soundness(file),
+                worst_joint(follows[file.sha256]),
                 file.name,
             )
             for file in files
@@ -105,17 +124,24 @@ def list_files(limit: int, *, as_json: bool) -> None:
 @click.argument("sha256")
 @as_json
 def show(sha256: str, *, as_json: bool) -> None:
-    """Show one imported file by its SHA-256 or the beginning of it: what was checked, what was rejected."""
+    """Show one imported file by its SHA-256 or the beginning of it: what was checked, what was rejected, what it follows."""
+    from worker.services.continuity import seams_of
+
     config = load()
     with reading(config) as database:
         file = _imported(database, config.shop.name, sha256)
         rejects = database.transact(lambda tx: tx.statements.rejects(file.sha256))
+        files, told = database.transact(lambda tx: seams_of(tx, file.shop, file.provider))
     if as_json:
-        print_json({"file": file, "rejects": rejects})
+        print_json({"file": file, "rejects": rejects, "follows": [one for one in told if one.file == file.sha256]})
         return
     click.echo(f"{file.name}: {file.format} of {file.provider}, tells of {file.scope}, sha256 {file.sha256}")
     click.echo(f"  {file.rows} rows, {file.rejected} rejected, imported {when(file.imported_at)} UTC")
     click.echo(f"  from {when(file.first_at)} to {when(file.last_at)} UTC")
+    names = {sha256: one.name for sha256, one in files.items()}
+    for one in told:
+        if file.sha256 in {one.file, one.before}:
+            click.echo(f"  {follows_words(one, file.sha256, names, file.provider)}")
     checks_and_rejects(file.checks, rejects)
 
 

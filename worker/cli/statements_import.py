@@ -110,6 +110,8 @@ def import_files(
             if not as_json:
                 describe_file(imported.parsed)
                 _what_became_of(imported)
+        if not as_json:
+            _gaps(database, [imported for _, imported in taken])
         for name, imported in taken:
             result = _compared(config, imported, actor) if run and (files or imported.added) else None
             if result is not None and len(taken) > 1 and not as_json:
@@ -215,6 +217,14 @@ def _what_became_of(imported: Imported) -> None:
         click.echo(f"{imported.new_entries} of {len(imported.parsed.entries)} bank entries were new")
     if imported.file.scope is StatementScope.PAYOUTS:
         click.echo("it tells of payouts alone: comparisons of statements of its time take it in")
+
+
+def _gaps(database: Database, taken: list[Imported]) -> None:
+    """Say once what lies between the files that were taken in and others, and is in none of them."""
+    from worker.services.continuity import gaps_of
+
+    for gap in dict.fromkeys(gap for one in taken for gap in gaps_of(database, one.file)):
+        remark(f"a gap: {gap}")
 
 
 def _compare_again(database: Database, shop: str, taken: list[Imported]) -> None:

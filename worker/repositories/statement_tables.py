@@ -31,6 +31,7 @@ STATEMENT_FILES = table(
     Column("last_at", UtcDateTime),
     required("checks", JSON),
     required("scope", WORD, server_default="ledger"),
+    Column("marks", JSON),
     Index("statement_files_by_shop", "shop", "imported_at", "sha256"),
     Index("statement_files_by_scope", "shop", "scope", "last_at"),
 )

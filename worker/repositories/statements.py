@@ -5,11 +5,13 @@ imported are read from here.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
+from worker.domain.continuity import Mark
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.repositories.insertion import insert_once
 from worker.repositories.paging import PAGE, chunked, paged
@@ -42,6 +44,7 @@ class MysqlStatementStore:
             "last_at": file.last_at,
             "checks": dict(file.checks),
             "scope": file.scope.value,
+            "marks": [_mark_values(mark) for mark in file.marks],
         }
         if not insert_once(self._connection, _ADD, values):
             return False
@@ -76,6 +79,15 @@ class MysqlStatementStore:
         )
         return [_file(row) for row in self._connection.execute(wanted)]
 
+    def marks(self, shop: str, provider: str | None = None) -> dict[str, StatementFile]:
+        """Return the files that say what they begin and end with, by SHA-256, of one provider or of all."""
+        files = STATEMENT_FILES.c
+        wanted = select(STATEMENT_FILES).where(files.shop == shop, func.json_length(files.marks) > 0)
+        if provider is not None:
+            wanted = wanted.where(files.provider == provider)
+        found = map(_file, self._connection.execute(wanted.order_by(files.imported_at, files.sha256)))
+        return {file.sha256: file for file in found}
+
     def lines(self, sha256: str) -> Iterator[LedgerLine]:
         """Stream the lines of a file that was imported before there was a lake, in file order."""
         statement = select(STATEMENT_LINES).where(STATEMENT_LINES.c.sha256 == sha256)
@@ -102,7 +114,17 @@ def _file(row: Row[Any]) -> StatementFile:
         last_at=row.last_at,
         checks=row.checks,
         scope=StatementScope(row.scope),
+        marks=tuple(_mark(one) for one in row.marks or ()),
     )
+
+
+def _mark_values(mark: Mark) -> dict[str, Any]:
+    return {**asdict(mark), "first_at": mark.first_at.isoformat(), "last_at": mark.last_at.isoformat()}
+
+
+def _mark(values: dict[str, Any]) -> Mark:
+    times = {name: datetime.fromisoformat(values[name]) for name in ("first_at", "last_at")}
+    return Mark(**{**values, **times})
 
 
 def _reject_values(sha256: str, position: int, row: RejectedRow) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from worker.domain.matching.rules import Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.shipments import parcels_from
 from worker.domain.window import Span
+from worker.services.continuity import gaps_of
 from worker.services.payout_books import read_payouts
 from worker.services.payout_files import PayoutFiles
 from worker.services.ports import (
@@ -140,7 +141,11 @@ class BookReader:
             # A provider's file says nothing of orders or parcels: only money is compared.
             return Told(
                 legs_read=frozenset({Leg.PAYMENTS} | paid_out),
-                incomplete_because=(*_unsound(file), *(at_hand.unread if at_hand is not None else ())),
+                incomplete_because=(
+                    *_unsound(file),
+                    *gaps_of(self._database, file),
+                    *(at_hand.unread if at_hand is not None else ()),
+                ),
                 unread_rows=_unread(file, rejects),
                 payouts_until=at_hand.until if at_hand is not None else None,
             )

@@ -11,10 +11,13 @@ Source: Adyen documentation, "Settlement details report"; real files.
 """
 
 import hashlib
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 
+from worker.domain.continuity import BATCHES, Mark
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.money import format_minor
 from worker.statements.cells import Cells, RowRejected, net_must_be
@@ -43,6 +46,7 @@ _PAYMENTS = {
     LineKind.DISPUTE_REVERSAL,
 }
 _METHOD = "payment method"
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _FEES = ("commission (nc)", "markup (nc)", "scheme fees (nc)", "interchange (nc)")
 
 
@@ -129,6 +133,23 @@ def checks(lines_and_entries: Sequence[Line], rows: Sequence[Cells]) -> dict[str
     return found
 
 
+def marks(read: Sequence[Line], rows: Sequence[Cells]) -> tuple[Mark, ...]:
+    """The numbers of the batches of each merchant account, one mark for those that follow one another."""
+    times = [line.created_at for line in read if isinstance(line, LedgerLine)]
+    numbers: defaultdict[str, set[int]] = defaultdict(set)
+    for row in rows:
+        if _NUMBER.fullmatch(number := row.text("batch number")):
+            numbers[row.text("merchant account")].add(int(number))
+    found = []
+    for account, batches in sorted(numbers.items()):
+        for opens in sorted(number for number in batches if number - 1 not in batches):
+            closes = next(number for number in count(opens) if number + 1 not in batches)
+            found.append(
+                Mark(account=account, unit=BATCHES, opens=opens, closes=closes, first_at=min(times), last_at=max(times))
+            )
+    return tuple(found)
+
+
 DIALECT = Dialect(
     name="adyen_settlement_details",
     provider=PROVIDER,
@@ -154,4 +175,5 @@ DIALECT = Dialect(
     optional=("merchant account", _METHOD),
     begin=row_by_row(lines),
     checks=checks,
+    marks=marks,
 )

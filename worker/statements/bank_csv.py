@@ -6,11 +6,12 @@ be told. Rows seldom have an id: content names them, and equal rows of one day a
 """
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
+from worker.domain.continuity import Mark
 from worker.domain.errors import InvalidStatement
 from worker.domain.ledger import BankEntry, BankStatus
 from worker.services.ports import StatementScope
@@ -120,6 +121,11 @@ def _amount(row: Cells, currency: str) -> int:
     return row.amount("credit", currency) - abs(row.amount("debit", currency))
 
 
+def masked(account: str) -> str:
+    """Return what tells an account from others and is not its number: marks are printed and reported."""
+    return f"{hashlib.sha256(account.encode()).hexdigest()[:12]}-{account[-4:]}"
+
+
 def numbered(name: str, times: int) -> str:
     """Tell the entries of one name apart: the first keeps it, the others get their number."""
     return name if times == 1 else f"{name[: LONGEST - 8]}-{times}"
@@ -141,18 +147,44 @@ def _day(row: Cells, column: str, order: DateOrder) -> date:
 
 def checks(_read: Sequence[Line], rows: Sequence[Cells]) -> dict[str, str]:
     """Where rows carry a balance, each must be the one before it plus its amount."""
+    found = {}
+    for (_, currency), chain in sorted(_chains(rows).items()):
+        gaps = _gaps(chain)
+        said = f"failed: {len(gaps)} gaps, first in line {gaps[0]}" if gaps else f"ok: closes over {len(chain)} rows"
+        found[f"running balance {currency}"] = said
+    return found
+
+
+def marks(read: Sequence[Line], rows: Sequence[Cells]) -> tuple[Mark, ...]:
+    """Return the balance of each account before its first row and after its last, where its rows say and it closes."""
+    days: defaultdict[tuple[str, str], list[date]] = defaultdict(list)
+    for entry in read:
+        if isinstance(entry, BankEntry):
+            days[entry.account, entry.currency].append(entry.booked_on)
+    accounts = {account for account, _ in days}
+    found = []
+    for (said, currency), chain in sorted(_chains(rows).items()):
+        account = "".join(said.split()) or next(iter(accounts), "")
+        own = days.get((account, currency))
+        if own and not _gaps(chain):
+            first, last = (datetime.combine(day, time(), UTC) for day in (min(own), max(own)))
+            opens, closes = chain[0][2] - chain[0][1], chain[-1][2]
+            end = last + timedelta(days=1)
+            found.append(
+                Mark(account=masked(account), unit=currency, opens=opens, closes=closes, first_at=first, last_at=end)
+            )
+    return tuple(found)
+
+
+def _chains(rows: Sequence[Cells]) -> dict[tuple[str, str], list[tuple[Cells, int, int]]]:
+    """Return rows, amounts and balances by account and currency, oldest first: whichever order closes better."""
     steps: dict[tuple[str, str], list[tuple[Cells, int, int]]] = {}
     for row in rows:
         if row.text("balance"):
             currency = row.currency("currency")
             step = (row, _amount(row, currency), row.amount("balance", currency))
             steps.setdefault((row.text("account"), currency), []).append(step)
-    found = {}
-    for (_, currency), chain in sorted(steps.items()):
-        gaps = min((_gaps(order) for order in (chain, chain[::-1])), key=len)
-        said = f"failed: {len(gaps)} gaps, first in line {gaps[0]}" if gaps else f"ok: closes over {len(chain)} rows"
-        found[f"running balance {currency}"] = said
-    return found
+    return {key: min(chain, chain[::-1], key=lambda order: len(_gaps(order))) for key, chain in steps.items()}
 
 
 def _gaps(chain: Sequence[tuple[Cells, int, int]]) -> list[int]:
@@ -174,6 +206,7 @@ DIALECT = Dialect(
     ),
     begin=begin,
     checks=checks,
+    marks=marks,
     scope=StatementScope.BANK,
     aliases={name: ours for name, ours in ALIASES.items() if name != ours},
     totals=("amount", "debit", "credit"),

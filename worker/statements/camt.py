@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
+from worker.domain.continuity import Mark
 from worker.domain.errors import InvalidInput, InvalidStatement
 from worker.domain.ledger import BankEntry, BankStatus
 from worker.domain.money import format_minor, parse_major
 from worker.services.ports import RejectedRow, StatementScope
-from worker.statements.bank_csv import PROVIDER, named, numbered
+from worker.statements.bank_csv import PROVIDER, masked, named, numbered
 from worker.statements.cells import FIRST_YEAR, LAST_YEAR, LONGEST, LONGEST_TEXT, RowRejected, passage, shown
 from worker.statements.table import Body
 from worker.statements.xml import Node, parse
@@ -47,6 +48,7 @@ def read(content: bytes) -> Body:
     entries: list[BankEntry] = []
     rejects: list[RejectedRow] = []
     checks: dict[str, str] = {}
+    marks: list[Mark] = []
     rows = 0
     periods = [period for statement in body.all("Stmt") if (period := _period(statement)) is not None]
     for statement in body.all("Stmt"):
@@ -61,6 +63,7 @@ def read(content: bytes) -> Body:
             except RowRejected as reason:
                 rejects.append(RejectedRow(line=node.line, column=reason.column, reason=reason.reason))
         entries += own
+        marks += _marks(statement, account)
         # Checks are printed, logged and reported: an account number is not for all who read them.
         label = f"...{account[-4:]} {passage(statement.said('Id'), 40)}".strip()
         checks |= {f"{name} of {label}": result for name, result in _checks(statement, own).items()}
@@ -74,6 +77,7 @@ def read(content: bytes) -> Body:
         rejects=tuple(rejects),
         rows=rows,
         checks={"every row read": read_all} | checks,
+        marks=tuple(marks),
         period=(min(start for start, _ in periods), max(end for _, end in periods)) if periods else None,
     )
 
@@ -188,23 +192,45 @@ def _counterparty(details: Iterable[Node], *, credit: bool) -> str:
     return ""
 
 
-def _checks(statement: Node, entries: Iterable[BankEntry]) -> dict[str, str]:
-    """Opening balance and booked entries make the closing balance; and there are as many entries as the bank counts."""
-    entries = list(entries)
-    found = {}
+def _marks(statement: Node, account: str) -> list[Mark]:
+    """Return opening and closing balance of each currency, where the statement says what time it is of."""
+    period = _period(statement)
+    balances, _ = _balances(statement)
+    if period is None:
+        return []
+    return [
+        Mark(
+            account=masked(account), unit=currency, opens=opening, closes=closing, first_at=period[0], last_at=period[1]
+        )
+        for currency in sorted({currency for _, currency in balances})
+        if (opening := balances.get(("opening", currency))) is not None
+        and (closing := balances.get(("closing", currency))) is not None
+    ]
+
+
+def _balances(statement: Node) -> tuple[dict[tuple[str, str], int], dict[str, str]]:
+    """Return the balances by which end and currency, and why others could not be read."""
     balances: dict[tuple[str, str], int] = {}
+    unread = {}
     for node in statement.all("Bal"):
         code = node.said("Tp", "CdOrPrtry", "Cd")
         try:
             minor, currency = _signed(node)
         except RowRejected as problem:
-            found[f"balance {code or 'of no kind'}"] = f"failed: {problem}"
+            unread[f"balance {code or 'of no kind'}"] = f"failed: {problem}"
             continue
         # The first of a kind opens, the last closes: interim balances of several pages lie between.
         if code in {"OPBD", "PRCD"}:
             balances.setdefault(("opening", currency), minor)
         elif code == "CLBD":
             balances["closing", currency] = minor
+    return balances, unread
+
+
+def _checks(statement: Node, entries: Iterable[BankEntry]) -> dict[str, str]:
+    """Opening balance and booked entries make the closing balance; and there are as many entries as the bank counts."""
+    entries = list(entries)
+    balances, found = _balances(statement)
     booked: Counter[str] = Counter()
     for entry in entries:
         booked[entry.currency] += entry.amount_minor if entry.status is BankStatus.BOOKED else 0

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from worker.domain.continuity import Mark
 from worker.domain.ledger import BankEntry, LedgerLine
 from worker.services.ports import StatementScope
 from worker.statements.cells import PLAIN, Cells
@@ -43,6 +44,8 @@ class Dialect:
     Raises InvalidStatement when the file leaves open what must not be guessed."""
     checks: Callable[[Sequence[Line], Sequence[Cells]], dict[str, str]]
     """Check the file as a whole over the lines and rows that were read."""
+    marks: Callable[[Sequence[Line], Sequence[Cells]], tuple[Mark, ...]] = lambda _lines, _rows: ()
+    """What the file begins and ends with: balances, numbers of batches."""
     scope: StatementScope = StatementScope.LEDGER
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Other names of columns, as languages and versions have them: lower-case name in the file -> name used here."""

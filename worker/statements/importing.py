@@ -156,6 +156,7 @@ def _file(parsed: ParsedStatement, shop: str, provider: str | None, now: datetim
         last_at=parsed.last_at,
         checks=parsed.checks,
         scope=parsed.scope,
+        marks=parsed.marks,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from worker.domain.continuity import Mark
 from worker.domain.errors import InvalidStatement
 from worker.domain.ledger import BankEntry, LedgerLine
 from worker.services.ports import RejectedRow, StatementScope
@@ -44,6 +45,8 @@ class ParsedStatement:
     first_at: datetime | None
     last_at: datetime | None
     """From when to when the file tells of."""
+    marks: tuple[Mark, ...] = ()
+    """What it begins and ends with, where the format tells."""
 
     @property
     def failed(self) -> list[str]:
@@ -91,6 +94,7 @@ def parse(
         sha256=hashlib.sha256(content).hexdigest(),
         first_at=first,
         last_at=last,
+        marks=body.marks,
     )
 
 

@@ -11,11 +11,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, tzinfo
 
+from worker.domain.continuity import Mark
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.statements import dates, numbers
 from worker.statements.cells import Cells, RowRejected, net_must_be, passage, shown
 from worker.statements.dialect import Dialect, Line, RowReader
-from worker.statements.paypal_balance import moves, running_balances
+from worker.statements.paypal_balance import balance_marks, moves, running_balances
 from worker.statements.paypal_words import ALIASES, FOREIGN, is_conversion, kind_of
 from worker.statements.self_checks import once
 from worker.statements.told import DateOrder, Told
@@ -98,6 +99,11 @@ def checks(read: Sequence[Line], rows: Sequence[Cells]) -> dict[str, str]:
     return once("transaction", lines) | _conversions(lines) | running_balances(rows, PROVIDER)
 
 
+def marks(read: Sequence[Line], rows: Sequence[Cells]) -> tuple[Mark, ...]:
+    """The balance of each currency before the first row and after the last. The account stands in no export."""
+    return balance_marks(rows, {line.line_id: line.created_at for line in read if isinstance(line, LedgerLine)})
+
+
 def _conversions(lines: Sequence[LedgerLine]) -> dict[str, str]:
     """Two lines of a conversion name each other, or both name what the money was converted for."""
     converted = {line.line_id: line for line in lines if is_conversion(line.type_text) and line.net_minor}
@@ -144,6 +150,7 @@ DIALECT = Dialect(
     ),
     begin=begin,
     checks=checks,
+    marks=marks,
     aliases=ALIASES,
     totals=("gross", "fee", "net"),
     checked="gross and fee make net",

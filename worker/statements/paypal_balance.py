@@ -4,10 +4,12 @@ Rows of a currency follow one another, oldest or newest first; each balance is t
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 
+from worker.domain.continuity import Mark
 from worker.domain.ledger import LineKind
 from worker.domain.money import format_minor
 from worker.statements.cells import Cells, RowRejected
@@ -60,6 +62,29 @@ def running_balances(rows: Sequence[Cells], provider: str) -> dict[str, str]:
             said = f"ok: closes over {len(chain)} rows"
         checked[f"running balance {currency}"] = said
     return checked
+
+
+def balance_marks(rows: Sequence[Cells], times: Mapping[str, datetime]) -> tuple[Mark, ...]:
+    """Return with which balance each currency opens and closes; `times` of rows, by transaction.
+
+    Where the first row may or may not have moved its balance, nobody can say what it opened with.
+    """
+    found = []
+    for currency, chain in sorted(_chains(rows).items()):
+        at = [times[name] for step in chain if (name := step.row.text("transaction id")) in times]
+        if not at or not chain[0].settled:
+            continue
+        found.append(
+            Mark(
+                account="",
+                unit=currency,
+                opens=chain[0].balance_minor - chain[0].net_minor,
+                closes=chain[-1].balance_minor,
+                first_at=min(at),
+                last_at=max(at),
+            )
+        )
+    return tuple(found)
 
 
 def _joined(before: Step, step: Step) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
+from worker.domain.continuity import Mark
 from worker.domain.ledger import TOTAL_WORDS, BankEntry, LedgerLine
 from worker.domain.money import format_minor
 from worker.services.ports import RejectedRow, StatementScope
@@ -30,6 +31,8 @@ class Body:
     checks: Mapping[str, str]
     period: tuple[datetime, datetime] | None = None
     """The time the file itself says it tells of."""
+    marks: tuple[Mark, ...] = ()
+    """What it begins and ends with, where the format tells."""
 
     @property
     def times(self) -> tuple[datetime, datetime] | None:
@@ -83,6 +86,7 @@ def read_table(dialect: Dialect, header: Sequence[str], body: Sequence[Record], 
         rejects=tuple(sorted(rejects, key=lambda row: row.line)),
         rows=len(body),
         checks=checks | dialect.checks(lines, good),
+        marks=dialect.marks(lines, good),
     )
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from worker.contract.reconciliation import Mode
+from worker.domain.continuity import Mark
 from worker.domain.finding import Break, Finding, Leg, Statement
 from worker.domain.ledger import BankEntry, LedgerLine
 from worker.domain.window import Span
@@ -239,6 +240,8 @@ class StatementFile:
     checks: Mapping[str, str]
     """Self-checks of the file and their result in words."""
     scope: StatementScope = StatementScope.LEDGER
+    marks: tuple[Mark, ...] = ()
+    """What it begins and ends with, where its format tells; none of files that an earlier release imported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +272,10 @@ class StatementStore(Protocol):
         self, shop: str, provider: str, scope: StatementScope, start: datetime, end: datetime
     ) -> list[StatementFile]:
         """Return the files of one scope that tell of a time in [start, end], as they were imported, the newest last."""
+        ...
+
+    def marks(self, shop: str, provider: str | None = None) -> dict[str, StatementFile]:
+        """Return the files that say what they begin and end with, by SHA-256, of one provider or of all."""
         ...
 
     def lines(self, sha256: str) -> Iterator[LedgerLine]:

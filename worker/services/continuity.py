@@ -1,0 +1,36 @@
+"""Which imported statement files do not follow one another: a day whose file was never imported is told, not guessed."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from worker.domain.continuity import Joint, Seam, seams
+from worker.services.ports import Database, StatementFile, Transaction
+
+NEAR = timedelta(days=35)
+"""Files further apart than this are no neighbours: whoever begins anew after months lacks no file."""
+
+
+def seams_of(tx: Transaction, shop: str, provider: str | None = None) -> tuple[Mapping[str, StatementFile], list[Seam]]:
+    """Return the files of a shop that say what they begin and end with, and how each follows those of its provider."""
+    files = tx.statements.marks(shop, provider)
+    found: list[Seam] = []
+    for one in sorted({file.provider for file in files.values()}):
+        found += seams({sha256: file.marks for sha256, file in files.items() if file.provider == one})
+    return files, found
+
+
+def gaps_of(database: Database, file: StatementFile) -> list[str]:
+    """Return, in sentences, what lies between a statement and its neighbours and is in no imported file."""
+    if not file.marks:
+        return []
+    files, told = database.transact(lambda tx: seams_of(tx, file.shop, file.provider))
+    names = {sha256: one.name for sha256, one in files.items()}
+    return [
+        f"statement {names[one.file]} does not follow the one before: {one.text(names, file.provider)}"
+        for one in told
+        if one.joint is Joint.GAP and file.sha256 in {one.file, one.before} and _near(one)
+    ]
+
+
+def _near(seam: Seam) -> bool:
+    return seam.closed_at is None or seam.mark.first_at - seam.closed_at <= NEAR
