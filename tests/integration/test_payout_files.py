@@ -350,3 +350,18 @@ def test_a_file_that_was_cut_between_two_rows_is_found_by_its_payout(files: Call
     assert payouts_told(shop, run) == [
         (Leg.PAYOUTS, f"payout/{paid.name}", K.PAYOUT_INCOMPLETE, W.BREAK, sales[lost].net)
     ]
+
+
+def test_a_payout_of_a_day_that_no_list_tells_of_is_said_until_a_list_does(files: Callable[..., FilesAlone]) -> None:
+    shop = files()
+    made = shop.made
+    shop.take("payouts.csv", made.list_of_payouts(made.listed[:5]))
+    shop.take("bank.xml", made.bank())
+    sha256 = shop.take("statement.csv", made.statement(shop.shop)).file.sha256
+    run = shop.run(sha256)
+    told = [one for one in shop.told(run) if one[2] is not K.UNCLASSIFIED]
+    untold = sorted(f"payout/{one.name}" for one in made.listed[5:])
+    assert told == [(Leg.PAYOUTS, key, K.PAYOUT_UNLISTED, W.WARNING, 0) for key in untold], "the bank has each of them"
+    assert run.verdict == Verdict.WARNINGS
+    shop.take("rest.csv", made.list_of_payouts(made.listed[5:]))
+    assert [one for one in shop.told(shop.run(sha256)) if one[2] is not K.UNCLASSIFIED] == []

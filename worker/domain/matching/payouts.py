@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome
@@ -73,6 +73,8 @@ class PayoutSums:
     reach: Reach = Reach.WHOLE
     listed: bool = True
     """False: lines name it, and what lists all payouts of its time lacks it. Its amount is not known then (0)."""
+    day_told: bool = True
+    """False: no list at hand tells of its day, so none can lack it."""
     otherwise: str = ""
     """What another source says of it that cannot be true as well, in words; empty where all agree."""
     otherwise_minor: int = 0
@@ -90,6 +92,8 @@ class PayoutSums:
         return self.references if mere_day else (self.payout_id, *self.references)
 
 
+_DAY = timedelta(days=1)
+"""A list of a day is made after it."""
 SEVERITY = (
     FindingKind.PAYOUT_CONTRADICTED,
     FindingKind.PAYOUT_UNLISTED,
@@ -220,6 +224,15 @@ def _issues(payout: PayoutSums, scope: Scope, rules: Rules, *, arrived: bool) ->
             cause=payout.otherwise,
             warning=not payout.otherwise_minor,
         )
+    if not payout.day_told:
+        yield Issue(
+            kind=FindingKind.PAYOUT_UNLISTED,
+            cause=f"{sum(payout.counts.values())} lines of {_text(payout, payout.lines_minor)} name it, and no list of "
+            f"payouts at hand tells of its day, {payout.arrives_at:%Y-%m-%d}: import the one that does",
+            break_on=payout.arrives_at + _DAY + rules.payout_grace,
+            warning=True,
+        )
+        return
     if not payout.listed:
         yield Issue(
             kind=FindingKind.PAYOUT_UNLISTED,

@@ -128,8 +128,8 @@ def payouts_of_files(lists: Lists, ledger: Ledger) -> tuple[PayoutSums, ...]:
         (one,) = lines
         if one.closing_minor is not None and one.counts:
             found.append(_closed(one, one.closing_minor))
-        elif one.closing_minor is None and one.net_minor and _within(one.paid_out_at, lists.periods):
-            found.append(_unlisted(one))
+        elif one.closing_minor is None and one.net_minor:
+            found.append(_unlisted(one, told=_within(one.paid_out_at, lists.periods)))
     return tuple(sorted(found, key=lambda one: (one.payout_id, one.currency)))
 
 
@@ -237,18 +237,19 @@ def _closed(lines: PayoutLines, closing_minor: int) -> PayoutSums:
     )
 
 
-def _unlisted(lines: PayoutLines) -> PayoutSums:
-    """Return a payout of which nothing but its lines tells, though it should be in a list."""
+def _unlisted(lines: PayoutLines, *, told: bool) -> PayoutSums:
+    """Return a payout of which nothing but its lines tells, though it should be in a list: one at hand, if `told`."""
     return PayoutSums(
         payout_id=lines.payout_id,
         currency=lines.currency,
-        amount_minor=0,
+        amount_minor=0 if told else lines.net_minor,
         status=PayoutStatus.PAID,
         arrives_at=lines.paid_out_at or lines.first_at,
         lines_minor=lines.net_minor,
         counts=lines.counts,
         exported=True,
         listed=False,
+        day_told=told,
     )
 
 
