@@ -4,6 +4,7 @@ import csv
 import getpass
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.integration.own_database import migrated_database
 from tests.integration.test_repositories_runs import action, followed
 from worker.cli.main import cli
 from worker.domain.errors import Conflict
+from worker.domain.finding import Repair
 from worker.repositories.database import MysqlDatabase
 
 SECRETS = ("PROVIDER__API_KEY", "SHOP__ACCESS_TOKEN", "USERS__TOKEN_KEY", "WAREHOUSE__SECRET", "WAREHOUSE__TOKEN")
@@ -186,3 +188,16 @@ def test_the_trail_is_proved_by_a_head_kept_elsewhere(
 def test_the_help_warns_of_personal_data(verb: str) -> None:
     said = " ".join(orders("breaks", verb, "--help").output.split())
     assert "stays in the audit trail for good: no names, addresses or other data of customers" in said
+
+
+def test_a_repair_that_the_settings_forbid_is_said_to_be_nobody_s(
+    engine: Engine, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = followed(shop_of(request), 1)
+    item = replace(base, finding=replace(base.finding, repair=Repair.DELIVER_REFUND))
+    MysqlDatabase(engine).transact(lambda tx: tx.breaks.save(item, action("found")))
+    assert "the next run repairs what the policy allows" in orders("breaks", "show", item.break_id).output
+    monkeypatch.setenv("ORDERS_RECONCILIATION__REPAIRS__DELIVER_REFUND__MODE", "off")
+    shown = orders("breaks", "show", item.break_id).output
+    assert "nobody does it: reconciliation.repairs.deliver_refund is off" in shown
+    assert "the next run repairs" not in shown

@@ -13,7 +13,7 @@ from worker.cli.settings import load
 from worker.connections import reading, stored_at
 from worker.contract.ids import is_valid_part, order_workflow_id
 from worker.domain.errors import NotFound
-from worker.domain.finding import BreakStatus
+from worker.domain.finding import BreakStatus, Repair
 from worker.domain.intervention import BREAK_LINK
 from worker.domain.money import Money
 
@@ -111,7 +111,9 @@ def show(break_id: str, *, as_json: bool) -> None:
 
     Open breaks that differ by the opposite amount are suggested as an explanation; only `link` makes them one.
     """
+    from worker.domain.repair_policy import RepairMode
     from worker.gateways.clock import SystemClock
+    from worker.policies import repair_policies_of
     from worker.services.break_desk import BreakDesk
 
     config = load()
@@ -130,8 +132,10 @@ def show(break_id: str, *, as_json: bool) -> None:
         workflow=workflow_link(config, order_workflow_id(item.shop, order_id)) if known else "",
         report=f"{stored_at(config, reports[0])}#b-{break_id}" if reports else "",
     )
+    repair = item.finding.repair
+    off = repair is not Repair.NONE and repair_policies_of(config)[repair].mode is RepairMode.OFF
     if as_json:
         document = {"break": item, "history": history, "suggested": [one.break_id for one in suggested]}
-        print_json(document | {"links": links, "commands": [typed for typed, _ in commands(item)]})
+        print_json(document | {"links": links, "commands": [typed for typed, _ in commands(item, off=off)]})
     else:
-        show_break(item, history, suggested, links)
+        show_break(item, history, suggested, links, off=off)

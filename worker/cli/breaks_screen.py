@@ -30,8 +30,10 @@ class Links:
     """The newest report, at the break's anchor."""
 
 
-def show_break(item: Break, history: Sequence[BreakAction], suggested: Sequence[Break], links: Links) -> None:
-    """Print it all."""
+def show_break(
+    item: Break, history: Sequence[BreakAction], suggested: Sequence[Break], links: Links, *, off: bool = False
+) -> None:
+    """Print it all; `off`: the settings forbid its repair."""
     from worker.reports import words
 
     finding = item.finding
@@ -42,7 +44,7 @@ def show_break(item: Break, history: Sequence[BreakAction], suggested: Sequence[
         f"ours {_money(finding, finding.ours_minor)}, theirs {_money(finding, finding.theirs_minor)}, "
         f"difference {_money(finding, finding.difference_minor)}, at risk {_money(finding, finding.at_risk_minor)}"
     )
-    click.echo(f"repair: {words.REPAIR[finding.repair]} ({_repair(item)})")
+    click.echo(f"repair: {words.REPAIR[finding.repair]} ({_repair(item, off=off)})")
     click.echo(f"owner: {item.owner or 'nobody'}")
     if item.settlement is not None:
         click.echo(f"{state(item)}, decided {when(item.settlement.at)} UTC: {item.settlement.reason}")
@@ -67,7 +69,7 @@ def show_break(item: Break, history: Sequence[BreakAction], suggested: Sequence[
         if link:
             click.echo(f"{name}: {link}")
     click.echo("what may be done")
-    print_commands(commands(item))
+    print_commands(commands(item, off=off))
 
 
 def several_breaks(title: str, items: Sequence[Break]) -> None:
@@ -91,8 +93,8 @@ def several_breaks(title: str, items: Sequence[Break]) -> None:
     )
 
 
-def commands(item: Break) -> list[tuple[str, str]]:
-    """Return the commands that may be wanted next and what each is for, the likeliest first."""
+def commands(item: Break, *, off: bool = False) -> list[tuple[str, str]]:
+    """Return the commands that may be wanted next and what each is for, the likeliest first; `off`: its repair is."""
     name, finding = item.break_id, item.finding
     told: list[tuple[str, str]] = []
     if item.resolved_at is not None:
@@ -101,7 +103,7 @@ def commands(item: Break) -> list[tuple[str, str]]:
         return told + _of_order(finding)
     if item.repair_state is RepairState.FAILED:
         told.append((f"orders repairs retry {name} --reason WHY", "once its cause is mended"))
-    elif finding.repair is not Repair.NONE and item.repair_state is not RepairState.REFUSED:
+    elif not off and finding.repair is not Repair.NONE and item.repair_state is not RepairState.REFUSED:
         told.append(("orders schedules trigger SCHEDULE", "the next run repairs what the policy allows"))
     told += _of_order(finding)
     if not item.owner:
@@ -127,7 +129,9 @@ def _seen(item: Break) -> str:
     return f"first seen {when(item.first_seen_at)} UTC, {words.count(item.runs_seen, 'run')} over {age}"
 
 
-def _repair(item: Break) -> str:
+def _repair(item: Break, *, off: bool) -> str:
+    if off and item.resolved_at is None:
+        return f"nobody does it: reconciliation.repairs.{item.finding.repair} is off"
     if not item.repair_attempts:
         return str(item.repair_state)
     return f"{item.repair_state}, {item.repair_attempts} attempts, next not before {when(item.repair_next_at)}"
