@@ -4,17 +4,20 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.integration.bank_files import Booking, camt
 from tests.integration.own_database import migrated_database
 from tests.unit.statement_files import SAMPLES, changed, sample
 from tests.unit.test_settings import SECRETS
 from worker.cli.main import cli
 
 Orders = Callable[..., Result]
+DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +143,22 @@ def test_a_format_of_the_settings_is_known_to_every_command(
 
 def test_a_file_that_nobody_imported_is_not_found(orders: Orders) -> None:
     assert "`orders statements list` shows them" in str(orders("show", "ffffff").exception)
+
+
+def test_a_gap_between_files_is_said_when_they_are_imported_listed_and_shown(orders: Orders, tmp_path: Path) -> None:
+    first = date(2026, 3, 1)
+    whole = {
+        "1.xml": camt(first, first, [Booking(on=first, minor=500, text="a")], "11"),
+        "3.xml": camt(first + 2 * DAY, first + 2 * DAY, [Booking(on=first + 2 * DAY, minor=90, text="c")], "13"),
+    }
+    # Before the third day something was booked that no file tells of.
+    whole["3.xml"] = whole["3.xml"].replace(b"1000.00", b"1007.00").replace(b"1000.90", b"1007.90")
+    for name, content in whole.items():
+        (tmp_path / name).write_bytes(content.replace(b"202051", b"777777"))
+    done = orders("import", str(tmp_path / "1.xml"), str(tmp_path / "3.xml"), "--no-reconcile")
+    sentence = "EUR of ...7777: opens with 1,007.00, and 1.xml closes with 1,005.00: EUR 2.00 moved in no imported file"
+    assert f"a gap: statement 3.xml does not follow the one before: {sentence}" in done.stderr
+    listed = {one["name"]: one for one in json.loads(orders("list", "--json").stdout)}
+    assert [one["joint"] for one in listed["3.xml"]["follows"]] == ["gap"]
+    assert sentence in orders("show", listed["3.xml"]["sha256"]).stdout
+    assert f"then 3.xml: {sentence.replace('1.xml', 'this file')}" in orders("show", listed["1.xml"]["sha256"]).stdout
