@@ -28,7 +28,7 @@ COMMANDS = {
     "dev": "The local stack: env, status, trace.",
     "doctor": "Whether everything is there that the work needs, and what to do where it is not.",
     "keys": "Payload keys: list, add, use, drop, rewrap.",
-    "order": "Orders: list, show, timeline, note, cancel, cancel-lines, refund, retry, retry-payment, change-address, resolve.",
+    "order": "Orders: list, show, timeline, note, cancel, cancel-lines, refund, retry, retry-payment, change-address, fill-numbers, resolve.",
     "outbound": "Webhooks we send: list, show, redeliver, enable.",
     "reconcile": "Reconciliation: run, backfill, watch, list, show, report, diff, replay.",
     "repairs": "What was done about breaks without a person: list, retry.",
