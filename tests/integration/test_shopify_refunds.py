@@ -11,6 +11,7 @@ from tests.unit.statement_files import table
 from worker.contract.events import ProviderEvent
 from worker.contract.reconciliation import Reconcile
 from worker.domain.finding import Break, FindingKind, Repair, RepairState
+from worker.domain.order import OrderState
 from worker.domain.repair_policy import RepairMode, RepairPolicy
 from worker.gateways.folder_store import FolderStore
 from worker.services.repair import RepairService
@@ -129,6 +130,20 @@ def test_a_payment_that_was_never_heard_of_is_delivered_too(office: Office, file
     assert files.repaired(office.repair) == 1
     assert files.run(order_id, "25.00") == []
     assert {(one.provider, one.amount_minor) for one in office.entries_of(order_id)} == {(OWN, 2500)}
+
+
+def test_an_order_that_is_cancelled_and_refunded_at_the_shop_ends_without_a_person(office: Office) -> None:
+    """Whichever of the two messages comes first."""
+    order_id = sold(office)
+    office.outside.control("POST", f"/shop/orders/{order_id}/cancel", {"refund": True})
+    shop = office.outside.shop()
+    assert office.reverse(order_id).state == OrderState.CANCELLED
+    assert office.booked(order_id) == [2500, -2500]
+    late = shop.refund_document(order_id, shop.refunds(order_id)[-1].reference)
+    heard(office, "refunds/create", late, "refund-late")
+    assert office.booked(order_id) == [2500, -2500]
+    kept = sold(office)
+    assert office.reverse(kept).state == OrderState.NEEDS_ATTENTION, "the shop gave nothing back: a person must"
 
 
 def test_nothing_is_delivered_that_the_policy_does_not_allow(office: Office, files: Files) -> None:

@@ -15,7 +15,7 @@ from worker.domain.money import format_minor
 from worker.domain.order import METHOD_WELCOME, TERMINAL, WITHOUT_GOODS, Order, OrderState
 from worker.domain.payment import IN_FLIGHT, Payment, Refund
 from worker.services.authorising import CLOCK_SKEW
-from worker.services.bookkeeping import Bookkeeping
+from worker.services.bookkeeping import SHOP_PAYMENTS, Bookkeeping
 from worker.services.letting_go import let_go
 from worker.services.order_messages import book_capture, capture_entry, status_of
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
@@ -75,7 +75,14 @@ class Reversal:
 
     def _give_all_back(self, order: Order, key: str, named: Sequence[str] = ()) -> list[str]:
         """Give back every payment of the order; return what was refused."""
-        known = self._database.transact(lambda tx: tx.payments.of_order(order.shop, order.order_id))
+        known = self._payments_of(order)
+        if any(payment.provider == SHOP_PAYMENTS for payment in known):
+            # Whoever cancels at the shop gives the money back there as well, and that message may still be under way.
+            try:
+                self._books.refunds(order.shop, order.order_id, "")
+            except ProviderRejected as refusal:
+                return [f"{SHOP_PAYMENTS}: {refusal}"]
+            known = self._payments_of(order)
         references = [payment.reference for payment in known if payment.provider == self._payments.name]
         references += [reference for reference in named if reference not in references]
         if order.paid_through_us:
@@ -94,6 +101,9 @@ class Reversal:
             except (NotFound, PaymentDeclined, ProviderRejected) as refusal:
                 refusals.append(f"{reference}: {refusal}")
         return refusals
+
+    def _payments_of(self, order: Order) -> list[Payment]:
+        return self._database.transact(lambda tx: tx.payments.of_order(order.shop, order.order_id))
 
     def _give_back(self, order: Order, reference: str, key: str) -> None:
         payment = self._payments.retrieve(reference)

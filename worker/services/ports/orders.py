@@ -75,6 +75,10 @@ class NumberStore(Protocol):
         """Return how many orders have no number, and of which time they are."""
         ...
 
+    def complete(self, shop: str) -> bool:
+        """Tell whether every order has its number."""
+        ...
+
     def without(self, shop: str, order_ids: Sequence[str]) -> set[str]:
         """Return which of these orders are in the books and have no number."""
         ...
