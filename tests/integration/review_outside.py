@@ -10,7 +10,7 @@ from worker.domain.errors import NotFound, ProviderRejected, ProviderUnavailable
 from worker.domain.ledger import LedgerLine, Packed, Shipment, ShipmentState, ShopOrder
 from worker.domain.matching.payouts import PayoutSums
 from worker.domain.payment import IN_FLIGHT, Payment, PaymentState, Refund
-from worker.services.ports import ShopPayment
+from worker.services.ports import ShopPayment, ShopRefund
 
 
 @dataclass
@@ -188,6 +188,12 @@ class Shop:
 
     def payments(self, order_id: str) -> list[ShopPayment]:
         return self.listed
+
+    def refunds(self, order_id: str) -> list[ShopRefund]:
+        return []
+
+    def refund_document(self, order_id: str, reference: str) -> str:
+        raise NotImplementedError
 
     def order_document(self, order_id: str) -> str:
         raise NotImplementedError
