@@ -68,7 +68,7 @@ RULE: dict[FindingKind, str] = {
     FindingKind.PAYOUT_NOT_ITEMISABLE: "The provider cannot say which lines a manual or instant payout pays out.",
     FindingKind.PAYOUT_FAILED: "The provider says that the payout failed.",
     FindingKind.PAYOUT_UNDER_WAY: "A file calls the payout scheduled or in transit, and no newer one tells that it arrived.",
-    FindingKind.PAYOUT_UNLISTED: "Lines name a payout of a day of which there is a list of payouts, and it is not in it.",
+    FindingKind.PAYOUT_UNLISTED: "Lines name a payout that no list has: a break where a list tells of its day, else pending, then a warning.",
     FindingKind.PAYOUT_CONTRADICTED: "Two sources tell the payout, and what they say cannot both be true.",
     FindingKind.PAYOUT_MISSING_AT_BANK: "The bank's statement covers the day and has no such booking.",
     FindingKind.PAYOUT_AMOUNT_DIFFERS: "The bank booked another amount than the provider paid out.",
