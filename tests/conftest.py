@@ -5,6 +5,7 @@ import gc
 import importlib
 import os
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.constants_ast import constants_from_module
+from temporalio.worker import _worker
 from xdist.scheduler import LoadFileScheduling
 
 from infra.local.blocking import BlockingStack
@@ -30,6 +33,9 @@ os.environ.pop("LINES", None)
 
 # The Temporal servers that the SDK starts for tests, as infra/local/temporal.py has its own: an eighth less CPU.
 os.environ.setdefault("GOGC", SETTINGS["GOGC"])
+
+# Unsaid, the SDK reads the code of all modules once in each process, to name the worker of a test.
+_worker._default_build_id = "tests"
 
 # What takes long on a busy machine is no counterexample.
 settings.register_profile("orders", deadline=None)
@@ -76,6 +82,15 @@ def _import_ones_share(session: pytest.Session) -> None:
         # What is wrong with it, pytest tells when its turn comes.
         with contextlib.suppress(Exception, pytest.skip.Exception):
             importlib.import_module(file.stem)
+    _read_ones_share(number, count)
+
+
+def _read_ones_share(number: int, count: int) -> None:
+    """Read a share of our modules for the constants that hypothesis tries: it keeps them in files, for all processes."""
+    for name, module in list(sys.modules.items()):
+        ours = name.partition(".")[0] in {"functions", "infra", "worker"}
+        if ours and zlib.crc32(name.encode()) % count == number:
+            constants_from_module(module)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from math import inf
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -209,8 +210,10 @@ class TestImport:
         served = functions_env("127.0.0.1:1", ORDERS_API__FUNCTIONS='["webhooks"]')
         environ = {**isolated_environ(tmp_path), **served}
         command = [*isolated_python(), "-c", COST]
-        costs = [float(subprocess.check_output(command, cwd=task_root, env=environ, text=True)) for _ in range(5)]
-        # The least of them: whatever else this machine does can only make our part look dearer than it is.
+        costs: list[float] = []
+        # The least of five: whatever else this machine does can only make our part look dearer than it is.
+        while min(costs, default=inf) > COLD_START_BUDGET and len(costs) < 5:
+            costs.append(float(subprocess.check_output(command, cwd=task_root, env=environ, text=True)))
         assert min(costs) <= COLD_START_BUDGET, costs
 
 

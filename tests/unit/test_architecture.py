@@ -15,7 +15,7 @@ PACKAGES = ("functions", "worker", "infra")
 LONGEST_MODULE = 350
 IN_CONTAINERS = "infra/images/"
 """A container has a network and folders of its own; what it publishes is tests/infra/test_images_compose.py's."""
-HEAVY = ("sqlalchemy", "alembic", "pymysql", "apscheduler", "stripe", "rich", "httpx2", "structlog")
+HEAVY = ("sqlalchemy", "alembic", "pymysql", "apscheduler", "stripe", "rich", "httpx2")
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "base", "core", "lib", "tools", "stuff"}
 
 

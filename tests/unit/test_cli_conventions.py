@@ -60,7 +60,7 @@ HELP_SECONDS, CLICK_SECONDS = 0.2, 0.06
 FOR_GOOD = {"order cancel", "order refund", "users erase", "keys drop"}
 HEAVY = (
     "temporalio", "sqlalchemy", "alembic", "pymysql", "pyarrow", "duckdb", "boto3", "stripe", "httpx2", "jinja2",
-    "dynaconf", "cryptography", "rich", "structlog", "asyncio", "worker.services", "worker.config",
+    "dynaconf", "cryptography", "rich", "asyncio", "worker.services", "worker.config",
 )  # fmt: skip
 
 

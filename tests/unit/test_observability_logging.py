@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import structlog
 
 from worker.observability.logging import configure
 
@@ -24,7 +23,6 @@ def stream() -> Iterator[io.StringIO]:
     yield io.StringIO()
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -39,12 +37,29 @@ def test_a_line_is_one_json_object_with_level_logger_and_utc_time(stream: io.Str
     assert line == {"event": "schedules converged", "level": "info", "logger": "worker.temporal", "updated": 2}
 
 
-def test_structlog_and_the_standard_library_write_alike(stream: io.StringIO) -> None:
+def test_a_field_cannot_pose_as_what_every_line_has(stream: io.StringIO) -> None:
     configure(Settings(), stream)
-    structlog.get_logger("one").info("same", order_id="7")
-    logging.getLogger("one").info("same", extra={"order_id": "7"})
-    first, second = lines(stream)
-    assert {**first, "at": ""} == {**second, "at": ""}
+    logging.getLogger("one").warning("said", extra={"event": "posed", "level": "info", "at": "", "logger": "two"})
+    (line,) = lines(stream)
+    assert (line["event"], line["level"], line["logger"]) == ("said", "warning", "one")
+    assert line["at"]
+
+
+def test_what_was_raised_is_a_field_and_stands_below_columns(stream: io.StringIO) -> None:
+    for as_json in (True, False):
+        configure(Settings(json=as_json), stream)
+        try:
+            raise ValueError("none is left")
+        except ValueError:
+            logging.getLogger("one").exception("failed", extra={"order_id": "7"})
+        logging.getLogger("one").error("nothing was raised", exc_info=True)  # noqa: LOG014 - what a library may do
+    as_object, without, *columns = stream.getvalue().splitlines()
+    trace: str = json.loads(as_object)["exception"]
+    assert trace.startswith("Traceback")
+    assert trace.endswith("ValueError: none is left")
+    assert "exception" not in json.loads(without)
+    assert columns[0].endswith("[one] order_id=7")
+    assert (columns[1], columns[-2]) == ("Traceback (most recent call last):", "ValueError: none is left")
 
 
 def test_temporals_context_becomes_fields_and_arguments_never_show(stream: io.StringIO) -> None:

@@ -257,20 +257,25 @@ def test_with_tracing_the_access_log_s_trace_is_the_span_s(tmp_path: Path, caplo
 # ---- the worker ---------------------------------------------------------------------------------------------------
 
 
+def named_trace(line: dict[str, Any]) -> dict[str, Any]:
+    add_trace(line)
+    return line
+
+
 def test_an_error_s_message_is_in_no_span_and_lines_name_the_trace(tmp_path: Path) -> None:
     file = tmp_path / "spans.jsonl"
 
     def fails() -> None:
         with seam.call_span("stripe", "POST", "/v1/refunds?email=a@b.example") as told:
             told("http.response.status_code", "402")
-            assert add_trace(None, "", {})["trace_id"]
+            assert named_trace({})["trace_id"]
             seam.remember_trace()
             raise ValueError("card 4242 of jane@example.com")
 
     with tracing(TracingConfig(file=str(file))):
         with pytest.raises(ValueError, match="card"):
             fails()
-        remembered = add_trace(None, "", {})["trace_id"]
+        remembered = named_trace({})["trace_id"]
     written = file.read_text("utf-8")
     (made,) = read(written)
     assert made.trace_id == remembered
@@ -284,4 +289,4 @@ def test_without_tracing_there_is_no_span_and_no_field() -> None:
     with seam.call_span("stripe", "POST", "/v1/refunds") as told:
         told("http.response.status_code", "200")
     seam.remember_trace()
-    assert add_trace(None, "", {"event": "x"}) == {"event": "x"}
+    assert named_trace({"event": "x"}) == {"event": "x"}

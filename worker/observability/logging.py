@@ -6,12 +6,12 @@ all a module needs. Lines are JSON (one object a line) or, for people, plain col
 bounded; activity arguments are never logged; tracebacks show code, never local variables.
 """
 
+import json
 import logging
 import sys
-from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any, Protocol, TextIO
 
-import structlog
 from temporalio import activity, workflow
 
 from worker.observability.redaction import redact
@@ -44,7 +44,10 @@ _TEMPORAL_FIELDS = {
 }
 """The SDK's fields and what they are called here; None drops the field, as does absence from this table."""
 
-EventDict = MutableMapping[str, Any]
+_OF_EVERY_RECORD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
+"""What the standard library notes in a record; the rest is what a call site said in `extra`."""
+
+_JSON = json.JSONEncoder(default=str)
 
 
 class Settings(Protocol):
@@ -69,71 +72,71 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     # The SDK would otherwise append its whole context to every message; it arrives as fields anyway.
     activity.logger.activity_info_on_message = False
     workflow.logger.workflow_info_on_message = False
-    shared: list[structlog.types.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        lift_temporal,
-        add_trace,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        structlog.processors.format_exc_info,
-    ]
-    renderer: Any = (
-        structlog.processors.JSONRenderer(default=str)
-        if settings.json
-        else structlog.dev.ConsoleRenderer(colors=False, timestamp_key="at", pad_event_to=40)
-    )
     handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact_fields, renderer],
-        )
-    )
+    handler.setFormatter(Lines(as_json=settings.json))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(max(level, root.level))
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
 
 
-def lift_temporal(_: Any, __: str, event: EventDict) -> EventDict:
+class Lines(logging.Formatter):
+    """Formats a record as one JSON object, or as columns with a traceback below them."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._shown = _JSON.encode if as_json else _columns
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")[:-6] + "Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        for name, value in vars(record).items():
+            if name not in _OF_EVERY_RECORD:
+                line.setdefault(name, value)
+        lift_temporal(line)
+        add_trace(line)
+        if record.exc_info and record.exc_info[0] is not None:
+            line["exception"] = self.formatException(record.exc_info)
+        return self._shown({name: _redacted(value) for name, value in line.items()})
+
+
+def lift_temporal(line: dict[str, Any]) -> None:
     """Replace the SDK's nested context by the few fields people look for, at the top level."""
     for key in ("temporal_activity", "temporal_workflow"):
-        context = event.pop(key, None)
+        context = line.pop(key, None)
         if isinstance(context, dict):
             for name, value in context.items():
                 ours = _TEMPORAL_FIELDS.get(name)
                 if ours:
-                    event.setdefault(ours, value)
+                    line.setdefault(ours, value)
     for key in ("activity_info", "workflow_info", "temporal_log", "__temporal_error_identifier"):
-        event.pop(key, None)
-    return event
+        line.pop(key, None)
 
 
-def add_trace(_: Any, __: str, event: EventDict) -> EventDict:
+def add_trace(line: dict[str, Any]) -> None:
     """Name the trace that a line belongs to, where there is one."""
     trace_id = current_trace_id()
     if trace_id is not None:
-        event.setdefault("trace_id", trace_id)
-    return event
+        line.setdefault("trace_id", trace_id)
 
 
-def redact_fields(_: Any, __: str, event: EventDict) -> EventDict:
-    """Redact and bound every text of a line, the event and the traceback included."""
-    for key, value in event.items():
-        event[key] = _redacted(value)
-    return event
+def _columns(line: dict[str, Any]) -> str:
+    at, level, logger, event = (line.pop(name) for name in ("at", "level", "logger", "event"))
+    trace = line.pop("exception", None)
+    fields = " ".join(f"{name}={_in_columns(value)}" for name, value in sorted(line.items()))
+    told = f"{at} [{level:<9}] {event:<40} [{logger}] {fields}".rstrip()
+    return told if trace is None else f"{told}\n{trace}"
+
+
+def _in_columns(value: Any) -> str:
+    """Return a value as columns show it: a text with spaces in quotes, so that one knows where it ends."""
+    return value if isinstance(value, str) and " " not in value else repr(value)
 
 
 def _redacted(value: Any) -> Any:

@@ -9,9 +9,8 @@ import hashlib
 from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from worker.domain.finding import Verdict
@@ -19,6 +18,9 @@ from worker.domain.money import Money, format_minor
 from worker.reports import words
 from worker.reports.amounts import exposure
 from worker.reports.standing import amounts_at_risk
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _FOLDER = Path(__file__).parent
 
@@ -51,8 +53,10 @@ def _digest(text: str) -> str:
 
 
 @cache
-def environment() -> Environment:
+def environment() -> "Environment":
     """Return the environment of the templates: everything is escaped, and a name that is missing is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - not in each worker's start
+
     made = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
