@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from tests.integration.own_database import migrated_database
+from tests.integration.own_database import migrated_database, new_database
 from tests.integration.temporal_namespace import fresh_namespace
 from tests.unit.test_settings import FUNCTION_SECRETS, SECRETS
 from worker.cli.checks import installation, secrets, servers, stack
@@ -114,7 +114,7 @@ def test_a_schema_that_is_behind_and_a_store_that_takes_nothing_are_found(
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
     variables.setenv("ORDERS_STORE__PATH", str(blocked))
-    with migrated_database(database_url) as engine:
+    with new_database(database_url) as engine:
         with engine.begin() as connection:
             connection.execute(text("UPDATE schema_version SET version_num = '0001'"))
         variables.setenv("ORDERS_DATABASE__URL", engine.url.render_as_string(hide_password=False))

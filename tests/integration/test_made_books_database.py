@@ -9,7 +9,7 @@ from infra.local.books.bulk import BulkBooks, bulk
 from infra.local.books.database import TABLES, load
 from infra.local.books.plan import Plan
 from tests.books.from_bulk import from_bulk
-from tests.integration.own_database import migrated_database
+from tests.integration.own_database import new_database
 from worker.domain.money import Money
 from worker.domain.order import OrderState
 from worker.repositories.database import MysqlDatabase
@@ -26,7 +26,7 @@ def made() -> Iterator[BulkBooks]:
 
 @pytest.fixture(scope="module")
 def database(database_url: str, made: BulkBooks) -> Iterator[MysqlDatabase]:
-    with migrated_database(database_url) as engine:
+    with new_database(database_url) as engine:
         url = engine.url.render_as_string(hide_password=False)
         assert load(url, made)["orders"] == PLAN.size
         yield MysqlDatabase(engine)

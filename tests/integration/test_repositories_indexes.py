@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import JSON, Column, Date, Engine, Table, event, insert
 
-from tests.integration.own_database import migrated_database
+from tests.integration.own_database import new_database
 from worker.domain.outbound import MessageState
 from worker.domain.stock import Fate
 from worker.domain.user import UserState
@@ -67,7 +67,7 @@ def _value(table: Table, column: Column[Any], number: int) -> Any:
 
 @pytest.fixture(scope="module")
 def recorded(database_url: str) -> Iterator[Recorded]:
-    with migrated_database(database_url) as engine:
+    with new_database(database_url) as engine:
         with engine.begin() as connection:
             connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS = 0")
             for table in schema.METADATA.sorted_tables:
