@@ -22,7 +22,7 @@ _NOTED = ("history.transferProcessorUpdateAckInterval", "history.visibilityProce
 
 # A queue is cut into four by default, for clusters that one host cannot carry: what is asked for in one and waits in another
 # is passed on. One host has no use for that; whole, an order costs it a tenth less CPU (65 instead of 72 ms).
-_WHOLE_QUEUES = ("matching.numTaskqueueReadPartitions", "matching.numTaskqueueWritePartitions")
+WHOLE_QUEUES = ("matching.numTaskqueueReadPartitions", "matching.numTaskqueueWritePartitions")
 
 SETTINGS = {"GOGC": "400"}
 """Variables of the server: an eighth less CPU for collecting garbage less often, and 100 MB more memory."""
@@ -45,7 +45,7 @@ def command(database: Path, port: int, ui_port: int, codec: str | None = None) -
     options = [
         *(("--dynamic-config-value", f"{rate}={_RATE}") for rate in _RATES),
         *(("--dynamic-config-value", f'{interval}="1s"') for interval in _NOTED),
-        *(("--dynamic-config-value", f"{partitions}=1") for partitions in _WHOLE_QUEUES),
+        *(("--dynamic-config-value", f"{partitions}=1") for partitions in WHOLE_QUEUES),
         # A workflow whose code fails is told of after two tries: seconds here, where the server's own five are minutes.
         ("--dynamic-config-value", "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2"),
         # A write-ahead log survives the death of the process, and is 2.7 times faster than the default journal.

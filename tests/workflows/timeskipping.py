@@ -15,7 +15,7 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Worker
 
-from infra.local.temporal import server_program
+from infra.local.temporal import WHOLE_QUEUES, server_program
 from tests.integration.nothing_stuck import NOTHING_IS_STUCK
 from tests.workflows.sandbox import sandbox
 from worker.contract.names import SEARCH_ATTRIBUTE_TYPES
@@ -34,6 +34,7 @@ _OPTIONS = (
     ("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
     ("--dynamic-config-value", f"limit.historyCount.suggestContinueAsNew={LONG_HISTORY}"),
     *(("--dynamic-config-value", f"{rate}=500") for rate in _RATES),
+    *(("--dynamic-config-value", f"{partitions}=1") for partitions in WHOLE_QUEUES),
     *(("--search-attribute", f"{name}={kind}") for name, kind in SEARCH_ATTRIBUTE_TYPES.items()),
 )
 
