@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,6 +108,21 @@ _serving: list[ExitStack] = []
 """The servers of the folder whose tests run."""
 _left: list[str] = []
 """The folder of the last test."""
+
+
+@pytest.fixture(scope="session")
+def with_the_folder() -> Callable[[Callable[[], None]], None]:
+    """Return what takes note of how to end something once the tests of the running folder are over.
+
+    Where no folder follows, it is not called: a fixture ends what it began, however the session ends.
+    """
+
+    def noted(end: Callable[[], None]) -> None:
+        ending = ExitStack()
+        ending.callback(end)
+        _serving.append(ending)
+
+    return noted
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -49,9 +50,13 @@ def task_root(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def outside_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutsideProcess]:
-    """One simulator for all files: `outside` begins it again for each."""
-    with OutsideProcess(tmp_path_factory.mktemp("outside")) as running:
+def outside_process(
+    tmp_path_factory: pytest.TempPathFactory, with_the_folder: Callable[[Callable[[], None]], None]
+) -> Iterator[OutsideProcess]:
+    """One simulator for all files: `outside` begins it again for each. It ends with the folder."""
+    with ExitStack() as ending:
+        running = ending.enter_context(OutsideProcess(tmp_path_factory.mktemp("outside")))
+        with_the_folder(ending.close)
         yield running
 
 
