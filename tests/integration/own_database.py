@@ -101,7 +101,9 @@ def _is_free(engine: Engine) -> bool:
     engine.dispose()
     for _ in range(50):
         with engine.connect() as connection:
-            others = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+            others = (
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+            )
             if connection.exec_driver_sql(others).scalar_one() == 0:
                 return True
         time.sleep(0.02)
