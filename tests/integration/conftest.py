@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.integration.outside_process import OutsideProcess
 from tests.integration.own_database import emptied, migrated_database
 
 BUNDLE_CACHE = CACHE / "bundle"
+_numbers = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +83,24 @@ def office(engine: Engine, outside: OutsideProcess) -> Iterator[Office]:
     outside.control("POST", "/clock/advance", {"seconds": 20 * 86_400})
     yield Office(engine, outside)
     outside.heal()
+
+
+@pytest.fixture(scope="module")
+def _running(engine: Engine, outside: OutsideProcess) -> Office:
+    return Office(engine, outside)
+
+
+@pytest.fixture
+def one_office(_running: Office) -> Iterator[Office]:
+    """One office for all tests of a file, which are kept apart by their orders; its books are never emptied."""
+    yield _running
+    _running.outside.heal()
+
+
+@pytest.fixture
+def order_id() -> str:
+    """Name an order that no other test has."""
+    return f"order-{next(_numbers)}"
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
 
 import pytest
 
@@ -24,7 +23,6 @@ from worker.gateways.stripe_payments import StripePayments
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 INTENTS = "POST /stripe/v1/payment_intents"
-_numbers = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +40,6 @@ def outside(world: OutsideProcess) -> Iterator[OutsideProcess]:
 @pytest.fixture
 def payments(outside: OutsideProcess) -> StripePayments:
     return outside.payments()
-
-
-@pytest.fixture
-def order_id() -> str:
-    return f"order-{next(_numbers)}"
 
 
 def authorise(

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from itertools import count
 
 import pytest
 
@@ -20,7 +19,6 @@ from worker.services.translation.warehouse import translate
 ASK = "POST /warehouse/v1/fulfilments"
 LIST = "GET /warehouse/v1/fulfilments"
 MINUTE = timedelta(minutes=1)
-_numbers = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +36,6 @@ def outside(world: OutsideProcess) -> Iterator[OutsideProcess]:
 @pytest.fixture
 def warehouse(outside: OutsideProcess) -> Warehouse:
     return outside.warehouse()
-
-
-@pytest.fixture
-def order_id() -> str:
-    return f"order-{next(_numbers)}"
 
 
 def ask(warehouse: Warehouse, order_id: str, *, sku: str = "MUG", key: str = "") -> Shipment:

@@ -23,11 +23,6 @@ CREATE, CAPTURE = "POST /stripe/v1/payment_intents", "POST /stripe/v1/payment_in
 _numbers = count(1)
 
 
-@pytest.fixture
-def order_id() -> str:
-    return f"mode-{next(_numbers)}"
-
-
 def refused(office: Office, order_id: str, method: str = POOR) -> None:
     """Place an order whose method is refused, where another may follow."""
     office.place(order_id, method=method)

@@ -1,15 +1,13 @@
 """Refunds on request, on a real database and at the simulated provider: made once, booked once, reconciled."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
 from tests.integration.office import Office
-from tests.integration.outside_process import QUICK, OutsideProcess
+from tests.integration.outside_process import QUICK
 from worker.domain.errors import Conflict, DatabaseUnavailable, InvalidInput, NotFound, ProviderUnavailable
 from worker.domain.finding import FindingKind, Outcome
 from worker.domain.order import OrderState
@@ -19,25 +17,14 @@ REFUNDS = "POST /stripe/v1/refunds"
 _numbers = count(1)
 
 
-@pytest.fixture(scope="module")
-def running(engine: Engine, outside: OutsideProcess) -> Office:
-    return Office(engine, outside)
-
-
 @pytest.fixture
-def office(running: Office) -> Iterator[Office]:
-    yield running
-    running.outside.heal()
+def office(one_office: Office) -> Office:
+    return one_office
 
 
 @pytest.fixture
 def refunds(office: Office) -> Refunds:
     return Refunds(office.database, office.outside.payments(timeout=QUICK), office.books, office.clock)
-
-
-@pytest.fixture
-def order_id() -> str:
-    return f"refunded-{next(_numbers)}"
 
 
 def give(refunds: Refunds, order_id: str, amount_minor: int | None, request_id: str = "r-1") -> RefundPlan:

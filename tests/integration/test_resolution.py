@@ -1,7 +1,6 @@
 """Orders that wait for a person, and their end: by what the provider and the warehouse say, with who decided and why."""
 
 from datetime import timedelta
-from itertools import count
 
 import pytest
 
@@ -9,13 +8,6 @@ from tests.integration.office import Office
 from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, PaymentMode, ResolveOrder
 from worker.domain.errors import Conflict, InvalidInput, NotFound
 from worker.domain.order import OrderState
-
-_numbers = count(1)
-
-
-@pytest.fixture
-def order_id() -> str:
-    return f"stuck-{next(_numbers)}"
 
 
 def resolve(office: Office, order_id: str, reason: str = "rang the bank", *, elsewhere: bool = False) -> OrderAnswer:

@@ -26,11 +26,6 @@ GOOD, POOR, LOST_CARD = (
 _numbers = count(1)
 
 
-@pytest.fixture
-def order_id() -> str:
-    return f"rest-{next(_numbers)}"
-
-
 @pytest.fixture(autouse=True)
 def _several(office: Office) -> Iterator[None]:
     """Let the provider's account capture in parts, and leave it as it was."""

@@ -1,36 +1,19 @@
 """Orders that wait for a payment nobody tells of ask for it: what happened is taken up once, and nothing else is made up."""
 
-from collections.abc import Iterator
-from itertools import count
-
 import pytest
-from sqlalchemy import Engine
 
 from tests.integration.office import Office
-from tests.integration.outside_process import OutsideProcess
 from worker.contract.orders import OrderEvent, OrderEventKind, PaymentMode
 from worker.domain.errors import NotFound, ProviderUnavailable
 from worker.domain.order import OrderState
 
-_numbers = count(1)
 S = OrderState
 BY_THE_CUSTOMER = "pm_card_authenticationRequired"
 
 
-@pytest.fixture(scope="module")
-def running(engine: Engine, outside: OutsideProcess) -> Office:
-    return Office(engine, outside)
-
-
 @pytest.fixture
-def office(running: Office) -> Iterator[Office]:
-    yield running
-    running.outside.heal()
-
-
-@pytest.fixture
-def order_id() -> str:
-    return f"asked-{next(_numbers)}"
+def office(one_office: Office) -> Office:
+    return one_office
 
 
 def waiting(office: Office, order_id: str) -> str:

@@ -1,38 +1,22 @@
 """An order that is charged in one go: told as if it had been done step by step, and once, wherever it breaks off."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
 from tests.integration.office import Office
-from tests.integration.outside_process import OutsideProcess
 from worker.contract.orders import OrderStatus
 from worker.domain.errors import DatabaseUnavailable, ProviderUnavailable
 from worker.domain.order import OrderState
 from worker.domain.payment import PaymentState
 
 CAPTURES = "POST /stripe/v1/payment_intents/*/capture"
-_numbers = count(1)
-
-
-@pytest.fixture(scope="module")
-def running(engine: Engine, outside: OutsideProcess) -> Office:
-    return Office(engine, outside)
 
 
 @pytest.fixture
-def office(running: Office) -> Iterator[Office]:
-    yield running
-    running.outside.heal()
-
-
-@pytest.fixture
-def order_id() -> str:
-    return f"charged-{next(_numbers)}"
+def office(one_office: Office) -> Office:
+    return one_office
 
 
 def charge(office: Office, order_id: str) -> OrderStatus:

@@ -30,11 +30,6 @@ ONE_MUG = LineCut(line=1, quantity=1)
 """Half of the office's order of 2500 for two mugs."""
 
 
-@pytest.fixture
-def order_id() -> str:
-    return f"lines-{next(_numbers)}"
-
-
 @pytest.fixture(autouse=True)
 def _one_capture(office: Office) -> Iterator[None]:
     yield

@@ -2,17 +2,15 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
 from tests.integration.office import Office
-from tests.integration.outside_process import OutsideProcess
 from tests.integration.own_database import at_once
 from worker.contract.events import ProviderEvent
 from worker.contract.orders import OrderEvent, OrderEventKind
@@ -28,23 +26,11 @@ VOIDS = f"{INTENTS}/*/cancel"
 REFUNDS = "POST /stripe/v1/refunds"
 PARCELS = "POST /warehouse/v1/fulfilments"
 LOST = ("reset_after", "timeout_after", "wrong_body")
-_numbers = count(1)
-
-
-@pytest.fixture(scope="module")
-def running(engine: Engine, outside: OutsideProcess) -> Office:
-    return Office(engine, outside)
 
 
 @pytest.fixture
-def office(running: Office) -> Iterator[Office]:
-    yield running
-    running.outside.heal()
-
-
-@pytest.fixture
-def order_id() -> str:
-    return f"order-{next(_numbers)}"
+def office(one_office: Office) -> Office:
+    return one_office
 
 
 def dying(office: Office, monkeypatch: pytest.MonkeyPatch, step: Callable[[], object], reads: int) -> None:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from itertools import count
 from typing import Any
 
 import pytest
@@ -23,13 +22,6 @@ from worker.domain.payment import PaymentState
 from worker.repositories.database import MysqlDatabase
 from worker.services.readdressing import Readdressing
 from worker.services.refunds import Refunds
-
-_numbers = count(1)
-
-
-@pytest.fixture
-def order_id() -> str:
-    return f"parcel-{next(_numbers)}"
 
 
 @pytest.fixture(autouse=True)

@@ -25,11 +25,6 @@ def client(provider: ProviderProcess) -> stripe.StripeClient:
     return provider.client()
 
 
-@pytest.fixture
-def order_id() -> str:
-    return f"order-{next(_numbers)}"
-
-
 Pay = Callable[..., stripe.PaymentIntent]
 
 

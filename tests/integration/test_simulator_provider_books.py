@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,6 @@ import stripe
 from tests.integration.provider_process import ProviderProcess
 
 DAY = 86_400
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +26,6 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProviderProce
 @pytest.fixture
 def client(provider: ProviderProcess) -> stripe.StripeClient:
     return provider.client()
-
-
-@pytest.fixture
-def order_id() -> str:
-    return f"order-{next(_numbers)}"
 
 
 def pay(client: stripe.StripeClient, order_id: str, amount: int = 2000, **changes: Any) -> stripe.PaymentIntent:

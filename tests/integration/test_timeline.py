@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime
-from itertools import count
 from typing import Any
 
 import pytest
@@ -22,17 +21,10 @@ from worker.services.journal import LONGEST_NOTE, Journal
 from worker.services.ports import Transaction
 from worker.services.refunds import Asked, Refunds
 
-_numbers = count(1)
-
 
 @pytest.fixture(scope="module")
 def office(engine: Engine, outside: OutsideProcess) -> Office:
     return Office(engine, outside)
-
-
-@pytest.fixture
-def order_id() -> str:
-    return f"told-{next(_numbers)}"
 
 
 @pytest.fixture
