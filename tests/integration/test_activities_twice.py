@@ -1,6 +1,6 @@
 """Every activity may be done again, and may die anywhere: the books of all companies are as if it had been done once.
 
-Each registered activity has a scene (tests/integration/activity_scenes.py); one without fails the first test here. A
+Each registered activity has a scene (tests/integration/activity_scenes.py, user_scenes.py); one without fails the first test here. A
 scene is played once to the end, which tells what the books should be and which calls to the outside there are; then
 once for each of these calls that may have changed something (tests/integration/mortality.py), with the worker killed
 right after it and the activity done again from its beginning. Killed after the last change it has done everything and
@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
+from tests.integration import user_scenes  # noqa: F401 - their scenes are played too
 from tests.integration.activity_scenes import ELSEWHERE, SCENES, TEMPORAL
 from tests.integration.hook_receiver import HookReceiver, hook_receiver
 from tests.integration.mortality import Killed, Life, life, mortal, watched
