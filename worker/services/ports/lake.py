@@ -108,6 +108,26 @@ class KeptReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loose:
+    """What lines that are aside name and our entries do not, sorted."""
+
+    payments: list[str]
+    """Those whose orders must be known before the rest can be judged; not those that no rule looks at."""
+    orders: list[str]
+    """What the lines call their orders: it may be the orders' numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What our database says of a run beside its entries."""
+
+    owners: Mapping[str, str]
+    """Orders of payments of which the entries know none, and those of numbers, which begin with BY_NUMBER."""
+    suspects: Sequence[str] = ()
+    """Keys that must be judged however well they agree."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
     """Some keys that do not trivially agree, with all their movements, for the rules to judge."""
 
@@ -230,18 +250,9 @@ class Gathered(Protocol):
         """
         ...
 
-    def loose_orders(self) -> Iterator[list[str]]:
-        """Yield what lines that are aside call their orders and our entries do not: it may be the orders' numbers."""
-        ...
-
-    def loose_payments(self, rules: Rules) -> Iterator[list[str]]:
-        """Yield the payments whose orders must be known before the rest can be judged; after all buckets."""
-        ...
-
     def collect(
         self,
-        owners: Mapping[str, str],
-        suspects: Sequence[str],
+        ask: Callable[[Loose], Known],
         scope: Scope,
         rules: Rules,
         *,
@@ -249,7 +260,7 @@ class Gathered(Protocol):
     ) -> int:
         """Bring together all movements of every key that does not trivially agree; return how many pieces that makes.
 
-        `suspects` are keys that must be judged however well they agree.
+        After all buckets. `ask` returns what our database says of what our entries do not.
         """
         ...
 
