@@ -17,7 +17,7 @@ from worker.domain.payment import BookEntry
 from worker.lake.engine import EngineLimits
 from worker.lake.files import LakeFiles
 from worker.lake.gathering import Lake
-from worker.services.ports.lake import TEXT_COLUMNS, EntryBlock, Gathered
+from worker.services.ports.lake import TEXT_COLUMNS, EntryBlock, Gathered, Known, Loose
 
 SHOP, PROVIDER = "main", "stripe"
 
@@ -75,9 +75,12 @@ def matched_in_a_lake(
         gathered: Gathered = gathering.seal({})
     for bucket in reversed(range(gathered.buckets)):
         gathered.sift(bucket, scope, rules)
-    asked = [reference for some in gathered.loose_payments(rules) for reference in some]
-    owners = {reference: owner for reference in asked if (owner := owner_of(reference))}
-    pieces = gathered.collect(owners, suspects, scope, rules)
+
+    def known(loose: Loose) -> Known:
+        owners = {reference: owner for reference in loose.payments if (owner := owner_of(reference))}
+        return Known(owners=owners, suspects=suspects)
+
+    pieces = gathered.collect(known, scope, rules)
     cleared = gathered.cleared()
     findings: list[Finding] = []
     sums = list(cleared.sums)

@@ -16,15 +16,19 @@ from worker.lake.columns import ENTRY_SCHEMA, naive, schema_of
 from worker.lake.engine import Engine, quoted
 from worker.lake.naming import ENTRY_CLASS, ENTRY_NAME, LINE_CLASS, LINE_NAME, PAYMENT_OF_LINE
 from worker.lake.sifting import sums_of, view
-from worker.services.ports.lake import BY_NUMBER
+from worker.services.ports.lake import BY_NUMBER, Loose
 
 _FOLDER = Path(__file__).parent
+_NEAR = (_FOLDER / "near.sql").read_text("utf-8")
+_NAMED = {
+    "entry_class": ENTRY_CLASS,
+    "entry_name": ENTRY_NAME,
+    "line_class": LINE_CLASS,
+    "line_name": LINE_NAME,
+    "payment_of_line": PAYMENT_OF_LINE,
+}
 _COLLECT = (_FOLDER / "collect.sql").read_text("utf-8")
-_AGREE = (
-    (_FOLDER / "agree.sql")
-    .read_text("utf-8")
-    .format(entry_class=ENTRY_CLASS, line_class=LINE_CLASS, payment_of_line=PAYMENT_OF_LINE, most_facts=MAX_FACTS)
-)
+_AGREE = (_FOLDER / "agree.sql").read_text("utf-8").format(**_NAMED, most_facts=MAX_FACTS)
 _OWNED_LINES = pa.schema(
     [*schema_of(LedgerLine), pa.field("payment_owner", pa.string()), pa.field("source_owner", pa.string())]
 )
@@ -55,70 +59,96 @@ class Collected:
         return len(self.entries)
 
 
-def collect(
-    opened: Engine,
-    *,
-    all_entries: Sequence[Path],
-    all_lines: Sequence[Path],
-    aside_entries: Sequence[Path],
-    aside_lines: Sequence[Path],
-    owners: Mapping[str, str],
-    suspects: Sequence[str],
-    scope: Scope,
-    rules: Rules,
-    shop: str,
-    keys_per_piece: int,
-    by_key: bool,
-) -> Collected:
-    """Collect. `owners` are the orders of payments of which the entries know none; `suspects` keys that must be judged.
+class Books:
+    """The books of a run whose buckets are all sifted, opened to collect what the rules must judge."""
 
-    `by_key`: keys that agree as a whole are cleared as well.
-    """
-    sql = opened.connection
-    for name, paths in (("entry", all_entries), ("line", all_lines)):
-        view(opened, name, paths or [_nothing(opened, name)])
-    view(opened, "aside_entry", aside_entries)
-    view(opened, "aside_line", aside_lines)
-    _table(opened, "owner", {"reference": list(owners), "order_id": list(owners.values())})
-    _table(opened, "suspect", {"key": list(suspects)})
-    named = ", ".join(f"'order/' || {_BY_REFERENCE[reference]}" for reference in rules.references)
-    sql.execute(
-        _COLLECT.format(
-            line_class=LINE_CLASS,
-            line_name=LINE_NAME,
-            entry_class=ENTRY_CLASS,
-            entry_name=ENTRY_NAME,
-            shop=quoted(shop),
-            order_of_line=named,
-            payment_of_line=PAYMENT_OF_LINE,
-            number=quoted(BY_NUMBER),
+    def __init__(
+        self,
+        opened: Engine,
+        *,
+        all_entries: Sequence[Path],
+        all_lines: Sequence[Path],
+        aside_entries: Sequence[Path],
+        aside_lines: Sequence[Path],
+        rules: Rules,
+        shop: str,
+    ) -> None:
+        self._opened = opened
+        self._rules = rules
+        self._shop = shop
+        for name, paths in (("entry", all_entries), ("line", all_lines)):
+            view(opened, name, paths or [_nothing(opened, name)])
+        view(opened, "aside_entry", aside_entries)
+        view(opened, "aside_line", aside_lines)
+        opened.connection.execute(_NEAR)
+
+    def loose(self) -> Loose:
+        """Return what our entries do not say of the lines that are aside."""
+        named = {Reference.PAYMENT: "payment_reference", Reference.SOURCE: "source_id"}
+        # Whether a line that names another shop is ours, our books say by any of its references.
+        others = f"shop not in ('', {quoted(self._shop)})"
+        asked = " union all ".join(
+            f"select {column} as name from aside_line where {reference in self._rules.references} or {others}"  # noqa: S608
+            for reference, column in named.items()
         )
-    )
-    recalled = _sums(opened, scope, "recalled_entry", "recalled_line")
-    sql.execute(
-        "create or replace temp view judged_entry as "
-        "select *, 'order/' || order_id as key from aside_entry union all by name select * from recalled_entry"
-    )
-    sql.execute(
-        "create or replace temp view judged_line as "
-        "select * from keyed_line union all by name select * from recalled_line"
-    )
-    sql.execute("create or replace temp table agreed (key varchar)")
-    # Agreed fees are judged payment by payment: what is cleared by key has none to look at.
-    if by_key and not rules.fees:
-        clear_agreeing(opened, scope, ROWS_AT_ONCE)
-    agreed = _sums(opened, scope, *(f"(from judged_{name} semi join agreed using (key))" for name in ("entry", "line")))
-    agreed_keys = _count(opened, "select count(*) from agreed")
-    pieces = max(1, -(-(_count(opened, "select count(*) from concerned") - agreed_keys) // keys_per_piece))
-    keys = "select count(distinct hash(order_id, currency)) from {}"
-    cleared = agreed_keys + _count(opened, keys.format("entry")) - _count(opened, keys.format("concerned_entry"))
-    return Collected(
-        entries=_pieces(opened, "entry", ENTRY_SCHEMA, pieces),
-        lines=_pieces(opened, "line", _OWNED_LINES, pieces),
-        cleared_keys=cleared,
-        recalled=recalled,
-        agreed=agreed,
-    )
+        payments = (
+            f"select distinct name from ({asked}) where name <> '' "  # noqa: S608 - our own columns
+            "and name not in (select payment_reference from near_entry) order by name"
+        )
+        orders = (
+            "select distinct order_id from aside_line where order_id <> '' "
+            "and order_id not in (select order_id from near_entry) order by order_id"
+        )
+        return Loose(payments=_texts(self._opened, payments), orders=_texts(self._opened, orders))
+
+    def collect(
+        self,
+        owners: Mapping[str, str],
+        suspects: Sequence[str],
+        scope: Scope,
+        *,
+        keys_per_piece: int,
+        by_key: bool,
+    ) -> Collected:
+        """Collect. `owners` are the orders of payments of which the entries know none; `suspects` keys that must be judged.
+
+        `by_key`: keys that agree as a whole are cleared as well.
+        """
+        opened, sql = self._opened, self._opened.connection
+        _table(opened, "owner", {"reference": list(owners), "order_id": list(owners.values())})
+        _table(opened, "suspect", {"key": list(suspects)})
+        by_reference = ", ".join(f"'order/' || {_BY_REFERENCE[one]}" for one in self._rules.references)
+        sql.execute(
+            _COLLECT.format(**_NAMED, shop=quoted(self._shop), order_of_line=by_reference, number=quoted(BY_NUMBER))
+        )
+        recalled = _sums(opened, scope, "recalled_entry", "recalled_line")
+        sql.execute(
+            "create or replace temp view judged_entry as "
+            "select *, 'order/' || order_id as key from aside_entry union all by name select * from recalled_entry"
+        )
+        sql.execute(
+            "create or replace temp view judged_line as "
+            "select * from keyed_line union all by name select * from recalled_line"
+        )
+        sql.execute("create or replace temp table agreed (key varchar)")
+        # Agreed fees are judged payment by payment: what is cleared by key has none to look at.
+        if by_key and not self._rules.fees:
+            clear_agreeing(opened, scope, ROWS_AT_ONCE)
+        agreed = _sums(
+            opened, scope, *(f"(from judged_{name} semi join agreed using (key))" for name in ("entry", "line"))
+        )
+        agreed_keys = _count(opened, "select count(*) from agreed")
+        pieces = max(1, -(-(_count(opened, "select count(*) from concerned") - agreed_keys) // keys_per_piece))
+        keys = "select count(distinct hash(order_id, currency)) from {}"
+        return Collected(
+            entries=_pieces(opened, "entry", ENTRY_SCHEMA, pieces),
+            lines=_pieces(opened, "line", _OWNED_LINES, pieces),
+            cleared_keys=agreed_keys
+            + _count(opened, keys.format("entry"))
+            - _count(opened, keys.format("concerned_entry")),
+            recalled=recalled,
+            agreed=agreed,
+        )
 
 
 def clear_agreeing(opened: Engine, scope: Scope, rows_at_once: int) -> None:
@@ -169,6 +199,10 @@ def _table(opened: Engine, name: str, columns: dict[str, list[str]]) -> None:
     opened.connection.register("given", table)
     opened.connection.execute(f"create or replace temp table {name} as select * from given")  # noqa: S608 - our own names
     opened.connection.unregister("given")
+
+
+def _texts(opened: Engine, sql: str) -> list[str]:
+    return [row[0] for row in opened.connection.execute(sql).fetchall()]
 
 
 def _count(opened: Engine, sql: str) -> int:

@@ -90,7 +90,7 @@ def _column(name: str, hint: Any) -> _Column:
     nullable = isinstance(hint, types.UnionType) and types.NoneType in typing.get_args(hint)
     kind = next(each for each in typing.get_args(hint) if each is not types.NoneType) if nullable else hint
     if kind is datetime:
-        return _Column(name, MOMENT, nullable, _optional(naive), _optional(aware))
+        return _Column(name, MOMENT, nullable, *((_optional(naive), _optional(aware)) if nullable else (naive, aware)))
     if kind is date:
         return _Column(name, pa.date32(), nullable, None, None)
     if kind is bool:
@@ -106,7 +106,7 @@ def _column(name: str, hint: Any) -> _Column:
     if typing.get_origin(kind) is Mapping:
         return _counts(name, kind, nullable)
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return _Column(name, pa.string(), nullable, _optional(str), _optional(kind))
+        return _Column(name, pa.string(), nullable, *((_optional(str), _optional(kind)) if nullable else (str, kind)))
     raise TypeError(f"{name}: {hint} is no column")
 
 

@@ -6,7 +6,7 @@ again has everything made elsewhere (`made`), and so from the beginning.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,26 +14,23 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from worker.domain.finding_codec import decode_finding, encode_finding
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.payouts import PayoutSums
-from worker.domain.matching.rules import Reference, Rules
+from worker.domain.matching.rules import Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
 from worker.domain.payment import BookEntry
 from worker.lake.batches import Batch
-from worker.lake.collecting import collect
+from worker.lake.collecting import Books
 from worker.lake.columns import ENTRY_SCHEMA, items_of, schema_of
-from worker.lake.engine import EngineLimits, engine, parquet, quoted, workspace
+from worker.lake.engine import EngineLimits, engine, workspace
 from worker.lake.files import LakeFiles, StoredFile, require_unchanged
+from worker.lake.judged import read_judged, written
 from worker.lake.payouts import payouts_of
-from worker.lake.sifting import sift, view
-from worker.services.ports.lake import Cleared, Judged, Piece
+from worker.lake.sifting import sift
+from worker.services.ports.lake import Cleared, Judged, Kept, Known, Loose, Piece
 
 R = TypeVar("R")
-
-_AT_ONCE = 5_000
-"""Payments asked for in one go."""
 
 
 class GatheredRun:
@@ -102,58 +99,9 @@ class GatheredRun:
             }
             self._made.write_json(done, {**stored, "sums": [asdict(one) for one in made[2]]})
 
-    def loose_payments(self, rules: Rules) -> Iterator[list[str]]:
-        """Yield the payments whose orders must be asked for before the rest can be judged; after all buckets.
-
-        Not those that our entries name, nor those that no rule looks at.
-        """
-        named = {Reference.PAYMENT: "payment_reference", Reference.SOURCE: "source_id"}
-        with engine(self._limits) as opened:
-            lines = parquet(self._aside("lines", opened.folder))
-            entries = self._fetched([file for _, file in self._entries], opened.folder)
-            entries = entries or [_nothing(opened.folder / "no-entries.parquet", ENTRY_SCHEMA)]
-            # Whether a line that names another shop is ours, our books say by any of its references.
-            asked = " union all ".join(
-                f"select {column} as name from {lines}"  # noqa: S608
-                + (
-                    ""
-                    if reference in rules.references
-                    else f" where shop not in ('', {quoted(self._manifest['shop'])})"
-                )
-                for reference, column in named.items()
-            )
-            opened.connection.execute(
-                f"create or replace temp table asked as select distinct name from ({asked}) where name <> ''"  # noqa: S608
-            )
-            view(opened, "entry", entries)
-            # Few are asked for: our books, which are many, are looked through, and no table is built of them.
-            found = opened.connection.execute(
-                "select name from asked where name not in "
-                "(select payment_reference from entry semi join asked on name = payment_reference) order by name"
-            )
-            rows = [row[0] for row in found.fetchall()]
-        for start in range(0, len(rows), _AT_ONCE):
-            yield rows[start : start + _AT_ONCE]
-
-    def loose_orders(self) -> Iterator[list[str]]:
-        """Yield what lines that are aside call their orders and our entries do not: it may be the orders' numbers."""
-        with engine(self._limits) as opened:
-            lines = parquet(self._aside("lines", opened.folder))
-            entries = self._fetched([file for _, file in self._entries], opened.folder)
-            view(opened, "entry", entries or [_nothing(opened.folder / "no-entries.parquet", ENTRY_SCHEMA)])
-            found = opened.connection.execute(
-                f"with named as (select distinct order_id from {lines} where order_id <> '') "  # noqa: S608
-                "select order_id from named where order_id not in "
-                "(select order_id from entry semi join named using (order_id)) order by order_id"
-            )
-            rows = [row[0] for row in found.fetchall()]
-        for start in range(0, len(rows), _AT_ONCE):
-            yield rows[start : start + _AT_ONCE]
-
     def collect(
         self,
-        owners: Mapping[str, str],
-        suspects: Sequence[str],
+        ask: Callable[[Loose], Known],
         scope: Scope,
         rules: Rules,
         *,
@@ -164,19 +112,18 @@ class GatheredRun:
         if self._made.exists(done):
             return int(self._made.read_json(done)["pieces"])
         with engine(self._limits) as opened:
-            found = collect(
+            books = Books(
                 opened,
                 all_entries=self._fetched([file for _, file in self._entries], opened.folder),
                 all_lines=self._fetched([file for _, file in self._batch.files], opened.folder),
                 aside_entries=self._aside("entries", opened.folder),
                 aside_lines=self._aside("lines", opened.folder),
-                owners=owners,
-                suspects=suspects,
-                scope=scope,
                 rules=rules,
                 shop=self._manifest["shop"],
-                keys_per_piece=self._keys_per_piece,
-                by_key=by_key,
+            )
+            known = ask(books.loose())
+            found = books.collect(
+                known.owners, known.suspects, scope, keys_per_piece=self._keys_per_piece, by_key=by_key
             )
             mine = f"collected-{_own_name()}"
             for path in (*found.entries, *found.lines):
@@ -245,22 +192,11 @@ class GatheredRun:
 
     def keep_findings(self, part: str, judged: Judged) -> None:
         """Keep what the rules said of one part."""
-        document = {
-            "findings": [encode_finding(one) for one in judged.findings],
-            "sums": [asdict(one) for one in judged.sums],
-            "agreeing": judged.agreeing,
-        }
-        self._made.write_json(self._at(f"findings-{part}.json"), document)
+        self._made.write(self._at(f"findings-{part}.json"), written(judged))
 
-    def findings(self, part: str) -> Judged:
+    def findings(self, part: str) -> Kept:
         """Return what was kept of a part. Raises Conflict when it is gone."""
-        document = self._made.read_json(self._at(f"findings-{part}.json"))
-        return Judged(
-            findings=tuple(decode_finding(one) for one in document["findings"]),
-            sums=tuple(WindowSums(**one) for one in document["sums"]),
-            # A release before this one kept a finding of every key.
-            agreeing=document.get("agreeing", 0),
-        )
+        return read_judged(self._made.read(self._at(f"findings-{part}.json")))
 
     def _sifted(self) -> list[dict[str, Any]]:
         return [self._made.read_json(self._at(f"sifted-{bucket:03d}.json")) for bucket in range(self.buckets)]

@@ -3,18 +3,21 @@
 Each step reads and writes files of the run alone, so it may be done twice, on any worker, by two at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import asdict
 
 from worker.domain.finding import Finding, FindingKind, Leg
 from worker.domain.matching.payments import compare_payments
 from worker.services.ports import Database, Transaction
-from worker.services.ports.lake import BY_NUMBER, Gathered, Judged, RunLake
+from worker.services.ports.lake import BY_NUMBER, Gathered, Judged, Known, Loose, RunLake
 from worker.services.run_facts import RunFacts
 
 AT_ONCE = 2
 """Buckets that are sifted at a time where nobody else sees to that: the engine gives each a thread, as far as it has any."""
+
+ASKED_AT_ONCE = 5_000
+"""Payments and orders that the database is asked for in one go."""
 
 
 class Comparison:
@@ -55,8 +58,11 @@ class Comparison:
     def collect(self, reference: str) -> int:
         """Bring together what the rules must judge; return in how many pieces."""
         gathered, facts = self._opened(reference)
-        known = gathered.recalled("collecting", lambda: self._known(gathered, facts))
-        return gathered.collect(known["owners"], known["suspects"], facts.scope, facts.rules, by_key=facts.by_key)
+
+        def known(loose: Loose) -> Known:
+            return Known(**gathered.recalled("collecting", lambda: asdict(self._known(loose, facts))))
+
+        return gathered.collect(known, facts.scope, facts.rules, by_key=facts.by_key)
 
     def judge(self, reference: str, piece: int) -> None:
         """Let the rules say what is wrong with the keys of one piece."""
@@ -70,22 +76,27 @@ class Comparison:
         kept = Judged(findings=told, sums=sums, agreeing=len(findings) - len(told))
         gathered.keep_findings(part_of(piece), kept)
 
-    def _known(self, gathered: Gathered, facts: RunFacts) -> dict[str, Any]:
+    def _known(self, loose: Loose, facts: RunFacts) -> Known:
         """Return what our database knows of payments without an order, and which keys must be judged anyhow."""
         run = facts.run
         owners: dict[str, str] = {}
-        for payments in gathered.loose_payments(facts.rules):
+        for payments in _some(loose.payments):
             owners |= self._database.transact(
                 lambda tx, some=payments: tx.payments.order_of_payment(run.shop, run.provider, some)  # type: ignore[misc]
             )
-        for numbers in gathered.loose_orders():
+        for numbers in _some(loose.orders):
             known = self._database.transact(lambda tx, some=numbers: tx.orders.by_number(run.shop, some))  # type: ignore[misc]
             owners |= {BY_NUMBER + number: order_id for number, order_id in known.items()}
-        return {"owners": owners, "suspects": self._database.transact(lambda tx: _left_open(tx, facts))}
+        return Known(owners=owners, suspects=self._database.transact(lambda tx: _left_open(tx, facts)))
 
     def _opened(self, reference: str) -> tuple[Gathered, RunFacts]:
         gathered = self._lake.gathered(reference)
         return gathered, RunFacts.of(gathered.facts)
+
+
+def _some(names: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(names), ASKED_AT_ONCE):
+        yield names[start : start + ASKED_AT_ONCE]
 
 
 def part_of(piece: int) -> str:

@@ -53,19 +53,20 @@ def conclude(key: Finding, issues: Iterable[Issue], severity: Sequence[FindingKi
     ours, theirs, cause = _oldest(key.ours), _oldest(key.theirs), "; ".join(filter(None, (key.cause, *cut_off)))
     if not issues:
         return replace(key, ours=ours, theirs=theirs, cause=cause) if len(ours) > 1 or len(theirs) > 1 else key
-    ranked = sorted(issues, key=lambda issue: (_WEIGHT[issue.outcome(cut)], severity.index(issue.kind), issue.cause))
-    worst = ranked[0]
-    outcome = worst.outcome(cut)
-    waiting = [issue.break_on for issue in ranked if issue.break_on is not None and issue.break_on > cut]
-    repairs = [issue for issue in ranked if issue.repair is not Repair.NONE and issue.outcome(cut) is Outcome.BREAK]
+    weighed = [(issue.outcome(cut), issue) for issue in issues]
+    if len(weighed) > 1:
+        weighed.sort(key=lambda one: (_WEIGHT[one[0]], severity.index(one[1].kind), one[1].cause))
+    outcome, worst = weighed[0]
+    waiting = [issue.break_on for _, issue in weighed if issue.break_on is not None and issue.break_on > cut]
+    repairs = [issue for weight, issue in weighed if weight is Outcome.BREAK and issue.repair is not Repair.NONE]
     repair = repairs[0] if repairs else None
     late = " (still within its grace)" if outcome is not Outcome.PENDING else ""
-    causes = [issue.cause + (late if issue.outcome(cut) is Outcome.PENDING else "") for issue in ranked]
+    causes = [issue.cause + (late if weight is Outcome.PENDING else "") for weight, issue in weighed]
     return replace(
         key,
         kind=worst.kind,
         outcome=outcome,
-        at_risk_minor=sum(issue.at_risk_minor for issue in ranked),
+        at_risk_minor=sum(issue.at_risk_minor for issue in issues),
         break_on=min(waiting) if outcome is Outcome.PENDING else None,
         cause="; ".join(filter(None, (*causes, cause))),
         ours=ours,

@@ -120,6 +120,8 @@ def _judge(side: Account, currencies: list[Account], scope: Scope, rules: Rules)
 
 
 def _currency_issue(side: Account, currencies: list[Account]) -> Issue | None:
+    if len(currencies) == 1:
+        return None
     ours = {other.currency for other in currencies if other.entries}
     theirs = {other.currency for other in currencies if other.lines}
     only_ours, only_theirs = sorted(ours - theirs), sorted(theirs - ours)

@@ -17,6 +17,8 @@ from worker.domain.money import format_minor
 
 def refund_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list[Issue]:
     """Return what is wrong with the refunds of an account that is free of repeats."""
+    if not account.refunded and not account.refunds:
+        return []
     difference = sum(line.gross_minor for line in account.refunded) - sum(e.amount_minor for e in account.refunds)
     if not difference:
         return []
@@ -60,6 +62,8 @@ def refund_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list[
 
 def dispute_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list[Issue]:
     """Return by how much the disputes of both books differ, if they do: an event of a dispute was lost."""
+    if not account.disputed and not account.disputes:
+        return []
     difference = sum(x.gross_minor for x in account.disputed) - sum(entry.amount_minor for entry in account.disputes)
     if not difference:
         return []

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from worker.domain.finding import Finding
+from worker.domain.finding_codec import read_finding
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.payouts import PayoutSums
 from worker.domain.matching.payouts_told import PayoutLines
@@ -107,6 +108,26 @@ class KeptReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loose:
+    """What lines that are aside name and our entries do not, sorted."""
+
+    payments: list[str]
+    """Those whose orders must be known before the rest can be judged; not those that no rule looks at."""
+    orders: list[str]
+    """What the lines call their orders: it may be the orders' numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What our database says of a run beside its entries."""
+
+    owners: Mapping[str, str]
+    """Orders of payments of which the entries know none, and those of numbers, which begin with BY_NUMBER."""
+    suspects: Sequence[str] = ()
+    """Keys that must be judged however well they agree."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
     """Some keys that do not trivially agree, with all their movements, for the rules to judge."""
 
@@ -132,6 +153,21 @@ class Judged:
     sums: tuple[WindowSums, ...]
     agreeing: int = 0
     """Keys that agree and are no findings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What was kept of one part."""
+
+    texts: tuple[str, ...]
+    """Its findings as `finding_text` writes them, in the order that they were judged in: by key and currency."""
+    sums: tuple[WindowSums, ...]
+    agreeing: int
+
+    @property
+    def findings(self) -> Iterator[Finding]:
+        """The findings, each read when it is asked for: as texts they take a fifth of the memory."""
+        return map(read_finding, self.texts)
 
 
 class Gathering(Protocol):
@@ -214,18 +250,9 @@ class Gathered(Protocol):
         """
         ...
 
-    def loose_orders(self) -> Iterator[list[str]]:
-        """Yield what lines that are aside call their orders and our entries do not: it may be the orders' numbers."""
-        ...
-
-    def loose_payments(self, rules: Rules) -> Iterator[list[str]]:
-        """Yield the payments whose orders must be known before the rest can be judged; after all buckets."""
-        ...
-
     def collect(
         self,
-        owners: Mapping[str, str],
-        suspects: Sequence[str],
+        ask: Callable[[Loose], Known],
         scope: Scope,
         rules: Rules,
         *,
@@ -233,7 +260,7 @@ class Gathered(Protocol):
     ) -> int:
         """Bring together all movements of every key that does not trivially agree; return how many pieces that makes.
 
-        `suspects` are keys that must be judged however well they agree.
+        After all buckets. `ask` returns what our database says of what our entries do not.
         """
         ...
 
@@ -269,7 +296,7 @@ class Gathered(Protocol):
         """Keep what the rules said of one part."""
         ...
 
-    def findings(self, part: str) -> Judged:
+    def findings(self, part: str) -> Kept:
         """Return what was kept of a part. Raises Conflict when it is gone."""
         ...
 
