@@ -67,7 +67,11 @@ class LakeFiles:
 
     def write_json(self, path: str, document: Mapping[str, Any]) -> None:
         """Write a document unless there is one of this path: the first that was written stays."""
-        with _local(canonical(document)) as made:
+        self.write(path, canonical(document))
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a file unless there is one of this path: the first that was written stays."""
+        with _local(content) as made:
             self.offer(made, path)
 
     def rewrite(self, path: str, chunks: Iterable[bytes]) -> str:
@@ -83,9 +87,13 @@ class LakeFiles:
 
     def read_json(self, path: str) -> dict[str, Any]:
         """Return a document. Raises Conflict when it is gone."""
-        with _reachable(path):
-            document: dict[str, Any] = json.loads(self._place.read(path))
+        document: dict[str, Any] = json.loads(self.read(path))
         return document
+
+    def read(self, path: str) -> bytes:
+        """Return a file's content. Raises Conflict when it is gone."""
+        with _reachable(path):
+            return self._place.read(path)
 
     def exists(self, path: str) -> bool:
         """Tell whether there is a file of this path."""

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from worker.domain.finding_codec import decode_finding, encode_finding
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.payouts import PayoutSums
 from worker.domain.matching.rules import Reference, Rules
@@ -26,9 +25,10 @@ from worker.lake.collecting import collect
 from worker.lake.columns import ENTRY_SCHEMA, items_of, schema_of
 from worker.lake.engine import EngineLimits, engine, parquet, quoted, workspace
 from worker.lake.files import LakeFiles, StoredFile, require_unchanged
+from worker.lake.judged import read_judged, written
 from worker.lake.payouts import payouts_of
 from worker.lake.sifting import sift, view
-from worker.services.ports.lake import Cleared, Judged, Piece
+from worker.services.ports.lake import Cleared, Judged, Kept, Piece
 
 R = TypeVar("R")
 
@@ -245,22 +245,11 @@ class GatheredRun:
 
     def keep_findings(self, part: str, judged: Judged) -> None:
         """Keep what the rules said of one part."""
-        document = {
-            "findings": [encode_finding(one) for one in judged.findings],
-            "sums": [asdict(one) for one in judged.sums],
-            "agreeing": judged.agreeing,
-        }
-        self._made.write_json(self._at(f"findings-{part}.json"), document)
+        self._made.write(self._at(f"findings-{part}.json"), written(judged))
 
-    def findings(self, part: str) -> Judged:
+    def findings(self, part: str) -> Kept:
         """Return what was kept of a part. Raises Conflict when it is gone."""
-        document = self._made.read_json(self._at(f"findings-{part}.json"))
-        return Judged(
-            findings=tuple(decode_finding(one) for one in document["findings"]),
-            sums=tuple(WindowSums(**one) for one in document["sums"]),
-            # A release before this one kept a finding of every key.
-            agreeing=document.get("agreeing", 0),
-        )
+        return read_judged(self._made.read(self._at(f"findings-{part}.json")))
 
     def _sifted(self) -> list[dict[str, Any]]:
         return [self._made.read_json(self._at(f"sifted-{bucket:03d}.json")) for bucket in range(self.buckets)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from worker.domain.finding import Finding
+from worker.domain.finding_codec import read_finding
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.payouts import PayoutSums
 from worker.domain.matching.payouts_told import PayoutLines
@@ -132,6 +133,21 @@ class Judged:
     sums: tuple[WindowSums, ...]
     agreeing: int = 0
     """Keys that agree and are no findings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What was kept of one part."""
+
+    texts: tuple[str, ...]
+    """Its findings as `finding_text` writes them, in the order that they were judged in: by key and currency."""
+    sums: tuple[WindowSums, ...]
+    agreeing: int
+
+    @property
+    def findings(self) -> Iterator[Finding]:
+        """The findings, each read when it is asked for: as texts they take a fifth of the memory."""
+        return map(read_finding, self.texts)
 
 
 class Gathering(Protocol):
@@ -269,7 +285,7 @@ class Gathered(Protocol):
         """Keep what the rules said of one part."""
         ...
 
-    def findings(self, part: str) -> Judged:
+    def findings(self, part: str) -> Kept:
         """Return what was kept of a part. Raises Conflict when it is gone."""
         ...
 
