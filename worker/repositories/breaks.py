@@ -71,14 +71,14 @@ class MysqlBreakStore:
 
     def save(self, item: Break, action: BreakAction | None) -> None:
         """Insert or update a break and append to its history (the audit trail of its shop)."""
-        self.save_all([(item, action)])
+        self.save_all([(item, action, "")])
 
-    def save_all(self, items: Iterable[tuple[Break, BreakAction | None]]) -> None:
-        """Do as `save` does for each, in few statements."""
+    def save_all(self, items: Iterable[tuple[Break, BreakAction | None, str]]) -> None:
+        """Do as `save` does for each, in few statements; each with the text of its finding, where that is known."""
         left = iter(items)
         while some := list(islice(left, CHUNK)):
-            _SAVE.execute(self._connection, [_values(item) for item, _ in some])
-            for item, action in some:
+            _SAVE.execute(self._connection, [_values(item, text) for item, _, text in some])
+            for item, action, _ in some:
                 if action is not None:
                     self._audit.append(item.shop, _record(item, action))
 
@@ -138,7 +138,7 @@ class MysqlBreakStore:
         return [_break(row) for row in self._connection.execute(largest)]
 
 
-def _values(item: Break) -> dict[str, Any]:
+def _values(item: Break, text: str) -> dict[str, Any]:
     finding, settlement = item.finding, item.settlement
     return {
         "break_id": item.break_id,
@@ -160,7 +160,7 @@ def _values(item: Break) -> dict[str, Any]:
         "repair_round": item.repair_round,
         "resolved_at": utc_text_or_none(item.resolved_at),
         "resolution": item.resolution,
-        "finding": finding_text(finding),
+        "finding": text or finding_text(finding),
         "owner": item.owner,
         "settled_as": "" if settlement is None else settlement.how.value,
         "settled_by": "" if settlement is None else settlement.by,

@@ -68,15 +68,30 @@ def match_shipments(
     return tuple(finding for finding in findings if finding is not None)
 
 
-def disputes(findings: Iterable[Finding]) -> dict[str, int]:
-    """Return what disputes hold back, by order, from the findings of the payments leg."""
-    held: defaultdict[str, int] = defaultdict(int)
-    for finding in findings:
+class Disputes:
+    """What disputes hold back, summed up while the findings of the payments leg pass."""
+
+    def __init__(self) -> None:
+        self._held: defaultdict[str, int] = defaultdict(int)
+
+    def add(self, finding: Finding) -> None:
+        """Take a finding."""
         if finding.leg is Leg.PAYMENTS and finding.order_id:
             facts = [fact for fact in finding.theirs if fact.record in _DISPUTES]
             if facts:
-                held[finding.order_id] -= sum(fact.amount_minor or 0 for fact in facts)
-    return {order_id: minor for order_id, minor in held.items() if minor > 0}
+                self._held[finding.order_id] -= sum(fact.amount_minor or 0 for fact in facts)
+
+    def held(self) -> dict[str, int]:
+        """Return what is held back, by order."""
+        return {order_id: minor for order_id, minor in self._held.items() if minor > 0}
+
+
+def disputes(findings: Iterable[Finding]) -> dict[str, int]:
+    """Return what disputes hold back, by order, from the findings of the payments leg."""
+    told = Disputes()
+    for finding in findings:
+        told.add(finding)
+    return told.held()
 
 
 def parcels_from(own: Iterable[OwnOrder], scope: Scope) -> datetime:
