@@ -36,18 +36,12 @@ def breaks(number: int) -> Iterator[Break]:
         yield followed(one, BreakStatus.PERSISTING, age=timedelta(hours=5))
 
 
-def taken_in(some: Iterator[Finding], found: Findings) -> Iterator[Finding]:
-    for one in some:
-        found.add(one, finding_text(one))
-        yield one
-
-
 def concluded(number: int) -> None:
     known: Any = SimpleNamespace(
         breaks=SimpleNamespace(each_open=lambda *_: breaks(number // 2), by_ids=lambda _ids: {}),
     )
     found = Findings(RUN.shop, RUN.provider)
-    for position, keys in suggestions_of(taken_in(findings(number), found), in_order=Spool):
+    for position, keys in suggestions_of(map(found.add, map(finding_text, findings(number))), in_order=Spool):
         found.suggest(position, keys)
     found.sort(attrgetter("key", "currency"))
     weighing = Weighing(known, RUN, found, RUN.started_at)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, select
 from sqlalchemy.dialects.mysql import insert as upsert
 
-from worker.domain.audit import AuditEntry, AuditRecord, canonical
+from worker.domain.audit import AuditEntry, AuditRecord, canonical_text
 from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, RepairState, SettledAs, Settlement
 from worker.domain.finding_codec import decode_finding, finding_text
 from worker.repositories.audit import MysqlAuditTrail
@@ -80,7 +80,7 @@ class MysqlBreakStore:
             _SAVE.execute(self._connection, [_values(item, text) for item, _, text in some])
             for item, action, _ in some:
                 if action is not None:
-                    self._audit.append(item.shop, _record(item, action))
+                    self._audit.append(item.shop, record_of(item, action))
 
     def get(self, break_id: str) -> Break | None:
         """Return one break or None."""
@@ -180,25 +180,29 @@ def _of_status(status: str) -> ColumnElement[bool]:
     return BREAKS.c.status == status
 
 
-def _record(item: Break, action: BreakAction) -> AuditRecord:
+def record_of(item: Break, action: BreakAction) -> AuditRecord:
     """Return the entry of an action; it says what the break was after it, so that later evidence cannot change that."""
     finding = item.finding
-    told = {"detail": action.detail, "reason": action.reason, "row": action.row}
-    after = {
-        "status": item.status.value,
-        "kind": finding.kind.value,
-        "currency": finding.currency,
-        "ours_minor": finding.ours_minor,
-        "theirs_minor": finding.theirs_minor,
-        "at_risk_minor": finding.at_risk_minor,
-    }
+    told = (("detail", action.detail), ("reason", action.reason), ("row", action.row))
+    # As `canonical` would write it, which takes three times as long.
+    after = (
+        f'{{"at_risk_minor":{finding.at_risk_minor},"currency":{canonical_text(finding.currency)},'
+        f'"kind":"{finding.kind}","ours_minor":{finding.ours_minor},"status":"{item.status}",'
+        f'"theirs_minor":{finding.theirs_minor}}}'
+    )
     return AuditRecord(
         at=action.at,
         actor=action.actor,
         action=action.action,
         subject=_SUBJECT + item.break_id,
         run_id=action.run_id,
-        detail=canonical({key: text for key, text in told.items() if text} | {"break": after}),
+        detail="".join(
+            (
+                f'{{"break":{after}',
+                *(f',"{name}":{canonical_text(text)}' for name, text in told if text),
+                "}",
+            )
+        ),
     )
 
 

@@ -22,20 +22,21 @@ from worker.domain.finding import (
     Statement,
     Verdict,
 )
-from worker.domain.finding_codec import read_finding
 from worker.domain.ledger import OwnOrder, Shipment, ShopOrder
 from worker.domain.matching.bank import BankCredit, match_bank
 from worker.domain.matching.bridge import statements_of
+from worker.domain.matching.disputed import Disputes
 from worker.domain.matching.lifecycle import Course
 from worker.domain.matching.orders import match_orders
 from worker.domain.matching.payouts import match_payouts
 from worker.domain.matching.rejects import rejected_rows
 from worker.domain.matching.rollforward import Opening, opening_of
-from worker.domain.matching.shipments import Disputes, match_shipments
+from worker.domain.matching.shipments import match_shipments
 from worker.domain.matching.suggestions import suggested, suggestions_of
 from worker.domain.matching.sums import WindowSums
 from worker.domain.matching.verdict import verdict
 from worker.domain.money import format_minor
+from worker.domain.outline import Outline
 from worker.domain.window import Span
 from worker.services.bank_books import bank_document, bookings_of
 from worker.services.comparison import part_of
@@ -200,16 +201,14 @@ class _Judged:
         """After all have passed, as is `agreeing`."""
         self.agreeing = 0
 
-    def __iter__(self) -> Iterator[Finding]:
+    def __iter__(self) -> Iterator[Outline]:
         for piece in range(self._pieces):
             part = self._gathered.findings(part_of(piece))
             self.sums += part.sums
             self.agreeing += part.agreeing
             for text in part.texts:
-                finding = read_finding(text)
-                self._findings.add(finding, text)
-                self._disputed.add(finding)
-                yield finding
+                self._disputed.read(text)
+                yield self._findings.add(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

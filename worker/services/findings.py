@@ -4,28 +4,27 @@ Evidence is most of a finding. What counts, sums and follows breaks goes without
 sealed takes its text alone, which is put by.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from worker.domain.finding import Finding, break_id
-from worker.domain.finding_codec import finding_text, read_finding
-from worker.domain.matching.lifecycle import first_movement
+from worker.domain.finding_codec import finding_text, read_finding, read_outline
+from worker.domain.outline import Outline
 from worker.services.texts import Texts
 
 
 class Placed(NamedTuple):
-    """A finding in its place."""
+    """A finding and where the rest of it is."""
 
-    position: int
-    """Among all findings."""
     break_id: str
     """The break that it belongs to, or would."""
     finding: Finding
     """Without evidence, cause and suggestions."""
-    first_movement_at: datetime | None
+    first_at: datetime | None
+    """The oldest fact behind it."""
     text: int
     """The number of its document among the texts."""
 
@@ -43,19 +42,15 @@ class Findings:
     def extend(self, found: Iterable[Finding]) -> None:
         """Take findings in."""
         for one in found:
-            self.add(one, finding_text(one))
+            self.add(finding_text(one))
 
-    def add(self, one: Finding, text: str) -> None:
-        """Take a finding in; `text` is its document, as `finding_text` writes it."""
-        self._placed.append(
-            Placed(
-                position=len(self._placed),
-                break_id=break_id(self._shop, self._provider, one.leg, one.key, one.currency),
-                finding=replace(one, ours=(), theirs=(), cause="", suggestions=()),
-                first_movement_at=first_movement(one),
-                text=self._texts.add(text),
-            )
-        )
+    def add(self, text: str) -> Outline:
+        """Take a finding in by its document, as `finding_text` writes it; return its outline."""
+        outline = read_outline(text)
+        one = outline.finding
+        name = break_id(self._shop, self._provider, one.leg, one.key, one.currency)
+        self._placed.append(Placed(name, one, outline.first_at, self._texts.add(text)))
+        return outline
 
     def suggest(self, position: int, suggestions: Sequence[str]) -> None:
         """Give a finding its suggestions."""
@@ -65,8 +60,7 @@ class Findings:
 
     def sort(self, key: Callable[[Finding], Any]) -> None:
         """Put those that were taken in so far in order."""
-        in_order = sorted(self._placed, key=lambda placed: key(placed.finding))
-        self._placed = [placed._replace(position=position) for position, placed in enumerate(in_order)]
+        self._placed.sort(key=lambda placed: key(placed.finding))
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -77,9 +71,10 @@ class Findings:
         """All of them, in their order."""
         return self._placed
 
-    def by_break(self) -> list[Placed]:
-        """Return them by the breaks that they belong to."""
-        return sorted(self._placed, key=attrgetter("break_id"))
+    def by_break(self) -> Iterator[tuple[int, Placed]]:
+        """Return them by the breaks that they belong to, each with its position among all."""
+        positions = array("L", sorted(range(len(self)), key=lambda position: self._placed[position].break_id))
+        return ((position, self._placed[position]) for position in positions)
 
     def text(self, placed: Placed) -> str:
         """Return the document of a finding."""

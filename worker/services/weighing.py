@@ -22,6 +22,7 @@ from worker.services.spool import Spool
 
 ASKED_AT_ONCE = 500
 _break_of = attrgetter("break_id")
+_Found = tuple[int, Placed]
 
 
 class Fate(NamedTuple):
@@ -68,32 +69,34 @@ class Weighing:
     def fates(self, course: Course) -> Iterator[Fate]:
         """Yield every break that is known or that a finding makes, by their ids. Raises Conflict as `advance` does."""
         known = heapq.merge(self._open, self._closed, key=_break_of)
-        for placed, item in _beside(_once(self._findings.by_break()), known):
-            if placed is not None:
+        for found, item in _beside(_once(self._findings.by_break()), known):
+            if found is not None:
+                placed = found[1]
                 # That a person settled it, the break itself says.
-                after = course.following(placed.break_id, item, placed.finding, placed.first_movement_at)
+                after = course.following(placed.break_id, item, placed.finding, placed.first_at)
                 shown = after is not None and after.finding is placed.finding
                 yield Fate(item, after, self._findings.text(placed) if shown else "")
             elif item is not None:
-                yield Fate(item, course.following(item.break_id, item, None, None), "")
+                yield Fate(item, course.following(item.break_id, item), "")
 
     def _look_up(self, tx: Transaction, now: datetime) -> None:
         """Find the breaks that are closed and concerned all the same, and the decisions that hold."""
         pairs = _beside(self._findings.by_break(), self._open)
         while some := list(islice(pairs, ASKED_AT_ONCE)):
             unknown = [
-                one.break_id
+                one[1].break_id
                 for one, item in some
-                if one is not None and item is None and one.finding.outcome is Outcome.BREAK
+                if one is not None and item is None and one[1].finding.outcome is Outcome.BREAK
             ]
             closed = tx.breaks.by_ids(unknown)
             self._closed.extend(closed.values())
             for one, item in some:
                 if one is None:
                     continue
-                decision = decision_on(one.finding, item or closed.get(one.break_id), now)
+                position, placed = one
+                decision = decision_on(placed.finding, item or closed.get(placed.break_id), now)
                 if decision is not None:
-                    self._decisions.add((one.position, decision))
+                    self._decisions.add((position, decision))
 
     def _weighed(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         decisions = iter(self._decisions)
@@ -106,16 +109,16 @@ class Weighing:
                 yield finding
 
 
-def _beside(placed: Iterable[Placed], breaks: Iterable[Break]) -> Iterator[tuple[Placed | None, Break | None]]:
-    return side_by_side(placed, breaks, left_key=_break_of, right_key=_break_of)
+def _beside(found: Iterable[_Found], breaks: Iterable[Break]) -> Iterator[tuple[_Found | None, Break | None]]:
+    return side_by_side(found, breaks, left_key=lambda one: one[1].break_id, right_key=_break_of)
 
 
-def _once(placed: Iterable[Placed]) -> Iterator[Placed]:
+def _once(found: Iterable[_Found]) -> Iterator[_Found]:
     before = ""
-    for one in placed:
-        if one.break_id == before:
-            raise twice(one.finding)
-        before = one.break_id
+    for one in found:
+        if one[1].break_id == before:
+            raise twice(one[1].finding)
+        before = one[1].break_id
         yield one
 
 

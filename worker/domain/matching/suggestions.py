@@ -15,6 +15,7 @@ from typing import NamedTuple
 from worker.domain.finding import Finding, FindingKind, Leg
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.side_by_side import InOrder
+from worker.domain.outline import Outline
 
 NAMED = 5
 """Suggestions a finding carries, the nearest in time first."""
@@ -35,13 +36,13 @@ def suggested(findings: Iterable[Finding], rules: Rules = PLAIN) -> tuple[Findin
     the outside's names no order of ours.
     """
     whole = list(findings)
-    for place, keys in suggestions_of(whole, rules):
+    for place, keys in suggestions_of(map(Outline.of, whole), rules):
         whole[place] = replace(whole[place], suggestions=keys)
     return tuple(whole)
 
 
 def suggestions_of(
-    findings: Iterable[Finding], rules: Rules = PLAIN, in_order: InOrder = sorted
+    findings: Iterable[Outline], rules: Rules = PLAIN, in_order: InOrder = sorted
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Yield what `suggested` would give to which finding, by its place, of any number of findings of one leg.
 
@@ -59,18 +60,19 @@ class Candidate(NamedTuple):
     """Of the finding, among all."""
     is_ours: bool
     at: datetime
+    """When the movement behind it happened."""
     key: str
 
 
-def _candidates(findings: Iterable[Finding]) -> Iterator[Candidate]:
-    for place, finding in enumerate(findings):
+def _candidates(findings: Iterable[Outline]) -> Iterator[Candidate]:
+    for place, (finding, _, last_at) in enumerate(findings):
         if finding.leg not in _LEGS or not finding.difference_minor:
             continue
         is_ours = finding.kind in _OURS
         if is_ours or (finding.kind in _THEIRS and not finding.order_id):
             amount = -finding.difference_minor if is_ours else finding.difference_minor
-            alike = (finding.leg, finding.currency, amount)
-            yield Candidate(alike, place, is_ours, _dated(finding), finding.key)
+            assert last_at is not None, "what is on one side only has a fact that shows it"
+            yield Candidate((finding.leg, finding.currency, amount), place, is_ours, last_at, finding.key)
 
 
 def _named(candidates: Iterable[Candidate], window: timedelta) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -86,8 +88,3 @@ def _named(candidates: Iterable[Candidate], window: timedelta) -> Iterator[tuple
 def _nearest(one: Candidate, others: list[Candidate], window: timedelta) -> tuple[str, ...]:
     near = [(abs(other.at - one.at), other.key) for other in others]
     return tuple(key for apart, key in sorted(near) if apart <= window)[:NAMED]
-
-
-def _dated(finding: Finding) -> datetime:
-    """Return when the movement behind a one-sided finding happened."""
-    return max(fact.at for fact in (*finding.ours, *finding.theirs))
