@@ -85,7 +85,7 @@ class Conclusion:
         totals = list(cleared.sums)
         agreeing = cleared.keys if Leg.PAYMENTS in facts.legs_read else 0
         if Leg.PAYMENTS in facts.legs_read:
-            judged = _Judged(gathered, pieces, findings, disputed)
+            judged = _Judged(gathered, pieces, findings, disputed if Leg.SHIPMENTS in facts.legs_read else None)
             for position, keys in suggestions_of(judged, rules, Spool):
                 findings.suggest(position, keys)
             findings.sort(attrgetter("key", "currency"))
@@ -192,7 +192,7 @@ class Conclusion:
 class _Judged:
     """What the rules said of all pieces, taken in a piece at a time while it passes."""
 
-    def __init__(self, gathered: Gathered, pieces: int, findings: Findings, disputed: Disputes) -> None:
+    def __init__(self, gathered: Gathered, pieces: int, findings: Findings, disputed: Disputes | None) -> None:
         self._gathered = gathered
         self._pieces = pieces
         self._findings = findings
@@ -207,7 +207,8 @@ class _Judged:
             self.sums += part.sums
             self.agreeing += part.agreeing
             for text in part.texts:
-                self._disputed.read(text)
+                if self._disputed is not None:
+                    self._disputed.read(text)
                 yield self._findings.add(text)
 
 
