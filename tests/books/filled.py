@@ -14,12 +14,13 @@ from worker.domain.finding import Finding, FindingKind, Outcome, Statement, Verd
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.matching.bank import BankCredit, match_bank
 from worker.domain.matching.bridge import statements
+from worker.domain.matching.disputed import disputes
 from worker.domain.matching.orders import match_orders
 from worker.domain.matching.payments import match_payments
 from worker.domain.matching.payouts import PayoutSums, match_payouts, payout_sums
 from worker.domain.matching.rules import FeeSchedule, Rules
 from worker.domain.matching.scope import Scope
-from worker.domain.matching.shipments import disputes, match_shipments
+from worker.domain.matching.shipments import match_shipments
 from worker.domain.matching.verdict import verdict
 from worker.domain.payment import BookEntry, EntryKind
 from worker.domain.window import Span

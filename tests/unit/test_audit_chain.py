@@ -1,17 +1,21 @@
 """The audit chain: whatever is done to it afterwards is found, at the very entry where it was done."""
 
 import ast
+import json
 import re
 from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.reports_sample import BREAKS
 from worker.domain.audit import (
+    FORM,
     NOTHING,
     AuditEntry,
     AuditHead,
@@ -22,6 +26,8 @@ from worker.domain.audit import (
     first_fault,
     words,
 )
+from worker.repositories.breaks import record_of
+from worker.services.ports import BreakAction
 
 ROOT = Path(__file__).resolve().parents[2]
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -133,6 +139,43 @@ def test_the_hash_never_changes_its_meaning() -> None:
     )
     assert record.detail == '{"break":{"at_risk_minor":300},"reason":"written off"}'
     assert entry_hash("main", 7, record, NOTHING) == "d08359c64506b2823ad9276cd48232927aeace8ca80d56e6548ac9741ccddbae"
+
+
+@given(texts, st.integers(1), records, texts)
+def test_what_is_hashed_is_the_canonical_form_of_the_content(
+    shop: str, sequence: int, record: AuditRecord, previous_hash: str
+) -> None:
+    content = {one.name: getattr(record, one.name) for one in fields(record)} | {
+        "form": FORM,
+        "shop": shop,
+        "sequence": sequence,
+        "at": record.at.isoformat(timespec="microseconds"),
+        "previous_hash": previous_hash,
+    }
+    assert entry_hash(shop, sequence, record, previous_hash) == sha256(canonical(content).encode()).hexdigest()
+
+
+@given(st.tuples(*[texts] * 5))
+def test_the_record_of_a_break_is_in_canonical_form(told: tuple[str, ...]) -> None:
+    currency, action, detail, reason, row = told
+    item = replace(BREAKS[0], finding=replace(BREAKS[0].finding, currency=currency))
+    done = BreakAction(
+        at=item.last_seen_at, actor="a", action=action, run_id="r", detail=detail, reason=reason, row=row
+    )
+    written = record_of(item, done).detail
+    assert written == canonical(json.loads(written))
+    after = json.loads(written).pop("break")
+    assert json.loads(written) == {
+        name: text for name, text in (("detail", detail), ("reason", reason), ("row", row)) if text
+    } | {"break": after}
+    assert after == {
+        "status": item.status.value,
+        "kind": item.finding.kind.value,
+        "currency": currency,
+        "ours_minor": item.finding.ours_minor,
+        "theirs_minor": item.finding.theirs_minor,
+        "at_risk_minor": item.finding.at_risk_minor,
+    }
 
 
 def test_words_of_a_detail() -> None:

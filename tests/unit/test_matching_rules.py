@@ -11,9 +11,10 @@ from worker.domain.errors import InvalidInput
 from worker.domain.finding import Finding, FindingKind, Outcome
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.matching.bridge import statements
+from worker.domain.matching.disputed import disputes
 from worker.domain.matching.payments import match_payments
 from worker.domain.matching.rules import Compared, FeeSchedule, Grace, Reference, Rules, Side, Tolerance
-from worker.domain.matching.shipments import disputes, match_shipments
+from worker.domain.matching.shipments import match_shipments
 from worker.domain.matching.suggestions import suggested
 from worker.domain.payment import EntryKind
 

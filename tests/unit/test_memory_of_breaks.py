@@ -4,14 +4,16 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
 
 from tests.unit.reports_sample import LOST, RUN, followed
 from worker.domain.finding import Break, BreakStatus, Finding, Leg
+from worker.domain.finding_codec import finding_text
 from worker.domain.matching.lifecycle import Course
 from worker.domain.matching.scope import Scope
-from worker.domain.matching.suggestions import by_key, each_suggested
+from worker.domain.matching.suggestions import suggestions_of
 from worker.reports.model import build
 from worker.services.findings import Findings
 from worker.services.spool import Spool
@@ -38,8 +40,10 @@ def concluded(number: int) -> None:
     known: Any = SimpleNamespace(
         breaks=SimpleNamespace(each_open=lambda *_: breaks(number // 2), by_ids=lambda _ids: {}),
     )
-    suggested = each_suggested(findings(number), Spool(findings(number), key=by_key), in_order=Spool)
-    found = Findings(RUN.shop, RUN.provider, suggested)
+    found = Findings(RUN.shop, RUN.provider)
+    for position, keys in suggestions_of(map(found.add, map(finding_text, findings(number))), in_order=Spool):
+        found.suggest(position, keys)
+    found.sort(attrgetter("key", "currency"))
     weighing = Weighing(known, RUN, found, RUN.started_at)
     hour = timedelta(hours=1)
     scope = Scope(
@@ -59,7 +63,7 @@ def concluded(number: int) -> None:
         legs_read=frozenset({Leg.PAYMENTS}),
     )
     standing = Standing()
-    stored = sum(after is not None for _, after in standing.counting(weighing.fates(course)))
+    stored = sum(fate.after is not None for fate in standing.counting(weighing.fates(course)))
     assert stored == standing.open == number
     assert standing.of_status == {BreakStatus.NEW: number - number // 2, BreakStatus.PERSISTING: number // 2}
     assert sum(1 for _ in weighing.findings()) == number

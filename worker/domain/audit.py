@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+canonical_text = json.encoder.encode_basestring_ascii
+"""Return `canonical` of a text alone."""
 FORM = 1
 """Version of the canonical form; it is part of what is hashed, so a later form cannot pass for this one."""
 NOTHING = "0" * 64
@@ -75,20 +77,18 @@ def canonical(document: Any) -> str:
 
 
 def entry_hash(shop: str, sequence: int, record: AuditRecord, previous_hash: str) -> str:
-    """Return the seal of an entry."""
-    content = {
-        "form": FORM,
-        "shop": shop,
-        "sequence": sequence,
-        "at": record.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "actor": record.actor,
-        "action": record.action,
-        "subject": record.subject,
-        "run_id": record.run_id,
-        "detail": record.detail,
-        "previous_hash": previous_hash,
-    }
-    return hashlib.sha256(canonical(content).encode()).hexdigest()
+    """Return the seal of an entry.
+
+    Its content is `canonical` JSON, written out here: a run seals an entry of every break that it finds.
+    """
+    content = (
+        f'{{"action":{canonical_text(record.action)},"actor":{canonical_text(record.actor)},'
+        f'"at":"{record.at.astimezone(UTC).isoformat(timespec="microseconds")}",'
+        f'"detail":{canonical_text(record.detail)},"form":{FORM},"previous_hash":{canonical_text(previous_hash)},'
+        f'"run_id":{canonical_text(record.run_id)},"sequence":{sequence},"shop":{canonical_text(shop)},'
+        f'"subject":{canonical_text(record.subject)}}}'
+    )
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def chained(shop: str, head: AuditHead, records: Iterable[AuditRecord]) -> list[AuditEntry]:

@@ -5,6 +5,7 @@ code does not know raises KeyError or ValueError instead of a finding that looks
 """
 
 import json
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,6 +13,7 @@ from typing import Any
 
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import Fact, Finding, FindingKind, Leg, Outcome, Repair, SettledAs, Settlement
+from worker.domain.outline import Outline
 
 
 def encode_finding(finding: Finding) -> dict[str, Any]:
@@ -65,27 +67,44 @@ def read_finding(text: str) -> Finding:
 def decode_finding(document: Mapping[str, Any]) -> Finding:
     """Return the finding of a document made by `encode_finding`."""
     return Finding(
-        leg=Leg(document["leg"]),
-        key=document["key"],
-        kind=FindingKind(document["kind"]),
-        outcome=Outcome(document["outcome"]),
-        currency=document["currency"],
-        ours_minor=document["ours_minor"],
-        theirs_minor=document["theirs_minor"],
-        at_risk_minor=document["at_risk_minor"],
-        order_id=document["order_id"],
-        break_on=None if document["break_on"] is None else datetime.fromisoformat(document["break_on"]),
+        **_plain(document),
         cause=document["cause"],
         ours=tuple(_decode_fact(fact) for fact in document["ours"]),
         theirs=tuple(_decode_fact(fact) for fact in document["theirs"]),
-        repair=Repair(document["repair"]),
-        repair_reference=document["repair_reference"],
-        # Documents of the first release have none of these.
-        before_minor=document.get("before_minor", 0),
+        # Documents of the first release have none.
         suggestions=tuple(document.get("suggestions", ())),
-        # Findings stored before people could settle them do not say so.
-        settlement=None if document.get("settlement") is None else _decode_settlement(document["settlement"]),
     )
+
+
+def read_outline(text: str) -> Outline:
+    """Return what a document's text says of its finding, which comes without evidence, cause and suggestions."""
+    document = json.loads(text)
+    times = [datetime.fromisoformat(fact["at"]) for side in ("ours", "theirs") for fact in document[side]]
+    return Outline(Finding(**_plain(document)), min(times, default=None), max(times, default=None))
+
+
+def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all fields but those that hold the evidence and what is said of it."""
+    break_on, settlement = document["break_on"], document.get("settlement")
+    return {
+        "leg": Leg(document["leg"]),
+        "key": document["key"],
+        "kind": FindingKind(document["kind"]),
+        "outcome": Outcome(document["outcome"]),
+        # Of many findings held at a time each would have a text of its own for the few currencies there are.
+        "currency": sys.intern(document["currency"]),
+        "ours_minor": document["ours_minor"],
+        "theirs_minor": document["theirs_minor"],
+        "at_risk_minor": document["at_risk_minor"],
+        "order_id": document["order_id"],
+        "break_on": None if break_on is None else datetime.fromisoformat(break_on),
+        "repair": Repair(document["repair"]),
+        "repair_reference": document["repair_reference"],
+        # Documents of the first release have none.
+        "before_minor": document.get("before_minor", 0),
+        # Findings stored before people could settle them do not say so.
+        "settlement": None if settlement is None else _decode_settlement(settlement),
+    }
 
 
 def _fact_text(fact: Fact) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, select
 from sqlalchemy.dialects.mysql import insert as upsert
 
-from worker.domain.audit import AuditEntry, AuditRecord, canonical
+from worker.domain.audit import AuditEntry, AuditRecord, canonical_text
 from worker.domain.finding import OPEN_STATUSES, Break, BreakStatus, RepairState, SettledAs, Settlement
 from worker.domain.finding_codec import decode_finding, finding_text
 from worker.repositories.audit import MysqlAuditTrail
@@ -71,16 +71,16 @@ class MysqlBreakStore:
 
     def save(self, item: Break, action: BreakAction | None) -> None:
         """Insert or update a break and append to its history (the audit trail of its shop)."""
-        self.save_all([(item, action)])
+        self.save_all([(item, action, "")])
 
-    def save_all(self, items: Iterable[tuple[Break, BreakAction | None]]) -> None:
-        """Do as `save` does for each, in few statements."""
+    def save_all(self, items: Iterable[tuple[Break, BreakAction | None, str]]) -> None:
+        """Do as `save` does for each, in few statements; each with the text of its finding, where that is known."""
         left = iter(items)
         while some := list(islice(left, CHUNK)):
-            _SAVE.execute(self._connection, [_values(item) for item, _ in some])
-            for item, action in some:
+            _SAVE.execute(self._connection, [_values(item, text) for item, _, text in some])
+            for item, action, _ in some:
                 if action is not None:
-                    self._audit.append(item.shop, _record(item, action))
+                    self._audit.append(item.shop, record_of(item, action))
 
     def get(self, break_id: str) -> Break | None:
         """Return one break or None."""
@@ -138,7 +138,7 @@ class MysqlBreakStore:
         return [_break(row) for row in self._connection.execute(largest)]
 
 
-def _values(item: Break) -> dict[str, Any]:
+def _values(item: Break, text: str) -> dict[str, Any]:
     finding, settlement = item.finding, item.settlement
     return {
         "break_id": item.break_id,
@@ -160,7 +160,7 @@ def _values(item: Break) -> dict[str, Any]:
         "repair_round": item.repair_round,
         "resolved_at": utc_text_or_none(item.resolved_at),
         "resolution": item.resolution,
-        "finding": finding_text(finding),
+        "finding": text or finding_text(finding),
         "owner": item.owner,
         "settled_as": "" if settlement is None else settlement.how.value,
         "settled_by": "" if settlement is None else settlement.by,
@@ -180,25 +180,29 @@ def _of_status(status: str) -> ColumnElement[bool]:
     return BREAKS.c.status == status
 
 
-def _record(item: Break, action: BreakAction) -> AuditRecord:
+def record_of(item: Break, action: BreakAction) -> AuditRecord:
     """Return the entry of an action; it says what the break was after it, so that later evidence cannot change that."""
     finding = item.finding
-    told = {"detail": action.detail, "reason": action.reason, "row": action.row}
-    after = {
-        "status": item.status.value,
-        "kind": finding.kind.value,
-        "currency": finding.currency,
-        "ours_minor": finding.ours_minor,
-        "theirs_minor": finding.theirs_minor,
-        "at_risk_minor": finding.at_risk_minor,
-    }
+    told = (("detail", action.detail), ("reason", action.reason), ("row", action.row))
+    # As `canonical` would write it, which takes three times as long.
+    after = (
+        f'{{"at_risk_minor":{finding.at_risk_minor},"currency":{canonical_text(finding.currency)},'
+        f'"kind":"{finding.kind}","ours_minor":{finding.ours_minor},"status":"{item.status}",'
+        f'"theirs_minor":{finding.theirs_minor}}}'
+    )
     return AuditRecord(
         at=action.at,
         actor=action.actor,
         action=action.action,
         subject=_SUBJECT + item.break_id,
         run_id=action.run_id,
-        detail=canonical({key: text for key, text in told.items() if text} | {"break": after}),
+        detail="".join(
+            (
+                f'{{"break":{after}',
+                *(f',"{name}":{canonical_text(text)}' for name, text in told if text),
+                "}",
+            )
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
 
 from worker.contract.reconciliation import Mode
 from worker.domain.finding import (
@@ -24,16 +25,18 @@ from worker.domain.finding import (
 from worker.domain.ledger import OwnOrder, Shipment, ShopOrder
 from worker.domain.matching.bank import BankCredit, match_bank
 from worker.domain.matching.bridge import statements_of
+from worker.domain.matching.disputed import Disputes
 from worker.domain.matching.lifecycle import Course
 from worker.domain.matching.orders import match_orders
 from worker.domain.matching.payouts import match_payouts
 from worker.domain.matching.rejects import rejected_rows
 from worker.domain.matching.rollforward import Opening, opening_of
-from worker.domain.matching.shipments import disputes, match_shipments
-from worker.domain.matching.suggestions import by_key, each_suggested, suggested
+from worker.domain.matching.shipments import match_shipments
+from worker.domain.matching.suggestions import suggested, suggestions_of
 from worker.domain.matching.sums import WindowSums
 from worker.domain.matching.verdict import verdict
 from worker.domain.money import format_minor
+from worker.domain.outline import Outline
 from worker.domain.window import Span
 from worker.services.bank_books import bank_document, bookings_of
 from worker.services.comparison import part_of
@@ -77,13 +80,15 @@ class Conclusion:
         facts = RunFacts.of(gathered.facts)
         rules = facts.rules
         findings = Findings(facts.run.shop, facts.run.provider)
+        disputed = Disputes()
         cleared = gathered.cleared()
         totals = list(cleared.sums)
         agreeing = cleared.keys if Leg.PAYMENTS in facts.legs_read else 0
         if Leg.PAYMENTS in facts.legs_read:
-            of_payments: Spool[Finding] = Spool(key=by_key)
-            judged = _Judged(gathered, pieces, of_payments)
-            findings.extend(each_suggested(judged, of_payments, rules, Spool))
+            judged = _Judged(gathered, pieces, findings, disputed if Leg.SHIPMENTS in facts.legs_read else None)
+            for position, keys in suggestions_of(judged, rules, Spool):
+                findings.suggest(position, keys)
+            findings.sort(attrgetter("key", "currency"))
             totals += judged.sums
             agreeing += judged.agreeing
             findings.extend(rejected_rows(facts.unread_rows, Leg.PAYMENTS))
@@ -93,10 +98,8 @@ class Conclusion:
         if Leg.ORDERS in facts.legs_read:
             findings.extend(match_orders(gathered.read(ShopOrder), gathered.read(OwnOrder), facts.scope))
         if Leg.SHIPMENTS in facts.legs_read:
-            disputed = disputes(one for _, _, one in findings.placed)
-            findings.extend(
-                match_shipments(gathered.read(OwnOrder), gathered.read(Shipment), facts.scope, rules, disputed)
-            )
+            own, parcels = gathered.read(OwnOrder), gathered.read(Shipment)
+            findings.extend(match_shipments(own, parcels, facts.scope, rules, disputed.held()))
         return Compared(facts=facts, findings=findings, sums=_added(totals), agreeing=agreeing)
 
     def _of_payouts(self, gathered: Gathered, facts: RunFacts) -> tuple[RunFacts, tuple[Finding, ...]]:
@@ -126,9 +129,9 @@ class Conclusion:
             return already
         weighed = self._weighed(tx, compared)
         tx.breaks.save_all(
-            (after, _action(after, before, weighed.at, run.run_id))
-            for before, after in weighed.fates()
-            if after is not None
+            (fate.after, _action(fate.after, fate.before, weighed.at, run.run_id), fate.text)
+            for fate in weighed.fates()
+            if fate.after is not None
         )
         finished = weighed.finished()
         # What a rule explains is agreed, but it is no plain match: it is listed, and the next run opens with it.
@@ -142,7 +145,7 @@ class Conclusion:
 
     def _answer(self, tx: Transaction, compared: Compared) -> Answer:
         weighed = self._weighed(tx, compared)
-        fates = Spool(weighed.fates())
+        fates = Spool((fate.before, fate.whole()) for fate in weighed.fates())
         return Answer(
             run=weighed.finished(),
             statements=weighed.statements,
@@ -187,24 +190,26 @@ class Conclusion:
 
 
 class _Judged:
-    """What the rules said of all pieces, a piece at a time, and put by for whoever wants it in order."""
+    """What the rules said of all pieces, taken in a piece at a time while it passes."""
 
-    def __init__(self, gathered: Gathered, pieces: int, put_by: Spool[Finding]) -> None:
+    def __init__(self, gathered: Gathered, pieces: int, findings: Findings, disputed: Disputes | None) -> None:
         self._gathered = gathered
         self._pieces = pieces
-        self._put_by = put_by
+        self._findings = findings
+        self._disputed = disputed
         self.sums: list[WindowSums] = []
         """After all have passed, as is `agreeing`."""
         self.agreeing = 0
 
-    def __iter__(self) -> Iterator[Finding]:
+    def __iter__(self) -> Iterator[Outline]:
         for piece in range(self._pieces):
             part = self._gathered.findings(part_of(piece))
             self.sums += part.sums
             self.agreeing += part.agreeing
-            for finding in part.findings:
-                self._put_by.add(finding)
-                yield finding
+            for text in part.texts:
+                if self._disputed is not None:
+                    self._disputed.read(text)
+                yield self._findings.add(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from itertools import chain, islice
 from operator import attrgetter
 from typing import IO, Any, Generic, TypeVar
 
+from worker.domain.audit import AuditRecord
 from worker.domain.finding import Break, Fact, Finding, Settlement
 from worker.services.ports import BreakAction
 
@@ -135,7 +136,7 @@ def _revived(kind: type[Any], values: tuple[Any, ...]) -> Any:
     return record
 
 
-_RECORDS: tuple[type[Any], ...] = (Break, BreakAction, Fact, Finding, Settlement)
+_RECORDS: tuple[type[Any], ...] = (AuditRecord, Break, BreakAction, Fact, Finding, Settlement)
 _SETTERS = {kind: [vars(kind)[one.name].__set__ for one in fields(kind)] for kind in _RECORDS}
 """A frozen record is put together by way of its slots."""
 _REDUCERS: dict[type[Any], Callable[[Any], Any]] = {

@@ -8,6 +8,7 @@ residual a check of the comparison and not a plug: a finding lost on the way, or
 shows up as a residual. The roll-forward ties the bridges of consecutive runs together.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from worker.domain.finding import Finding, FindingKind, Leg, Outcome, Statement, StatementLine
@@ -45,6 +46,12 @@ _PENDING = {
     FindingKind.REFUND_EXCEEDS: "Refunds made, on their way to our books",
 }
 """Where a movement within its grace is expected; of any other kind it may still arrive."""
+_STEPS = {
+    **{str(kind): _LABELS[kind] for kind in SEVERITY},
+    SETTLED: "Settled by a person",
+    **{f"pending_{kind}": _PENDING.get(kind, f"{_LABELS[kind]} (may still arrive)") for kind in SEVERITY},
+}
+"""Codes of lines and what they say, in their order."""
 
 
 def statements(
@@ -70,12 +77,15 @@ def statements_of(
     findings; `timing` counts movements outside the window. `openings`: what the run before left, by currency; None
     where no run came before.
     """
-    payments = [f for f in findings if f.leg is Leg.PAYMENTS and f.kind not in APART]
+    payments: defaultdict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        if finding.leg is Leg.PAYMENTS and finding.kind not in APART:
+            payments[finding.currency].append(finding)
     by_currency = {one.currency: one for one in sums}
     found = []
-    for currency in sorted(by_currency.keys() | {f.currency for f in payments} | set(openings or ())):
+    for currency in sorted(by_currency.keys() | payments.keys() | set(openings or ())):
         one = by_currency.get(currency, WindowSums(currency=currency))
-        of_currency = [finding for finding in payments if finding.currency == currency]
+        of_currency = payments[currency]
         opening = None if openings is None else openings.get(currency, Opening(run_id="", count=0, minor=0))
         found.append(
             Statement(
@@ -93,25 +103,21 @@ def statements_of(
 
 
 def _steps(findings: list[Finding]) -> list[StatementLine]:
-    steps = []
-    for kind in SEVERITY:
-        counted = [f for f in findings if f.kind is kind and f.outcome is not Outcome.PENDING and f.settlement is None]
-        steps.append((str(kind), _LABELS[kind], counted))
-    steps.append((SETTLED, "Settled by a person", [f for f in findings if f.settlement is not None]))
-    for kind in SEVERITY:
-        counted = [f for f in findings if f.kind is kind and f.outcome is Outcome.PENDING and f.settlement is None]
-        label = _PENDING.get(kind, f"{_LABELS[kind]} (may still arrive)")
-        steps.append((f"pending_{kind}", label, counted))
+    counts: Counter[str] = Counter()
+    amounts: Counter[str] = Counter()
+    for finding in findings:
+        code = SETTLED if finding.settlement is not None else _code(finding)
+        counts[code] += 1
+        amounts[code] += finding.difference_minor
     return [
-        StatementLine(
-            code=code,
-            label=label,
-            count=len(counted),
-            amount_minor=sum(finding.difference_minor for finding in counted),
-        )
-        for code, label, counted in steps
-        if counted
+        StatementLine(code=code, label=label, count=counts[code], amount_minor=amounts[code])
+        for code, label in _STEPS.items()
+        if counts[code]
     ]
+
+
+def _code(finding: Finding) -> str:
+    return f"pending_{finding.kind}" if finding.outcome is Outcome.PENDING else finding.kind
 
 
 def _timing(sums: WindowSums) -> list[StatementLine]:

@@ -66,14 +66,14 @@ def advance(
     finding fell back to pending stays open with the evidence it had. `read_at` is when the run began to read its books.
     Raises Conflict when two findings claim one id.
     """
-    examined: dict[str, Finding] = {}
+    examined: dict[str, tuple[Finding, datetime | None]] = {}
     for finding in findings:
         if finding.leg not in legs_read:
             continue
         name = break_id(shop, provider, finding.leg, finding.key, finding.currency)
         if name in examined:
             raise twice(finding)
-        examined[name] = finding
+        examined[name] = (finding, min((fact.at for fact in (*finding.ours, *finding.theirs)), default=None))
     past = {name: item for name, item in open_and_past.items() if (item.shop, item.provider) == (shop, provider)}
     course = Course(
         shop=shop,
@@ -86,7 +86,7 @@ def advance(
     )
     upserts: dict[str, Break] = {}
     for name in sorted(examined.keys() | past.keys()):
-        following = course.following(name, past.get(name), examined.get(name))
+        following = course.following(name, past.get(name), *examined.get(name, ()))
         if following is not None:
             upserts[name] = following
     counts = [item.status for item in upserts.values()]
@@ -113,16 +113,21 @@ class Course:
     of_payouts: Scope | None = None
     """What the run covers of payouts and the bank, where that is another time than of single payments."""
 
-    def following(self, name: str, item: Break | None, examined: Finding | None) -> Break | None:
-        """Return the next state of a break, None where it stays as it is (or is none): `examined` is its finding."""
+    def following(
+        self, name: str, item: Break | None, examined: Finding | None = None, first_at: datetime | None = None
+    ) -> Break | None:
+        """Return the next state of a break, None where it stays as it is (or is none): `examined` is its finding.
+
+        That may come without its evidence; `first_at` is the oldest fact behind it, if there is any.
+        """
         if examined is not None and examined.leg not in self.legs_read:
             examined = None
         if item is not None and self.read_at is not None and _judged_at(item) > self.read_at:
             return None
         if item is not None and item.status in OPEN_STATUSES and not _covered(item, self._scope_of(item)):
-            return _widened(item, examined, self.now)
+            return _widened(item, examined, first_at or item.first_movement_at, self.now)
         if examined is not None and examined.outcome is Outcome.BREAK:
-            return _seen(name, item, examined, self.shop, self.provider, self.now, self.scope)
+            return self._seen(name, item, examined, first_at or self.scope.window_start)
         if item is None or item.status not in OPEN_STATUSES:
             return None
         if examined is not None:
@@ -130,6 +135,41 @@ class Course:
         if item.finding.leg in self.legs_read and not self.incomplete:
             return _resolved(item, self.now)
         return None
+
+    def _seen(self, name: str, item: Break | None, finding: Finding, first_at: datetime) -> Break | None:
+        if item is None:
+            return Break(
+                break_id=name,
+                shop=self.shop,
+                provider=self.provider,
+                finding=finding,
+                status=BreakStatus.NEW,
+                first_seen_at=self.now,
+                last_seen_at=self.now,
+                first_movement_at=first_at,
+            )
+        first_at = min(first_at, item.first_movement_at)
+        if item.status in OPEN_STATUSES:
+            return replace(_waiting(item, self.now), finding=finding, first_movement_at=first_at)
+        if _settled(item, finding, self.now):
+            return None
+        return replace(
+            item,
+            finding=finding,
+            status=BreakStatus.REOPENED,
+            last_seen_at=self.now,
+            first_movement_at=first_at,
+            runs_seen=item.runs_seen + 1,
+            # A repair whose break came back did not mend the cause: a person must look. Another message that was lost
+            # about the same order is another matter.
+            repair_state=RepairState.FAILED
+            if item.repair_state in _TRIED and finding.repair is item.finding.repair
+            else RepairState.NONE,
+            repair_next_at=None,
+            resolved_at=None,
+            resolution="",
+            settlement=None,
+        )
 
     def _scope_of(self, item: Break) -> Scope:
         if self.of_payouts is not None and item.finding.leg in {Leg.PAYOUTS, Leg.BANK}:
@@ -190,51 +230,11 @@ def _covered(item: Break, scope: Scope) -> bool:
     return scope.horizon_start <= item.first_movement_at and max([item.first_movement_at, *times]) < scope.cut
 
 
-def _widened(item: Break, finding: Finding | None, now: datetime) -> Break | None:
+def _widened(item: Break, finding: Finding | None, first_at: datetime, now: datetime) -> Break | None:
     """Return the break, seen again in a part of its time: it keeps its evidence, the next run looks back further."""
     if finding is None or finding.outcome is not Outcome.BREAK:
         return None
-    first_movement = min((fact.at for fact in (*finding.ours, *finding.theirs)), default=item.first_movement_at)
-    return replace(_waiting(item, now), first_movement_at=min(first_movement, item.first_movement_at))
-
-
-def _seen(
-    name: str, item: Break | None, finding: Finding, shop: str, provider: str, now: datetime, scope: Scope
-) -> Break | None:
-    first_movement = min((fact.at for fact in (*finding.ours, *finding.theirs)), default=scope.window_start)
-    if item is None:
-        return Break(
-            break_id=name,
-            shop=shop,
-            provider=provider,
-            finding=finding,
-            status=BreakStatus.NEW,
-            first_seen_at=now,
-            last_seen_at=now,
-            first_movement_at=first_movement,
-        )
-    first_movement = min(first_movement, item.first_movement_at)
-    if item.status in OPEN_STATUSES:
-        return replace(_waiting(item, now), finding=finding, first_movement_at=first_movement)
-    if _settled(item, finding, now):
-        return None
-    return replace(
-        item,
-        finding=finding,
-        status=BreakStatus.REOPENED,
-        last_seen_at=now,
-        first_movement_at=first_movement,
-        runs_seen=item.runs_seen + 1,
-        # A repair whose break came back did not mend the cause: a person must look. Another message that was lost
-        # about the same order is another matter.
-        repair_state=RepairState.FAILED
-        if item.repair_state in _TRIED and finding.repair is item.finding.repair
-        else RepairState.NONE,
-        repair_next_at=None,
-        resolved_at=None,
-        resolution="",
-        settlement=None,
-    )
+    return replace(_waiting(item, now), first_movement_at=min(first_at, item.first_movement_at))
 
 
 def _waiting(item: Break, now: datetime) -> Break:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from worker.domain.finding import NO_CURRENCY, Fact, Finding, FindingKind, Leg, Outcome, Repair
-from worker.domain.ledger import LineKind, OwnOrder, Shipment, ShipmentState
+from worker.domain.ledger import OwnOrder, Shipment, ShipmentState
 from worker.domain.matching.issue import Issue, conclude
 from worker.domain.matching.parts import in_parts
 from worker.domain.matching.rules import PLAIN, Rules
@@ -21,7 +21,6 @@ from worker.domain.matching.scope import Scope
 from worker.domain.money import format_minor
 from worker.domain.order import ON_SHIPMENT, WITHOUT_GOODS, OrderState
 
-_DISPUTES = frozenset({LineKind.DISPUTE, LineKind.DISPUTE_REVERSAL})
 WAITING_STATES = frozenset({OrderState.PAID, OrderState.FULFILLING})
 SENT_STATES = frozenset({OrderState.SHIPPED, OrderState.COMPLETED})
 
@@ -46,7 +45,7 @@ def match_shipments(
 ) -> tuple[Finding, ...]:
     """Compare our orders with the parcels of the warehouse; one finding per order, sorted by key.
 
-    `disputed` is what disputes hold back of each order's money, as far as the provider's ledger tells (`disputes`).
+    `disputed` is what disputes hold back of each order's money, as far as the provider's ledger tells (`Disputes`).
     Orders that neither have money nor goods under way have no finding. A parcel shipped at or after the cut counts
     as not shipped yet.
     """
@@ -66,17 +65,6 @@ def match_shipments(
         for order_id in sorted(orders.keys() | parcels.keys())
     )
     return tuple(finding for finding in findings if finding is not None)
-
-
-def disputes(findings: Iterable[Finding]) -> dict[str, int]:
-    """Return what disputes hold back, by order, from the findings of the payments leg."""
-    held: defaultdict[str, int] = defaultdict(int)
-    for finding in findings:
-        if finding.leg is Leg.PAYMENTS and finding.order_id:
-            facts = [fact for fact in finding.theirs if fact.record in _DISPUTES]
-            if facts:
-                held[finding.order_id] -= sum(fact.amount_minor or 0 for fact in facts)
-    return {order_id: minor for order_id, minor in held.items() if minor > 0}
 
 
 def parcels_from(own: Iterable[OwnOrder], scope: Scope) -> datetime:

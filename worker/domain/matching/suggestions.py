@@ -10,11 +10,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from worker.domain.finding import Finding, FindingKind, Leg
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.side_by_side import InOrder
+from worker.domain.outline import Outline
 
 NAMED = 5
 """Suggestions a finding carries, the nearest in time first."""
@@ -34,43 +35,20 @@ def suggested(findings: Iterable[Finding], rules: Rules = PLAIN) -> tuple[Findin
     Candidates are of one leg and currency, of exactly opposite differences, dated within the rules' date window, and
     the outside's names no order of ours.
     """
-    placed = tuple(enumerate(findings))
-    return tuple(_suggested(placed, placed, rules, sorted))
+    whole = list(findings)
+    for place, keys in suggestions_of(map(Outline.of, whole), rules):
+        whole[place] = replace(whole[place], suggestions=keys)
+    return tuple(whole)
 
 
-def by_key(finding: Finding) -> tuple[str, str]:
-    """Return by what `each_suggested` wants its findings sorted."""
-    return (finding.key, finding.currency)
+def suggestions_of(
+    findings: Iterable[Outline], rules: Rules = PLAIN, in_order: InOrder = sorted
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield what `suggested` would give to which finding, by its place, of any number of findings of one leg.
 
-
-def each_suggested(
-    findings: Iterable[Finding], in_place: Iterable[Finding], rules: Rules = PLAIN, in_order: InOrder = sorted
-) -> Iterator[Finding]:
-    """Do as `suggested` does with any number of findings of one leg, sorting by means of `in_order`.
-
-    They are gone through as they come, and then, `in_place`, sorted `by_key`: in that order they are yielded. Held at a
-    time are those candidates only that differ by one amount.
+    Held at a time are those candidates only that differ by one amount; they are sorted by means of `in_order`.
     """
-    return _suggested(_placed(findings), _placed(in_place), rules, in_order)
-
-
-def _placed(findings: Iterable[Finding]) -> Iterator[tuple[Any, Finding]]:
-    for finding in findings:  # not before it is asked for: what is in place comes to be while others pass
-        yield by_key(finding), finding
-
-
-def _suggested(
-    first: Iterable[tuple[Any, Finding]], then: Iterable[tuple[Any, Finding]], rules: Rules, in_order: InOrder
-) -> Iterator[Finding]:
-    candidates = in_order(_candidates(first), key=itemgetter(0))
-    named = iter(in_order(_named(candidates, rules.date_window), key=itemgetter(0)))
-    upcoming = next(named, None)
-    for place, finding in then:
-        if upcoming is not None and upcoming[0] == place:
-            yield replace(finding, suggestions=upcoming[1])
-            upcoming = next(named, None)
-        else:
-            yield finding
+    return _named(in_order(_candidates(findings), key=itemgetter(0)), rules.date_window)
 
 
 class Candidate(NamedTuple):
@@ -78,25 +56,26 @@ class Candidate(NamedTuple):
 
     alike: tuple[Leg, str, int]
     """Leg, currency and amount: equal on both sides of one movement."""
-    place: Any
-    """Where the finding stands: what is comparable with other places."""
+    place: int
+    """Of the finding, among all."""
     is_ours: bool
     at: datetime
+    """When the movement behind it happened."""
     key: str
 
 
-def _candidates(placed: Iterable[tuple[Any, Finding]]) -> Iterator[Candidate]:
-    for place, finding in placed:
+def _candidates(findings: Iterable[Outline]) -> Iterator[Candidate]:
+    for place, (finding, _, last_at) in enumerate(findings):
         if finding.leg not in _LEGS or not finding.difference_minor:
             continue
         is_ours = finding.kind in _OURS
         if is_ours or (finding.kind in _THEIRS and not finding.order_id):
             amount = -finding.difference_minor if is_ours else finding.difference_minor
-            alike = (finding.leg, finding.currency, amount)
-            yield Candidate(alike, place, is_ours, _dated(finding), finding.key)
+            assert last_at is not None, "what is on one side only has a fact that shows it"
+            yield Candidate((finding.leg, finding.currency, amount), place, is_ours, last_at, finding.key)
 
 
-def _named(candidates: Iterable[Candidate], window: timedelta) -> Iterator[tuple[Any, tuple[str, ...]]]:
+def _named(candidates: Iterable[Candidate], window: timedelta) -> Iterator[tuple[int, tuple[str, ...]]]:
     for _, of_amount in groupby(candidates, key=itemgetter(0)):
         some = list(of_amount)
         sides = [[one for one in some if one.is_ours], [one for one in some if not one.is_ours]]
@@ -109,8 +88,3 @@ def _named(candidates: Iterable[Candidate], window: timedelta) -> Iterator[tuple
 def _nearest(one: Candidate, others: list[Candidate], window: timedelta) -> tuple[str, ...]:
     near = [(abs(other.at - one.at), other.key) for other in others]
     return tuple(key for apart, key in sorted(near) if apart <= window)[:NAMED]
-
-
-def _dated(finding: Finding) -> datetime:
-    """Return when the movement behind a one-sided finding happened."""
-    return max(fact.at for fact in (*finding.ours, *finding.theirs))

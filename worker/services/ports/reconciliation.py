@@ -179,8 +179,12 @@ class BreakStore(Protocol):
         """Insert or update a break and append to its history (the audit trail of its shop)."""
         ...
 
-    def save_all(self, items: Iterable[tuple[Break, BreakAction | None]]) -> None:
-        """Do as `save` does for each."""
+    def save_all(self, items: Iterable[tuple[Break, BreakAction | None, str]]) -> None:
+        """Do as `save` does for each.
+
+        Each comes with the text of its finding's document (`finding_text`), beside which its evidence may be missing; or
+        with an empty text, and all evidence.
+        """
         ...
 
     def get(self, break_id: str) -> Break | None:
