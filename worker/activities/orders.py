@@ -6,8 +6,9 @@ from temporalio import activity
 
 from worker.activities.pace import Pace
 from worker.contract.orders import OrderEvent, OrderStatus, PaymentMode, PlaceOrder
-from worker.domain.errors import ProviderRejected
+from worker.domain.errors import NotFound, OrdersError, ProviderRejected
 from worker.domain.order import OrderState
+from worker.domain.parcels import PARTS
 from worker.services.asking import Asking, Hold
 from worker.services.capture_on_shipment import CaptureOnShipment
 from worker.services.expiry import Expiry
@@ -39,6 +40,9 @@ class Recorded:
     """Whether the charge and the request for the parcel are one step, too (a patch, as above)."""
     within_task: bool = False
     """Whether that step is first tried within the workflow task that recorded the order (a patch, as above)."""
+    stops_first: bool = False
+    """Whether one that is given up once that step was tried has its parcel stopped before its money goes back, also where
+    nobody knows of a parcel: whoever asked for it may have died (a patch, as above)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,9 @@ class Reverse:
     to: str
     reason: str
     key: str
+    process: str = ""
+    """The id of a process that was ended before it heard where its order stands. A dead worker may have recorded it, charged
+    it and asked for its parcel: that is stopped first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +149,7 @@ class OrderActivities:
             in_fewer_steps=first,
             at_once=first,
             within_task=first and charged and self._pace.promise(),
+            stops_first=True,
         )
 
     @activity.defn
@@ -246,6 +254,8 @@ class OrderActivities:
     @activity.defn
     def reverse_payment(self, reverse: Reverse) -> OrderStatus | None:
         """Void or refund everything the order took, and end it."""
+        if reverse.process and self._left_in_part(reverse):
+            return self.close_rest(reverse)
         return self._reversal.reverse(
             reverse.shop, reverse.order_id, to=OrderState(reverse.to), reason=reverse.reason, key=reverse.key
         )
@@ -256,3 +266,18 @@ class OrderActivities:
         return self._waiting.remainder.close(
             reverse.shop, reverse.order_id, to=OrderState(reverse.to), reason=reverse.reason, key=reverse.key
         )
+
+    def _left_in_part(self, reverse: Reverse) -> bool:
+        """Stop what the warehouse has of an order, and take the money of what had left; tell whether that was a part of it."""
+        try:
+            self._orders.stop_fulfilment(reverse.shop, reverse.order_id)
+            status = self._waiting.shipped.capture(reverse.shop, reverse.order_id, capturing(reverse.process))
+        except NotFound:
+            return False  # it was never recorded
+        except OrdersError as problem:
+            if problem.retryable:
+                raise
+            # The money goes back all the same; reconciliation reports a parcel without an order.
+            activity.logger.warning("the parcel could not be stopped", extra={"cause": problem.code})
+            return False
+        return status.fulfilment in PARTS

@@ -218,6 +218,9 @@ class OrderWorkflow(Paying, Fulfilling, Shrinking):
         # A cancellation stops a parcel that was asked for with the charge.
         if self._with_the_warehouse and (self._asked_with_charge(recorded) or not self._cancel):
             await self._fulfil(recorded)
+        elif self._may_be_asked_for(recorded):
+            async with self._lines.turn:
+                await self._close(recorded, late=False)
         if self._state is OrderState.LAPSED and not self._cancel:
             await self._wait_for_method(recorded)
             if self._with_the_warehouse and not self._cancel:
