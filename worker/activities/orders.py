@@ -1,6 +1,6 @@
 """Activities of the order process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from temporalio import activity
 
@@ -89,6 +89,10 @@ class Waiting:
     expiry: Expiry
 
 
+_GIVEN_UP = frozenset({OrderState.CANCELLED, OrderState.REFUNDED, OrderState.EXPIRED})
+"""Where an order stands that was given up while a step for it was under way: no step leads there by its own answer."""
+
+
 def authorising(key: str) -> str:
     """Return the key of an order's first authorisation, whichever step it is done in."""
     return f"{key}:authorise"
@@ -155,7 +159,9 @@ class OrderActivities:
     @activity.defn
     def authorise_payment(self, step: Step) -> OrderStatus:
         """Authorise the order's total at the provider."""
-        return self._orders.authorise(step.shop, step.order_id, step.key, may_retry=step.may_retry)
+        return self._kept_by_nobody(
+            self._orders.authorise(step.shop, step.order_id, step.key, may_retry=step.may_retry)
+        )
 
     @activity.defn(no_thread_cancel_exception=True)
     def charge_and_fulfil(self, step: Step) -> OrderStatus:
@@ -186,9 +192,9 @@ class OrderActivities:
         look for them between the two calls would cost every order a statement for the sake of one second in few.
         """
         if activity.info().attempt > 1:
-            return self._orders.authorise(step.shop, step.order_id, authorising(step.key), may_retry=step.may_retry)
+            return self.authorise_payment(replace(step, key=authorising(step.key)))
         keys = authorising(step.key), capturing(step.key)
-        return self._orders.charge(step.shop, step.order_id, keys, may_retry=step.may_retry)
+        return self._kept_by_nobody(self._orders.charge(step.shop, step.order_id, keys, may_retry=step.may_retry))
 
     @activity.defn
     def retry_payment(self, new: NewMethod) -> Retried:
@@ -198,7 +204,7 @@ class OrderActivities:
     @activity.defn
     def capture_payment(self, step: Step) -> OrderStatus:
         """Capture the authorised payment and book it."""
-        return self._orders.capture(step.shop, step.order_id, step.key)
+        return self._kept_by_nobody(self._orders.capture(step.shop, step.order_id, step.key))
 
     @activity.defn
     def capture_shipped(self, step: Step) -> OrderStatus:
@@ -257,7 +263,12 @@ class OrderActivities:
         if reverse.process and self._left_in_part(reverse):
             return self.close_rest(reverse)
         return self._reversal.reverse(
-            reverse.shop, reverse.order_id, to=OrderState(reverse.to), reason=reverse.reason, key=reverse.key
+            reverse.shop,
+            reverse.order_id,
+            to=OrderState(reverse.to),
+            reason=reverse.reason,
+            key=reverse.key,
+            stop=lambda: self._stopped(reverse),
         )
 
     @activity.defn
@@ -267,11 +278,23 @@ class OrderActivities:
             reverse.shop, reverse.order_id, to=OrderState(reverse.to), reason=reverse.reason, key=reverse.key
         )
 
+    def _kept_by_nobody(self, status: OrderStatus) -> OrderStatus:
+        """Give back what a step took that stood still while its order was given up; return where that stands."""
+        if status.state not in _GIVEN_UP:
+            return status
+        return self._reversal.give_back_late(status.shop, status.order_id)
+
     def _left_in_part(self, reverse: Reverse) -> bool:
         """Stop what the warehouse has of an order, and take the money of what had left; tell whether that was a part of it."""
+        if not self._stopped(reverse):
+            return False
+        status = self._waiting.shipped.capture(reverse.shop, reverse.order_id, capturing(reverse.process))
+        return status.fulfilment in PARTS
+
+    def _stopped(self, reverse: Reverse) -> bool:
+        """Stop what the warehouse has of an order; tell whether it could be asked. Raises OrdersError to be tried again."""
         try:
             self._orders.stop_fulfilment(reverse.shop, reverse.order_id)
-            status = self._waiting.shipped.capture(reverse.shop, reverse.order_id, capturing(reverse.process))
         except NotFound:
             return False  # it was never recorded
         except OrdersError as problem:
@@ -280,4 +303,4 @@ class OrderActivities:
             # The money goes back all the same; reconciliation reports a parcel without an order.
             activity.logger.warning("the parcel could not be stopped", extra={"cause": problem.code})
             return False
-        return status.fulfilment in PARTS
+        return True
