@@ -23,7 +23,7 @@ from tests.integration.turns import Killed, Turns
 from worker.activities.orders import Delivery, OrderActivities, Reverse, Step, Waiting
 from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus
 from worker.domain.errors import OrdersError, ProviderUnavailable
-from worker.domain.order import OrderState
+from worker.domain.order import WITHOUT_GOODS, OrderState
 from worker.domain.payment import Payment, PaymentState
 
 T = TypeVar("T")
@@ -215,7 +215,8 @@ class Story:
         assert captures <= 1, "charged twice"
         assert order.kept_minor == there, "our books say what the provider has"
         if self.happens.given_up_before:
-            assert (order.state, there, held) == (OrderState.CANCELLED, 0, 0)
+            # Declined where the try finds voided what it was to capture, before the order is said to be cancelled.
+            assert (order.state in WITHOUT_GOODS, there, held) == (True, 0, 0)
             assert "accepted" not in self.parcels()
         else:
             assert (order.state, there, held) == (OrderState.FULFILLING, 2500, 0)
@@ -233,7 +234,7 @@ def test_what_a_try_took_that_was_given_up_goes_back_whether_or_not_the_provider
 
 
 @settings(
-    max_examples=int(__import__("os").environ.get("EX", "25")), deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 @given(data=st.data())
 def test_nobody_keeps_money_or_a_parcel_that_is_not_theirs(bureau: Office, data: st.DataObject) -> None:
