@@ -199,7 +199,8 @@ class OrderActivities:
     @activity.defn
     def retry_payment(self, new: NewMethod) -> Retried:
         """Try another payment method."""
-        return self._waiting.retries.retry(new)
+        tried = self._waiting.retries.retry(new)
+        return replace(tried, status=self._kept_by_nobody(tried.status))
 
     @activity.defn
     def capture_payment(self, step: Step) -> OrderStatus:
