@@ -213,6 +213,14 @@ async def _(world: Scene) -> object:
     return _reverse(world)
 
 
+@scene("reverse_payment", "its process heard of nothing, nor our books of its parcel")
+async def _(world: Scene) -> object:
+    world.office.pay(world.name)
+    lines, key = [("MUG", 2)], f"{world.key}:fulfil"
+    world.office.orders._warehouse.request(shop="main", order_id=world.name, lines=lines, idempotency_key=key)
+    return replace(_reverse(world), process=world.key)
+
+
 @scene("request_rest")
 async def _(world: Scene) -> object:
     _lapsed(world)

@@ -224,6 +224,9 @@ class Warehouse:
         self.cancelled.append(shipment_id)
         return self.answer
 
+    def parcels(self, shop: str, order_id: str) -> list[Shipment]:
+        return []
+
     def shipments(self, shop: str, start: datetime, end: datetime) -> Iterator[Shipment]:
         raise NotImplementedError
 

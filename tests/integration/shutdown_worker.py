@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.converter import DataConverter
 from temporalio.exceptions import CancelledError
 
-from tests.integration.tiny_workflows import TinyActivity
+from tests.integration.tiny_workflows import TinyActivity, TinyLocalActivity
 from worker.config import ProcessConfig
 from worker.contract.names import Queue
 from worker.contract.temporal_tls import TemporalConfig
@@ -60,7 +60,7 @@ async def main(address: str, namespace: str, grace: int) -> int:
     client = await connect(TemporalConfig(address=address, namespace=namespace, tls=False), DataConverter.default)
     lifetime.OVERDUE_SECONDS = 0.5
     executor = activity_executor(config)
-    duties = ([TinyActivity], [polite, stubborn])
+    duties = ([TinyActivity, TinyLocalActivity], [polite, stubborn])
     workers = build_workers(client, config, {Queue.USERS: duties, Queue.EVENTS: duties}, executor)
 
     async def on_ready() -> None:

@@ -120,6 +120,30 @@ class TestAnotherMethod:
         assert office.retry(order_id, "pm_card_visa").status.state == OrderState.AUTHORISED
         assert states_at_provider(office, order_id) == [PaymentState.CANCELLED, PaymentState.AUTHORISED]
 
+    @pytest.mark.parametrize("captured", [False, True])
+    def test_the_first_that_is_good_after_all_while_another_is_tried_is_not_joined_by_it(
+        self, office: Office, order_id: str, monkeypatch: pytest.MonkeyPatch, *, captured: bool
+    ) -> None:
+        """The customer acts in one window and pays otherwise in another."""
+        refused(office, order_id, DEMANDING)
+        (waiting,) = office.payments_of(order_id)
+        real = office.provider.authorise
+
+        def meanwhile(**named: Any) -> Any:
+            made = real(**named)
+            office.outside.control("POST", f"/provider/payment_intents/{waiting.reference}/authenticate")
+            assert office.asking.ask("main", order_id).state == OrderState.AUTHORISED
+            if captured:
+                assert office.capture(order_id).state == OrderState.PAID
+            return made
+
+        monkeypatch.setattr(office.provider, "authorise", meanwhile)
+        tried = office.retry(order_id, "pm_card_visa")
+        assert (tried.outcome, tried.reason) == (("declined", "too_late") if captured else ("applied", ""))
+        assert office.capture(order_id).state == OrderState.PAID
+        assert sorted(states_at_provider(office, order_id)) == [PaymentState.CANCELLED, PaymentState.CAPTURED]
+        assert office.outside.charges(order_id) == [1, 2500]
+
     def test_a_refused_second_method_leaves_the_first_to_the_customer(self, office: Office, order_id: str) -> None:
         refused(office, order_id, DEMANDING)
         (waiting,) = office.payments_of(order_id)

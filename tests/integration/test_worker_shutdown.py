@@ -3,6 +3,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,19 @@ class Process:
 
     async def says(self, expected: str) -> None:
         assert self.child.stdout is not None
-        line = await asyncio.wait_for(self.child.stdout.readline(), 30)
+        line = await asyncio.wait_for(self.child.stdout.readline(), 60)
         assert line.decode().strip() == expected
 
     def send(self, number: signal.Signals) -> None:
         self.child.send_signal(number)
 
+    async def complaints(self) -> str:
+        """Return what it wrote of errors, once it has ended: the SDK's own threads write there."""
+        assert self.child.stderr is not None
+        return (await self.child.stderr.read()).decode()
+
     async def ends(self) -> int:
-        return await asyncio.wait_for(self.child.wait(), 15)
+        return await asyncio.wait_for(self.child.wait(), 60)
 
 
 @pytest.fixture
@@ -46,7 +52,7 @@ async def running_worker(client: Client, grace: int) -> AsyncIterator[Process]:
         str(grace),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     process = Process(child)
     try:
@@ -74,6 +80,34 @@ async def test_a_running_activity_ends_in_its_first_attempt_and_the_worker_leave
         assert await worker.ends() == 0
     async with running_worker(client, grace=10):
         assert await client.get_workflow_handle("tiny-polite").result() == 1
+
+
+async def test_what_a_workflow_task_waits_for_ends_in_its_first_attempt_and_the_task_is_answered(
+    client: Client,
+) -> None:
+    """As the charge of an order: neither it nor its answer is left to another worker."""
+    async with running_worker(client, grace=10) as worker:
+        local = await client.start_workflow("TinyLocal", "polite", id="tiny-local", task_queue="users")
+        await worker.says("running 1")
+        worker.send(signal.SIGTERM)
+        await worker.says("stopping")
+        assert await worker.ends() == 0
+        assert "panicked" not in await worker.complaints()
+    assert await asyncio.wait_for(local.result(), 60) == 1, "nobody but the worker that has ended could answer"
+
+
+async def test_one_that_outlives_the_grace_is_done_again_by_another_worker(client: Client) -> None:
+    async with running_worker(client, grace=1) as worker:
+        await client.start_workflow(
+            "TinyLocal", "stubborn", id="tiny-late", task_queue="users", task_timeout=timedelta(seconds=2)
+        )
+        await worker.says("running 1")
+        worker.send(signal.SIGTERM)
+        await worker.says("stopping")
+        assert await worker.ends() == 1
+        assert "panicked" not in await worker.complaints()
+    async with running_worker(client, grace=1) as another:
+        await another.says("running 1")
 
 
 async def test_an_idle_worker_leaves_at_once(client: Client) -> None:

@@ -65,6 +65,21 @@ class TinyActivity:
         return result
 
 
+@workflow.defn(name="TinyLocal")
+class TinyLocalActivity:
+    """Runs one activity by name within its workflow task, once; answers with its result."""
+
+    @workflow.run
+    async def run(self, name: str) -> int:
+        result: int = await workflow.execute_local_activity(
+            name,
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=RetryPolicy(maximum_attempts=1),
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+        return result
+
+
 @workflow.defn(name="ReconciliationWorkflow")
 class TinyReconciliation:
     """Answers with its input and the nominal time it was started for."""

@@ -307,6 +307,11 @@ def _slow_within_task(doubles: OrderDoubles) -> None:
     asyncio.get_running_loop().call_later(10, capturing.release.set)
 
 
+def _slow_within_task_and_parcel_unheard(doubles: OrderDoubles) -> None:
+    _slow_within_task(doubles)
+    doubles.book.dies_at_the_warehouse = [ProviderUnavailable("no answer from the database")]
+
+
 def order(place: PlaceOrder, story: Story = nothing, prepare: Callable[[OrderDoubles], object] = id) -> Walk:
     """Return the walk of one order; `prepare` sets what the outside does."""
 
@@ -339,6 +344,7 @@ ORDERS: dict[str, Walk] = {
     "charged_within_task_in_vain": order(CHARGED, shipped, _within_task_in_vain),
     "declined_within_task": order(REFUSED, retried_with(GOOD), _may_retry_within_task),
     "cancelled_within_task": order(CHARGED, cancelled_within_task, _slow_within_task),
+    "cancelled_with_a_parcel_unheard": order(CHARGED, cancelled_within_task, _slow_within_task_and_parcel_unheard),
     "collected_and_completed": order(COLLECTED, paid_and_shipped),
     "customer_acted": order(replace(CHARGED, payment_method="pm_needs_customer"), authorised_by_the_customer),
     "asked_for_again": order(COLLECTED, asked_for, _asks_again),

@@ -57,9 +57,11 @@ class OrderDoubles:
         in_fewer_steps: bool = True,
         at_once: bool = True,
         within_task: bool = False,
+        stops_first: bool = True,
     ) -> None:
         self._in_fewer_steps = in_fewer_steps
         self._at_once = at_once
+        self._stops_first = stops_first
         self.within_task = within_task
         """Whether an order is charged in the task that records it; messages to it wait until it is."""
         self.book = OrderBook()
@@ -93,6 +95,7 @@ class OrderDoubles:
                 in_fewer_steps=self._in_fewer_steps and activity.info().attempt == 1,
                 at_once=self._at_once and activity.info().attempt == 1,
                 within_task=self.within_task and charged and activity.info().attempt == 1,
+                stops_first=self._stops_first,
             )
 
     @activity.defn
@@ -206,6 +209,9 @@ class OrderDoubles:
     @activity.defn
     async def reverse_payment(self, reverse: Reverse) -> OrderStatus | None:
         async with self.conduct.step("reverse_payment", reverse):
+            if reverse.process and reverse.order_id in self.book.orders:
+                self.book.stop_fulfilment(reverse.order_id)
+                self.book.capture_shipped(reverse.order_id, capturing(reverse.process))
             return self.book.reverse(reverse.order_id, OrderState(reverse.to), reverse.reason)
 
     @activity.defn

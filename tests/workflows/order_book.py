@@ -58,6 +58,8 @@ class OrderBook:
         """Where each parcel goes, by order, in the order in which they were asked for."""
         self.refusing_refunds = False
         self.refusing_parcels = False
+        self.dies_at_the_warehouse: list[Exception] = []
+        """With what the next requests for a parcel end that the warehouse accepts and our books do not note."""
         self._done_outside: set[str] = set()
         self._cut: dict[str, tuple[int, int]] = {}
         self._booked: set[str] = set()
@@ -184,6 +186,8 @@ class OrderBook:
             self._done_outside.add(key)
             self.parcels[order_id] = "requested"
             self.sent_to[order_id].append(self.addresses.get(order_id))
+        if self.dies_at_the_warehouse:
+            raise self.dies_at_the_warehouse.pop(0)
         if _held_for_parcel(order):
             return status_of(order)
         return self._move(order, S.FULFILLING) if order.state is seen else status_of(order)
@@ -237,9 +241,9 @@ class OrderBook:
         return status_of(order)
 
     def stop_fulfilment(self, order_id: str) -> OrderStatus:
-        """As of OrderService.stop_fulfilment: a parcel that left completes the order."""
+        """As of OrderService.stop_fulfilment: a parcel that left completes the order; one may be there that nobody noted."""
         order = self._order(order_id)
-        if order.state is not S.FULFILLING and not _held_for_parcel(order):
+        if order.state not in {S.PAID, S.FULFILLING} and not _held_for_parcel(order):
             return status_of(order)
         if self.sent[order_id]:
             self.parcels[order_id] = "left"
@@ -247,9 +251,9 @@ class OrderBook:
         if self.parcels.get(order_id) == "left":
             if _held_for_parcel(order):
                 return status_of(order)
-            self._move(order, S.SHIPPED, "had left before it could be stopped")
-            return self._move(self._order(order_id), S.COMPLETED)
-        self.parcels[order_id] = "stopped"
+            return self._sent(order_id)
+        if order_id in self.parcels:
+            self.parcels[order_id] = "stopped"
         return status_of(order)
 
     def expire(self, order_id: str) -> OrderStatus:

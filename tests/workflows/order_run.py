@@ -79,6 +79,16 @@ class OrderRun:
             while (status := await self.status()) is None or status.state != state:
                 await asyncio.sleep(0.01)
 
+    async def parcels_are_waited_for(self) -> None:
+        """Wait until the parcel was asked for and nothing but its word is missing."""
+        await until(self.handle, EventType.EVENT_TYPE_TIMER_STARTED)
+
+    async def captured(self) -> None:
+        """Wait until the workflow says that money was taken."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (status := await self.status()) is None or not status.captured_minor:
+                await asyncio.sleep(0.01)
+
     async def cancellation_heard(self) -> None:
         """Wait until the workflow was told of its cancellation."""
         asked = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED

@@ -1,6 +1,7 @@
 """However an order's process ends, nobody keeps money or parcels that are not theirs."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
@@ -10,7 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from tests.workflows.doubles import OrderDoubles
 from tests.workflows.order_run import order_worker, refused_as, running_order, start_order
 from tests.workflows.samples import CHARGED, COLLECTED
-from worker.contract.orders import OrderEventKind, PlaceOrder
+from worker.contract.orders import OrderEventKind, PaymentMode, PlaceOrder
 from worker.domain.errors import Conflict, ProviderUnavailable, SchemaMismatch
 from worker.domain.order import OrderState
 
@@ -187,3 +188,53 @@ async def test_a_refund_that_is_under_way_is_finished_under_its_own_reason(
 
     assert (status.state, status.reason) == ("refunded", "lost in the flood")
     assert doubles.conduct.count("reverse_payment") == 1
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("mode", [PaymentMode.CHARGE, PaymentMode.AUTHORISE])
+@pytest.mark.parametrize("within_task", [False, True])
+async def test_a_parcel_that_was_accepted_and_never_noted_does_not_leave_for_money_that_goes_back(
+    env: WorkflowEnvironment, mode: PaymentMode, *, within_task: bool, left: bool
+) -> None:
+    doubles = OrderDoubles(within_task=within_task)
+    doubles.book.dies_at_the_warehouse = [SchemaMismatch("the database is newer than this code")]
+    stopping = doubles.conduct.hold("stop_fulfilment")
+    async with running_order(env, doubles, replace(CHARGED, payment_mode=mode)) as run:
+        await stopping.reached.wait()
+        assert doubles.book.parcels[run.order_id] == "requested"
+        if left:
+            doubles.book.parcels[run.order_id] = "left"
+        stopping.release.set()
+        with pytest.raises(WorkflowFailureError):
+            await run.result()
+
+    state = OrderState.COMPLETED if left else OrderState.CANCELLED
+    assert doubles.book.orders[run.order_id].state is state
+    assert doubles.book.at_rest(run.order_id)
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("within_task", [False, True])
+async def test_nor_does_it_when_the_customer_gives_the_order_up_before_the_next_try(
+    env: WorkflowEnvironment, *, within_task: bool, left: bool
+) -> None:
+    doubles = OrderDoubles(within_task=within_task)
+    doubles.book.dies_at_the_warehouse = [ProviderUnavailable("the database went away")]
+    stopping = doubles.conduct.hold("stop_fulfilment")
+    fulfilling = doubles.conduct.hold("request_fulfilment")
+    async with running_order(env, doubles, CHARGED) as run:
+        await fulfilling.reached.wait()
+        again = doubles.conduct.hold_answer("authorise_payment")
+        cancelling = asyncio.create_task(run.cancel("too expensive"))
+        fulfilling.release.set()
+        await again.reached.wait()
+        assert doubles.book.parcels[run.order_id] == "requested"
+        if left:
+            doubles.book.parcels[run.order_id] = "left"
+        assert (await cancelling).outcome == "applied"
+        again.release.set()
+        stopping.release.set()
+        status = await run.result()
+
+    assert (status.state, doubles.conduct.count("stop_fulfilment")) == ("completed" if left else "cancelled", 1)
+    assert doubles.book.at_rest(run.order_id)

@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -12,12 +12,21 @@ from temporalio.testing import WorkflowEnvironment
 from tests.workflows.doubles import OrderDoubles, activities_of
 from tests.workflows.order_run import OrderRun, refused_as, start_order
 from tests.workflows.refund_doubles import RefundDoubles
-from tests.workflows.samples import CHARGED, COLLECTED
+from tests.workflows.samples import CHARGED, COLLECTED, SPLIT
 from tests.workflows.test_doubles import signatures
 from tests.workflows.timeskipping import serving
 from worker.activities.refunds import RefundActivities
 from worker.contract.names import OrderMessage
-from worker.contract.orders import LateRefund, OrderEventKind, PlaceOrder, RefundAnswer, RefundOrder
+from worker.contract.orders import (
+    LateRefund,
+    OrderEventKind,
+    ParcelLine,
+    PaymentMode,
+    PlaceOrder,
+    RefundAnswer,
+    RefundOrder,
+)
+from worker.domain.capture import CapturePolicy
 from worker.domain.errors import ProviderUnavailable
 from worker.domain.order import OrderState
 from worker.workflows.order import OrderWorkflow
@@ -214,3 +223,34 @@ async def test_an_order_that_is_over_is_refunded_by_a_process_of_its_own(env: Wo
     assert (rest.amount_minor, rest.refunded_minor) == (TOTAL - 1345, TOTAL)
     assert nothing == "conflict"
     assert counter.orders.book.taken[counter.run.order_id] == 0
+
+
+@pytest.mark.parametrize("mode", [PaymentMode.CHARGE, PaymentMode.AUTHORISE])
+async def test_all_of_it_after_a_part_has_left_keeps_the_rest_from_leaving_unpaid(
+    env: WorkflowEnvironment, mode: PaymentMode
+) -> None:
+    async with till(env, replace(SPLIT, payment_mode=mode)) as counter:
+        await counter.run.parcels_are_waited_for()
+        await counter.run.parcel("p1", ParcelLine(quantity=2, line=1))
+        await counter.run.standing(OrderState.FULFILLING)
+        await counter.refund(1000, "r-1")
+        await counter.refund(None, "r-2", "we are sorry")
+        status = await counter.run.result()
+
+    assert status.state == "completed"
+    assert counter.orders.book.taken[counter.run.order_id] == 0
+    assert counter.orders.conduct.count("stop_fulfilment") == 1
+
+
+async def test_a_share_that_is_refunded_leaves_what_is_held_for_the_rest(env: WorkflowEnvironment) -> None:
+    async with till(env, replace(SPLIT, payment_mode=PaymentMode.AUTHORISE)) as counter:
+        counter.orders.book.policy = CapturePolicy.EACH_PARCEL
+        await counter.run.parcels_are_waited_for()
+        await counter.run.parcel("p1", ParcelLine(quantity=2, line=1))
+        await counter.run.captured()
+        share = (await counter.refund(None, "r-1", "scratched")).amount_minor
+        await counter.run.parcel("p2", ParcelLine(quantity=1, line=2))
+        status = await counter.run.result()
+
+    assert (status.state, status.captured_minor, status.refunded_minor) == ("completed", 5500, share)
+    assert counter.orders.conduct.count("stop_fulfilment") == 0

@@ -1,13 +1,14 @@
 """Activities of the order process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from temporalio import activity
 
 from worker.activities.pace import Pace
 from worker.contract.orders import OrderEvent, OrderStatus, PaymentMode, PlaceOrder
-from worker.domain.errors import ProviderRejected
+from worker.domain.errors import NotFound, OrdersError, ProviderRejected
 from worker.domain.order import OrderState
+from worker.domain.parcels import PARTS
 from worker.services.asking import Asking, Hold
 from worker.services.capture_on_shipment import CaptureOnShipment
 from worker.services.expiry import Expiry
@@ -39,6 +40,9 @@ class Recorded:
     """Whether the charge and the request for the parcel are one step, too (a patch, as above)."""
     within_task: bool = False
     """Whether that step is first tried within the workflow task that recorded the order (a patch, as above)."""
+    stops_first: bool = False
+    """Whether one that is given up once that step was tried has its parcel stopped before its money goes back, also where
+    nobody knows of a parcel: whoever asked for it may have died (a patch, as above)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,9 @@ class Reverse:
     to: str
     reason: str
     key: str
+    process: str = ""
+    """The id of a process that was ended before it heard where its order stands. A dead worker may have recorded it, charged
+    it and asked for its parcel: that is stopped first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +87,10 @@ class Waiting:
     shipped: CaptureOnShipment
     remainder: Remainder
     expiry: Expiry
+
+
+_GIVEN_UP = frozenset({OrderState.CANCELLED, OrderState.REFUNDED, OrderState.EXPIRED})
+"""Where an order stands that was given up while a step for it was under way: no step leads there by its own answer."""
 
 
 def authorising(key: str) -> str:
@@ -142,12 +153,15 @@ class OrderActivities:
             in_fewer_steps=first,
             at_once=first,
             within_task=first and charged and self._pace.promise(),
+            stops_first=True,
         )
 
     @activity.defn
     def authorise_payment(self, step: Step) -> OrderStatus:
         """Authorise the order's total at the provider."""
-        return self._orders.authorise(step.shop, step.order_id, step.key, may_retry=step.may_retry)
+        return self._kept_by_nobody(
+            self._orders.authorise(step.shop, step.order_id, step.key, may_retry=step.may_retry)
+        )
 
     @activity.defn(no_thread_cancel_exception=True)
     def charge_and_fulfil(self, step: Step) -> OrderStatus:
@@ -178,19 +192,20 @@ class OrderActivities:
         look for them between the two calls would cost every order a statement for the sake of one second in few.
         """
         if activity.info().attempt > 1:
-            return self._orders.authorise(step.shop, step.order_id, authorising(step.key), may_retry=step.may_retry)
+            return self.authorise_payment(replace(step, key=authorising(step.key)))
         keys = authorising(step.key), capturing(step.key)
-        return self._orders.charge(step.shop, step.order_id, keys, may_retry=step.may_retry)
+        return self._kept_by_nobody(self._orders.charge(step.shop, step.order_id, keys, may_retry=step.may_retry))
 
     @activity.defn
     def retry_payment(self, new: NewMethod) -> Retried:
         """Try another payment method."""
-        return self._waiting.retries.retry(new)
+        tried = self._waiting.retries.retry(new)
+        return replace(tried, status=self._kept_by_nobody(tried.status))
 
     @activity.defn
     def capture_payment(self, step: Step) -> OrderStatus:
         """Capture the authorised payment and book it."""
-        return self._orders.capture(step.shop, step.order_id, step.key)
+        return self._kept_by_nobody(self._orders.capture(step.shop, step.order_id, step.key))
 
     @activity.defn
     def capture_shipped(self, step: Step) -> OrderStatus:
@@ -246,8 +261,15 @@ class OrderActivities:
     @activity.defn
     def reverse_payment(self, reverse: Reverse) -> OrderStatus | None:
         """Void or refund everything the order took, and end it."""
+        if reverse.process and self._left_in_part(reverse):
+            return self.close_rest(reverse)
         return self._reversal.reverse(
-            reverse.shop, reverse.order_id, to=OrderState(reverse.to), reason=reverse.reason, key=reverse.key
+            reverse.shop,
+            reverse.order_id,
+            to=OrderState(reverse.to),
+            reason=reverse.reason,
+            key=reverse.key,
+            stop=lambda: self._stopped(reverse),
         )
 
     @activity.defn
@@ -256,3 +278,30 @@ class OrderActivities:
         return self._waiting.remainder.close(
             reverse.shop, reverse.order_id, to=OrderState(reverse.to), reason=reverse.reason, key=reverse.key
         )
+
+    def _kept_by_nobody(self, status: OrderStatus) -> OrderStatus:
+        """Give back what a step took that stood still while its order was given up; return where that stands."""
+        if status.state not in _GIVEN_UP:
+            return status
+        return self._reversal.give_back_late(status.shop, status.order_id)
+
+    def _left_in_part(self, reverse: Reverse) -> bool:
+        """Stop what the warehouse has of an order, and take the money of what had left; tell whether that was a part of it."""
+        if not self._stopped(reverse):
+            return False
+        status = self._waiting.shipped.capture(reverse.shop, reverse.order_id, capturing(reverse.process))
+        return status.fulfilment in PARTS
+
+    def _stopped(self, reverse: Reverse) -> bool:
+        """Stop what the warehouse has of an order; tell whether it could be asked. Raises OrdersError to be tried again."""
+        try:
+            self._orders.stop_fulfilment(reverse.shop, reverse.order_id)
+        except NotFound:
+            return False  # it was never recorded
+        except OrdersError as problem:
+            if problem.retryable:
+                raise
+            # The money goes back all the same; reconciliation reports a parcel without an order.
+            activity.logger.warning("the parcel could not be stopped", extra={"cause": problem.code})
+            return False
+        return True

@@ -18,16 +18,14 @@ def run() -> None:
     import asyncio
     import gc
 
-    # What is imported is no garbage: to look for some meanwhile is a sixth of what a start costs, and later much of
-    # what each search of everything would go through in vain.
+    # What is imported is no garbage: to look for some meanwhile is a sixth of what a start costs. The worker looks again
+    # once it is up.
     gc.disable()
     import uvloop
 
     from worker.observability.logging import configure
     from worker.process import run_worker
 
-    gc.freeze()
-    gc.enable()
     config = load()
     configure(config.logging)
     # The loop in C: a third of what the SDK costs in this process is the loop's own work.

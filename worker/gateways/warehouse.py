@@ -23,6 +23,7 @@ from worker.domain.ledger import Packed, Shipment, ShipmentState
 from worker.gateways.http import JsonClient
 
 PAGE = 100
+_OTHER_SHAPE = "the warehouse's list has another shape"
 _STATES = {
     "accepted": ShipmentState.REQUESTED,
     "shipped": ShipmentState.SHIPPED,
@@ -74,24 +75,41 @@ class Warehouse:
         """Return what a parcel holds. Raises NotFound."""
         return _shipment(self._client.document(self._client.request("GET", _path(shipment_id)))).contents
 
+    def parcels(self, shop: str, order_id: str) -> list[Shipment]:
+        """Return every parcel that was asked for in an order's name, oldest first. Raises ProviderUnavailable."""
+        reference = f"{shop}/{order_id}"
+        found: list[Shipment] = []
+        for page in self._pages({"reference": reference}):
+            try:
+                found += [_shipment(item) for item in page if item["reference"] == reference]
+            except (KeyError, TypeError) as problem:
+                raise ProviderUnavailable(_OTHER_SHAPE) from problem
+        return found
+
     def shipments(self, shop: str, start: datetime, end: datetime) -> Iterator[Shipment]:
         """Stream the parcels requested in [start, end). Raises SourceUnreadable."""
-        cursor = ""
+        try:
+            for page in self._pages({"created_from": start.isoformat(), "created_to": end.isoformat()}):
+                found = [_shipment(item) for item in page if item["reference"].startswith(f"{shop}/")]
+                yield from found
+        except OrdersError as problem:
+            raise SourceUnreadable(str(problem)) from problem
+        except (KeyError, TypeError, AttributeError) as problem:
+            raise SourceUnreadable(_OTHER_SHAPE) from problem
+
+    def _pages(self, wanted: dict[str, str]) -> Iterator[list[Any]]:
+        """Read a list page by page. Raises ProviderUnavailable, also for one of another shape."""
+        params = {**wanted, "limit": str(PAGE)}
         while True:
-            params = {"created_from": start.isoformat(), "created_to": end.isoformat(), "limit": str(PAGE)}
-            if cursor:
-                params["cursor"] = cursor
+            answer = self._client.document(self._client.request("GET", "/v1/fulfilments", params=params))
             try:
-                page = self._client.document(self._client.request("GET", "/v1/fulfilments", params=params))
-                found = [_shipment(item) for item in page["data"] if item["reference"].startswith(f"{shop}/")]
-                cursor = page["next_cursor"] or ""
-            except OrdersError as problem:
-                raise SourceUnreadable(str(problem)) from problem
-            except (KeyError, TypeError, AttributeError) as problem:
-                raise SourceUnreadable("the warehouse's list has another shape") from problem
-            yield from found
+                page, cursor = list(answer["data"]), answer["next_cursor"]
+            except (KeyError, TypeError) as problem:
+                raise ProviderUnavailable(_OTHER_SHAPE) from problem
+            yield page
             if not cursor:
                 return
+            params["cursor"] = cursor
 
     def shipment_document(self, shipment_id: str) -> str:
         """Return the event JSON the warehouse would have sent for the parcel's present state. Raises NotFound."""

@@ -5,6 +5,7 @@ made before count towards that. The order is completed then, or waits for a pers
 """
 
 from worker.contract.orders import OrderStatus
+from worker.domain.dispute import withdrawn_of
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
 from worker.domain.money import Money
 from worker.domain.order import TERMINAL, Order, OrderState
@@ -71,6 +72,7 @@ class Remainder:
 
     def _holding(self, order: Order) -> list[Held]:
         found = []
+        entries = self._database.transact(lambda tx: tx.payments.entries_of_order(order.shop, order.order_id))
         for payment in self._database.transact(lambda tx: tx.payments.of_order(order.shop, order.order_id)):
             if payment.captured_minor <= 0:
                 continue
@@ -78,7 +80,9 @@ class Remainder:
                 raise ProviderRejected(f"collected by {payment.provider}, which only it can give back")
             made = self._payments.refunds(payment.reference)
             self._books.post_refunds(order.shop, order.order_id, made)
+            # What a dispute withdrew has gone back already, by way of the bank.
             left = payment.captured_minor - sum(refund.amount_minor for refund in made)
+            left -= withdrawn_of(entries, payment.reference)
             found.append(Held(payment_reference=payment.reference, left_minor=left))
         return found
 

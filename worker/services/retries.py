@@ -86,8 +86,8 @@ class Retries:
         if payment.state not in _GOOD | {PaymentState.REQUIRES_ACTION}:
             return self._refused(order, new, payment.detail or payment.state, payment)
         self._let_others_go(order, payment.reference, new.key)
-        moved = self._record(order, payment)
-        if moved.state in WITHOUT_GOODS and payment.state in IN_FLIGHT:  # it was given up meanwhile
+        moved, wanted = self._record(order, payment)
+        if not wanted and payment.state in IN_FLIGHT:
             self._save(order, let_go(self._payments, payment, new.key))
             return Retried(outcome="declined", status=status_of(moved), reason="too_late")
         return Retried(outcome="applied", status=status_of(moved))
@@ -121,13 +121,18 @@ class Retries:
             if other.reference != kept and other.state in IN_FLIGHT:
                 self._save(order, let_go(self._payments, other, key))
 
-    def _record(self, order: Order, payment: Payment) -> Order:
-        """Write the payment down, and move the order if it still waits."""
+    def _record(self, order: Order, payment: Payment) -> tuple[Order, bool]:
+        """Write the payment down, and move the order if it still waits; tell whether the payment is wanted.
 
-        def work(tx: Transaction) -> Order:
+        It is not when the order was given up meanwhile, or what was waited for before is good after all.
+        """
+
+        def work(tx: Transaction) -> tuple[Order, bool]:
             now = self._clock.now()
             current = tx.orders.lock(order.shop, order.order_id)
             known = {one.reference: one.state for one in tx.payments.of_order(order.shop, order.order_id)}
+            good = any(state in _GOOD for reference, state in known.items() if reference != payment.reference)
+            wanted = current.state in METHOD_WELCOME or not (current.state in WITHOUT_GOODS or good)
             if known.get(payment.reference) is not PaymentState.CAPTURED:  # an event may have told more already
                 tx.payments.save(order.shop, order.order_id, payment, now)
             if payment.state is PaymentState.CAPTURED:
@@ -135,7 +140,7 @@ class Retries:
             to = _next(current, payment)
             if to is not None:
                 tx.orders.move(current, to, at=now, actor=ACTOR, reason="with another payment method")
-            return tx.orders.get(order.shop, order.order_id) or current
+            return tx.orders.get(order.shop, order.order_id) or current, wanted
 
         return self._database.transact(work)
 

@@ -5,12 +5,14 @@ authorised, refunds what is captured, and ends the order in a terminal state. Ca
 two calls at once: their idempotency keys are the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from worker.contract.ids import order_workflow_id
 from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus
 from worker.domain.dispute import withdrawn_of
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
+from worker.domain.ledger import ShipmentState
 from worker.domain.money import format_minor
 from worker.domain.order import METHOD_WELCOME, TERMINAL, WITHOUT_GOODS, Order, OrderState
 from worker.domain.payment import IN_FLIGHT, Payment, Refund
@@ -18,14 +20,21 @@ from worker.services.authorising import CLOCK_SKEW
 from worker.services.bookkeeping import SHOP_PAYMENTS, Bookkeeping
 from worker.services.letting_go import let_go
 from worker.services.order_messages import book_capture, capture_entry, status_of
+from worker.services.parcels import known_order
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
 from worker.services.warehousing import ACTOR
 
 _BRINGS_MONEY = frozenset(
     {OrderEventKind.PAYMENT_AUTHORISED, OrderEventKind.PAYMENT_CAPTURED, OrderEventKind.DISPUTE_WON}
 )
+_PAID = frozenset({OrderState.PAID, OrderState.FULFILLING})
+"""States in which a parcel may be asked for."""
 ROUNDS = 3
 """How often money that moves while it is given back is looked at anew."""
+
+
+def nothing() -> None:
+    """Stop no parcel: there is none."""
 
 
 class Reversal:
@@ -37,21 +46,48 @@ class Reversal:
         self._books = bookkeeping
         self._clock = clock
 
-    def reverse(self, shop: str, order_id: str, *, to: OrderState, reason: str, key: str) -> OrderStatus | None:
+    def reverse(
+        self, shop: str, order_id: str, *, to: OrderState, reason: str, key: str, stop: Callable[[], object] = nothing
+    ) -> OrderStatus | None:
         """Give back what the order holds and end it in `to` (`cancelled` or `refunded`).
 
-        `key` prefixes the idempotency keys. Returns None when the order was never recorded (nothing was
+        `key` prefixes the idempotency keys. `stop` stops its parcels: a step that was given up may go on in a process that
+        stood still, and ask for one after all. Returns None when the order was never recorded (nothing was
         taken then). Money that cannot be given back ends in `needs_attention`. Raises ProviderUnavailable.
         """
-        order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
-        if order is None or order.state in TERMINAL:
-            return status_of(order) if order else None
+        if self._database.transact(lambda tx: tx.orders.get(shop, order_id)) is None:
+            return None
         for left in reversed(range(ROUNDS)):
+            order = self._begun(shop, order_id, reason, stop)
+            if order.state in TERMINAL:
+                return status_of(order)
             refusals = self._give_all_back(order, key)
             ended = self._end(order, to, reason, refusals, last=left == 0)
             if ended is not None:
                 return status_of(ended)
         raise AssertionError("the last round ends the order")
+
+    def _begun(self, shop: str, order_id: str, reason: str, stop: Callable[[], object]) -> Order:
+        """Let no parcel be asked for any more, before its money goes: whoever asks for one stops it when it is noted.
+
+        One that was noted before is stopped here, unless it has left; then the order is completed.
+        """
+
+        def work(tx: Transaction, *, stopped: bool = False) -> Order | None:
+            order = tx.orders.lock(shop, order_id)
+            if order.state in TERMINAL:
+                return order
+            if not stopped and _waiting(tx, shop, order_id):
+                return None
+            if order.state not in _PAID:
+                return order
+            return tx.orders.move(order, OrderState.REFUNDING, at=self._clock.now(), actor=ACTOR, reason=reason)
+
+        if (order := self._database.transact(work)) is None:
+            stop()
+            order = self._database.transact(partial(work, stopped=True))
+        assert order is not None
+        return order
 
     def settle(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         """Give back the money of an event that came when its order was over without goods; return whether it all went.
@@ -68,10 +104,23 @@ class Reversal:
             return False  # the shop's own authorisation is the shop's to void
         if not authorised and order.kept_minor <= 0:
             return False
-        key = f"{order_workflow_id(shop, order_id)}:reverse"
         # The reference of a dispute that was won is the dispute's; its payment is in the books.
         named = [event.reference] if event.reference and event.kind is not OrderEventKind.DISPUTE_WON else []
-        return not self._give_all_back(order, key, named)
+        return not self._give_all_back(order, _key(order), named)
+
+    def give_back_late(self, shop: str, order_id: str) -> OrderStatus:
+        """Give back what a step took for an order that had been given up meanwhile: its process stood still, and went on.
+
+        The provider's events would tell of it, too; until they come nobody would know of it. What is refused stays booked.
+        Raises ProviderUnavailable.
+        """
+        order = self._order(shop, order_id)
+        if order.state in WITHOUT_GOODS and order.paid_through_us:
+            self._give_all_back(order, _key(order))
+        return status_of(self._order(shop, order_id))
+
+    def _order(self, shop: str, order_id: str) -> Order:
+        return self._database.transact(lambda tx: known_order(tx, shop, order_id))
 
     def _give_all_back(self, order: Order, key: str, named: Sequence[str] = ()) -> list[str]:
         """Give back every payment of the order; return what was refused."""
@@ -147,12 +196,14 @@ class Reversal:
         self._database.transact(work)
 
     def _end(self, order: Order, to: OrderState, reason: str, refusals: list[str], *, last: bool) -> Order | None:
-        """Move the order to its end; None when money came in meanwhile and another round may give it back."""
+        """Move the order to its end; None when another round is to give back what came in meanwhile, or stop a parcel."""
 
         def work(tx: Transaction) -> bool:
             current = tx.orders.lock(order.shop, order.order_id)
             if current.state in TERMINAL:
                 return True
+            if not last and (current.state in _PAID or _waiting(tx, order.shop, order.order_id)):
+                return False
             why = list(refusals)
             kept = current.kept_minor
             if kept > 0 and not why:
@@ -181,6 +232,14 @@ class Reversal:
         if not self._database.transact(work):
             return None
         return self._database.transact(lambda tx: tx.orders.get(order.shop, order.order_id)) or order
+
+
+def _key(order: Order) -> str:
+    return f"{order_workflow_id(order.shop, order.order_id)}:reverse"
+
+
+def _waiting(tx: Transaction, shop: str, order_id: str) -> bool:
+    return any(parcel.state is ShipmentState.REQUESTED for parcel in tx.shipments.of_order(shop, order_id))
 
 
 def _sum(refunds: list[Refund]) -> int:

@@ -4,16 +4,17 @@ As with every use case of orders (worker.services.orders) each step may be repea
 transaction.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from worker.contract.orders import OrderEvent, OrderStatus
 from worker.contract.shipping import ShipTo
-from worker.domain.errors import NotFound, ProviderUnavailable
+from worker.domain.errors import NotFound, ProviderRejected, ProviderUnavailable
 from worker.domain.ledger import Shipment, ShipmentState
 from worker.domain.order import Order, OrderState
 from worker.domain.parcels import shipped_goods
 from worker.services.order_messages import status_of
 from worker.services.parcels import (
+    has_left,
     known_order,
     note_requested,
     note_stopped,
@@ -25,6 +26,8 @@ from worker.services.parcels import (
 from worker.services.ports import Clock, Database, Transaction, WarehouseGateway
 
 ACTOR = "order workflow"
+_WITH_THE_WAREHOUSE = frozenset({OrderState.PAID, OrderState.FULFILLING, OrderState.NEEDS_ATTENTION})
+"""States in which the warehouse may have been asked for a parcel that is not to leave any more."""
 _WITH_PARCEL = frozenset({OrderState.PAID, OrderState.FULFILLING, OrderState.SHIPPED, OrderState.COMPLETED})
 
 
@@ -44,7 +47,16 @@ class Warehousing:
             return status_of(order)
         known = [parcel for parcel in found.parcels if parcel.state is not ShipmentState.FAILED]
         whole = [(line.sku, line.quantity) for line in order.lines if line.quantity]
-        return status_of(self._noted(order, known[-1] if known else self._asked(found, whole, idempotency_key)))
+        try:
+            parcel = known[-1] if known else self._asked(found, whole, idempotency_key)
+        except ProviderRejected:
+            # It may hold one of an earlier try, whose answer was lost, and refuse the same key for another address. None
+            # must leave for what is given back now; one that has left is the answer.
+            status = self.stop_fulfilment(shop, order_id)
+            if not self._database.transact(lambda tx: has_left(tx, order)):
+                raise
+            return status
+        return status_of(self._noted(order, parcel))
 
     def request_rest(self, shop: str, order_id: str, idempotency_key: str) -> OrderStatus:
         """Ask the warehouse for what of an order has not left, where the parcel that was to bring it was stopped.
@@ -62,15 +74,39 @@ class Warehousing:
     def stop_fulfilment(self, shop: str, order_id: str) -> OrderStatus:
         """Stop the parcels that have not left. Once all have left, that completes the order instead, when it is paid for.
 
-        Raises ProviderUnavailable while the warehouse has neither stopped it nor sent it off.
+        The warehouse is asked which there are: it may have accepted one of which our books know nothing, for whoever asked
+        died before it could be noted. Raises ProviderUnavailable while the warehouse has neither stopped it nor sent it off.
         """
         order = self._order(shop, order_id)
-        if order.state not in {OrderState.FULFILLING, OrderState.NEEDS_ATTENTION} and not held_for_parcel(order):
+        if order.state not in _WITH_THE_WAREHOUSE and not held_for_parcel(order):
             return status_of(order)
         for parcel in self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id)):
-            if parcel.state is not ShipmentState.SHIPPED and self._stop(shop, parcel) is ShipmentState.SHIPPED:
-                self._note_unheard(shop, order_id, parcel)
+            self._stop_or_note(shop, order_id, parcel)
+        for parcel in self._never_noted(shop, order_id):
+            self._stop_or_note(shop, order_id, parcel)
         return self._database.transact(lambda tx: standing(tx, shop, order_id))
+
+    def _never_noted(self, shop: str, order_id: str) -> list[Shipment]:
+        """Return parcels that the warehouse holds for the order, or sent, and that our books did not know; they do then."""
+        there = [each for each in self._warehouse.parcels(shop, order_id) if each.state is not ShipmentState.FAILED]
+
+        def work(tx: Transaction) -> list[Shipment]:
+            tx.orders.lock(shop, order_id)
+            known = {each.shipment_id for each in tx.shipments.of_order(shop, order_id)}
+            found = [
+                replace(each, state=ShipmentState.REQUESTED, shipped_at=None, contents=())
+                for each in there
+                if each.shipment_id not in known
+            ]
+            for each in found:
+                note_requested(tx, shop, each, self._clock.now(), ACTOR)
+            return found
+
+        return self._database.transact(work) if there else []
+
+    def _stop_or_note(self, shop: str, order_id: str, parcel: Shipment) -> None:
+        if parcel.state is not ShipmentState.SHIPPED and self._stop(shop, parcel) is ShipmentState.SHIPPED:
+            self._note_unheard(shop, order_id, parcel)
 
     def _asked(self, found: "_Found", lines: list[tuple[str, int]], key: str) -> Shipment:
         order = found.order

@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from worker.activities.orders import OrderActivities, Recorded
+    from worker.contract.orders import PaymentMode
     from worker.domain.errors import ProviderRejected
     from worker.domain.order import TERMINAL, OrderState
     from worker.workflows.exits import heed_cancellation
@@ -121,6 +122,11 @@ class Fulfilling(OrderSteps):
     def _asked_with_charge(self, recorded: Recorded) -> bool:
         """Tell whether the step that charged the order has asked for its parcel, too."""
         return recorded.at_once and self._state is OrderState.FULFILLING
+
+    def _may_be_asked_for(self, recorded: Recorded) -> bool:
+        """Tell whether a step that charged the order, and did not come to its end, may have asked for its parcel."""
+        tried = recorded.at_once and self._place.payment_mode == PaymentMode.CHARGE
+        return recorded.stops_first and tried and self._state is OrderState.PAID
 
     def _decided(self) -> bool:
         """Tell whether it is known what becomes of the parcel."""

@@ -136,7 +136,7 @@ class OrderWorkflow(Paying, Fulfilling, Shrinking):
 
     @workflow.update(name=OrderMessage.REFUND)
     async def refund(self, request: RefundOrder) -> RefundAnswer:
-        """Give money back, once per request id. When all of it went before the parcel left, the order ends."""
+        """Give money back, once per request id. When all of it went, the order ends, and nothing more leaves."""
         await self._recorded()
         async with self._refunds.turn:
             if (before := self._refunds.given(request)) is not None:
@@ -145,9 +145,15 @@ class OrderWorkflow(Paying, Fulfilling, Shrinking):
             answer, status = await self._refunds.give(request)
             self._stand(status)
         self._tell_story(f"refunded {answer.amount_minor} on request")
-        if status.captured_minor == status.refunded_minor and self._with_the_warehouse and not self._part_left:
+        if status.captured_minor == status.refunded_minor and self._with_the_warehouse and self._rest_is_paid_ahead:
             self._parcel_failed = self._parcel_failed or request.reason or f"refunded for {request.requested_by}"
         return answer
+
+    @property
+    def _rest_is_paid_ahead(self) -> bool:
+        """Whether what has not left was to leave for money that was taken before, and not for money that is held."""
+        # Of orders of before the rest left all the same once a part had, with nothing left to pay for it.
+        return not self._part_left or (not self._held and workflow.patched("refunded-rests-are-stopped"))
 
     @refund.validator
     def _may_refund(self, request: RefundOrder) -> None:
@@ -218,6 +224,9 @@ class OrderWorkflow(Paying, Fulfilling, Shrinking):
         # A cancellation stops a parcel that was asked for with the charge.
         if self._with_the_warehouse and (self._asked_with_charge(recorded) or not self._cancel):
             await self._fulfil(recorded)
+        elif self._may_be_asked_for(recorded):
+            async with self._lines.turn:
+                await self._close(recorded, late=False)
         if self._state is OrderState.LAPSED and not self._cancel:
             await self._wait_for_method(recorded)
             if self._with_the_warehouse and not self._cancel:

@@ -133,6 +133,7 @@ class OrderSteps:
                     to=to,
                     reason=reason[:300],
                     key=f"{workflow.info().workflow_id}:{'rest' if part else 'reverse'}",
+                    process=workflow.info().workflow_id if self._status is None else "",
                 ),
                 summary=f"{'close the rest' if part else 'void or refund'}: {reason}"[:180],
                 **REVERSAL,

@@ -175,6 +175,10 @@ class WarehouseGateway(Protocol):
         """Return what a parcel holds, as far as the warehouse says. Raises NotFound."""
         ...
 
+    def parcels(self, shop: str, order_id: str) -> list[Shipment]:
+        """Return every parcel that was asked for in an order's name, oldest first. Raises ProviderUnavailable."""
+        ...
+
     def shipments(self, shop: str, start: datetime, end: datetime) -> Iterator[Shipment]:
         """Stream the parcels requested in [start, end). Raises SourceUnreadable."""
         ...
