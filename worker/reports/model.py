@@ -32,10 +32,12 @@ class OpenBreak:
 
     item: Break
     age: timedelta
-    at_risk: Money
-    share: float
-    """Part of the largest amount at risk in its currency, in percent: the width of its bar."""
     history: tuple[BreakAction, ...]
+
+    @property
+    def at_risk(self) -> Money:
+        """What it puts at risk."""
+        return at_risk(self.item)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,8 @@ class Report:
     """By currency, largest amount at risk first, then oldest first."""
     top: tuple[OpenBreak, ...]
     """The ten of each currency with the most at risk."""
+    largest: Mapping[str, int]
+    """At risk in one break, in minor units by currency."""
     pending: Spool[Finding]
     """The next to become a break first."""
     warnings: Spool[Finding]
@@ -78,6 +82,11 @@ class Report:
     def sound(self) -> bool:
         """Whether the report's checks on itself all hold."""
         return all(check.holds for check in self.checks)
+
+    def share(self, one: OpenBreak) -> float:
+        """Return which part of the largest amount at risk in its currency a break has, in percent: the width of its bar."""
+        money = one.at_risk
+        return share(money.minor, self.largest[money.currency])
 
 
 def build(
@@ -108,7 +117,7 @@ def build(
     followed = breaks if isinstance(breaks, OpenBreaks) else OpenBreaks.of(breaks, history or {})
     opened = Open(followed, as_of, ages)
     told = Told.of(run, found)
-    drawn = partial(_drawn, as_of=as_of, largest=opened.largest)
+    drawn = partial(_drawn, as_of=as_of)
     return Report(
         run=run,
         as_of=as_of,
@@ -122,6 +131,7 @@ def build(
         trend=trend(run, earlier),
         breaks=Mapped(opened.followed, drawn),
         top=tuple(map(drawn, opened.top)),
+        largest=opened.largest,
         pending=found.pending,
         warnings=found.warnings,
         settled=found.settled,
@@ -134,16 +144,9 @@ def build(
     )
 
 
-def _drawn(followed: Followed, as_of: datetime, largest: Mapping[str, int]) -> OpenBreak:
+def _drawn(followed: Followed, as_of: datetime) -> OpenBreak:
     item, history = followed
-    money = at_risk(item)
-    return OpenBreak(
-        item=item,
-        age=break_age(item, as_of),
-        at_risk=money,
-        share=share(money.minor, largest[money.currency]),
-        history=history,
-    )
+    return OpenBreak(item=item, age=break_age(item, as_of), history=history)
 
 
 def _resolved_order(item: Break) -> tuple[datetime, str]:

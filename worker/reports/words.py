@@ -231,4 +231,4 @@ def reproduce(shop: str, provider: str, start: datetime, end: datetime, read_fro
 @lru_cache(maxsize=4096)
 def iso(at: datetime) -> str:
     """Return ISO 8601 in UTC, to the second (or finer if it is finer), with `Z`."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return f"{at.astimezone(UTC).isoformat()[:-6]}Z"
