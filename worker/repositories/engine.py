@@ -14,7 +14,7 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from worker.domain.errors import InvalidInput
-from worker.repositories.connection import AttentiveConnection
+from worker.repositories.connection import CONVERSIONS, AttentiveConnection
 from worker.repositories.unit_of_work import watch
 
 __all__ = ["Engine", "make_engine"]
@@ -89,7 +89,7 @@ def make_engine(
 
 def _connected(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> AttentiveConnection:
     """Connect as SQLAlchemy would."""
-    return AttentiveConnection(*arguments, **options)
+    return AttentiveConnection(*arguments, conv=CONVERSIONS, **options)
 
 
 def _end_what_is_open(connection: Any, *_ignored: object) -> None:
