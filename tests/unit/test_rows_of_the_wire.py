@@ -31,10 +31,10 @@ def written(cell: bytes | None) -> bytes:
 
 
 def as_pymysql_reads(data: bytes, readers: list[Reader]) -> tuple[Any, ...]:
-    result = MySQLResult(None)  # type: ignore[no-untyped-call]
+    kind: Any = MySQLResult
+    result, packet = kind(None), MysqlPacket(data, "utf8")
     result.converters = readers
-    packet = MysqlPacket(data, "utf8")  # type: ignore[no-untyped-call]
-    return tuple(result._read_row_from_packet(packet))  # type: ignore[no-untyped-call]
+    return tuple(result._read_row_from_packet(packet))
 
 
 @given(st.lists(CELLS, min_size=1, max_size=8))

@@ -55,10 +55,10 @@ class AttentiveConnection(Connection):
 
     def _read_query_result(self, unbuffered: bool = False) -> Any:
         if unbuffered:
-            return super()._read_query_result(unbuffered)  # type: ignore[no-untyped-call]
+            return super()._read_query_result(unbuffered)  # type: ignore[misc]
         self._result: MySQLResult | None = None
         result = _Result(self)
-        result.read()  # type: ignore[no-untyped-call]
+        result.read()
         self._result = result
         if result.server_status is not None:
             self.server_status = result.server_status
@@ -71,7 +71,7 @@ class _Result(MySQLResult):
     def _read_row_from_packet(self, packet: Any) -> tuple[Any, ...]:
         read = cells(packet.get_all_data(), self.converters)
         if read is None:
-            return tuple(super()._read_row_from_packet(packet))  # type: ignore[no-untyped-call]
+            return tuple(super()._read_row_from_packet(packet))  # type: ignore[misc]
         return read
 
 
