@@ -12,16 +12,16 @@ from functools import lru_cache
 from markupsafe import escape
 
 from worker.contract.ids import is_valid_part, order_workflow_id
-from worker.domain.finding import Break, Fact, Finding, FindingKind, Leg, Repair, RepairState
+from worker.domain.finding import Break, Fact, Finding, FindingKind, Leg, Repair
 from worker.reports import words
 from worker.reports.amounts import shown
+from worker.reports.found import STUCK
 from worker.reports.model import OpenBreak
 from worker.reports.page import when
 from worker.services.ports import BreakAction
 
 RECORDS = 20
 """Records of a side and lines of a history shown with a break at most; all of them stand in report.json."""
-_STUCK = frozenset({RepairState.FAILED, RepairState.REFUSED})
 
 
 def drawn(one: OpenBreak, *, unfolded: bool) -> str:
@@ -145,7 +145,7 @@ def commands(item: Break) -> list[tuple[str, str]]:
     if order_id and is_valid_part(item.shop) and is_valid_part(order_id):
         workflow = shlex.quote(order_workflow_id(item.shop, order_id))
         told.append(("See the order's workflow", f"temporal workflow show --workflow-id {workflow}"))
-    if item.finding.repair is not Repair.NONE and item.repair_state in _STUCK:
+    if item.finding.repair is not Repair.NONE and item.repair_state in STUCK:
         told.append(
             (
                 "Let the repair be tried again",
