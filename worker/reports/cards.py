@@ -135,7 +135,7 @@ def _at_risk(opened: Open) -> Card:
     exposed = words.count(opened.exposed, "break")
     return Card(
         code="at_risk",
-        label="Breaks with money at risk",
+        label="Breaks at risk",
         count=opened.exposed,
         amounts=opened.risk.amounts,
         note=f"{exposed} on {words.count(opened.orders(), 'order')} may cost"
