@@ -118,7 +118,7 @@ def items_csv(report: Report) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "items.csv"
         with csv_export.opened(path) as file:
-            for _ in csv_export.ItemTable(file).passing(items.rows(report)):
+            for _ in csv_export.item_table(file).passing(items.rows(report)):
                 pass
         return path.read_bytes()
 

@@ -16,6 +16,7 @@ import jsonschema_rs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from python_calamine import CalamineWorkbook
 
 from tests.unit.reports_reading import (
     EMPTY,
@@ -34,8 +35,8 @@ from worker import reports
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import BreakStatus, FindingKind, Leg, Outcome, Repair, RepairState, SettledAs, Verdict
 from worker.reports import csv_export, html, json_export, workbook
+from worker.reports.items import COLUMNS
 from worker.reports.model import Report, build
-from worker.reports.workbook import COLUMNS
 from worker.reports.writer import ReportFiles
 from worker.services.ports import ObjectStore, ReportWriter
 
@@ -118,7 +119,7 @@ def test_no_text_cell_of_the_csv_is_a_formula(text: str) -> None:
 
 
 def summary_of(report: Report) -> list[dict[str, str]]:
-    content = b"".join(csv_export.summary_chunks(report))
+    content = csv_export.summary_csv(report)
     return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
 
 
@@ -169,13 +170,32 @@ def test_the_workbook_has_real_numbers_and_dates_frozen_heads_and_filters(tmp_pa
     read = sheets(book_of(sample(), tmp_path))
     assert list(read) == ["Summary", "Breaks", "Other items"]
     head, *found = read["Breaks"]
-    assert tuple(text for _, text in head) == COLUMNS
+    assert [text for _, text in head] == [name for name in COLUMNS if not name.endswith("_minor")]
     assert len(found) == len(BREAKS)
     assert sum(kind == "n" and float(text) == 129.9 for kind, text in found[0]) == 3, "theirs, difference, at risk"
     days = (END - timedelta(hours=5) - datetime(1899, 12, 30, tzinfo=UTC)).total_seconds() / 86_400
     assert any(kind == "n" and float(text) == pytest.approx(days, abs=1e-6) for kind, text in found[0]), "a real date"
     assert ("inlineStr", "450789469") in found[0], "an id is text, whatever it looks like"
     assert len(read["Other items"]) == 1 + 2 + 4 + 1
+
+
+def test_a_reader_of_others_reads_the_workbook_as_it_is_meant(tmp_path: Path) -> None:
+    book = CalamineWorkbook.from_filelike(io.BytesIO(book_of(sample(), tmp_path)))
+    assert book.sheet_names == ["Summary", "Breaks", "Other items"]
+    head, *found = book.get_sheet_by_name("Breaks").to_python()
+    told = [dict(zip(head, row, strict=True)) for row in found]
+    by_id = {row["break_id"]: row for row in items_of(sample()) if row["item"] == "break"}
+    for row in told:
+        same = by_id[str(row["break_id"])]
+        assert [f"{row[name]}" for name in ("kind", "order_id", "cause")] == [
+            same[name] for name in ("kind", "order_id", "cause")
+        ]
+        assert [row[name] for name in ("ours", "theirs", "at_risk")] == [
+            float(same[name]) for name in ("ours", "theirs", "at_risk")
+        ]
+        seen = row["first_movement_at"]
+        assert isinstance(seen, datetime)
+        assert f"{seen.isoformat()}Z" == same["first_movement_at"]
 
 
 def test_amounts_beyond_what_a_workbook_holds_exactly_are_text(tmp_path: Path) -> None:

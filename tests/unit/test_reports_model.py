@@ -66,7 +66,9 @@ def test_an_incomplete_run_is_never_calm() -> None:
     report = sample(run=run)
     assert report.sentence.startswith("This run is incomplete and proves nothing: the provider's ledger broke off")
     assert not report.sound
-    assert "This report does not prove itself." in Page(html.render(report, {})).text
+    text = Page(html.render(report, {})).text
+    assert "Whether the books agree is not known." in text
+    assert "Mend this and run it again: the provider's ledger broke off after page 3." in text
 
 
 def test_an_unfinished_run_counts_as_incomplete() -> None:

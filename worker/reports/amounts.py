@@ -1,9 +1,10 @@
 """Sums per currency. Amounts of different currencies are never added, only listed beside each other."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from worker.domain.finding import Break, Finding, Outcome
-from worker.domain.money import Money
+from worker.domain.money import Money, exponent
 
 
 class Sums:
@@ -43,3 +44,27 @@ def exposure(finding: Finding) -> Money:
 def at_risk(item: Break) -> Money:
     """Return the amount at risk of a break."""
     return Money(item.finding.at_risk_minor, item.finding.currency)
+
+
+def plain(minor: int, currency: str) -> str:
+    """Return the decimal of an amount as programs read it: `-1234.56`. Raises InvalidInput for what is no currency."""
+    digits = _digits(currency)
+    if not digits:
+        return str(minor)
+    text = f"{minor:0{digits + 1 + (minor < 0)}}"
+    return f"{text[:-digits]}.{text[-digits:]}"
+
+
+def shown(minor: int, currency: str) -> str:
+    """Return it as people read it: `1,234.56`, with a true minus sign. Raises InvalidInput for what is no currency."""
+    digits = _digits(currency)
+    sign, value = ("\N{MINUS SIGN}", -minor) if minor < 0 else ("", minor)
+    if not digits:
+        return f"{sign}{value:,}"
+    whole, rest = divmod(value, 10**digits)
+    return f"{sign}{whole:,}.{rest:0{digits}}"
+
+
+@cache
+def _digits(currency: str) -> int:
+    return exponent(Money(0, currency).currency)

@@ -4,60 +4,60 @@ A report shows thousands of them, so they are put together here and not by a mac
 as long. What comes from outside goes through `_safe`; everything else is a word of ours, a number, or made safe already.
 """
 
-import re
 import shlex
 from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
 
 from markupsafe import escape
 
 from worker.contract.ids import is_valid_part, order_workflow_id
-from worker.domain.finding import Break, Fact, Finding, Repair, RepairState
-from worker.domain.money import Money
+from worker.domain.finding import Break, Fact, Finding, FindingKind, Leg, Repair
 from worker.reports import words
+from worker.reports.amounts import shown
+from worker.reports.found import STUCK
 from worker.reports.model import OpenBreak
-from worker.reports.page import amount, cash, signed, when
+from worker.reports.page import when
 from worker.services.ports import BreakAction
 
 RECORDS = 20
 """Records of a side and lines of a history shown with a break at most; all of them stand in report.json."""
-_STUCK = frozenset({RepairState.FAILED, RepairState.REFUSED})
-_SPECIAL = re.compile("[&<>'\"]")
 
 
 def drawn(one: OpenBreak, *, unfolded: bool) -> str:
     """Return the break, closed until somebody opens it, or `unfolded`."""
     item = one.item
     finding = item.finding
-    kind, subject, leg = _safe(words.KIND[finding.kind]), _subject(finding), finding.leg
-    status, name, currency = item.status, _safe(item.break_id), finding.currency
+    kind, leg, currency = finding.kind, finding.leg, finding.currency
+    name, subject, history = _safe(item.break_id), _subject(finding), one.history
+    difference = finding.theirs_minor - finding.ours_minor
+    runs = item.runs_seen
     return (
         f'<details class="item" data-break="{name}"{" open" if unfolded else ""}>\n'
-        f'<summary><span class="what"><b>{kind}</b> <span class="soft">{subject}</span></span>'
+        f'<summary><span class="what"><b>{_KIND[kind]}</b> <span class="soft">{subject}</span></span>'
         f'<span class="age small soft">{words.duration(one.age)} old</span>'
-        f'<span class="state"><span class="chip {words.STATUS_TONE[status]}">{words.STATUS[status]}</span></span>'
-        f'<span class="risk">{cash(one.at_risk)}</span></summary>\n'
+        f'<span class="state">{_CHIP[item.status]}</span>'
+        f'<span class="risk">{_cash(finding.at_risk_minor, currency)}</span></summary>\n'
         f'<div class="body" id="b-{name}">\n'
-        f'<h3 class="hidden">{kind}, {subject}</h3>\n'
-        f'<p class="cause">{_safe(finding.cause[:1].upper() + finding.cause[1:]) or "No cause is suspected yet."}</p>\n'
+        f'<h3 class="hidden">{_KIND[kind]}, {subject}</h3>\n'
+        f'<p class="cause">{_cause(finding.cause)}</p>\n'
         '<div class="sides">\n'
         f"{_side(words.OUR_SIDE[leg], finding.ours_minor, finding.ours, currency)}\n"
         f"{_side(words.THEIR_SIDE[leg], finding.theirs_minor, finding.theirs, currency)}\n"
         "</div>\n"
         f"{_suggested(item) if finding.suggestions else ''}"
         '<dl class="facts">\n'
-        f'<div><dt>Difference, theirs minus ours</dt><dd><span class="cur">{_safe(currency)}</span> '
-        f"{signed(Money(finding.difference_minor, currency))}</dd></div>\n"
-        f'<div class="broad"><dt>Rule</dt><dd>{_safe(words.RULE[finding.kind])} '
-        f'<span class="faint mono">{leg.value}/{finding.kind.value}</span></dd></div>\n'
-        f"<div><dt>Compared</dt><dd>{_safe(words.LEG[leg])}</dd></div>\n"
-        f"<div><dt>First seen</dt><dd>{when(item.first_seen_at)} · in {words.count(item.runs_seen, 'run')}</dd></div>\n"
+        f'<div><dt>Difference, theirs minus ours</dt><dd><span class="cur">{currency}</span> '
+        f"{'+' if difference > 0 else ''}{shown(difference, currency)}</dd></div>\n"
+        f"{_RULE[kind]}{leg}/{kind}{_COMPARED[leg]}"
+        f"<div><dt>First seen</dt><dd>{_when(item.first_seen_at)} · in {runs:,} run{'' if runs == 1 else 's'}</dd></div>\n"
         f"<div><dt>Repair</dt><dd>{_repair(item)}</dd></div>\n"
-        f"<div><dt>Owner</dt><dd>{_safe(item.owner or 'nobody yet')}</dd></div>\n"
+        f"<div><dt>Owner</dt><dd>{_safe(item.owner) or 'nobody yet'}</dd></div>\n"
         f"{_linked(item) if item.links else ''}"
         f'<div><dt>Break</dt><dd><a class="mono" href="#b-{name}">{name}</a></dd></div>\n'
         "</dl>\n"
-        f"{_history(one.history) if one.history else ''}"
-        f'<dl class="commands">{"".join(map(_command, commands(item)))}</dl>\n'
+        f"{_history(history) if history else ''}"
+        f'<dl class="commands">{"".join([_command(*told) for told in commands(item)])}</dl>\n'
         "</div>\n"
         "</details>\n"
     )
@@ -66,7 +66,7 @@ def drawn(one: OpenBreak, *, unfolded: bool) -> str:
 def _side(title: str, total: int, records: Sequence[Fact], currency: str) -> str:
     head = (
         '<div class="side">\n'
-        f'<div class="lead"><h4>{title}</h4><span class="num strong">{cash(Money(total, currency))}</span></div>\n'
+        f'<div class="lead"><h4>{title}</h4><span class="num strong">{_cash(total, currency)}</span></div>\n'
     )
     if not records:
         return f'{head}<p class="none">No record on this side.</p></div>\n'
@@ -83,14 +83,19 @@ def _side(title: str, total: int, records: Sequence[Fact], currency: str) -> str
 
 def _record(fact: Fact, currency: str) -> str:
     status = f' <span class="under">{_safe(fact.status)}</span>' if fact.status else ""
-    moved = "\N{EN DASH}" if fact.amount_minor is None else amount(Money(fact.amount_minor, fact.currency))
-    if fact.amount_minor is not None and fact.currency != currency:
+    minor = fact.amount_minor
+    moved = "\N{EN DASH}" if minor is None else shown(minor, fact.currency)
+    if minor is not None and fact.currency != currency:
         moved += f" {fact.currency}"
     return (
         f'<tr><th scope="row">{_safe(fact.record)}{status}</th>'
         f'<td class="mono" data-label="Reference">{_safe(fact.reference)}</td>'
-        f'<td class="num" data-label="Amount">{moved}</td><td data-label="When (UTC)">{when(fact.at)}</td></tr>\n'
+        f'<td class="num" data-label="Amount">{moved}</td><td data-label="When (UTC)">{_when(fact.at)}</td></tr>\n'
     )
+
+
+def _cause(text: str) -> str:
+    return _safe(text[0].upper() + text[1:]) if text else "No cause is suspected yet."
 
 
 def _suggested(item: Break) -> str:
@@ -104,9 +109,9 @@ def _suggested(item: Break) -> str:
 def _repair(item: Break) -> str:
     repair = item.finding.repair
     if repair is Repair.NONE:
-        return _safe(words.REPAIR[repair])
+        return _REPAIR[repair]
     tried = f" (attempt {item.repair_attempts})" if item.repair_attempts else ""
-    return f"{_safe(words.REPAIR_STATE[item.repair_state])}{tried}: {_safe(words.REPAIR[repair])}"
+    return f"{_safe(words.REPAIR_STATE[item.repair_state])}{tried}: {_REPAIR[repair]}"
 
 
 def _linked(item: Break) -> str:
@@ -127,7 +132,7 @@ def _history(actions: Sequence[BreakAction]) -> str:
 
 def _deed(action: BreakAction) -> str:
     return (
-        f'<tr><td data-label="When (UTC)">{when(action.at)}</td><td data-label="Who">{_safe(action.actor)}</td>'
+        f'<tr><td data-label="When (UTC)">{_when(action.at)}</td><td data-label="Who">{_safe(action.actor)}</td>'
         f'<td data-label="What">{_safe(action.action.replace("_", " "))}</td>'
         f'<td data-label="Detail">{_safe(action.words)}</td></tr>'
     )
@@ -140,7 +145,7 @@ def commands(item: Break) -> list[tuple[str, str]]:
     if order_id and is_valid_part(item.shop) and is_valid_part(order_id):
         workflow = shlex.quote(order_workflow_id(item.shop, order_id))
         told.append(("See the order's workflow", f"temporal workflow show --workflow-id {workflow}"))
-    if item.finding.repair is not Repair.NONE and item.repair_state in _STUCK:
+    if item.finding.repair is not Repair.NONE and item.repair_state in STUCK:
         told.append(
             (
                 "Let the repair be tried again",
@@ -154,8 +159,7 @@ def commands(item: Break) -> list[tuple[str, str]]:
     return told
 
 
-def _command(told: tuple[str, str]) -> str:
-    why, command = told
+def _command(why: str, command: str) -> str:
     return f"<div><dt>{_safe(why)}</dt><dd><code>{_safe(command)}</code></dd></div>"
 
 
@@ -165,6 +169,30 @@ def _subject(finding: Finding) -> str:
     return f'<span class="mono">{_safe(finding.key)}</span>'
 
 
+def _cash(minor: int, currency: str) -> str:
+    """Return an amount after its currency; `shown` refuses what is no currency."""
+    return f'<span class="cur">{currency}</span> {shown(minor, currency)}'
+
+
+@lru_cache(maxsize=4096)
+def _when(at: datetime) -> str:
+    return str(when(at))
+
+
 def _safe(text: str) -> str:
     """Return a text as it stands in HTML, between tags or quotes."""
-    return str(escape(text)) if _SPECIAL.search(text) else text
+    if "&" in text or "<" in text or ">" in text or "'" in text or '"' in text:
+        return str(escape(text))
+    return text
+
+
+_KIND = {kind: _safe(words.KIND[kind]) for kind in FindingKind}
+_RULE = {
+    kind: f'<div class="broad"><dt>Rule</dt><dd>{_safe(words.RULE[kind])} <span class="faint mono">'
+    for kind in FindingKind
+}
+_COMPARED = {leg: f"</span></dd></div>\n<div><dt>Compared</dt><dd>{_safe(words.LEG[leg])}</dd></div>\n" for leg in Leg}
+_CHIP = {
+    status: f'<span class="chip {words.STATUS_TONE[status]}">{words.STATUS[status]}</span>' for status in words.STATUS
+}
+_REPAIR = {repair: _safe(words.REPAIR[repair]) for repair in Repair}

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from worker.domain.finding import Break
 from worker.domain.intervention import BREAK_LINK, Deed, Intervention, version
 from worker.domain.money import format_minor
-from worker.reports.items import guarded
+from worker.reports.cells import guarded
 from worker.reports.words import KIND, iso
 from worker.services.break_desk import Instruction, Problem
 

@@ -10,6 +10,9 @@ from worker.reports.amounts import by_currency
 from worker.reports.found import Found, Open
 from worker.services.ports import Run
 
+INCOMPLETE = "the run has not finished, or its lines do not explain the difference"
+"""Why a run is incomplete that does not say so itself."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
@@ -123,7 +126,7 @@ def _breaks(opened: Open) -> Card:
         label="Breaks",
         count=len(opened),
         amounts=_moved(opened.apart.amounts),
-        note=f"{opened.fresh} new in this run; both sides differ by" if opened else "nothing is open",
+        note=f"{opened.fresh:,} new in this run; both sides differ by" if opened else "nothing is open",
         tone="bad" if opened else "good",
     )
 
@@ -132,10 +135,10 @@ def _at_risk(opened: Open) -> Card:
     exposed = words.count(opened.exposed, "break")
     return Card(
         code="at_risk",
-        label="At risk",
+        label="Breaks at risk",
         count=opened.exposed,
         amounts=opened.risk.amounts,
-        note=f"{exposed} on {words.count(opened.orders(), 'order')} may cost money"
+        note=f"{exposed} on {words.count(opened.orders(), 'order')} may cost"
         if opened.exposed
         else "no money is exposed",
         tone="bad" if opened.exposed else "good",
@@ -174,8 +177,6 @@ def sentence(run: Run, told: Told, found: Found, opened: Open) -> str:
         parts.append(f"{words.count(len(found.settled), 'difference')} settled by people")
     said = "; ".join(parts) + "."
     if told.verdict is Verdict.INCOMPLETE:
-        why = (
-            "; ".join(run.incomplete_because) or "the run has not finished, or its lines do not explain the difference"
-        )
+        why = "; ".join(run.incomplete_because) or INCOMPLETE
         return f"This run is incomplete and proves nothing: {why}. As far as it got: {said[0].lower()}{said[1:]}"
     return said

@@ -13,25 +13,43 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from worker.domain.money import Money, format_minor
 from worker.reports import items, summary
-from worker.reports.items import Cell, guarded
+from worker.reports.cells import Cell, Columns, Holds, guarded, placed
 from worker.reports.model import Report
 from worker.reports.words import iso
 
 
-class ItemTable:
-    """items.csv in a text file, written while its rows pass on to something else."""
+class Table:
+    """A table that is being written to a text file, its head first."""
 
-    def __init__(self, file: TextIO) -> None:
-        self._writer = csv.writer(file, lineterminator="\r\n")
-        self._writer.writerow(items.COLUMNS)
+    def __init__(self, file: TextIO, columns: Columns) -> None:
+        self._write = csv.writer(file, lineterminator="\r\n").writerow
+        self._write(columns)
+        self._texts, self._times = placed(columns, Holds.TEXT), placed(columns, Holds.TIME)
 
-    def passing(self, rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
+    def add(self, row: Sequence[Cell]) -> None:
+        """Write a row; an empty cell stays empty."""
+        cells = list(row)
+        for index in self._texts:
+            cell = cells[index]
+            if cell:
+                cells[index] = guarded(str(cell))
+        for index in self._times:
+            cell = cells[index]
+            if isinstance(cell, datetime):
+                cells[index] = iso(cell)
+        self._write(cells)
+
+    def passing(self, rows: Iterable[items.Row]) -> Iterator[items.Row]:
         """Yield the rows, each as soon as it is written."""
         for row in rows:
-            self._writer.writerow([_written(cell) for cell in row])
+            self.add(row)
             yield row
+
+
+def item_table(file: TextIO) -> Table:
+    """Begin items.csv."""
+    return Table(file, items.COLUMNS)
 
 
 def opened(path: Path) -> TextIO:
@@ -39,33 +57,10 @@ def opened(path: Path) -> TextIO:
     return path.open("w", encoding="utf-8-sig", newline="")
 
 
-def summary_chunks(report: Report) -> Iterator[bytes]:
-    """Yield summary.csv in pieces."""
-    return _chunks(summary.COLUMNS, summary.rows(report))
-
-
-def _chunks(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
-    yield codecs.BOM_UTF8
+def summary_csv(report: Report) -> bytes:
+    """Return summary.csv."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(columns)
-    for row in rows:
-        yield _taken(text)
-        writer.writerow([_written(cell) for cell in row])
-    yield _taken(text)
-
-
-def _taken(text: io.StringIO) -> bytes:
-    taken = text.getvalue().encode()
-    text.seek(0)
-    text.truncate()
-    return taken
-
-
-def _written(cell: Cell) -> str | int | None:
-    """Return a cell as the writer takes it: it makes a text of a number, and nothing of None."""
-    if isinstance(cell, str):
-        return guarded(cell)
-    if isinstance(cell, Money):
-        return format_minor(cell.minor, cell.currency).replace(",", "")
-    return iso(cell) if isinstance(cell, datetime) else cell
+    table = Table(text, summary.COLUMNS)
+    for row in summary.rows(report):
+        table.add(row)
+    return codecs.BOM_UTF8 + text.getvalue().encode()

@@ -1,9 +1,10 @@
 """What a run found, gone through once: counted, summed, and what is listed sorted, however much it is."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from worker.domain.finding import Finding, FindingKind, Outcome, break_id
+from worker.domain.finding import Break, Finding, FindingKind, Leg, Outcome, RepairState, break_id
 from worker.domain.money import Money
 from worker.reports.ageing import Ages, break_age, finding_age
 from worker.reports.amounts import Sums, at_risk, exposure
@@ -12,6 +13,24 @@ from worker.services.ports import Run
 from worker.services.spool import Spool
 
 TOP = 10
+STUCK = frozenset({RepairState.FAILED, RepairState.REFUSED})
+"""Repairs that a person must see to."""
+
+
+@dataclass(slots=True)
+class Alike:
+    """Open breaks of one kind between the same books, added up one by one."""
+
+    leg: Leg
+    kind: FindingKind
+    largest: Break
+    """The first of them in the report's order."""
+    risk: Sums = field(default_factory=Sums)
+
+    @property
+    def code(self) -> str:
+        """What tells them from others: `payments-amount_under`."""
+        return f"{self.leg}-{self.kind}"
 
 
 class Found:
@@ -82,6 +101,9 @@ class Open:
         self.fresh = 0
         self.largest: dict[str, int] = {}
         """At risk in one break, by currency."""
+        self.stuck = self.mending = self.left = self.unowned = 0
+        """By what becomes of them: a repair that did not help, one under way, none; of these, those of no owner."""
+        self._alike: dict[tuple[Leg, FindingKind], Alike] = {}
         self._orders: Spool[str] = Spool(key=str)
         self._top: dict[str, list[Followed]] = {}
         for one in self.followed:
@@ -103,6 +125,17 @@ class Open:
         top = self._top.setdefault(money.currency, [])
         if len(top) < TOP:
             top.append(followed)  # they come in this order
+        alike = self._alike.get((finding.leg, finding.kind))
+        if alike is None:
+            alike = self._alike[finding.leg, finding.kind] = Alike(finding.leg, finding.kind, item)
+        alike.risk.add(money)
+        if item.repair_state in STUCK:
+            self.stuck += 1
+        elif item.repair_state is RepairState.REQUESTED:
+            self.mending += 1
+        else:
+            self.left += 1
+            self.unowned += not item.owner
         if finding.at_risk_minor:
             self.exposed += 1
             if finding.order_id:
@@ -112,6 +145,11 @@ class Open:
     def top(self) -> list[Followed]:
         """The `TOP` breaks of each currency with the most at risk."""
         return [one for currency in sorted(self._top) for one in self._top[currency]]
+
+    @property
+    def kinds(self) -> list[Alike]:
+        """What they are, the most frequent first."""
+        return sorted(self._alike.values(), key=lambda one: (-one.risk.count, one.code))
 
     def orders(self) -> int:
         """Count the orders whose money is at risk."""

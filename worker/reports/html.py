@@ -24,6 +24,26 @@ FIRST_BYTES = 400_000
 PAGE_BYTES = 800_000
 DETAILED = 10_000
 """Breaks shown with their records, on however many pages; the rest stands in the siblings."""
+EXPLAINED_AT = {
+    "matched": "proof",
+    "breaks": "kinds",
+    "at_risk": "top",
+    "pending": "pending",
+    "warnings": "warnings",
+    "settled": "settled",
+    "explained": "explained",
+    "rejected": "rejected",
+}
+"""Which part of the report says what the figure of a card is made of."""
+PLACES = {
+    "top": "Most at risk",
+    "breaks": "All breaks",
+    "warnings": "Warnings",
+    "pending": "Within grace",
+    "rejected": "Rows not read",
+    "again": "How to run it again",
+}
+"""What the parts are called that a task leads to."""
 LISTED = 200
 """Pending, warned and resolved items shown each; the rest stands in the siblings."""
 
@@ -124,6 +144,8 @@ def render(report: Report, digests: Mapping[str, str], pages: Sequence[BreakPage
         digests=digests,
         pages=pages,
         places=_places(report, pages),
+        explained_at=EXPLAINED_AT,
+        places_named=PLACES,
         listed=LISTED,
         detailed=DETAILED,
         chart_width=WIDTH,
@@ -132,8 +154,8 @@ def render(report: Report, digests: Mapping[str, str], pages: Sequence[BreakPage
 
 
 def _places(report: Report, pages: Sequence[BreakPage]) -> dict[str, str]:
-    """Return the page on which each of the top breaks stands, empty where it is report.html itself."""
-    wanted = {one.item.break_id for one in report.top}
+    """Return the page of each break that report.html leads to, but for those that stand on it itself."""
+    wanted = {one.item.break_id for one in report.top} | {one.largest.break_id for one in report.kinds}
     return {name: some.name for some in pages[1:] for name in some.ids if name in wanted}
 
 

@@ -11,19 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from worker.domain.finding import Break, Finding, Statement, Verdict
+from worker.domain.finding import Break, Finding, FindingKind, Leg, Statement, Verdict
 from worker.domain.money import Money
 from worker.reports import words
 from worker.reports.ageing import Ageing, Ages, break_age
+from worker.reports.agenda import Task, agenda
 from worker.reports.amounts import at_risk
 from worker.reports.bridge import Bridge, Check, bridge, checks, moved_on
 from worker.reports.cards import Card, Told, cards, sentence
 from worker.reports.charts import share
-from worker.reports.found import Found, Open
+from worker.reports.found import Alike, Found, Open
 from worker.reports.trend import Trend, trend
 from worker.services.open_breaks import Followed, OpenBreaks
 from worker.services.ports import BreakAction, Run
 from worker.services.spool import Mapped, Spool
+
+_WARNED = frozenset({FindingKind.UNCLASSIFIED, FindingKind.FEE_VARIANCE})
+"""What of the payments weighs as a warning where it is no break."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +36,12 @@ class OpenBreak:
 
     item: Break
     age: timedelta
-    at_risk: Money
-    share: float
-    """Part of the largest amount at risk in its currency, in percent: the width of its bar."""
     history: tuple[BreakAction, ...]
+
+    @property
+    def at_risk(self) -> Money:
+        """What it puts at risk."""
+        return at_risk(self.item)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +53,21 @@ class Report:
     """When the run finished (or started, while it has not): ages count up to here."""
     verdict: Verdict
     sentence: str
+    agenda: tuple[Task, ...]
     compared: int
     cards: tuple[Card, ...]
     bridges: tuple[Bridge, ...]
     checks: tuple[Check, ...]
     ageing: Ageing
     trend: Trend
+    kinds: tuple[Alike, ...]
+    """The open breaks by what they are, the most frequent first."""
     breaks: Mapped[OpenBreak]
     """By currency, largest amount at risk first, then oldest first."""
     top: tuple[OpenBreak, ...]
     """The ten of each currency with the most at risk."""
+    largest: Mapping[str, int]
+    """At risk in one break, in minor units by currency."""
     pending: Spool[Finding]
     """The next to become a break first."""
     warnings: Spool[Finding]
@@ -78,6 +89,29 @@ class Report:
     def sound(self) -> bool:
         """Whether the report's checks on itself all hold."""
         return all(check.holds for check in self.checks)
+
+    @property
+    def faults(self) -> tuple[Check, ...]:
+        """Checks that fail, but for the first: what could not be read is what an incomplete run says before all else."""
+        return tuple(check for check in self.checks[1:] if not check.holds)
+
+    def place(self, code: str) -> str:
+        """Return the part of the report that lists what a line of a statement is made of; empty where none does."""
+        of_kind = f"{Leg.PAYMENTS}-{code}"
+        if of_kind in {one.code for one in self.kinds}:
+            return f"k-{of_kind}"
+        parts = {
+            "pending": code.startswith("pending_") and self.pending,
+            "settled": code == "settled" and self.settled,
+            "explained": code.startswith("matched_") and self.explained,
+            "warnings": code in _WARNED and self.warnings,
+        }
+        return next((name for name, listed in parts.items() if listed), "")
+
+    def share(self, one: OpenBreak) -> float:
+        """Return which part of the largest amount at risk in its currency a break has, in percent: the width of its bar."""
+        money = one.at_risk
+        return share(money.minor, self.largest[money.currency])
 
 
 def build(
@@ -108,20 +142,23 @@ def build(
     followed = breaks if isinstance(breaks, OpenBreaks) else OpenBreaks.of(breaks, history or {})
     opened = Open(followed, as_of, ages)
     told = Told.of(run, found)
-    drawn = partial(_drawn, as_of=as_of, largest=opened.largest)
+    drawn = partial(_drawn, as_of=as_of)
     return Report(
         run=run,
         as_of=as_of,
         verdict=told.verdict,
         sentence=sentence(run, told, found, opened),
+        agenda=agenda(run, told, found, opened),
         compared=told.compared,
         cards=cards(statements, told, found, opened),
         bridges=tuple(bridge(one) for one in sorted(statements, key=lambda one: one.currency)),
         checks=checks(run, statements, found.counted, found.broken, opened.ids, len(opened)),
         ageing=ages.matrix(),
         trend=trend(run, earlier),
+        kinds=tuple(opened.kinds),
         breaks=Mapped(opened.followed, drawn),
         top=tuple(map(drawn, opened.top)),
+        largest=opened.largest,
         pending=found.pending,
         warnings=found.warnings,
         settled=found.settled,
@@ -134,16 +171,9 @@ def build(
     )
 
 
-def _drawn(followed: Followed, as_of: datetime, largest: Mapping[str, int]) -> OpenBreak:
+def _drawn(followed: Followed, as_of: datetime) -> OpenBreak:
     item, history = followed
-    money = at_risk(item)
-    return OpenBreak(
-        item=item,
-        age=break_age(item, as_of),
-        at_risk=money,
-        share=share(money.minor, largest[money.currency]),
-        history=history,
-    )
+    return OpenBreak(item=item, age=break_age(item, as_of), history=history)
 
 
 def _resolved_order(item: Break) -> tuple[datetime, str]:

@@ -7,16 +7,16 @@ style and script, so a browser refuses whatever a hostile name might smuggle in,
 import base64
 import hashlib
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from worker.domain.finding import Verdict
-from worker.domain.money import Money, format_minor
+from worker.domain.money import Money
 from worker.reports import words
-from worker.reports.amounts import exposure
+from worker.reports.amounts import exposure, shown
 from worker.reports.standing import amounts_at_risk
 
 if TYPE_CHECKING:
@@ -75,6 +75,9 @@ def environment() -> "Environment":
         "span": lambda run: words.span(run.window_start, run.window_end),
         "duration": words.duration,
         "kind": lambda kind: words.KIND[kind],
+        "rule": lambda kind: words.RULE[kind],
+        "bucket": lambda name: words.BUCKET[name],
+        "answer": lambda verdict: words.ANSWER[verdict],
         "leg": lambda leg: words.LEG[leg],
         "status": lambda status: words.STATUS[status],
         "status_tone": lambda status: words.STATUS_TONE[status],
@@ -95,7 +98,7 @@ def environment() -> "Environment":
 
 def amount(money: Money) -> str:
     """Return `1,234.56` with a true minus sign; the currency is written apart, so that columns align."""
-    return format_minor(money.minor, money.currency).replace("-", "\N{MINUS SIGN}")
+    return shown(money.minor, money.currency)
 
 
 def signed(money: Money) -> str:
@@ -104,11 +107,10 @@ def signed(money: Money) -> str:
 
 
 def cash(money: Money) -> Markup:
-    """Return an amount after its currency, as it stands beside text. A function, not a macro: a break calls it often."""
+    """Return an amount after its currency, as it stands beside text."""
     return Markup(f'<span class="cur">{money.currency}</span> {amount(money)}')  # noqa: S704 - three letters and digits
 
 
-@lru_cache(maxsize=4096)
 def when(at: datetime) -> Markup:
     """Return a time to the minute; whoever looks closer finds it exactly."""
     return Markup(f'<time datetime="{words.iso(at)}">{words.moment(at)}</time>')  # noqa: S704 - digits and a month

@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Iterable
 
-from worker.reports.items import guarded
+from worker.reports.cells import guarded
 from worker.services.ports import RejectedRow, StatementFile
 
 COLUMNS = ("file", "sha256", "line", "column", "reason")

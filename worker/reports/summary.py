@@ -4,11 +4,21 @@ from collections.abc import Iterator
 
 from worker.domain.money import Money
 from worker.reports import words
+from worker.reports.amounts import plain
 from worker.reports.bridge import Bridge
-from worker.reports.items import Cell
+from worker.reports.cells import Cell, Columns, Holds
 from worker.reports.model import Report
 
-COLUMNS = ("section", "code", "label", "currency", "count", "amount_minor", "amount", "detail")
+COLUMNS: Columns = {
+    "section": Holds.WORD,
+    "code": Holds.TEXT,
+    "label": Holds.TEXT,
+    "currency": Holds.WORD,
+    "count": Holds.NUMBER,
+    "amount_minor": Holds.NUMBER,
+    "amount": Holds.AMOUNT,
+    "detail": Holds.TEXT,
+}
 
 
 def rows(report: Report) -> Iterator[tuple[Cell, ...]]:
@@ -45,19 +55,19 @@ def _sums(
     """Yield the number once, and below it an amount a row: a number beside each amount would be added up."""
     yield (section, code, label, None, count, None, None, detail)
     for money in amounts:
-        yield (section, code, label, money.currency, None, money.minor, money, detail)
+        yield (section, code, label, money.currency, None, *_amount(money), detail)
 
 
 def _statement(bridge: Bridge) -> Iterator[tuple[Cell, ...]]:
     for row in bridge.rows:
-        yield ("statement", row.code, row.label, bridge.currency, row.count, row.amount.minor, row.amount, None)
+        yield ("statement", row.code, row.label, bridge.currency, row.count, *_amount(row.amount), None)
     for code, label, money in (
         ("unexplained", "Unexplained", bridge.residual),
         ("fees", "Provider's fees", bridge.fees),
         ("converted", "Converted", bridge.converted),
         ("net", "Net after fees", bridge.net),
     ):
-        yield ("statement", code, label, bridge.currency, None, money.minor, money, None)
+        yield ("statement", code, label, bridge.currency, None, *_amount(money), None)
     if bridge.roll is not None:
         since = bridge.roll.previous_run or None
         for line in bridge.roll.rows:
@@ -67,7 +77,10 @@ def _statement(bridge: Bridge) -> Iterator[tuple[Cell, ...]]:
                 line.label,
                 bridge.currency,
                 line.count,
-                line.amount.minor,
-                line.amount,
+                *_amount(line.amount),
                 since,
             )
+
+
+def _amount(money: Money) -> tuple[int, str]:
+    return money.minor, plain(money.minor, money.currency)

@@ -146,6 +146,15 @@ VERDICT: dict[Verdict, str] = {
     Verdict.RECONCILED: "Reconciled",
 }
 
+ANSWER: dict[Verdict, str] = {
+    Verdict.INCOMPLETE: "Whether the books agree is not known.",
+    Verdict.BREAKS: "The books do not agree.",
+    Verdict.WARNINGS: "The books agree, and there is something to look at.",
+    Verdict.PENDING: "The books agree as far as both sides have spoken.",
+    Verdict.RECONCILED: "The books agree.",
+}
+"""Of a verdict, to the one question that a report is opened for."""
+
 TONE: dict[Verdict, str] = {
     Verdict.INCOMPLETE: "bad",
     Verdict.BREAKS: "bad",
@@ -155,6 +164,9 @@ TONE: dict[Verdict, str] = {
 }
 """The colour family of a verdict; only `reconciled` is green."""
 
+
+BUCKET: dict[str, str] = {"0-1d": "up to a day", "1-3d": "1 to 3 days", "3-7d": "3 to 7 days", ">7d": "over 7 days"}
+"""Ages as people read them."""
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -231,4 +243,4 @@ def reproduce(shop: str, provider: str, start: datetime, end: datetime, read_fro
 @lru_cache(maxsize=4096)
 def iso(at: datetime) -> str:
     """Return ISO 8601 in UTC, to the second (or finer if it is finer), with `Z`."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return f"{at.astimezone(UTC).isoformat()[:-6]}Z"

@@ -93,9 +93,9 @@ def _tables(report: Report, drawing: html.Drawing, folder: Path) -> list[Path]:
     """Go through the breaks once, and on the way write the tables and JSON, and draw what goes on pages."""
     made = [folder / name for name in ("summary.csv", "items.csv", "report.xlsx", "report.json")]
     summary, items_csv, xlsx, json_file = made
-    summary.write_bytes(b"".join(csv_export.summary_chunks(report)))
+    summary.write_bytes(csv_export.summary_csv(report))
     with csv_export.opened(items_csv) as table_file, json_file.open("wb") as document_file:
-        table, document = csv_export.ItemTable(table_file), json_export.Document(report, document_file)
+        table, document = csv_export.item_table(table_file), json_export.Document(report, document_file)
         breaks = by_hundreds(document.passing(by_hundreds(drawing.passing(by_hundreds(report.breaks)))))
         rows = by_hundreds(table.passing(by_hundreds(items.break_rows(breaks))))
         workbook.write(report, xlsx, rows, table.passing(items.other_rows(report)))
