@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.lake_books import lake_in
 from worker.domain.ledger import LedgerLine
-from worker.lake import batches, stripe_report
+from worker.lake import repeats, stripe_report
 from worker.lake.columns import items_of
 from worker.lake.stripe_report import read_report
 from worker.services.ports import RejectedRow
@@ -155,7 +155,7 @@ def test_bulk_reads_what_the_parser_reads(
 
 @pytest.mark.parametrize("at_once", [10, 1000])
 def test_a_plain_report_is_read_in_bulk(at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "HASHES", at_once)
+    monkeypatch.setattr(repeats, "SHARE", at_once)
     plain = [[cell.format(number) for cell in PLAIN] for number in range(50)]
     path = written(tmp_path, [*plain, plain[7]])
     found = in_bulk(tmp_path, path)
