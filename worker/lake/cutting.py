@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from worker.lake.engine import ROW_GROUP, Engine
 from worker.lake.tally import COUNTED, Tally
 
-HELD, HELD_OF_BUCKET = 100_000, 2_500
+HELD, HELD_OF_BUCKET = 75_000, 2_500
 """Rows that wait for their files, of all buckets together and of each at least: what is the more, and no more memory."""
 CODED = frozenset(
     ("shop", "provider", "kind", "currency", "payout_id", "type_text", "method", "country", "customer_currency")
@@ -104,9 +104,9 @@ class Cutter:
             self._group(0, rows)
             return
         buckets, order = self._by_bucket(rows)
-        together, at = rows.take(order), 0
+        rows, at = rows.take(order), 0  # which are not held twice from here on
         for count in pc.value_counts(buckets).to_pylist():
-            self._group(count["values"], together.slice(at, count["counts"]))
+            self._group(count["values"], rows.slice(at, count["counts"]))
             at += count["counts"]
 
     def _by_bucket(self, rows: pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
@@ -115,6 +115,7 @@ class Cutter:
         numbered = rows.append_column("row_number", pa.arange(0, rows.num_rows))
         self._connection.register("cut_rows", pa.Table.from_batches([numbered]))
         found = self._connection.sql(self._hashes).to_arrow_table()
+        self._connection.unregister("cut_rows")
         buckets, places = (found.column(name).combine_chunks() for name in ("bucket", "row_number"))
         if self._tally:
             self._tally.add(rows, found.column("counted").combine_chunks())

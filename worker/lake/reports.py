@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow as pa
+
 from worker.domain.ledger import LedgerLine
 from worker.lake.batches import Batch, Batches, tally_of
 from worker.lake.columns import batches_of, schema_of
@@ -48,6 +50,7 @@ def keep_report(
             except NotPlain:
                 return None
             written = cutter.close()
+        pa.default_memory_pool().release_unused()  # the engine looks at the files next
         name = digest.hexdigest()
         batch = batches.find(shop, provider, name) or batches.keep(
             opened, written, tally, shop, provider, name, buckets
