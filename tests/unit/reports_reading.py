@@ -4,6 +4,8 @@ import csv
 import io
 import re
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -62,6 +64,10 @@ class MemoryStore:
 
     def put_file(self, path: str, source: Path) -> str:
         return self.put(path, source.read_bytes())
+
+    @contextmanager
+    def holding(self, source: Path) -> Iterator[Callable[[str], str]]:
+        yield lambda path: self.put_file(path, source)
 
     def get(self, path: str) -> bytes:
         try:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,10 +64,39 @@ def test_a_write_that_fails_leaves_the_old_object_and_no_rest(
     assert [file.name for file in (tmp_path / "store" / "a").iterdir()] == ["object"]
 
 
+def test_a_file_is_named_once_it_was_read(store: FolderStore, tmp_path: Path) -> None:
+    source = tmp_path / "report.csv"
+    source.write_bytes(b"one" * 100_000)
+    with store.holding(source) as put:
+        assert store.names("files") == []
+        assert put("files/report.csv") == "files/report.csv"
+    # What is kept is a copy: whoever writes the file anew changes nothing.
+    source.write_bytes(b"two")
+    assert store.get("files/report.csv") == b"one" * 100_000
+    assert [file.name for file in (tmp_path / "store").iterdir()] == ["files"]
+
+
+@pytest.mark.parametrize("path", [None, "../beside"])
+def test_of_a_file_that_got_no_name_nothing_is_left(store: FolderStore, tmp_path: Path, path: str | None) -> None:
+    source = tmp_path / "report.csv"
+    source.write_bytes(b"one")
+    with suppress(InvalidInput), store.holding(source) as put:
+        if path is None:
+            raise InvalidInput("it cannot be relied on")
+        put(path)
+    assert list((tmp_path / "store").iterdir()) == []
+    assert not (tmp_path / "beside").exists()
+
+
 def test_objects_are_not_for_everybody(store: FolderStore, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"x")
     store.put("object", b"x")
-    mode = stat.S_IMODE((tmp_path / "store" / "object").stat().st_mode)
-    assert mode & stat.S_IRWXO == 0
+    store.put_file("file", source)
+    with store.holding(source) as put:
+        put("held")
+    for name in ("object", "file", "held"):
+        assert stat.S_IMODE((tmp_path / "store" / name).stat().st_mode) & stat.S_IRWXO == 0
 
 
 def test_what_lies_below_a_prefix_is_named_whole(store: FolderStore, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.lake_books import lake_in
 from worker.domain.ledger import LedgerLine
-from worker.lake import batches, stripe_report
+from worker.lake import repeats, stripe_report
 from worker.lake.columns import items_of
 from worker.lake.stripe_report import read_report
 from worker.services.ports import RejectedRow
@@ -155,7 +155,7 @@ def test_bulk_reads_what_the_parser_reads(
 
 @pytest.mark.parametrize("at_once", [10, 1000])
 def test_a_plain_report_is_read_in_bulk(at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "HASHES", at_once)
+    monkeypatch.setattr(repeats, "SHARE", at_once)
     plain = [[cell.format(number) for cell in PLAIN] for number in range(50)]
     path = written(tmp_path, [*plain, plain[7]])
     found = in_bulk(tmp_path, path)
@@ -200,13 +200,16 @@ def test_blocks_are_whole_rows_wherever_they_end_and_every_byte_is_hashed(
     found = list(report.blocks(digest))
     lines = path.read_bytes().splitlines(keepends=True)
     for block in found:
-        assert b"".join(lines[block.line - 1 :][: block.rows]).removesuffix(b"\n") == block.text.removesuffix(b"\n")
+        assert b"".join(lines[block.line - 1 :][: block.rows]).removesuffix(
+            b"\n"
+        ) == block.text.to_pybytes().removesuffix(b"\n")
     assert sum(block.rows for block in found) == 9
     assert digest.hexdigest() == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_row_longer_than_a_block_is_the_parsers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_long_row_is_the_parsers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stripe_report, "_BLOCK", 1000)
+    monkeypatch.setattr(stripe_report, "_LONGEST", 1500)
     rows = [[cell.format(number) for cell in PLAIN] for number in range(9)]
     rows[4][17] = "m" * 2000
     assert in_bulk(tmp_path, written(tmp_path, rows)) is None

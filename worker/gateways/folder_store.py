@@ -3,9 +3,10 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from worker.domain.errors import InvalidInput, NotFound
 
@@ -18,29 +19,35 @@ class FolderStore:
 
     def put(self, path: str, content: bytes) -> str:
         """Write the object by rename; return its path as given."""
-        return self._write(path, lambda file: file.write(content))
+        target = self._inside(path)
+        with _beside(target) as temporary:
+            temporary.write_bytes(content)
+            _lasting(temporary)
+            temporary.replace(target)
+        return path
 
     def put_file(self, path: str, source: Path) -> str:
         """Write the object from a file, by rename; return its path as given."""
-        with source.open("rb") as content:
-            return self._write(path, lambda file: shutil.copyfileobj(content, file))
-
-    def _write(self, path: str, write: Callable[[BinaryIO], object]) -> str:
         target = self._inside(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.chmod(0o640)
+        with _beside(target) as temporary:
+            _copy(source, temporary)
             temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
         return path
+
+    @contextmanager
+    def holding(self, source: Path) -> Iterator[Callable[[str], str]]:
+        """Copy a file while something else is done; to name it is a rename."""
+        with _beside(self._root / "held") as temporary, ThreadPoolExecutor(1, "storing") as pool:
+            copying = pool.submit(_copy, source, temporary)
+
+            def put(path: str) -> str:
+                target = self._inside(path)
+                copying.result()
+                target.parent.mkdir(parents=True, exist_ok=True)
+                temporary.replace(target)
+                return path
+
+            yield put
 
     def get(self, path: str) -> bytes:
         """Read the object. Raises NotFound."""
@@ -61,3 +68,27 @@ class FolderStore:
         if not target.is_relative_to(self._root) or target == self._root:
             raise InvalidInput(f"object path leaves the store: {path[:120]!r}")
         return target
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """Make a file that no list of names shows, in the folder of another; it is gone afterwards unless it was moved."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+    os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)  # within the kernel
+    _lasting(target)
+
+
+def _lasting(path: Path) -> None:
+    """Put a finished file on disk, for the group to read."""
+    path.chmod(0o640)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

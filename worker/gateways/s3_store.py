@@ -5,6 +5,8 @@ container they are its role's.
 """
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -54,6 +56,11 @@ class S3Store:
         except (ClientError, BotoCoreError) as error:
             raise _translated(error, self._bucket, path) from error
         return path
+
+    @contextmanager
+    def holding(self, source: Path) -> Iterator[Callable[[str], str]]:
+        """Upload it once it has a path: an object cannot be named later. Raises as `put` does."""
+        yield lambda path: self.put_file(path, source)
 
     def get(self, path: str) -> bytes:
         """Read the object. Raises NotFound, ProviderUnavailable, ProviderRejected, InvalidInput."""

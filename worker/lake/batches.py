@@ -21,17 +21,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from worker.domain.ledger import LedgerLine
-from worker.lake.columns import aware, batches_of, items_of, schema_of
+from worker.lake.columns import batches_of, items_of, schema_of
 from worker.lake.cutting import Cutter, coded, coded_schema
 from worker.lake.engine import ROW_GROUP, Engine, EngineLimits, engine, parquet, workspace
 from worker.lake.files import LakeFiles, StoredFile
 from worker.lake.naming import LINE_NAME
+from worker.lake.repeats import Repeats
+from worker.lake.tally import COUNTED, Tally
 
 FILES, READ = "lines", "read"
 """Roots: of what files said, which nothing else may say again; of what runs read, which goes when they are forgotten."""
 MOST_BUCKETS = 256
-HASHES = 1_500_000
-"""How many ids are held beside each other when it is looked for those that stand twice."""
 FORMAT = 1
 LINES = schema_of(LedgerLine)
 READ_AT_ONCE = 10_000
@@ -84,39 +84,56 @@ class Batches:
                 for batch in batches_of(LedgerLine, lines):
                     writer.write_batch(batch, ROW_GROUP)
                     rows += batch.num_rows
-            buckets = self.buckets_of(max(rows, beside))
-            written = cut(opened, [raw], buckets, "lines")
-            return self.keep(opened, written, shop, provider, name, buckets)
+            return self.take(opened, [raw], max(rows, beside), shop, provider, name)
+
+    def take(self, opened: Engine, files: Sequence[Path], rows: int, shop: str, provider: str, name: str) -> Batch:
+        """Keep the lines of Parquet files as a batch, in buckets for so many rows."""
+        buckets, tally, schema = self.buckets_of(rows), tally_of(opened, rows), coded_schema(LINES)
+        with ThreadPoolExecutor(1, "cutting") as pool:
+            cutter = Cutter(opened, "lines", LINES, LINE_NAME, buckets, pool, tally)
+            for file in files:
+                with pq.ParquetFile(file) as source:
+                    for some in source.iter_batches(READ_AT_ONCE, columns=LINES.names):
+                        cutter.add(coded(some, schema))
+            written = cutter.close()
+        return self.keep(opened, written, tally, shop, provider, name, buckets)
 
     def buckets_of(self, rows: int) -> int:
         """Return into how many buckets so many rows are cut."""
         return min(max(1, -(-rows // self._rows_per_bucket)), MOST_BUCKETS)
 
     def keep(
-        self, opened: Engine, written: Sequence[tuple[int, Path]], shop: str, provider: str, name: str, buckets: int
+        self,
+        opened: Engine,
+        written: Sequence[tuple[int, Path]],
+        tally: Tally,
+        shop: str,
+        provider: str,
+        name: str,
+        buckets: int,
     ) -> Batch:
-        """Keep what `cut` has written as a batch."""
-        rows, first, last = _one(
-            opened,
-            f"select count(*), min(created_at), max(created_at) from {parquet([path for _, path in written])}",  # noqa: S608 - our own files
-        )
-        repeated = _repeated(opened, [path for _, path in written], rows)
-        day = last.date().isoformat() if last else "none"
+        """Keep what a cutter has written, and what was counted meanwhile, as a batch."""
+        day = tally.last_at.date().isoformat() if tally.last_at else "none"
         # Whoever writes the same batch at the same time has files of its own; the first manifest is the batch's.
         root = f"{self._place(shop, provider)}/day={day}/{quote(name, safe='')}/{uuid.uuid4().hex[:8]}"
-        files = []
-        for number, (bucket, path) in enumerate(written):
-            stored = f"{root}/bucket-{bucket:03d}-{number}.parquet"
-            files.append((bucket, self._files.publish(path, stored, pq.ParquetFile(path).metadata.num_rows)))
+
+        def publish(made: tuple[int, tuple[int, Path]]) -> tuple[int, StoredFile]:
+            number, (bucket, path) = made
+            rows = pq.read_metadata(path).num_rows
+            return bucket, self._files.publish(path, f"{root}/bucket-{bucket:03d}-{number}.parquet", rows)
+
+        repeated = _repeated(opened, [path for _, path in written], tally)
+        with ThreadPoolExecutor(self._limits.threads, "publish") as pool:
+            files = tuple(pool.map(publish, enumerate(written)))
         made = Batch(
             shop=shop,
             provider=provider,
             name=name,
-            rows=rows,
-            first_at=aware(first) if first else None,
-            last_at=aware(last) if last else None,
+            rows=tally.rows,
+            first_at=tally.first_at,
+            last_at=tally.last_at,
             buckets=buckets,
-            files=tuple(files),
+            files=files,
             repeated=repeated,
         )
         self._files.write_json(self._manifest(shop, provider, name), _document(made))
@@ -154,39 +171,21 @@ class Batches:
         return f"{self._place(shop, provider)}/batches/{quote(name, safe='')}.json"
 
 
-def cut(opened: Engine, files: Iterable[Path], buckets: int, into: str) -> list[tuple[int, Path]]:
-    """Write the lines of Parquet files, cut into buckets; return the files that are made, each with its bucket."""
-    schema = coded_schema(LINES)
-    with ThreadPoolExecutor(1, "cutting") as pool:
-        cutter = Cutter(opened, into, LINES, LINE_NAME, buckets, pool)
-        for file in files:
-            with pq.ParquetFile(file) as source:
-                for rows in source.iter_batches(READ_AT_ONCE, columns=LINES.names):
-                    cutter.add(coded(rows, schema))
-        return cutter.close()
+def tally_of(opened: Engine, about: int) -> Tally:
+    """Return what counts the lines of a batch; `about` so many will come."""
+    return Tally(Repeats(opened.folder / "hashes", about))
 
 
-def _repeated(opened: Engine, written: Sequence[Path], rows: int) -> tuple[str, ...]:
-    """Return the line ids that stand more than once, sorted: by their hashes first, which need little memory.
-
-    Of very many rows not even these fit at once: they are looked through several times, for a share of the hashes each.
-    """
-    source, shares = parquet(written), -(-rows // HASHES)
-    found: list[str] = []
-    for share in range(shares):
-        sql = f"""
-            with twice as (
-                select h from (select hash(line_id) as h from {source}) where h % {shares} = {share} group by h having count(*) > 1
-            )
-            select line_id from {source} where hash(line_id) in (select h from twice) group by line_id having count(*) > 1
-        """  # noqa: S608
-        found += [row[0] for row in opened.connection.execute(sql).fetchall()]
-    return tuple(sorted(found))
-
-
-def _one(opened: Engine, sql: str) -> tuple[int, datetime | None, datetime | None]:
-    rows, first, last = opened.connection.execute(sql).fetchall()[0]
-    return rows, first, last
+def _repeated(opened: Engine, written: Sequence[Path], tally: Tally) -> tuple[str, ...]:
+    """Return the line ids that stand more than once, sorted."""
+    hashes = tally.repeats.found()
+    if not hashes:
+        return ()
+    sql = f"""
+        select {COUNTED} from {parquet(written)} where hash({COUNTED}) in (select unnest($hashes::ubigint[]))
+        group by all having count(*) > 1 order by all
+    """  # noqa: S608 - our own column and files
+    return tuple(row[0] for row in opened.connection.execute(sql, {"hashes": hashes}).fetchall())
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -12,17 +12,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from worker.lake.engine import ROW_GROUP, Engine
+from worker.lake.tally import COUNTED, Tally
 
-HELD, HELD_OF_BUCKET = 50_000, 2_500
+HELD, HELD_OF_BUCKET = 75_000, 2_500
 """Rows that wait for their files, of all buckets together and of each at least: what is the more, and no more memory."""
 CODED = frozenset(
     ("shop", "provider", "kind", "currency", "payout_id", "type_text", "method", "country", "customer_currency")
 )
 """Columns of texts that repeat few values: they come and are written as a dictionary. Of others one only costs time."""
 REPEATING = CODED | {"customer_minor", "payout_at"}
-_PRESSED, _AS_IT_IS = "snappy", "none"
-"""Texts that are hardly ever the same twice, ids nearly all, are not compressed: it took half of the writing for a third of
-the room, and each step that reads them would undo it."""
+_COMPRESSION = "none"
+"""What repeats is a dictionary already, and ids and amounts hardly ever do: to compress them took half of the writing for a
+third of the room, and each step that reads them would undo it."""
 
 
 def coded_schema(schema: pa.Schema) -> pa.Schema:
@@ -44,14 +45,23 @@ class Cutter:
     """Writes the files of one set of rows, into a folder of its own. Whatever it is given goes to disk on another thread."""
 
     def __init__(
-        self, opened: Engine, into: str, schema: pa.Schema, name: str, buckets: int, pool: ThreadPoolExecutor
+        self,
+        opened: Engine,
+        into: str,
+        schema: pa.Schema,
+        name: str,
+        buckets: int,
+        pool: ThreadPoolExecutor,
+        tally: Tally | None = None,
     ) -> None:
-        """`name` is an SQL expression over the columns: rows of one name lie in one bucket."""
+        """`name` is an SQL expression over the columns: rows of one name lie in one bucket. `tally` counts them."""
         self._folder = opened.folder / into
         self._folder.mkdir()
         self._schema = coded_schema(schema)
         self._buckets = buckets
-        self._hashes = f"select hash({name}) % {buckets} as bucket, row_number from cut_rows"  # noqa: S608 - our own names
+        self._tally = tally
+        counted = f", hash({COUNTED}) as counted" if tally else ""
+        self._hashes = f"select hash({name}) % {buckets} as bucket, row_number{counted} from cut_rows"  # noqa: S608 - our own names
         self._connection = opened.connection.cursor()
         self._pool = pool
         self._most = max(HELD, HELD_OF_BUCKET * buckets)
@@ -90,13 +100,13 @@ class Cutter:
     def _groups(self, held: list[pa.RecordBatch]) -> None:
         (rows,) = pa.Table.from_batches(held, self._schema).unify_dictionaries().combine_chunks().to_batches()
         held.clear()
-        if self._buckets == 1:
+        if self._buckets == 1 and self._tally is None:
             self._group(0, rows)
             return
         buckets, order = self._by_bucket(rows)
-        together, at = rows.take(order), 0
+        rows, at = rows.take(order), 0  # which are not held twice from here on
         for count in pc.value_counts(buckets).to_pylist():
-            self._group(count["values"], together.slice(at, count["counts"]))
+            self._group(count["values"], rows.slice(at, count["counts"]))
             at += count["counts"]
 
     def _by_bucket(self, rows: pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
@@ -105,7 +115,10 @@ class Cutter:
         numbered = rows.append_column("row_number", pa.arange(0, rows.num_rows))
         self._connection.register("cut_rows", pa.Table.from_batches([numbered]))
         found = self._connection.sql(self._hashes).to_arrow_table()
+        self._connection.unregister("cut_rows")
         buckets, places = (found.column(name).combine_chunks() for name in ("bucket", "row_number"))
+        if self._tally:
+            self._tally.add(rows, found.column("counted").combine_chunks())
         order = pc.sort_indices(buckets)
         return buckets.take(order), places.take(order)
 
@@ -115,9 +128,7 @@ class Cutter:
                 self._path(bucket),
                 self._schema,
                 use_dictionary=sorted(REPEATING.intersection(self._schema.names)),
-                compression={
-                    field.name: _AS_IT_IS if pa.types.is_string(field.type) else _PRESSED for field in self._schema
-                },
+                compression=_COMPRESSION,
                 # Nobody asks for them, and they stay in memory until the file is closed, for every column of every group.
                 write_statistics=False,
                 store_schema=False,  # texts come back as texts

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.ledger import LedgerLine
 from worker.domain.matching.payouts_told import PayoutLines
-from worker.lake.batches import FILES, READ, Batch, Batches, cut
+from worker.lake.batches import FILES, READ, Batch, Batches
 from worker.lake.columns import ENTRY_SCHEMA, batches_of, schema_of
 from worker.lake.cutting import Cutter
 from worker.lake.engine import EngineLimits, engine, parquet, workspace
@@ -158,9 +158,8 @@ class GatheringRun:
             parts = read_in_parts(self._files, f"reading/{self._run}", folder, read)
             # Only now is it the engine's turn: an API is slow, and other runs of this process have work.
             with engine(self._limits) as opened:
-                buckets = self._read.buckets_of(sum(pq.ParquetFile(part).metadata.num_rows for part in parts))
-                written = cut(opened, parts, buckets, "lines")
-                self._batch = self._read.keep(opened, written, self._shop, self._provider, self._attempt, buckets)
+                rows = sum(pq.ParquetFile(part).metadata.num_rows for part in parts)
+                self._batch = self._read.take(opened, parts, rows, self._shop, self._provider, self._attempt)
                 self._root = READ
 
     def lasting(self, name: str, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:

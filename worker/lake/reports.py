@@ -8,11 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from worker.domain.ledger import LedgerLine, LineKind
-from worker.lake.batches import Batch, Batches
+import pyarrow as pa
+
+from worker.domain.ledger import LedgerLine
+from worker.lake.batches import Batch, Batches, tally_of
 from worker.lake.columns import batches_of, schema_of
 from worker.lake.cutting import Cutter, coded
-from worker.lake.engine import EngineLimits, engine, parquet
+from worker.lake.engine import EngineLimits, engine
 from worker.lake.naming import LINE_NAME
 from worker.lake.stripe_plain import SCHEMA
 from worker.lake.stripe_report import NotPlain, read_report
@@ -32,10 +34,11 @@ def keep_report(
         return None
     digest = hashlib.sha256()
     with engine(limits) as opened:
-        buckets = batches.buckets_of(report.about())
+        about = report.about()
+        buckets, tally = batches.buckets_of(about), tally_of(opened, about)
         rejects: list[RejectedRow] = []
         with ThreadPoolExecutor(limits.threads, "report") as pool:
-            cutter = Cutter(opened, "lines", schema_of(LedgerLine), LINE_NAME, buckets, pool)
+            cutter = Cutter(opened, "lines", schema_of(LedgerLine), LINE_NAME, buckets, pool, tally)
             try:
                 for read in ahead(pool, report.read, report.blocks(digest)):
                     cutter.add(read.lines)
@@ -47,14 +50,11 @@ def keep_report(
             except NotPlain:
                 return None
             written = cutter.close()
-        source = parquet([file for _, file in written])
-        sums = opened.connection.execute(
-            "select payout_id, currency, kind = $payout, sum(net_minor)::bigint, count(*) filter (shop not in ('', $shop)) "  # noqa: S608 - our own columns
-            f"from {source} group by all order by all",
-            {"payout": str(LineKind.PAYOUT), "shop": shop},
-        ).fetchall()
+        pa.default_memory_pool().release_unused()  # the engine looks at the files next
         name = digest.hexdigest()
-        batch = batches.find(shop, provider, name) or batches.keep(opened, written, shop, provider, name, buckets)
+        batch = batches.find(shop, provider, name) or batches.keep(
+            opened, written, tally, shop, provider, name, buckets
+        )
     return KeptReport(
         batch=line_batch(batch),
         rows=batch.rows + len(rejects),
@@ -62,10 +62,10 @@ def keep_report(
         repeated=batch.repeated,
         nets=tuple(
             PayoutNet(payout_id=payout, currency=currency, is_payout=is_payout, net_minor=net)
-            for payout, currency, is_payout, net, _ in sums
+            for (payout, currency, is_payout), net in sorted(tally.nets.items())
             if payout
         ),
-        foreign=sum(row[-1] for row in sums),
+        foreign=sum(count for name, count in tally.shops.items() if name not in {"", shop}),
     )
 
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from worker.domain.ledger import STRIPE_CATEGORIES, LedgerLine, LineKind
 from worker.domain.money import exponent
+from worker.lake.amounts import PLACES, minor_units
 from worker.lake.columns import MOMENT, schema_of
 from worker.lake.cutting import coded_schema
 
@@ -49,14 +50,9 @@ SCHEMA = coded_schema(schema_of(LedgerLine))
 
 _NAME = re.compile(r"[!-~]{0,128}")
 """What the parser takes for a name as it stands."""
-_NAME_SIGNS = bytes(range(0x21, 0x7F))
+_LEAST, _GREATEST = 0x21, 0x7E
 _LONGEST = 128
 _CODE = re.compile(r"[A-Z]{3}")
-_AMOUNT = r"^[+-]?[0-9]{1,11}(\.[0-9]{1,3})?$"
-_THOUSANDTHS = pa.decimal64(14, 3)
-"""Of such amounts, as whole numbers of 64 bits."""
-_UNITS = {0: 1000, 2: 10, 3: 1}
-"""Places of amounts that are read here, and the thousandths of a minor unit."""
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}")
 _MOMENT_LENGTH = 19
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})([ T].*)?")
@@ -115,17 +111,19 @@ class _Block:
         """Return a column that says the same in every row."""
         return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), self._cells.num_rows), [text])
 
-    def name(self, name: str) -> pa.StringArray:
-        """Return a column of names."""
-        column = self.text(name)
-        signs = column.buffers()[2]
-        # Looked through as they lie, one behind the other; each by itself only where there is something.
-        if signs is not None and signs.to_pybytes().translate(None, _NAME_SIGNS):
-            self.require(pc.invert(pc.match_substring_regex(column, "[^!-~]")))
-        lengths = pc.binary_length(column)
-        if (pc.max(lengths).as_py() or 0) > _LONGEST:
-            self.require(pc.less_equal(lengths, _LONGEST))
-        return column
+    def names(self, *names: str) -> list[pa.StringArray]:
+        """Return columns of names."""
+        columns = [self.text(name) for name in names]
+        # Looked at together and as they lie, one behind the other; each by itself only where there is something.
+        signs = pc.min_max(pa.chunked_array([_signs(column) for column in columns], pa.uint8()))
+        longest = pc.max(pc.binary_length(pa.chunked_array(columns))).as_py() or 0
+        if signs["min"].is_valid and not _LEAST <= signs["min"].as_py() <= signs["max"].as_py() <= _GREATEST:
+            for column in columns:
+                self.require(pc.invert(pc.match_substring_regex(column, "[^!-~]")))
+        if longest > _LONGEST:
+            for column in columns:
+                self.require(pc.less_equal(pc.binary_length(column), _LONGEST))
+        return columns
 
     def coded_name(self, name: str) -> pa.DictionaryArray:
         """Return a column of names of which there are few."""
@@ -148,13 +146,16 @@ class _Block:
 
 def _columns(block: _Block, shop: str) -> dict[str, pa.Array]:
     currency = block.coded("currency")
-    unit = _each(currency, _unit, pa.int64())
-    gross = _minor(block, _thousandths(block.text("gross")), unit)
-    fee = _minor(block, _thousandths(_or_nought(block.text("fee"))), unit)
-    net = _minor(block, _thousandths(block.text("net")), unit)
-    block.require(pc.equal(pc.subtract(gross, fee), net))
-    line, category = block.name("balance_transaction_id"), block.coded_name("reporting_category")
+    gross, fee, net = _amounts(block, _each(currency, _places, pa.int32()))
+    line, payment, source, order, of_refund = block.names(
+        "balance_transaction_id",
+        "payment_intent_id",
+        "source_id",
+        "payment_metadata[order_id]",
+        "refund_metadata[order_id]",
+    )
     block.require(pc.greater(pc.binary_length(line), 0))
+    category = block.coded_name("reporting_category")
     block.require_each(category, bool)
     theirs = block.coded_name("payment_metadata[shop]")
     payout = _encoded(block.first_of(("automatic_payout_id", "payout_id")))
@@ -169,9 +170,9 @@ def _columns(block: _Block, shop: str) -> dict[str, pa.Array]:
         "fee_minor": fee,
         "net_minor": net,
         "created_at": _created(block),
-        "payment_reference": block.name("payment_intent_id"),
-        "order_id": _order(block, theirs, shop),
-        "source_id": block.name("source_id"),
+        "payment_reference": payment,
+        "order_id": _order(order, of_refund, theirs, shop),
+        "source_id": source,
         "payout_id": payout,
         "type_text": category,
         "shop": theirs,
@@ -183,39 +184,37 @@ def _columns(block: _Block, shop: str) -> dict[str, pa.Array]:
     }
 
 
-def _thousandths(texts: pa.StringArray) -> pa.Int64Array:
-    """Return amounts in thousandths of a major unit; null where a text is none."""
-    shaped = pc.match_substring_regex(texts, _AMOUNT)
-    if shaped.true_count < len(shaped):
-        texts = pc.if_else(shaped, texts, None)
-    return pc.cast(texts, _THOUSANDTHS).view(pa.int64())
+def _amounts(block: _Block, places: pa.Int32Array) -> tuple[pa.Int64Array, pa.Int64Array, pa.Int64Array]:
+    """Return gross, fee and net; where one of them is no amount the sum is none, and the row not plain."""
+    texts = [block.text("gross"), _or_nought(block.text("fee")), block.text("net")]
+    minor, rows = minor_units(pa.concat_arrays(texts), pa.concat_arrays([places] * len(texts))), len(places)
+    gross, fee, net = (minor.slice(at * rows, rows) for at in range(len(texts)))
+    block.require(pc.equal(pc.subtract(gross, fee), net))
+    return gross, fee, net
 
 
 def _or_nought(texts: pa.StringArray) -> pa.StringArray:
     return texts if pc.min(pc.binary_length(texts)).as_py() else pc.if_else(pc.equal(texts, ""), "0", texts)
 
 
-def _minor(block: _Block, thousandths: pa.Int64Array, unit: pa.Int64Array) -> pa.Int64Array:
-    """Return amounts in minor units; one that is none, or has more decimals than its currency, is not plain."""
-    minor = pc.divide(thousandths, unit)
-    block.require(pc.equal(pc.multiply(minor, unit), thousandths))
-    return minor
-
-
-def _unit(currency: str) -> int | None:
+def _places(currency: str) -> int | None:
     code = currency.upper()
-    return _UNITS.get(exponent(code, PROVIDER)) if _CODE.fullmatch(code) else None
+    found = exponent(code, PROVIDER) if _CODE.fullmatch(code) else None
+    return found if found in PLACES else None
 
 
 def _created(block: _Block) -> pa.TimestampArray:
     texts = _decoded(block.first_of(CREATED))
-    block.require(pc.equal(pc.binary_length(texts), _MOMENT_LENGTH))
+    lengths = pc.binary_length(texts)
+    if not _within(lengths, _MOMENT_LENGTH, _MOMENT_LENGTH):
+        block.require(pc.equal(lengths, _MOMENT_LENGTH))
     try:
         moments = pc.cast(texts, MOMENT)
     except pa.ArrowInvalid:
         # Some are none, and the others do not tell which.
         moments = pa.array([_moment(text) for text in texts.to_pylist()], MOMENT)
-    block.require(pc.and_(pc.greater_equal(moments, _FIRST), pc.less_equal(moments, _LAST)))
+    if moments.null_count or not _within(moments, _FIRST, _LAST):
+        block.require(pc.and_(pc.greater_equal(moments, _FIRST), pc.less_equal(moments, _LAST)))
     return moments
 
 
@@ -241,10 +240,9 @@ def _day(text: str) -> datetime | None:
     return day if day is not None and day.year in _YEARS else None
 
 
-def _order(block: _Block, theirs: pa.DictionaryArray, shop: str) -> pa.StringArray:
+def _order(order: pa.StringArray, of_refund: pa.StringArray, theirs: pa.DictionaryArray, shop: str) -> pa.StringArray:
     """Return the order that the row names, unless it is another shop's."""
-    order, of_refund = block.name("payment_metadata[order_id]"), block.name("refund_metadata[order_id]")
-    if pc.max(pc.binary_length(of_refund)).as_py():
+    if len(_signs(of_refund)):
         order = pc.if_else(pc.equal(order, ""), of_refund, order)
     others = [name for name in theirs.dictionary.to_pylist() if shop and name not in {"", shop}]
     if others:
@@ -255,13 +253,11 @@ def _order(block: _Block, theirs: pa.DictionaryArray, shop: str) -> pa.StringArr
 def _seen(block: _Block, gross: pa.Int64Array) -> tuple[pa.DictionaryArray, pa.Int64Array]:
     """Return what the customer saw, where that is told: its currency, and the amount with the sign of `gross`."""
     texts = block.text("customer_facing_amount")
-    told = pc.greater(pc.binary_length(texts), 0)
-    if not pc.any(told).as_py():
+    if not len(_signs(texts)):
         return block.always(""), pa.repeat(0, len(texts))
-    seen_in = block.coded("customer_facing_currency")
-    unit, thousandths = _each(seen_in, _unit, pa.int64()), _thousandths(texts)
-    minor = pc.divide(thousandths, unit)
-    block.require(pc.or_kleene(pc.invert(told), pc.equal(pc.multiply(minor, unit), thousandths)))
+    told, seen_in = pc.greater(pc.binary_length(texts), 0), block.coded("customer_facing_currency")
+    minor = minor_units(texts, _each(seen_in, _places, pa.int32()))
+    block.require(pc.or_kleene(pc.invert(told), pc.is_valid(minor)))
     signed = pc.if_else(pc.less(gross, 0), pc.negate(pc.abs(minor)), pc.abs(minor))
     return _encoded(pc.if_else(told, _decoded(_texts(seen_in, str.upper)), "")), pc.if_else(told, signed, 0)
 
@@ -282,8 +278,23 @@ def _each(column: pa.DictionaryArray, read: Callable[[str], Any], kind: pa.DataT
 
 def _texts(column: pa.DictionaryArray, read: Callable[[str], str]) -> pa.DictionaryArray:
     """Return likewise texts, of which there are few again."""
-    found = pa.array([read(text) for text in column.dictionary.to_pylist()], pa.string()).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(found.indices.take(column.indices), found.dictionary)
+    words = [read(text) for text in column.dictionary.to_pylist()]
+    if len(set(words)) == len(words):
+        return pa.DictionaryArray.from_arrays(column.indices, pa.array(words, pa.string()), safe=False)
+    found = pa.array(words, pa.string()).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(found.indices.take(column.indices), found.dictionary, safe=False)
+
+
+def _signs(texts: pa.StringArray) -> pa.UInt8Array:
+    """Return the bytes of texts, as they lie one behind the other."""
+    held = texts.buffers()[2]
+    return pa.Array.from_buffers(pa.uint8(), held.size if held else 0, [None, held])
+
+
+def _within(column: pa.Array, first: object, last: object) -> bool:
+    """Tell whether all there are lie between two values, or are one of them."""
+    found = pc.min_max(column).as_py()
+    return found["min"] is None or bool(first <= found["min"] and found["max"] <= last)
 
 
 def _decoded(column: pa.StringArray | pa.DictionaryArray) -> pa.StringArray:

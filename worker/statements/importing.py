@@ -11,7 +11,7 @@ from pathlib import Path
 
 from worker.domain.errors import InvalidStatement
 from worker.services.ports import Database, ObjectStore, StatementFile, StatementScope, Transaction
-from worker.services.ports.lake import RunLake
+from worker.services.ports.lake import KeptReport, RunLake
 from worker.statements.dialect import Dialect
 from worker.statements.large_report import FORMAT, PROVIDER, OddRows, checks_of
 from worker.statements.mapped import MappedJson
@@ -102,28 +102,16 @@ class StatementImport:
         """
         if format_name not in {None, FORMAT} or path.stat().st_size < LARGE:
             return None
-        kept = self._lake().keep_report(self._shop, provider or PROVIDER, path, OddRows(self._shop))
-        if kept is None:
-            return None
-        sha256 = kept.batch.name
-        parsed = ParsedStatement(
-            name=path.name,
-            format=FORMAT,
-            provider=PROVIDER,
-            scope=StatementScope.LEDGER,
-            lines=(),
-            entries=(),
-            rejects=kept.rejects,
-            rows=kept.rows,
-            checks=checks_of(kept),
-            sha256=sha256,
-            first_at=kept.batch.first_at,
-            last_at=kept.batch.last_at,
-        )
-        if self._whole:
-            insist(parsed)
-        file = _file(parsed, self._shop, provider, now)
-        self._store.put_file(f"statements/{file.provider}/{sha256}.csv", path)
+        # Its name in the store is what was read: it is copied meanwhile, and waiting for a disk takes no one's time.
+        with self._store.holding(path) as put:
+            kept = self._lake().keep_report(self._shop, provider or PROVIDER, path, OddRows(self._shop))
+            if kept is None:
+                return None
+            parsed = _parsed(path, kept)
+            if self._whole:
+                insist(parsed)
+            file = _file(parsed, self._shop, provider, now)
+            put(f"statements/{file.provider}/{file.sha256}.csv")
         added = self._database.transact(lambda tx: tx.statements.add(file, parsed.rejects))
         return Imported(
             file=file, parsed=parsed, lines=kept.batch.rows, added=added, foreign=kept.foreign, new_entries=0
@@ -140,6 +128,24 @@ def insist(parsed: ParsedStatement) -> None:
             f"{parsed.name} is refused as a whole (statements.on_reject): {'; '.join(wrong[:3])}{more}; "
             "`orders statements preview` shows all of it"
         )
+
+
+def _parsed(path: Path, kept: KeptReport) -> ParsedStatement:
+    """Return what was read in bulk, whose lines are in the lake alone."""
+    return ParsedStatement(
+        name=path.name,
+        format=FORMAT,
+        provider=PROVIDER,
+        scope=StatementScope.LEDGER,
+        lines=(),
+        entries=(),
+        rejects=kept.rejects,
+        rows=kept.rows,
+        checks=checks_of(kept),
+        sha256=kept.batch.name,
+        first_at=kept.batch.first_at,
+        last_at=kept.batch.last_at,
+    )
 
 
 def _file(parsed: ParsedStatement, shop: str, provider: str | None, now: datetime) -> StatementFile:

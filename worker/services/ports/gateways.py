@@ -1,6 +1,7 @@
 """The outside world: payment provider, shop, warehouse, mail, object store, time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -205,6 +206,13 @@ class ObjectStore(Protocol):
 
     def put_file(self, path: str, source: Path) -> str:
         """Write the object from a file, in parts where it is large; return where it is as `put` does."""
+        ...
+
+    def holding(self, source: Path) -> AbstractContextManager[Callable[[str], str]]:
+        """Begin to take in a file whose path will only be known once it was read.
+
+        What is yielded is told the path and writes the object as `put_file` does; a file that was told none is not kept.
+        """
         ...
 
     def get(self, path: str) -> bytes:
