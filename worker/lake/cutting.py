@@ -9,21 +9,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from worker.lake.engine import ROW_GROUP, Engine
+from worker.lake.bucket_files import BucketFiles
+from worker.lake.engine import Engine
 from worker.lake.tally import COUNTED, Tally
 
-HELD, HELD_OF_BUCKET = 75_000, 2_500
-"""Rows that wait for their files, of all buckets together and of each at least: what is the more, and no more memory."""
+HELD = 75_000
+"""Rows that wait for their files, of all buckets together."""
 CODED = frozenset(
     ("shop", "provider", "kind", "currency", "payout_id", "type_text", "method", "country", "customer_currency")
 )
 """Columns of texts that repeat few values: they come and are written as a dictionary. Of others one only costs time."""
-REPEATING = CODED | {"customer_minor", "payout_at"}
-_COMPRESSION = "none"
-"""What repeats is a dictionary already, and ids and amounts hardly ever do: to compress them took half of the writing for a
-third of the room, and each step that reads them would undo it."""
 
 
 def coded_schema(schema: pa.Schema) -> pa.Schema:
@@ -55,36 +51,31 @@ class Cutter:
         tally: Tally | None = None,
     ) -> None:
         """`name` is an SQL expression over the columns: rows of one name lie in one bucket. `tally` counts them."""
-        self._folder = opened.folder / into
-        self._folder.mkdir()
+        folder = opened.folder / into
+        folder.mkdir()
         self._schema = coded_schema(schema)
+        self._files = BucketFiles(folder, self._schema, buckets, pool)
         self._buckets = buckets
         self._tally = tally
         counted = f", hash({COUNTED}) as counted" if tally else ""
         self._hashes = f"select hash({name}) % {buckets} as bucket, row_number{counted} from cut_rows"  # noqa: S608 - our own names
         self._connection = opened.connection.cursor()
         self._pool = pool
-        self._most = max(HELD, HELD_OF_BUCKET * buckets)
         self._held: list[pa.RecordBatch] = []
         self._writing: Future[None] | None = None
-        self._writers: dict[int, pq.ParquetWriter] = {}
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Take rows, as `coded_schema` has them."""
         self._held.append(rows)
-        if sum(some.num_rows for some in self._held) >= self._most:
+        if sum(some.num_rows for some in self._held) >= HELD:
             self._write()
 
     def close(self) -> list[tuple[int, Path]]:
         """Finish the files; return them, each with its bucket: of no rows at all an empty one."""
         self._write()
         self._written()
-        if not self._writers:
-            self._group(0, pa.RecordBatch.from_pylist([], self._schema))
         self._connection.close()
-        for writer in self._writers.values():
-            writer.close()
-        return [(bucket, self._path(bucket)) for bucket in sorted(self._writers)]
+        return self._files.close()
 
     def _write(self) -> None:
         held, self._held = self._held, []
@@ -101,12 +92,12 @@ class Cutter:
         (rows,) = pa.Table.from_batches(held, self._schema).unify_dictionaries().combine_chunks().to_batches()
         held.clear()
         if self._buckets == 1 and self._tally is None:
-            self._group(0, rows)
+            self._files.add(0, rows)
             return
         buckets, order = self._by_bucket(rows)
         rows, at = rows.take(order), 0  # which are not held twice from here on
         for count in pc.value_counts(buckets).to_pylist():
-            self._group(count["values"], rows.slice(at, count["counts"]))
+            self._files.add(count["values"], rows.slice(at, count["counts"]))
             at += count["counts"]
 
     def _by_bucket(self, rows: pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
@@ -121,19 +112,3 @@ class Cutter:
             self._tally.add(rows, found.column("counted").combine_chunks())
         order = pc.sort_indices(buckets)
         return buckets.take(order), places.take(order)
-
-    def _group(self, bucket: int, rows: pa.RecordBatch) -> None:
-        if bucket not in self._writers:
-            self._writers[bucket] = pq.ParquetWriter(
-                self._path(bucket),
-                self._schema,
-                use_dictionary=sorted(REPEATING.intersection(self._schema.names)),
-                compression=_COMPRESSION,
-                # Nobody asks for them, and they stay in memory until the file is closed, for every column of every group.
-                write_statistics=False,
-                store_schema=False,  # texts come back as texts
-            )
-        self._writers[bucket].write_table(pa.Table.from_batches([rows]), ROW_GROUP)
-
-    def _path(self, bucket: int) -> Path:
-        return self._folder / f"bucket-{bucket:03d}.parquet"
