@@ -34,7 +34,7 @@ def test_a_block_meets_nothing_of_the_one_before() -> None:
 def test_an_engine_whose_block_failed_is_not_used_again() -> None:
     limits = EngineLimits()
     assert asked(limits, "select 1") == (1,)
-    ((before, _),) = limits.kept
+    ((before, *_),) = limits.kept
     with pytest.raises(LookupError), engine(limits):
         raise LookupError
     assert limits.kept == []

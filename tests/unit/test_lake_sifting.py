@@ -9,9 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from random import Random
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.lake_books import lake_in, matched_by_the_rules, matched_in_a_lake
@@ -22,6 +25,9 @@ from worker.domain.matching.issue import MAX_FACTS
 from worker.domain.matching.rules import PLAIN, FeeSchedule, Reference, Rules, Tolerance
 from worker.domain.payment import BookEntry, EntryKind
 from worker.lake import collecting
+from worker.lake.columns import ENTRY_SCHEMA, batches_of, schema_of
+from worker.lake.engine import EngineLimits, engine
+from worker.lake.sifting import sift
 
 WORLDS = int(os.environ.get("SIFTING_WORLDS", "3000"))
 MOMENTS = (
@@ -401,3 +407,30 @@ def test_evidence_that_a_finding_cannot_show_is_the_rules(tmp_path: Path) -> Non
 def test_nothing_at_all_is_matched_as_nothing(tmp_path: Path) -> None:
     found = matched_in_a_lake(lake_in(tmp_path), [], [], nobody, SCOPE)
     assert (found.findings, found.agreeing, found.sums) == ((), 0, ())
+
+
+def test_a_bucket_of_several_files_is_sifted_like_one_of_a_single_file(tmp_path: Path) -> None:
+    """Older releases and lines in parts: what is aside is taken out of the file that it stands in."""
+    some = list(islice(worlds(seed=5), 200))
+    sides = {
+        "entry": (ENTRY_SCHEMA, [rows for one in some for rows in batches_of(BookEntry, one[0])]),
+        "line": (schema_of(LedgerLine), [rows for one in some for rows in batches_of(LedgerLine, one[1])]),
+    }
+
+    def files(name: str, of: int) -> list[Path]:
+        schema, batches = sides[name]
+        paths = [tmp_path / f"{name}-{number}-of-{of}.parquet" for number in range(of)]
+        for number, path in enumerate(paths):
+            table = pa.concat_tables(pa.Table.from_batches([rows]) for rows in batches[number::of])
+            pq.write_table(table.select(schema.names), path)
+        return paths
+
+    def sifted(entries: int, lines: int) -> tuple[object, ...]:
+        with engine(EngineLimits()) as opened:
+            parts = (files("entry", entries), files("line", lines))
+            *aside, sums = sift(opened, *parts, (), SCOPE, PLAIN, "main", by_key=True)
+            return (*(sorted(map(repr, pq.read_table(path).to_pylist())) for path in aside), sums)
+
+    alone = sifted(1, 1)
+    assert all(alone)
+    assert sifted(3, 1) == sifted(1, 2) == sifted(2, 3) == alone

@@ -63,8 +63,8 @@ class EngineLimits:
     """Where it puts what does not fit; None: the system's folder for temporary files."""
     turns: Turns = field(init=False, compare=False, repr=False)
     """Of whoever shares these limits."""
-    kept: list[tuple[duckdb.DuckDBPyConnection, Path]] = field(default_factory=list, compare=False, repr=False)
-    """Engines that wait for their next turn, and where they would spill; they go with the limits."""
+    kept: list[tuple[duckdb.DuckDBPyConnection, Path, int]] = field(default_factory=list, compare=False, repr=False)
+    """Engines that wait for their next turn, where they would spill, and for how many threads they have memory; they go with the limits."""
 
     def __post_init__(self) -> None:
         """Begin with nobody at work."""
@@ -96,11 +96,14 @@ def engine(limits: EngineLimits, *, part: bool = False) -> Iterator[Engine]:
     """
     threads = 1 if part else limits.threads
     with limits.turns.taken(threads), workspace(limits) as folder:
-        made, spill = limits.kept.pop() if limits.kept else _made(limits)
+        made, spill, had = limits.kept.pop() if limits.kept else (*_made(limits), 0)
         connection = made.cursor()
         try:
             connection.execute(f"SET threads = {threads}")  # a block may want fewer
-            connection.execute(f"SET memory_limit = '{limits.memory_mb * threads // limits.threads}MB'")
+            # Only where it changes: with a limit the engine gives all that it has freed back to the system, and a part that
+            # follows another would fetch the same again.
+            if threads != had:
+                connection.execute(f"SET memory_limit = '{limits.memory_mb * threads // limits.threads}MB'")
             yield Engine(connection, folder)
         except BaseException:
             # Whatever state it was left in, nobody meets it again.
@@ -115,7 +118,7 @@ def engine(limits: EngineLimits, *, part: bool = False) -> Iterator[Engine]:
             made.close()
             shutil.rmtree(spill, ignore_errors=True)
         else:
-            limits.kept.append((made, spill))
+            limits.kept.append((made, spill, threads))
 
 
 def _made(limits: EngineLimits) -> tuple[duckdb.DuckDBPyConnection, Path]:

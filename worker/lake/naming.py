@@ -28,8 +28,13 @@ LINE_NAME = (
 )
 ENTRY_CLASS = "case kind when 'dispute_reversal' then 'dispute' else kind end"
 ENTRY_NAME = "case kind when 'capture' then payment_reference else reference end"
-LINE_KEY = f"hash({LINE_CLASS}, {LINE_NAME})"
-ENTRY_KEY = f"hash({ENTRY_CLASS}, {ENTRY_NAME})"
+LINE_KEY = (
+    "hash(class, case when class = 'capture' and payment_reference <> '' then payment "
+    "when source_id <> '' then hash(source_id) when payment_reference <> '' then payment else hash(line_id) end)"
+)
+"""Hash of the class and the name of a line, where `class` is LINE_CLASS and `payment` the hash of its payment reference."""
+ENTRY_KEY = f"hash({ENTRY_CLASS}, case kind when 'capture' then payment else hash(reference) end)"
+"""The same of an entry."""
 MONEY = in_kinds(MONEY_KINDS)
 PAYMENT_OF_LINE = _first_of("payment_reference", "source_id", "line_id")
 """As `payment_of` has it."""

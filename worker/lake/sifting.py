@@ -18,8 +18,14 @@ from worker.lake.fees import agreed_fee
 from worker.lake.naming import ENTRY_KEY, LINE_CLASS, LINE_KEY, MONEY, in_kinds
 
 _FOLDER = Path(__file__).parent
-_SIFT = (_FOLDER / "sift.sql").read_text("utf-8")
-_SUMS = (_FOLDER / "sums.sql").read_text("utf-8").format(money=MONEY)
+_SIFT = (
+    (_FOLDER / "sift.sql")
+    .read_text("utf-8")
+    .replace("{entry_key}", ENTRY_KEY)
+    .replace("{line_key}", LINE_KEY)
+    .replace("{line_class}", LINE_CLASS)
+)
+_SUMS = (_FOLDER / "sums.sql").read_text("utf-8")
 
 
 def sift(
@@ -39,34 +45,37 @@ def sift(
     """
     sql = opened.connection
     sql.execute("create or replace temp table repeated as select unnest($ids::varchar[]) as line_id", {"ids": repeated})
-    view(opened, "entry", entries)
-    view(opened, "kept", lines)
     # Asked of every line, so not where nothing stands twice: as nearly always.
     twice = "line_id in (select line_id from repeated)" if repeated else "false"
-    sql.execute(
-        f"create or replace temp view line as select *, {LINE_CLASS} as class, "  # noqa: S608 - our own columns
-        f"shop in ('', {quoted(shop)}) as own, {_plain(rules, twice, reversals=by_key and not rules.fees)} as plain from kept"
+    made = (opened.folder / "aside-entries.parquet", opened.folder / "aside-lines.parquet")
+    sifting = _SIFT.format(
+        entries=parquet(entries),
+        lines=parquet(lines),
+        # The second column only where it tells anything: the engine looks for one alone as it reads.
+        place="file_row_number" if len(entries) == len(lines) == 1 else "file_index, file_row_number",
+        shop=quoted(shop),
+        plain=_plain(rules, twice, reversals=by_key and not rules.fees),
+        repeated=twice,
+        aside_entries=quoted(made[0]),
+        aside_lines=quoted(made[1]),
     )
     times = _times(scope)
-    sifting = _SIFT.format(entry_key=ENTRY_KEY, line_key=LINE_KEY, repeated=twice)
     for statement in sql.extract_statements(sifting):
-        named = {name: times[name] for name in statement.named_parameters if name in times}
-        sql.execute(statement, named)
-    for name, kept in (("entry", "entry"), ("line", "kept")):
-        sql.execute(
-            f"create or replace temp view summed_{name} as select *, 1 as weight from {kept} "  # noqa: S608
-            f"union all by name select *, -1 as weight from aside_{name}"
-        )
-    sums = sums_of(opened, scope)
-    made = (opened.folder / "aside-entries.parquet", opened.folder / "aside-lines.parquet")
-    for name, path in zip(("aside_entry", "aside_line"), made, strict=True):
-        sql.execute(f"copy {name} to {quoted(path)} (format parquet)")
-    return *made, sums
+        sql.execute(statement, {name: times[name] for name in statement.named_parameters})
+    # What agrees is all there is less what is aside: no join is needed.
+    agreeing = (
+        f"(select *, 1 as weight from {parquet(all_of_them)} "  # noqa: S608
+        f"union all by name select *, -1 as weight from {parquet([aside])})"
+        for all_of_them, aside in zip((entries, lines), made, strict=True)
+    )
+    return *made, sums_of(opened, scope, *agreeing)
 
 
-def sums_of(opened: Engine, scope: Scope) -> tuple[WindowSums, ...]:
-    """Return the sums of the views `summed_entry` and `summed_line`, by currency."""
-    found = opened.connection.execute(_SUMS, _times(scope))
+def sums_of(
+    opened: Engine, scope: Scope, entries: str = "summed_entry", lines: str = "summed_line"
+) -> tuple[WindowSums, ...]:
+    """Return the sums of two tables of the engine, by currency. A movement of weight -1 takes one of weight 1 out again."""
+    found = opened.connection.execute(_SUMS.format(money=MONEY, entries=entries, lines=lines), _times(scope))
     names = [column[0] for column in found.description]
     return tuple(WindowSums(**dict(zip(names, row, strict=True))) for row in found.fetchall())
 

@@ -72,12 +72,6 @@ def entry_blocks(
         after = tuple(connection.execute(edge).one())
 
 
-def count_entries(connection: Connection, shop: str, provider: str, start: datetime, end: datetime) -> int:
-    """Return how many entries [start, end) holds."""
-    wanted = (_TABLE.shop == shop, _TABLE.provider == provider, _TABLE.occurred_at >= start, _TABLE.occurred_at < end)
-    return int(connection.execute(select(func.count()).select_from(BOOK_ENTRIES).where(*wanted)).scalar_one())
-
-
 def _mostly(connection: Connection, wanted: ColumnElement[bool]) -> tuple[int, int] | None:
     """Return the first and last id of the table where most of it is wanted, else None.
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.mysql import insert
 from worker.domain.errors import Conflict, InvalidInput
 from worker.domain.payment import COMES_IN, BookEntry, EntryKind, Payment, PaymentState
 from worker.domain.timeline import of_money, of_payment
-from worker.repositories.entry_blocks import count_entries, entry_blocks
+from worker.repositories.entry_blocks import entry_blocks
 from worker.repositories.held_orders import HeldOrders
 from worker.repositories.insertion import insert_once
 from worker.repositories.outbound import MysqlOutboundStore
@@ -190,10 +190,6 @@ class MysqlPaymentStore:
     def entry_blocks(self, shop: str, provider: str, start: datetime, end: datetime) -> Iterator[EntryBlock]:
         """Stream the book entries of [start, end) in blocks of text, unordered, for engines that read columns."""
         return entry_blocks(self._connection, shop, provider, start, end)
-
-    def count_entries(self, shop: str, provider: str, start: datetime, end: datetime) -> int:
-        """Return how many entries [start, end) holds."""
-        return count_entries(self._connection, shop, provider, start, end)
 
     def _owners(self, column: Column[Any], shop: str, provider: str, references: Sequence[str]) -> dict[str, str]:
         table = column.table.c

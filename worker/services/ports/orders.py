@@ -142,10 +142,6 @@ class PaymentStore(Protocol):
         """Stream the book entries of [start, end) in blocks of text, unordered, for engines that read columns."""
         ...
 
-    def count_entries(self, shop: str, provider: str, start: datetime, end: datetime) -> int:
-        """Return how many entries [start, end) holds."""
-        ...
-
 
 class ShipmentStore(Protocol):
     """Our record of parcels."""
