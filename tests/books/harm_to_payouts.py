@@ -70,6 +70,15 @@ def payout_that_no_list_has(books: Filled, story: Story) -> list[Expected]:
     return [of_payout(L.PAYOUTS, one, K.PAYOUT_UNLISTED, one.lines_minor, 0)]
 
 
+def payout_of_a_day_that_no_list_tells_of(books: Filled, story: Story) -> list[Expected]:
+    """Its lines name it, and the bank booked what they make."""
+    one = payout(books, story)
+    changed = {"exported": True, "listed": False, "day_told": False, "amount_minor": one.lines_minor}
+    books.payout_changes[one.payout_id] = changed
+    found = of_payout(L.PAYOUTS, one, K.PAYOUT_UNLISTED, one.lines_minor, one.lines_minor)
+    return [replace(found, outcome=Outcome.WARNING)]
+
+
 def payout_told_in_two_ways(books: Filled, story: Story) -> list[Expected]:
     one = payout(books, story)
     books.payout_changes[one.payout_id] = {"otherwise": "a list of payouts says less", "otherwise_minor": -10}
@@ -132,6 +141,7 @@ PAYOUTS = each(
     payout_by_hand,
     payout_in_transit_that_the_bank_lacks,
     payout_that_no_list_has,
+    payout_of_a_day_that_no_list_tells_of,
     payout_told_in_two_ways,
     payout_missing_at_bank,
     bank_booked_less,
