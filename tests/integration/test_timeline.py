@@ -93,7 +93,7 @@ def test_a_sale_that_is_taken_back_tells_of_parcel_and_money(office: Office, jou
     office.reverse(order_id)
     office.reverse(order_id)
     told = kinds(journal, order_id)
-    assert told[-4:] == ["parcel.stopped", "money.refunded", "order.refunding", "order.cancelled"]
+    assert told[-4:] == ["parcel.stopped", "order.refunding", "money.refunded", "order.cancelled"]
     assert len(told) == len(set(told))
     assert entry(journal, order_id, "money.refunded").amount_minor == -2500
 

@@ -106,9 +106,17 @@ async def reaches(office: Office, order_id: str, state: OrderState) -> None:
 
 
 async def worked_by(client: Client, order_id: str) -> list[str]:
-    """Return which versions did the order's workflow tasks, one after the other."""
-    history = await client.get_workflow_handle(order_workflow_id("main", order_id)).fetch_history()
-    done = [event.workflow_task_completed_event_attributes for event in history.events if event.event_type == 7]
+    """Return which versions did the order's workflow tasks, one after the other; once one of them is done.
+
+    The first one charges the order, so our books may tell of that before it ends.
+    """
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            history = await client.get_workflow_handle(order_workflow_id("main", order_id)).fetch_history()
+            done = [event.workflow_task_completed_event_attributes for event in history.events if event.event_type == 7]
+            if done:
+                break
+            await asyncio.sleep(0.05)
     versions_of = [each.deployment_version.build_id or "-" for each in done]
     return [each for number, each in enumerate(versions_of) if number == 0 or versions_of[number - 1] != each]
 
