@@ -14,7 +14,7 @@ from worker.lake.bucket_files import BucketFiles
 from worker.lake.engine import Engine
 from worker.lake.tally import COUNTED, Tally
 
-HELD = 75_000
+HELD = 50_000
 """Rows that wait for their files, of all buckets together."""
 CODED = frozenset(
     ("shop", "provider", "kind", "currency", "payout_id", "type_text", "method", "country", "customer_currency")
