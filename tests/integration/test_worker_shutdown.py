@@ -1,7 +1,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,10 +18,11 @@ class Process:
     def __init__(self, child: asyncio.subprocess.Process) -> None:
         self.child = child
 
-    async def says(self, expected: str) -> None:
+    async def says(self, *expected: str) -> None:
+        """Wait for so many lines, in any order."""
         assert self.child.stdout is not None
-        line = await asyncio.wait_for(self.child.stdout.readline(), 60)
-        assert line.decode().strip() == expected
+        lines = [await asyncio.wait_for(self.child.stdout.readline(), 60) for _ in expected]
+        assert sorted(line.decode().strip() for line in lines) == sorted(expected)
 
     def send(self, number: signal.Signals) -> None:
         self.child.send_signal(number)
@@ -42,7 +43,8 @@ async def client(temporal_server: str) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def running_worker(client: Client, grace: int) -> AsyncIterator[Process]:
+async def running_worker(client: Client, grace: int, *, finds: Sequence[str] = ()) -> AsyncIterator[Process]:
+    """Run a worker; `finds` is what it says of work that waits for it, as soon as it asks for some."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -56,7 +58,7 @@ async def running_worker(client: Client, grace: int) -> AsyncIterator[Process]:
     )
     process = Process(child)
     try:
-        await process.says("ready")
+        await process.says("ready", *finds)
         yield process
     finally:
         if child.returncode is None:
@@ -106,8 +108,8 @@ async def test_one_that_outlives_the_grace_is_done_again_by_another_worker(clien
         await worker.says("stopping")
         assert await worker.ends() == 1
         assert "panicked" not in await worker.complaints()
-    async with running_worker(client, grace=1) as another:
-        await another.says("running 1")
+    async with running_worker(client, grace=1, finds=["running 1"]):
+        pass
 
 
 async def test_an_idle_worker_leaves_at_once(client: Client) -> None:
