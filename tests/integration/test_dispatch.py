@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFailureError, WorkflowHandle
 from temporalio.converter import DataConverter
 from temporalio.exceptions import ActivityError, ApplicationError
-from temporalio.worker import Worker
+from temporalio.worker import Plugin, ReplayerConfig, Worker, WorkerConfig
 
 from tests.integration.nothing_stuck import NOTHING_IS_STUCK
 from tests.integration.temporal_namespace import fresh_namespace
@@ -297,6 +297,36 @@ async def test_a_worker_that_cannot_run_brings_the_process_down_with_its_error(c
         await asyncio.wait_for(run_until_signal([*workers, *broken], grace_seconds=PATIENCE), PATIENCE)
     assert all(worker.is_shutdown for worker in workers)
     executor.shutdown()
+
+
+class StartsOnce(Plugin):
+    """Holds a worker's start back until another one has failed and that is known."""
+
+    def __init__(self, failed: Worker) -> None:
+        self._failed = failed
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        return config
+
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:  # noqa: A002 (the SDK's)
+        while not self._failed.is_shutdown:
+            await asyncio.sleep(0.05)
+        await next(worker)
+
+    def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
+        return config
+
+    def run_replayer(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+
+async def test_a_worker_that_still_starts_when_another_fails_is_stopped_too(client: Client) -> None:
+    elsewhere = Client(client.service_client, namespace="there-is-no-such-namespace")
+    broken = Worker(elsewhere, task_queue="users", workflows=[TinyOrder])
+    late = Worker(client, task_queue="users", workflows=[TinyOrder], plugins=[StartsOnce(broken)])
+    with pytest.raises(RuntimeError, match="there-is-no-such-namespace"):
+        await asyncio.wait_for(run_until_signal([broken, late], grace_seconds=PATIENCE), PATIENCE)
+    assert late.is_shutdown
 
 
 async def test_a_failing_start_hook_stops_the_workers(client: Client) -> None:

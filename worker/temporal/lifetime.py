@@ -91,7 +91,9 @@ async def _drain(
         except Exception:
             _log.exception("could not say that we are stopping")
     # All are asked before any is awaited: the graces run side by side.
-    asked = [asyncio.create_task(worker.shutdown()) for worker in workers if worker.is_running]
+    # One that is still starting is asked, too: it would come up once nobody is left to ask it.
+    starting_or_running = [worker for worker, task in zip(workers, running, strict=True) if not task.done()]
+    asked = [asyncio.create_task(worker.shutdown()) for worker in starting_or_running]
     _, late = await asyncio.wait([*running, *asked], timeout=grace + OVERDUE_SECONDS)
     if late:
         _leave(1, "an activity did not end within its grace")

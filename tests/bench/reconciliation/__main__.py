@@ -112,22 +112,29 @@ class Bench:
 
     def growth(self, factor: int) -> None:
         """Do the same with more orders, in books that replace the smaller ones."""
-        if not self._rounds["ours_seconds"]:
-            self.ours()
+        for part, figure in ((self.floor, "floor_seconds"), (self.ours, "ours_seconds")):
+            if not self._rounds[figure]:
+                part()
         shutil.rmtree(self._books.folder)
         with self._server.connect() as connection:
             for name in ("sql_lines", "sql_breaks", "peer_ours", "peer_theirs"):
                 connection.cursor().execute(f"DROP TABLE IF EXISTS {name}")
         self._books = made.make(self._books.orders * factor, self._folder / "more", self._server, self._harm)
         ran = self._ours("growth", self._books)
-        small = {name: Spread(self._rounds[f"ours_{name}"]).median for name in ("seconds", "cpu_s", "peak_mb")}
-        report = Spread(self._rounds["ours_report_seconds"]).median
+        floor = self._program("floor", self._server.url, self._pid, str(self._books.statement))
+
+        def times(value: float, small: str) -> list[float]:
+            return [value / Spread(self._rounds[small]).median]
+
         self._rounds["growth_factor"] = [factor]
-        self._rounds["growth_time"] = [ran.seconds(*COMPARED) / small["seconds"] / factor]
-        self._rounds["growth_cpu"] = [ran.cpu(*COMPARED) / small["cpu_s"] / factor]
         self._rounds["growth_report_seconds"] = [ran.seconds("report")]
-        self._rounds["growth_report"] = [ran.seconds("report") / report / factor]
-        self._rounds["growth_peak"] = [ran.peak_mb / small["peak_mb"]]
+        self._rounds["growth_time"] = times(ran.seconds(*COMPARED) / factor, "ours_seconds")
+        self._rounds["growth_cpu"] = times(ran.cpu(*COMPARED) / factor, "ours_cpu_s")
+        self._rounds["growth_peak"] = times(ran.peak_mb, "ours_peak_mb")
+        self._rounds["growth_floor"] = times(floor.seconds() / factor, "floor_seconds")
+        for step in STEPS:
+            self._rounds[f"growth_{step}"] = times(ran.seconds(step) / factor, f"ours_{step}_seconds")
+            self._rounds[f"growth_{step}_cpu"] = times(ran.cpu(step) / factor, f"ours_{step}_cpu_s")
 
     def _ours(self, name: str, books: made.Books) -> Ran:
         made.empty(self._server)

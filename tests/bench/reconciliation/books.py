@@ -61,6 +61,7 @@ def make(orders: int, folder: Path, server: Server, harm: int = HARM) -> Books:
         raise BenchError(f"the books could not be made:\n{done.stderr[-4000:]}")
     with server.connect() as connection:
         connection.cursor().execute(f"ANALYZE TABLE {', '.join(READ)}")
+    server.settle()
     told = json.loads(done.stdout.splitlines()[-1])
     sys.stderr.write(f"bench: {told['stripe.csv']:,} lines, {told['book_entries']:,} entries\n")
     return Books(folder=folder, orders=orders)

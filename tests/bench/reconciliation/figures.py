@@ -78,8 +78,10 @@ DOCUMENTED: Mapping[str, str] = {
     "growth_peak_mb": "the most memory its process held, the report included, MB",
     "growth_time": "seconds an order, as a ratio to the smaller books",
     "growth_cpu": "CPU seconds an order, as a ratio to the smaller books",
-    "growth_report": "seconds an order of the report, likewise",
     "growth_peak": "most memory, as a ratio to the smaller books",
+    "growth_floor": "seconds an order of reading both inputs and nothing else, as a ratio to the smaller books",
+    **{f"growth_{step}": f"seconds an order of {step}, likewise" for step in STEPS},
+    **{f"growth_{step}_cpu": f"CPU seconds an order of {step}, likewise" for step in STEPS},
 }
 
 TARGETS = (

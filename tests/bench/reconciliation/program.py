@@ -41,5 +41,8 @@ def run(name: str, *arguments: str, python: Path = Path(sys.executable)) -> Ran:
         raise BenchError(f"{name} failed with {done.returncode}:\n{done.stderr[-4000:]}")
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     ran = Ran(steps=told.pop("steps"), peak_mb=told.pop("peak_mb"), found=told)
-    sys.stderr.write(f": {ran.seconds():.1f} s, CPU {ran.cpu():.1f} s, {ran.peak_mb:.0f} MB {json.dumps(ran.found)}\n")
+    steps = ", ".join(f"{step} {ran.seconds(step):.1f}/{ran.cpu(step):.1f}" for step in ran.steps)
+    sys.stderr.write(
+        f": {ran.seconds():.1f} s, CPU {ran.cpu():.1f} s ({steps}), {ran.peak_mb:.0f} MB {json.dumps(ran.found)}\n"
+    )
     return ran
