@@ -1,7 +1,7 @@
 """Orders: place one, pay it otherwise, send it elsewhere, ask one or lines of it to stop, give money back. Business rules are the worker's; here only the schema is checked."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from flask import Response, g, request
@@ -152,19 +152,7 @@ class Orders:
                 answer=RefundAnswer,
                 until=until,
             )
-        return reply(
-            200,
-            {
-                "workflow_id": workflow_id,
-                "order_id": order_id,
-                "request_id": wish.request_id,
-                "outcome": answer.outcome,
-                "state": answer.state,
-                "currency": answer.currency,
-                "amount_minor": answer.amount_minor,
-                "refunded_minor": answer.refunded_minor,
-            },
-        )
+        return _answered(workflow_id, order_id, wish.request_id, answer)
 
     def pay(self, order_id: str) -> Response:
         """POST /orders/{order_id}/payment: Pay with another method.
@@ -186,17 +174,7 @@ class Orders:
             update_id=f"payment:{wish.request_id}:{wish.fingerprint[:16]}",
             answer=PaymentAnswer,
         )
-        return reply(
-            200,
-            {
-                "workflow_id": workflow_id,
-                "order_id": order_id,
-                "request_id": wish.request_id,
-                "outcome": answer.outcome,
-                "state": answer.state,
-                "reason": answer.reason,
-            },
-        )
+        return _answered(workflow_id, order_id, wish.request_id, answer)
 
     def change_address(self, order_id: str) -> Response:
         """POST /orders/{order_id}/address: Send the parcel elsewhere.
@@ -221,16 +199,7 @@ class Orders:
             update_id=f"address:{wish.request_id}:{wish.fingerprint[:16]}",
             answer=OrderAnswer,
         )
-        return reply(
-            200,
-            {
-                "workflow_id": workflow_id,
-                "order_id": order_id,
-                "request_id": wish.request_id,
-                "outcome": answer.outcome,
-                "state": answer.state,
-            },
-        )
+        return _answered(workflow_id, order_id, wish.request_id, answer)
 
     def cancel_lines(self, order_id: str) -> Response:
         """POST /orders/{order_id}/cancel-lines: Cancel single lines.
@@ -254,21 +223,7 @@ class Orders:
             update_id=f"lines:{wish.request_id}:{wish.fingerprint[:16]}",
             answer=LinesAnswer,
         )
-        return reply(
-            200,
-            {
-                "workflow_id": workflow_id,
-                "order_id": order_id,
-                "request_id": wish.request_id,
-                "outcome": answer.outcome,
-                "state": answer.state,
-                "currency": answer.currency,
-                "amount_minor": answer.amount_minor,
-                "refunded_minor": answer.refunded_minor,
-                "total_minor": answer.total_minor,
-                "reason": answer.reason,
-            },
-        )
+        return _answered(workflow_id, order_id, wish.request_id, answer)
 
     def _wish(self, order_id: str, read: Callable[[Fields], Wish], *, body_optional: bool = False) -> tuple[str, Wish]:
         """Read what is wanted of an order; return the shop that it concerns with it."""
@@ -299,6 +254,14 @@ def _need_id(wish: Wish, why: str) -> None:
     if not wish.request_id:
         problem = FieldProblem("request_id", "is needed, here or as the Idempotency-Key header")
         raise Unprocessable(why, fields=[problem])
+
+
+def _answered(
+    workflow_id: str, order_id: str, request_id: str, answer: OrderAnswer | RefundAnswer | PaymentAnswer | LinesAnswer
+) -> Response:
+    """Tell whoever asked what the order answered, field by field as the contract names them."""
+    asked = {"workflow_id": workflow_id, "order_id": order_id, "request_id": request_id}
+    return reply(200, asked | asdict(answer))
 
 
 def amount_text(minor: int, currency: str) -> str:
