@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.reports_reading import EMPTY, Page, ruled, sample, settled
+from tests.unit.reports_reading import EMPTY, Page, printed, ruled, sample, settled
 from tests.unit.reports_sample import BREAKS, RUN, WAITING
 from worker.domain.finding import RepairState, Verdict
-from worker.reports import html
+from worker.reports import html, json_export, summary
 from worker.reports.amounts import by_currency
 from worker.reports.model import Report, build
 from worker.reports.words import ANSWER
@@ -28,6 +28,17 @@ def test_people_are_told_what_nothing_mends_and_what_needs_them_not() -> None:
         "pending": "4 items wait for the other side, within their grace."
         " The first counts as a break from 22 Nov 2026, 14:35 UTC on.",
     }
+
+
+def test_what_is_to_be_done_stands_in_every_format() -> None:
+    report = ruled()
+    asked = [(task.code, task.text) for task in report.agenda]
+    assert [(one["code"], one["text"]) for one in json_export.document(report)["agenda"]] == asked
+    assert [(row[1], row[-1]) for row in summary.rows(report) if row[0] == "agenda"] == asked
+    lines = printed(report, terminal_=False).splitlines()
+    assert [tuple(line.split("  ")[1:]) for line in lines if line.startswith(("to do  ", "goes on  "))] == asked
+    drawn = " ".join(printed(report, terminal_=True).split())
+    assert all(text in drawn for _, text in asked)
 
 
 def test_where_all_agree_nothing_is_to_be_done() -> None:

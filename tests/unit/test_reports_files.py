@@ -126,7 +126,7 @@ def summary_of(report: Report) -> list[dict[str, str]]:
 def test_the_summary_has_the_figures_the_statements_the_ages_and_the_checks() -> None:
     report = sample()
     told = summary_of(report)
-    assert {row["section"] for row in told} == {"run", "totals", "statement", "open_items", "ages", "checks"}
+    assert {row["section"] for row in told} == {"run", "agenda", "totals", "statement", "open_items", "ages", "checks"}
     risk = {row["currency"]: row["amount"] for row in told if (row["section"], row["code"]) == ("totals", "at_risk")}
     assert risk == {"": "", "EUR": "214.90", "JPY": "184000", "USD": "49.00"}
     for bridge in report.bridges:

@@ -17,15 +17,17 @@ def test_terminal_draws_tables_and_a_pipe_gets_lines() -> None:
     lines = printed(sample(), terminal_=False).splitlines()
     assert lines[0].startswith("breaks: 96 of 106 comparisons agree")
     assert [line.split("  ")[0] for line in lines] == (
-        ["breaks: " + sample().sentence, "run", "statement", "open items", "statement"]
+        ["breaks: " + sample().sentence, "run"]
+        + ["to do", "to do", "goes on", "goes on"]
+        + ["statement", "open items", "statement"]
         + ["break"] * 5
         + ["pending"] * 4
         + ["warning"]
     )
-    assert lines[3] == (
+    assert lines[7] == (
         "open items  EUR  opening 34.00  movements -38.08  late -35.50  closing -39.58  opened 6  cleared 0"
     )
-    assert "unexplained 0.00" in lines[2]
+    assert "unexplained 0.00" in lines[6]
 
 
 def test_terminal_output_cannot_be_steered_by_names() -> None:

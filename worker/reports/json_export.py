@@ -102,6 +102,7 @@ def _fields(report: Report) -> dict[str, Any]:
         "reproduce": report.reproduce,
         "verdict": report.verdict.value,
         "sentence": report.sentence,
+        "agenda": [{"code": task.code, "text": task.text} for task in report.agenda],
         "incomplete_because": list(run.incomplete_because),
         "breaks_moved_on": report.moved_on,
         "compared": report.compared,

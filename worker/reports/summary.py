@@ -37,6 +37,8 @@ def rows(report: Report) -> Iterator[tuple[Cell, ...]]:
         ("reproduce", "Reproduce with", report.reproduce),
     ):
         yield ("run", code, label, None, None, None, None, value)
+    for task in report.agenda:
+        yield ("agenda", task.code, "What to do now", None, None, None, None, task.text)
     for card in report.cards:
         yield from _sums("totals", card.code, card.label, card.count, card.amounts, card.note)
     for bridge in report.bridges:

@@ -16,6 +16,7 @@ from rich.text import Text
 from worker.domain.finding import Break, Finding, Repair, RepairState
 from worker.domain.money import Money, format_minor
 from worker.reports import words
+from worker.reports.agenda import Task
 from worker.reports.amounts import exposure
 from worker.reports.bridge import Bridge
 from worker.reports.model import OpenBreak, Report
@@ -51,6 +52,7 @@ def render(report: Report, width: int = WIDE) -> RenderableType:
             subtitle=Text(_clean(where)),
             border_style=tone,
         ),
+        _agenda(report.agenda),
         _summary(report),
     ]
     parts += [
@@ -88,6 +90,8 @@ def plain(report: Report) -> Iterator[str]:
     run = report.run
     yield f"{report.verdict.value}: {report.sentence}"
     yield f"run  {run.run_id}  {words.iso(run.window_start)}  {words.iso(run.window_end)}"
+    for task in report.agenda:
+        yield f"{'goes on' if task.tone == 'wait' else 'to do'}  {task.code}  {task.text}"
     yield from _proofs(report.bridges)
     for check in report.checks:
         if not check.holds:
@@ -148,6 +152,14 @@ def _in_columns(rows: Sequence[dict[str, str]]) -> list[str]:
     inside = [name for name in (order[0], *between, *order[1:]) if name in names]
     widths = {name: max(len(row.get(name, "")) for row in rows) for name in inside}
     return ["  ".join(row.get(name, "").rjust(widths[name]) for name in inside) for row in rows]
+
+
+def _agenda(tasks: Sequence[Task]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for task in tasks:
+        style = STYLE[task.tone]
+        table.add_row("", Text("\N{BULLET}", style=style), Text(_clean(task.text), style=style))
+    return table
 
 
 def _summary(report: Report) -> Table:
