@@ -90,7 +90,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 
 def test_errors_that_help_themselves_are_few_and_named() -> None:
     again = {kind.__name__ for kind in descendants(OrdersError) if kind.retryable}
-    assert again == {"NotFound", "ProviderUnavailable", "DatabaseUnavailable", "SourceUnreadable"}
+    assert again == {"NotFound", "ProviderUnavailable", "DatabaseUnavailable", "NoRoom", "SourceUnreadable"}
 
 
 def test_every_problem_of_the_edge_has_a_code_of_its_own() -> None:

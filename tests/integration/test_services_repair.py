@@ -10,6 +10,7 @@ from tests.integration.office import Office
 from tests.integration.own_database import at_once
 from worker.activities.reconciliation import ReconciliationActivities, RepairOrder
 from worker.contract.events import ProviderEvent
+from worker.contract.shipping import ShipTo
 from worker.domain.errors import Conflict
 from worker.domain.finding import Break, FindingKind, Repair, RepairState, Verdict
 from worker.domain.order import OrderState
@@ -232,11 +233,15 @@ def test_money_that_the_provider_denies_is_asked_about_and_put_before_a_person(o
 
 def test_a_parcel_that_was_never_asked_for_is_asked_for_once(office: Office, start: datetime) -> None:
     order_id = f"repair-{next(_numbers)}"
-    office.pay(order_id)
+    office.place(order_id, ship_to=ShipTo(recipient="Jane Doe", lines=("Bakery Lane 3",), city="Ghent", country="BE"))
+    office.authorise(order_id)
+    assert office.capture(order_id).state == OrderState.PAID
     office.reconcile(office.span(start), "first")
     assert only(office).finding.repair is Repair.REQUEST_FULFILMENT
     assert office.repaired("first") == 1
     (parcel,) = office.parcels_of(order_id)
+    (address,) = office.outside.control("GET", f"/warehouse/addresses?reference=main/{order_id}")["data"]
+    assert address["city"] == "Ghent", "it goes where the order's own would have gone"
     office.fulfil(order_id)  # the order's own process comes back
     assert [each.shipment_id for each in office.parcels_of(order_id)] == [parcel.shipment_id]
     listed = office.outside.control("GET", f"/warehouse/fulfilments?reference=main/{order_id}")["data"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.domain.errors import InvalidInput, NotFound
+from worker.domain.errors import InvalidInput, NoRoom, NotFound
 from worker.gateways.folder_store import FolderStore
 
 
@@ -58,7 +58,7 @@ def test_a_write_that_fails_leaves_the_old_object_and_no_rest(
         raise OSError(28, "no space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(NoRoom, match="no space"):
         store.put("a/object", b"new")
     assert store.get("a/object") == b"old"
     assert [file.name for file in (tmp_path / "store" / "a").iterdir()] == ["object"]

@@ -7,6 +7,7 @@ from threading import Barrier, Event
 import duckdb
 import pytest
 
+from worker.domain.errors import NoRoom
 from worker.lake.engine import EngineLimits, engine
 
 
@@ -49,6 +50,20 @@ def test_what_does_not_fit_goes_to_the_place_for_it_and_is_gone_with_the_block(t
         opened.connection.execute("create temp table much as select i, random() as r from range(5_000_000) as t(i)")
         assert [path for path in tmp_path.rglob("*.tmp") if path.is_file()]
     assert list(tmp_path.iterdir()) == []
+
+
+TO_A_FULL_DISK = "copy (select range as i from range(1_000_000)) to '/dev/full' (format csv)"
+MORE_THAN_FITS = "create temp table much as select i, random() as r from range(5_000_000) as t(i)"
+
+
+@pytest.mark.parametrize("statement", [TO_A_FULL_DISK, MORE_THAN_FITS])
+def test_a_full_disk_is_told_as_such_and_leaves_nothing(tmp_path: Path, statement: str) -> None:
+    limits = EngineLimits(memory_mb=40, threads=1, spill=tmp_path)
+    small = "set max_temp_directory_size = '2MB'"  # as it is by itself where 2 MB are left
+    with pytest.raises(NoRoom, match=f"MB are left .* at {tmp_path}"), engine(limits) as opened:
+        opened.connection.execute(f"{small}; {statement}")
+    assert (list(tmp_path.iterdir()), limits.kept) == ([], [])
+    assert asked(limits, "select 1") == (1,), "once there is room it goes on"
 
 
 def test_parts_stand_beside_each_other_and_never_beside_the_whole() -> None:

@@ -1,6 +1,9 @@
 """Files of the lake in a folder: whole or not at all, never overwritten, and the first manifest is the one."""
 
+import errno
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from tests.integration.own_database import at_once
 from tests.unit.lake_books import lake_in
 from tests.unit.matching_books import clean
-from worker.domain.errors import Conflict
+from worker.domain.errors import Conflict, NoRoom
 from worker.lake.files import LakeFiles
 
 
@@ -46,3 +49,25 @@ def test_a_batch_that_many_write_at_once_is_whole(tmp_path: Path) -> None:
     made = at_once(4, lambda number: lakes[number].batches.write("main", "stripe", "f" * 64, lines))
     assert [one == made[0] for one in made] == [True] * 4
     assert sorted(line.line_id for line in lakes[0].batches.lines(made[0])) == sorted(line.line_id for line in lines)
+
+
+def test_a_full_disk_is_not_made_fuller_by_each_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, made = LakeFiles.in_folder(tmp_path / "lake"), tmp_path / "made"
+    made.write_bytes(b"rows" * 1_000)
+
+    def elsewhere(source: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(source), None, str(target))
+
+    def full(source: Path, target: Path, **_: object) -> None:
+        Path(target).write_bytes(Path(source).read_bytes()[:100])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", elsewhere)
+        patch.setattr(shutil, "copyfile", full)
+        for write in (lambda: files.publish(made, "a/b", 1), lambda: files.rewrite("a/c", [b"result"])):
+            with pytest.raises(NoRoom, match=r"takes no a/.: No space left on device"):
+                write()
+    assert [path.name for path in (tmp_path / "lake").rglob("*")] == ["a"], "nothing of it is left"
+    files.publish(made, "a/b", 1)
+    assert files.read("a/b") == b"rows" * 1_000

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from worker.services.repair import MOST_REPAIRS, RepairService
 from worker.services.reporting import ReportingService
 
 TRIES_PER_SOURCE = 4
-"""How often a source that cannot be read is asked again before the run is stored as incomplete."""
+"""How often a source that cannot be read is asked before the run is stored as incomplete, by each process at most."""
 
 ENOUGH_UNANSWERED = 3
 """After so many repairs without an answer from outside the rest is left to the next run."""
@@ -109,6 +110,8 @@ class ReconciliationActivities:
         self._repair = repair
         self._reporting = reporting
         self._processes = processes
+        self._unread: Counter[str] = Counter()
+        """How often a source of each run that is under way could not be read, as far as this process tried."""
 
     @activity.defn
     def plan_window(self, plan: Plan) -> Window:
@@ -119,14 +122,14 @@ class ReconciliationActivities:
     @activity.defn
     def compare_books(self, order: RunOrder) -> RunAnswer:
         """Read all sides, compare, follow the breaks, store the answer."""
-        with _heartbeats():
-            return _answer(self._reconciliation.run(**_asked(order)))
+        with _heartbeats(), self._patience(order.run_id) as give_up:
+            return _answer(self._reconciliation.run(**_asked(order), give_up=give_up))
 
     @activity.defn
     def gather_books(self, order: RunOrder) -> Parts:
         """Read all sides into the lake."""
-        with _heartbeats():
-            parts = self._reconciliation.gather(**_asked(order))
+        with _heartbeats(), self._patience(order.run_id) as give_up:
+            parts = self._reconciliation.gather(**_asked(order), give_up=give_up)
         return Parts(reference=parts.reference, buckets=parts.buckets, rows=parts.rows)
 
     @activity.defn
@@ -187,6 +190,20 @@ class ReconciliationActivities:
         """Render the report; return where it is."""
         return self._reporting.write(run_id)
 
+    @contextmanager
+    def _patience(self, run_id: str) -> Iterator[bool]:
+        """Say whether a source that cannot be read is to be left out now.
+
+        Counted are failures of sources alone: after an outage of MySQL, or with a full disk, the step has failed often, and
+        the first hiccup of a source would be taken for its end.
+        """
+        try:
+            yield self._unread[run_id] >= TRIES_PER_SOURCE - 1
+        except SourceUnreadable:
+            self._unread[run_id] += 1
+            raise
+        self._unread.pop(run_id, None)
+
 
 def _asked(order: RunOrder) -> dict[str, Any]:
     span = Span(datetime.fromisoformat(order.window.start), datetime.fromisoformat(order.window.end))
@@ -197,7 +214,6 @@ def _asked(order: RunOrder) -> dict[str, Any]:
         "span": span,
         "run_id": order.run_id,
         "workflow_id": order.workflow_id,
-        "give_up": activity.info().attempt >= TRIES_PER_SOURCE,
         "progress": lambda step: surroundings.copy().run(activity.heartbeat, step),
     }
 

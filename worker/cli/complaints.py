@@ -7,15 +7,15 @@ import click
 
 from worker.contract.sealing import SealError
 from worker.contract.settings import ConfigurationError
-from worker.domain.errors import OrdersError
+from worker.domain.errors import NoRoom, OrdersError
 
 EXIT_BREAKS = 1
 EXIT_DEPENDENCY = 4
 EXIT_REFUSED = 5
 EXIT_BUG = 70
 
-DEPENDENCIES = frozenset({"database_unavailable", "provider_unavailable", "source_unreadable"})
-"""Codes of what does not answer: trying again may help."""
+DEPENDENCIES = frozenset({"database_unavailable", "no_room", "provider_unavailable", "source_unreadable"})
+"""Codes of what does not answer, or has no room: trying again may help."""
 
 _debug = False
 
@@ -28,6 +28,7 @@ def show_tracebacks(wanted: bool) -> None:
 
 def told(problem: Exception) -> int:
     """Say on stderr what went wrong and what to do; return the exit code that stands for it."""
+    problem = NoRoom.told_by(problem) or problem
     if isinstance(problem, click.ClickException):
         return _usage(problem)
     if isinstance(problem, ConfigurationError):

@@ -13,6 +13,7 @@
       ProviderRejected        an outside system refused the request; it will refuse it again
       ProviderUnavailable     an outside system did not answer, or not sensibly; try again
       DatabaseUnavailable     MySQL did not answer, or rolled the work back; try again
+      NoRoom                  a disk of ours is full or cannot be written to; try again once there is room
       SchemaMismatch          the database is older than this code
       SourceUnreadable        a reconciliation source could not be read to its end
 
@@ -20,6 +21,7 @@ Activities hand `code` to Temporal as the failure's type; functions map it to an
 exit code. Messages hold ids and amounts, never personal data or secrets.
 """
 
+import errno
 from typing import ClassVar
 
 
@@ -135,6 +137,26 @@ class DatabaseUnavailable(OrdersError):
     code = "database_unavailable"
     remedy = "`orders doctor` says what answers; try again, nothing is done twice, and what waits goes on by itself"
     retryable = True
+
+
+class NoRoom(OrdersError):
+    """A disk of ours is full or cannot be written to; what was being written is gone, and nothing is half there."""
+
+    code = "no_room"
+    remedy = (
+        "`orders doctor` says how much is left where: make room, or name another folder in the settings (store.path, "
+        "lake.spill, TMPDIR); what waits goes on by itself"
+    )
+    retryable = True
+
+    _NUMBERS: ClassVar = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+
+    @classmethod
+    def told_by(cls, problem: BaseException, what: str = "") -> "NoRoom | None":
+        """Return the error for what the system says of a disk, None where it says something else."""
+        if not isinstance(problem, OSError) or problem.errno not in cls._NUMBERS:
+            return None
+        return cls(": ".join(filter(None, (what, problem.strerror, problem.filename2 or problem.filename))))
 
 
 class SchemaMismatch(OrdersError):

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from worker.domain.errors import InvalidInput, NotFound
+from worker.domain.errors import InvalidInput, NoRoom, NotFound, ProviderUnavailable
 
 
 class FolderStore:
@@ -18,33 +18,34 @@ class FolderStore:
         self._root = root.resolve()
 
     def put(self, path: str, content: bytes) -> str:
-        """Write the object by rename; return its path as given."""
+        """Write the object by rename; return its path as given. Raises NoRoom, ProviderUnavailable."""
         target = self._inside(path)
-        with _beside(target) as temporary:
+        with _beside(target) as temporary, _taken(path):
             temporary.write_bytes(content)
             _lasting(temporary)
             temporary.replace(target)
         return path
 
     def put_file(self, path: str, source: Path) -> str:
-        """Write the object from a file, by rename; return its path as given."""
+        """Write the object from a file, by rename; return its path as given. Raises as `put` does."""
         target = self._inside(path)
-        with _beside(target) as temporary:
+        with _beside(target) as temporary, _taken(path):
             _copy(source, temporary)
             temporary.replace(target)
         return path
 
     @contextmanager
     def holding(self, source: Path) -> Iterator[Callable[[str], str]]:
-        """Copy a file while something else is done; to name it is a rename."""
+        """Copy a file while something else is done; to name it is a rename, and raises as `put` does."""
         with _beside(self._root / "held") as temporary, ThreadPoolExecutor(1, "storing") as pool:
             copying = pool.submit(_copy, source, temporary)
 
             def put(path: str) -> str:
                 target = self._inside(path)
-                copying.result()
-                target.parent.mkdir(parents=True, exist_ok=True)
-                temporary.replace(target)
+                with _taken(path):
+                    copying.result()
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    temporary.replace(target)
                 return path
 
             yield put
@@ -73,13 +74,25 @@ class FolderStore:
 @contextmanager
 def _beside(target: Path) -> Iterator[Path]:
     """Make a file that no list of names shows, in the folder of another; it is gone afterwards unless it was moved."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+    with _taken(target.name):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
     os.close(handle)
     try:
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _taken(path: str) -> Iterator[None]:
+    """Say of a folder that does not take an object that it is full, or what else is wrong with it."""
+    try:
+        yield
+    except OSError as error:
+        if full := NoRoom.told_by(error, f"the object store takes no {path}"):
+            raise full from error
+        raise ProviderUnavailable(f"the object store could not be used for {path}: {error}") from error
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -8,6 +8,8 @@ fetched by themselves, files are handed to it by path. The engine itself is kept
 costs 40 ms of CPU and a run opens twelve and more; a block has a connection of its own, and all that it makes is temporary.
 """
 
+import errno
+import os
 import shutil
 import tempfile
 import threading
@@ -19,6 +21,8 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+
+from worker.domain.errors import NoRoom
 
 ROW_GROUP = 50_000
 """Rows in a group of a Parquet file: what a reader holds at a time."""
@@ -105,10 +109,13 @@ def engine(limits: EngineLimits, *, part: bool = False) -> Iterator[Engine]:
             if threads != had:
                 connection.execute(f"SET memory_limit = '{limits.memory_mb * threads // limits.threads}MB'")
             yield Engine(connection, folder)
-        except BaseException:
+        except BaseException as problem:
+            free = shutil.disk_usage(folder).free // 2**20  # with the engine goes what it spilled
             # Whatever state it was left in, nobody meets it again.
             connection.close()
             made.close()
+            if _is_full(problem):
+                raise NoRoom(f"{free} MB are left for what does not fit into memory, at {folder.parent}") from problem
             raise
         finally:
             pa.default_memory_pool().release_unused()  # what Arrow kept: the next block may be the engine's own
@@ -139,6 +146,12 @@ def _made(limits: EngineLimits) -> tuple[duckdb.DuckDBPyConnection, Path]:
         },
     )
     return made, spill
+
+
+def _is_full(problem: BaseException) -> bool:
+    """Tell whether the disk is what the engine lacks: it speaks of its memory, or of a file, and says it in words alone."""
+    spilled = isinstance(problem, duckdb.OutOfMemoryException) and "max_temp_directory_size" in str(problem)
+    return spilled or (isinstance(problem, duckdb.IOException) and os.strerror(errno.ENOSPC) in str(problem))
 
 
 def quoted(text: str | Path) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.domain.errors import Conflict, ProviderUnavailable
+from worker.domain.errors import Conflict, NoRoom, ProviderUnavailable
 from worker.lake.places import Bucket, Folder, Overlay, Place
 
 
@@ -49,9 +49,12 @@ class LakeFiles:
         return LakeFiles(Overlay(Folder(folder), self._place))
 
     def publish(self, made: Path, path: str, rows: int) -> StoredFile:
-        """Move a finished local file to `path`. Raises Conflict when the name is taken: nothing is overwritten."""
+        """Move a finished local file to `path`. Raises Conflict when the name is taken: nothing is overwritten.
+
+        What is there with the very content was put there by this call, of whose first try the answer was lost.
+        """
         stored = StoredFile(path=path, rows=rows, size=made.stat().st_size, sha256=_sha256(made))
-        if not self.offer(made, path):
+        if not self.offer(made, path) and not self._is_there(stored):
             raise Conflict(f"the object store holds {path} already, and nothing in it is overwritten")
         return stored
 
@@ -64,6 +67,10 @@ class LakeFiles:
         """Return a local path with the file's content. Raises Conflict when it is gone."""
         with _reachable(path):
             return self._place.fetch(path, into)
+
+    def _is_there(self, file: StoredFile) -> bool:
+        with tempfile.TemporaryDirectory(prefix="orders-lake-") as folder:
+            return _sha256(self.fetch(file.path, Path(folder))) == file.sha256
 
     def write_json(self, path: str, document: Mapping[str, Any]) -> None:
         """Write a document unless there is one of this path: the first that was written stays."""
@@ -122,12 +129,14 @@ def _local(content: bytes) -> Iterator[Path]:
 
 @contextmanager
 def _reachable(path: str) -> Iterator[None]:
-    """Tell a file that is gone, which no second try brings back, from a store that does not answer."""
+    """Tell a file that is gone, which no second try brings back, from a store that is full or does not answer."""
     try:
         yield
     except FileNotFoundError:
         raise Conflict(_GONE.format(path=path)) from None
     except OSError as error:
+        if full := NoRoom.told_by(error, f"the object store takes no {path}"):
+            raise full from error
         raise ProviderUnavailable(f"the object store could not be used for {path}: {error}") from error
 
 

@@ -72,7 +72,10 @@ class Folder:
     def replace(self, path: str, source: Path) -> None:
         """Rename it into its place."""
         target, beside = self._beside(path, source)
-        beside.replace(target)
+        try:
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
 
     def fetch(self, path: str, into: Path) -> Path:  # noqa: ARG002 - a bucket's copies go there
         """Return the file itself."""
@@ -94,7 +97,11 @@ class Folder:
         target = self._root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-        shutil.move(source, beside)
+        try:
+            shutil.move(source, beside)
+        except BaseException:
+            beside.unlink(missing_ok=True)  # a part of it would make a full disk fuller with each try
+            raise
         return target, beside
 
 
@@ -203,7 +210,8 @@ class Bucket:
 
 @contextmanager
 def _answers(bucket: str, path: str) -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - loaded with the client
+    from boto3.exceptions import Boto3Error  # noqa: PLC0415 - loaded with the client
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     try:
         yield
@@ -215,7 +223,7 @@ def _answers(bucket: str, path: str) -> Iterator[None]:
         if code in _WAIT or status == 429 or status >= 500:
             raise ProviderUnavailable(f"the bucket {bucket} answers {status} {code} for {path}") from error
         raise ProviderRejected(f"the bucket {bucket} refuses {path}: {status} {code}") from error
-    except BotoCoreError as error:
+    except (Boto3Error, BotoCoreError) as error:
         raise ProviderUnavailable(f"the bucket {bucket} does not answer: {type(error).__name__}") from error
 
 

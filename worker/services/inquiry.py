@@ -5,7 +5,6 @@ again, under the first request's id, so that it is the same parcel if the reques
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from worker.contract.ids import order_workflow_id
 from worker.domain.errors import NotFound, ProviderRejected
@@ -17,9 +16,6 @@ from worker.domain.payment import EntryKind, PaymentState
 from worker.domain.repair_policy import AttemptOutcome
 from worker.services.parcels import note_requested
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction, WarehouseGateway
-
-CLOCKS_APART = timedelta(days=1)
-"""How far our clock and the warehouse's may differ when its parcels are looked through."""
 
 _WANT_A_PARCEL = frozenset({OrderState.PAID, OrderState.FULFILLING})
 _MAY_HAVE_A_PARCEL = _WANT_A_PARCEL | {OrderState.SHIPPED, OrderState.COMPLETED}
@@ -74,20 +70,24 @@ class Inquiry:
     def parcel(self, item: Break) -> Answer:
         """Ask for an order's parcel again, if the warehouse has none and the order still wants it.
 
-        Raises ProviderUnavailable, SourceUnreadable.
+        Raises ProviderUnavailable.
         """
         shop, order_id = item.shop, item.finding.repair_reference
-        order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
+        order, address = self._database.transact(
+            lambda tx: (tx.orders.get(shop, order_id), tx.shipping_addresses.of_order(shop, order_id))
+        )
         if order is None or order.state not in _WANT_A_PARCEL or order.kept_minor <= 0:
             return Answer(outcome=AttemptOutcome.NOTHING, detail="the order wants no parcel any more")
-        known = self._parcel_of(order)
-        if known is not None:
-            return Answer(outcome=AttemptOutcome.NOTHING, detail=f"the warehouse has parcel {known.shipment_id}")
+        known = self._warehouse.parcels(shop, order_id)
+        if known:
+            return Answer(outcome=AttemptOutcome.NOTHING, detail=f"the warehouse has parcel {known[-1].shipment_id}")
         try:
+            # As the order's own process asks: under one key the warehouse takes one content only.
             asked = self._warehouse.request(
                 shop=shop,
                 order_id=order_id,
-                lines=[(line.sku, line.quantity) for line in order.lines],
+                lines=[(line.sku, line.quantity) for line in order.lines if line.quantity],
+                ship_to=address.ship_to if address else None,
                 idempotency_key=f"{order_workflow_id(shop, order_id)}:fulfil",
             )
         except ProviderRejected as refusal:
@@ -98,11 +98,6 @@ class Inquiry:
         state = self._warehouse.cancel(asked.shipment_id)
         detail = f"the order was given up meanwhile; parcel {asked.shipment_id} is {state}"
         return Answer(outcome=AttemptOutcome.NOTHING, detail=detail)
-
-    def _parcel_of(self, order: Order) -> Shipment | None:
-        start, end = order.placed_at - CLOCKS_APART, self._clock.now() + CLOCKS_APART
-        listed = self._warehouse.shipments(order.shop, start, end)
-        return next((parcel for parcel in listed if parcel.order_id == order.order_id), None)
 
     def _noted(self, order: Order, parcel: Shipment) -> OrderState:
         def work(tx: Transaction) -> OrderState:

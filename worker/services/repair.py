@@ -11,6 +11,7 @@ from datetime import datetime
 
 from worker.contract.events import ProviderEvent
 from worker.contract.ids import is_valid_part
+from worker.domain.errors import Conflict, InvalidInput, NotFound, ProviderRejected, SourceUnreadable
 from worker.domain.finding import OPEN_STATUSES, Break, Repair, RepairState
 from worker.domain.repair_policy import Attempt, AttemptOutcome, Decision, RepairPolicy, decide
 from worker.domain.timeline import TimelineEntry, of_repair
@@ -93,7 +94,20 @@ class RepairService:
         return self._database.transact(work)
 
     def carry_out(self, claim: Claim) -> ProviderEvent | Answer:
-        """Fetch what the attempt delivers, or ask whom it asks. Raises ProviderUnavailable, SourceUnreadable."""
+        """Fetch what the attempt delivers, or ask whom it asks. Raises ProviderUnavailable, SourceUnreadable.
+
+        What is refused is an attempt without effect, and comes to a person at the end of the ladder: a run must not fail for
+        one break, for the next one would fail for it as well, and neither report nor alert would tell of any other.
+        """
+        try:
+            return self._carried_out(claim)
+        except (Conflict, InvalidInput, NotFound, ProviderRejected) as refusal:
+            return Answer(outcome=AttemptOutcome.NOTHING, detail=f"it was refused: {refusal}")
+        except (AttributeError, KeyError, TypeError, ValueError) as problem:
+            what = f"{claim.attempt.repair} of break {claim.item.break_id}"
+            raise SourceUnreadable(f"{what}: its owner answers in another shape") from problem
+
+    def _carried_out(self, claim: Claim) -> ProviderEvent | Answer:
         if claim.again and (entry := self._delivered(claim.attempt)):
             return Answer(
                 outcome=AttemptOutcome.DELIVERED, detail=f"{entry.topic} to {entry.source}, before it was cut off"

@@ -22,7 +22,7 @@ from temporalio.worker import (
     Interceptor,
 )
 
-from worker.domain.errors import OrdersError
+from worker.domain.errors import NoRoom, OrdersError
 from worker.domain.stuck import StuckStep
 from worker.observability.metrics import Metrics
 from worker.observability.progress import Progress
@@ -132,6 +132,7 @@ def translated(error: Exception) -> Exception:
     """
     if isinstance(error, FailureError):
         return error
+    error = NoRoom.told_by(error) or error
     message = redact(str(error)) or type(error).__name__
     if isinstance(error, OrdersError):
         reason = getattr(error, "reason", None)
