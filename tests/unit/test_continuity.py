@@ -36,6 +36,35 @@ def test_a_whole_chain_has_no_gap_in_whatever_order_it_came(moves: list[int], or
     assert [one.joint for one in seams(dict(files))] == [Joint.FIRST] + [Joint.JOINED] * (len(moves) - 1)
 
 
+@given(moves=chains, days=st.data(), names=st.permutations(range(12)), whole=st.booleans())
+def test_several_statements_of_a_day_follow_one_another_by_their_balances(
+    moves: list[int], days: st.DataObject, names: list[int], whole: bool
+) -> None:
+    """Files are told apart by their content's digest, which says nothing of their order."""
+    opening, number, files = 500, 0, {}
+    for moved, name in zip(moves, names, strict=False):
+        number += days.draw(st.integers(0, 1))
+        begin = NOON + number * DAY
+        end = begin + DAY if whole else begin  # a statement may say the day, or the time it was made
+        files[f"{name:02d}"] = [
+            Mark(account="1", unit="EUR", opens=opening, closes=opening + moved, first_at=begin, last_at=end)
+        ]
+        opening += moved
+    told = seams(files)
+    assert [one for one in told if one.joint is Joint.GAP] == []
+    balances_of_one = len({mark.opens for (mark,) in files.values()}) == len(files)
+    if balances_of_one and opening not in {mark.opens for (mark,) in files.values()}:
+        assert sorted(one.joint for one in told) == sorted([Joint.FIRST] + [Joint.JOINED] * (len(moves) - 1))
+
+
+def test_one_statement_in_two_files_is_no_gap() -> None:
+    files = {
+        name: [Mark(account="1", unit="EUR", opens=opens, closes=closes, first_at=at, last_at=at)]
+        for name, opens, closes, at in (("a", 5, 10, NOON), ("b", 10, 20, NOON + DAY), ("c", 10, 20, NOON + DAY))
+    }
+    assert [one.joint for one in seams(files)] == [Joint.FIRST, Joint.OVERLAPS, Joint.JOINED]
+
+
 @given(moves=chains.filter(lambda moves: len(moves) > 2), data=st.data())
 def test_what_is_left_out_is_told_once_with_what_moved_in_it(moves: list[int], data: st.DataObject) -> None:
     files = balances(moves)

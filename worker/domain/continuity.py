@@ -5,6 +5,7 @@
 
 Each account (as far as a format names it) and currency is its own chain. Files that overlap are not held against one
 another: the lines they share count once anyway. Nothing moved where two balances agree, however many days lie between.
+Several statements of one day follow one another by their balances: nothing else says which of them comes first.
 """
 
 from collections import defaultdict
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import groupby
 from typing import Any
 
 from worker.domain.money import format_minor
@@ -93,10 +95,18 @@ def _joints(chain: list[tuple[str, Mark]]) -> Iterable[Seam]:
     chain.sort(key=lambda one: (_end(one[1]), one[0]), reverse=True)
     chain.sort(key=lambda one: _begin(one[1]))
     reached: list[tuple[str, Mark]] = []
-    for file, mark in chain:
+    for file, mark in chain if counted else _in_turn(chain):
         before = max(reached, key=lambda one: _end(one[1]), default=None)
+        beside = [] if counted else [one for one in reached if _time(one[1]) == _time(mark)]
         if before is None:
             yield Seam(file=file, mark=mark, joint=Joint.FIRST)
+        elif joined := next((one for one in beside if one[1].closes == mark.opens), None):
+            name, other = joined
+            yield Seam(
+                file=file, mark=mark, joint=Joint.JOINED, before=name, closed=other.closes, closed_at=other.last_at
+            )
+        elif again := next((one for one in beside if one[1] == mark), None):
+            yield Seam(file=file, mark=mark, joint=Joint.OVERLAPS, before=again[0])
         elif before[1].closes >= mark.opens if counted else before[1].last_at > mark.first_at:
             yield Seam(file=file, mark=mark, joint=Joint.OVERLAPS, before=before[0])
         else:
@@ -107,6 +117,26 @@ def _joints(chain: list[tuple[str, Mark]]) -> Iterable[Seam]:
             joint = Joint.JOINED if fitting else Joint.GAP
             yield Seam(file=file, mark=mark, joint=joint, before=name, closed=other.closes, closed_at=other.last_at)
         reached.append((file, mark))
+
+
+def _in_turn(chain: Iterable[tuple[str, Mark]]) -> Iterable[tuple[str, Mark]]:
+    """Return sorted balances, those of the very same time in the order in which each opens as another closes."""
+    closed: int | None = None
+    for _, some in groupby(chain, key=lambda one: _time(one[1])):
+        left = list(some)
+        while left:
+            ends = [one.closes for _, one in left]
+            # The one that goes on; else one that goes on from none of the others.
+            one = next((one for one in left if one[1].opens == closed), None) or next(
+                (one for one in left if one[1].opens not in ends), left[0]
+            )
+            left.remove(one)
+            closed = one[1].closes
+            yield one
+
+
+def _time(mark: Mark) -> tuple[datetime, datetime]:
+    return mark.first_at, mark.last_at
 
 
 def _begin(mark: Mark) -> Any:
