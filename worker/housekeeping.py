@@ -241,6 +241,16 @@ def expiry(expire: Callable[[], int]) -> Upkeep:
     return Upkeep(name="expiry", every_seconds=6 * 3600, run=run, timeout_seconds=600, jitter_seconds=600)
 
 
+def leftovers(clear: Callable[[], int]) -> Upkeep:
+    """Return the job that removes what killed processes left on disk; `clear` runs in a thread and says how much."""
+
+    async def run() -> None:
+        if removed := await asyncio.to_thread(clear):
+            _log.warning("folders of processes that were killed are gone", extra={"folders": removed})
+
+    return Upkeep(name="leftovers", every_seconds=3600, run=run, timeout_seconds=600, jitter_seconds=60)
+
+
 def queue_backlog(client: Client, queues: Sequence[str], metrics: Metrics, progress: Progress | None = None) -> Upkeep:
     """Return the job that shows what waits in the task queues, and tells `progress` when we last asked for work."""
 

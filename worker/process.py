@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import tempfile
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from temporalio.client import Client, Interceptor
 
@@ -21,6 +23,7 @@ from worker.housekeeping import (
     convergence,
     expiry,
     heartbeat,
+    leftovers,
     outbound_letters,
     outbound_upkeep,
     outbox,
@@ -29,7 +32,7 @@ from worker.housekeeping import (
     schedule_watch,
     stuck_work,
 )
-from worker.lake.retention import expire, kept_for
+from worker.lake.retention import clear, expire, kept_for
 from worker.observability.health import Health, HealthServer, Pulse
 from worker.observability.metrics import Metrics
 from worker.observability.progress import Progress
@@ -161,6 +164,8 @@ def _housekeeping(
         outbound_letters(application.outbound, metrics),
         outbound_upkeep(application.outbound),
     ]
+    temporary = {Path(tempfile.gettempdir())} | ({Path(config.lake.spill)} if config.lake.spill else set())
+    jobs.append(leftovers(lambda: clear(temporary, clock.now())))
     folder = lake_folder(config)
     if folder is not None:
         jobs.append(expiry(lambda: expire(folder, kept_for(config.lake.keep_days), clock.now())))

@@ -11,7 +11,7 @@ from infra.local.layout import PROJECT
 from tests.unit.lake_books import lake_in, matched_in_a_lake
 from tests.unit.matching_books import SCOPE, clean
 from worker.domain.errors import Conflict
-from worker.lake.retention import OF_RUNS, UNFINISHED, UNFINISHED_KEPT, expire, kept_for
+from worker.lake.retention import OF_RUNS, UNFINISHED, UNFINISHED_KEPT, clear, expire, kept_for
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -44,6 +44,26 @@ def test_a_run_goes_after_its_time_and_lines_of_files_stay(tmp_path: Path) -> No
     expire(tmp_path, kept_for(400), NOW + 403 * DAY)
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} >= {"lines", "runs"}
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_what_a_killed_process_left_on_disk_goes_and_nobody_else_s(tmp_path: Path) -> None:
+    def made(name: str, *, hours: float, inside: float | None = None) -> None:
+        file = tmp_path / name / "fetched" / "a.parquet"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"x")
+        for path, age in ((file, inside or hours), (file.parent, hours), (tmp_path / name, hours)):
+            os.utime(path, ((NOW - timedelta(hours=age)).timestamp(),) * 2)
+
+    made("orders-lake-dead", hours=7)
+    made("orders-spill-dead", hours=9)
+    made("orders-report-new", hours=1)
+    made("orders-lake-at-work", hours=30, inside=0.1)
+    made("somebody-else", hours=30)
+    (tmp_path / "orders-lake-link").symlink_to(tmp_path / "somebody-else")
+    kept = {"orders-report-new", "orders-lake-at-work", "somebody-else", "orders-lake-link"}
+    assert clear([tmp_path, tmp_path, tmp_path / "nowhere"], NOW) == 2
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    assert (tmp_path / "somebody-else/fetched/a.parquet").exists()
 
 
 def test_zero_days_keep_runs_for_good_but_not_what_was_never_finished(tmp_path: Path) -> None:

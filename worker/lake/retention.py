@@ -4,7 +4,9 @@ Lines of statement files stay: nothing else holds them. What runs were gathered 
 possibility of doing them again; their answers are in the database and the reports.
 """
 
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +16,10 @@ UNFINISHED = "reading"
 UNFINISHED_KEPT = timedelta(days=7)
 """A run that was cut off and not gone on with for so long will not be."""
 _HALF_WRITTEN_KEPT = timedelta(days=1)
+ABANDONED = ("orders-lake-*", "orders-report-*", "orders-spill-*")
+"""What processes make for themselves where files are temporary; one that is killed leaves it, at the size of a run."""
+ABANDONED_KEPT = timedelta(hours=6)
+"""No step lasts as long (worker/workflows/policies.py), and a command that does writes into what is its own."""
 
 
 def kept_for(days: int) -> dict[str, timedelta]:
@@ -39,3 +45,21 @@ def expire(lake: Path, kept: Mapping[str, timedelta], now: datetime) -> int:
                 path.unlink()
                 removed += 1
     return removed
+
+
+def clear(places: Iterable[Path], now: datetime) -> int:
+    """Remove what killed processes of this user left in places for temporary files; return how many folders."""
+    removed = 0
+    for path in (path for place in set(places) for name in ABANDONED for path in place.glob(name)):
+        # Another's, or gone: who shares the place keeps house, too.
+        with suppress(OSError):
+            ours = path.lstat().st_uid == os.getuid() and path.is_dir() and not path.is_symlink()
+            if ours and now - _touched(path) > ABANDONED_KEPT:
+                shutil.rmtree(path)
+                removed += 1
+    return removed
+
+
+def _touched(folder: Path) -> datetime:
+    latest = max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+    return datetime.fromtimestamp(latest, UTC)
