@@ -13,6 +13,7 @@ from worker.domain.matching.bank import BankCredit
 from worker.domain.matching.payouts import payouts_named
 from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
+from worker.domain.money import exponent
 from worker.domain.window import Span
 from worker.services.ports import Transaction
 
@@ -51,8 +52,12 @@ def _day_after(end: datetime) -> date:
     return (end - timedelta(microseconds=1)).date() + timedelta(days=1)
 
 
-def bookings_of(document: Mapping[str, Any]) -> tuple[Span | None, list[BankCredit]]:
-    """Return span and bookings of a document; no span where no bank statement tells of the time."""
+def bookings_of(document: Mapping[str, Any], provider: str = "iso") -> tuple[Span | None, list[BankCredit]]:
+    """Return span and bookings of a document; no span where no bank statement tells of the time.
+
+    A bank counts in the minor units of ISO 4217; returned are those of the provider, whose payouts they are held against
+    (CLP 1,000 are 100,000 of Adyen's).
+    """
     if document["span"] is None:
         return None, []
     start, end = map(datetime.fromisoformat, document["span"])
@@ -60,6 +65,7 @@ def bookings_of(document: Mapping[str, Any]) -> tuple[Span | None, list[BankCred
         BankCredit(
             **{
                 **one,
+                "amount_minor": _counted_by(provider, one["amount_minor"], one["currency"]),
                 "booked_at": datetime.fromisoformat(one["booked_at"]),
                 "references": tuple(one["references"]),
             }
@@ -67,3 +73,12 @@ def bookings_of(document: Mapping[str, Any]) -> tuple[Span | None, list[BankCred
         for one in document["bookings"]
     ]
     return Span(start, end), bookings
+
+
+def _counted_by(provider: str, minor: int, currency: str) -> int:
+    """Return a bank's amount in a provider's minor units; what is less than one of them counts as one, and is told."""
+    apart = exponent(currency, provider) - exponent(currency)
+    if apart >= 0:
+        return int(minor * 10**apart)
+    whole, rest = divmod(minor, 10**-apart)
+    return int(whole) + bool(rest)

@@ -113,7 +113,7 @@ class Conclusion:
             known = gathered.recalled(
                 "bank", lambda: self._database.transact(lambda tx: bank_document(tx, facts.run.shop, scope, rules))
             )
-            span, bookings = bookings_of(known)
+            span, bookings = bookings_of(known, facts.run.provider)
         if span is None:
             return facts, match_payouts(payouts, scope, rules)
         at_bank = match_bank(payouts, bookings, span, scope, rules)
