@@ -1,15 +1,16 @@
-"""A bank counts in ISO 4217's minor units, a provider in its own: one amount of money is one amount, whoever tells it."""
+"""A bank counts in ISO 4217's minor units, a provider in its own, and what no statement tells of is not missing."""
 
 from typing import Any
 
 import pytest
 
 from tests.unit.matching_books import CUT, SCOPE
-from tests.unit.test_matching_payouts import payout
+from tests.unit.test_matching_payouts import credit, payout
 from worker.domain.finding import Finding, FindingKind, Outcome
 from worker.domain.matching.bank import match_bank
 from worker.domain.matching.rules import Rules
 from worker.domain.money import parse_major
+from worker.domain.window import Span
 from worker.services.bank_books import bookings_of
 
 AT = SCOPE.horizon_start
@@ -45,3 +46,17 @@ def test_a_payout_is_what_the_bank_booked_in_whichever_units_either_counts(curre
 
 def test_less_than_the_provider_s_smallest_unit_is_told_all_the_same() -> None:
     assert held_against_bank("IDR", "adyen", "150000", "150000.50").kind is FindingKind.PAYOUT_AMOUNT_DIFFERS
+
+
+@pytest.mark.parametrize(
+    ("booked", "outcome"), [(["EUR"], Outcome.WARNING), (["EUR", "USD"], Outcome.BREAK), ([], Outcome.BREAK)]
+)
+def test_of_an_account_whose_statements_nobody_imports_nothing_is_known_to_be_missing(
+    booked: list[str], outcome: Outcome
+) -> None:
+    """Dollars arrive on another account than euros; that none was looked at is told, and is no loss."""
+    bookings = [credit(f"c_{code}", 5, "interest", at=AT, currency=code) for code in booked]
+    told = payout("po_1", 10_000, currency="USD", at=AT)
+    (found,) = match_bank([told], bookings, Span(AT, CUT), SCOPE, Rules(provider="stripe"))
+    assert (found.kind, found.outcome) == (FindingKind.PAYOUT_MISSING_AT_BANK, outcome)
+    assert ("no statement at hand has a booking in USD" in found.cause) is (outcome is Outcome.WARNING)

@@ -50,6 +50,9 @@ def match_bank(
     cover: a payout due outside of it, or not due yet at the cut, is not missing. `payouts` must hold every payout
     that a credit of the span may name.
     """
+    payouts, bookings = tuple(payouts), tuple(bookings)
+    # Of an account whose statements nobody imports nothing is known; what is said to be missing there must be looked at.
+    untold = {one.currency for one in payouts} - {one.currency for one in bookings} if bookings else set()
     booked = sorted(
         (one for one in bookings if one.booked_at < scope.cut),
         key=lambda one: (one.booked_at, one.credit_id, one.amount_minor),
@@ -68,7 +71,9 @@ def match_bank(
                 if _is_the_providers(one, scope, rules) and not _may_be_of(one, unnamed, rules)
             ]
         elif len(group.payouts) == 1:
-            findings.append(_alone(group.payouts[0], group.credits, covered, scope, rules))
+            alone = group.payouts[0]
+            told = alone.currency not in untold
+            findings.append(_alone(alone, group.credits, covered, scope, rules, account_told=told))
         else:
             for currency in sorted({one.currency for one in group.payouts}):
                 some = [one for one in group.payouts if one.currency == currency]
@@ -123,7 +128,9 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[\w-]+", text.casefold())
 
 
-def _alone(payout: PayoutSums, mine: list[BankCredit], covered: Span, scope: Scope, rules: Rules) -> Finding | None:
+def _alone(
+    payout: PayoutSums, mine: list[BankCredit], covered: Span, scope: Scope, rules: Rules, *, account_told: bool
+) -> Finding | None:
     due = payout.arrives_at + rules.bank_grace
     # What no list has is expected only where the bank has it: its amount is what its lines make.
     sent = _sent(payout, mine) and (payout.listed or bool(mine))
@@ -147,8 +154,11 @@ def _alone(payout: PayoutSums, mine: list[BankCredit], covered: Span, scope: Sco
             kind=kind,
             difference_minor=apart,
             at_risk_minor=abs(apart),
-            cause=cause,
+            cause=cause
+            if mine or account_told
+            else f"{cause}; no statement at hand has a booking in {payout.currency}",
             break_on=due if late else None,
+            warning=not mine and not account_told,
         )
     ]
     return conclude(_base(payout, expected, expected + apart, mine), issues if apart else [], SEVERITY, scope.cut)
