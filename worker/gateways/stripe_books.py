@@ -73,9 +73,11 @@ class StripeBooks:
                 except (KeyError, TypeError, AttributeError, ValueError) as problem:
                     raise SourceUnreadable(f"{what}: {item.get('id')} has another shape") from problem
                 yield made
-            if not page.has_more or not items:
+            if not page.has_more:
                 return
-            after = items[-1]["id"]
+            before, after = after, items[-1]["id"] if items else after
+            if after == before:
+                raise SourceUnreadable(f"{what}: the provider says that there is more, and tells nothing new")
 
 
 @contextmanager

@@ -109,6 +109,8 @@ class Warehouse:
             yield page
             if not cursor:
                 return
+            if cursor == params.get("cursor"):
+                raise ProviderUnavailable("the warehouse's list says that there is more, and begins anew")
             params["cursor"] = cursor
 
     def shipment_document(self, shipment_id: str) -> str:
