@@ -72,8 +72,8 @@ def match_bank(
             ]
         elif len(group.payouts) == 1:
             alone = group.payouts[0]
-            told = alone.currency not in untold
-            findings.append(_alone(alone, group.credits, covered, scope, rules, account_told=told))
+            looked_at = alone.currency not in untold
+            findings.append(_alone(alone, group.credits, covered, scope, rules, account_told=looked_at))
         else:
             for currency in sorted({one.currency for one in group.payouts}):
                 some = [one for one in group.payouts if one.currency == currency]
