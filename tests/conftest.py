@@ -5,6 +5,7 @@ import gc
 import importlib
 import os
 import sys
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis.internal.constants_ast import constants_from_module
 from temporalio.worker import _worker
 from xdist.scheduler import LoadFileScheduling
 
+from infra.local import freeports
 from infra.local.blocking import BlockingStack
 from infra.local.layout import PROJECT
 from infra.local.stack import Stack
@@ -37,8 +39,8 @@ os.environ.setdefault("GOGC", SETTINGS["GOGC"])
 # Unsaid, the SDK reads the code of all modules once in each process, to name the worker of a test.
 _worker._default_build_id = "tests"
 
-# What takes long on a busy machine is no counterexample.
-settings.register_profile("orders", deadline=None)
+# What takes long on a busy machine is no counterexample, neither to run nor to draw.
+settings.register_profile("orders", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("orders")
 
 T = TypeVar("T")
@@ -73,6 +75,7 @@ def _import_ones_share(session: pytest.Session) -> None:
     if workerinput is None:
         return
     number, count = int(workerinput["workerid"].removeprefix("gw")), workerinput["workercount"]
+    _take_ones_share_of_ports(number, count)
     everything = all(Path(given).resolve() in {TESTS, TESTS.parent} for given in session.config.args)
     if not everything or number >= count:
         return
@@ -83,6 +86,13 @@ def _import_ones_share(session: pytest.Session) -> None:
         with contextlib.suppress(Exception, pytest.skip.Exception):
             importlib.import_module(file.stem)
     _read_ones_share(number, count)
+
+
+def _take_ones_share_of_ports(number: int, count: int) -> None:
+    """Draw from ports of this process's own: one that is free may be another's, who does not listen yet."""
+    share = (freeports.LAST - freeports.FIRST) // max(count, number + 1)
+    freeports.FIRST += number * share
+    freeports.LAST = freeports.FIRST + share
 
 
 def _read_ones_share(number: int, count: int) -> None:
@@ -190,10 +200,20 @@ def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlockingStack]:
     """Everything, from the functions to the simulated outside world. Tests that break a member must heal it."""
+    settings = SHORT_GRACES | _no_run_by_itself()
     with _for_this_folder(
-        _unharmed(BlockingStack(Stack(tmp_path_factory.mktemp("stack"), extra_env=SHORT_GRACES)))
+        _unharmed(BlockingStack(Stack(tmp_path_factory.mktemp("stack"), extra_env=settings)))
     ) as stack:
         yield stack
+
+
+def _no_run_by_itself() -> dict[str, str]:
+    """Let the schedules' next runs be half an interval away: one that came by chance would find what a test counts."""
+    intervals = {"MAIN_STRIPE": 86_400, "MAIN_STRIPE_LIGHT": 3_600}
+    return {
+        f"ORDERS_SCHEDULES__{name}__OFFSET_SECONDS": str(int(time.time() + seconds / 2) % seconds)
+        for name, seconds in intervals.items()
+    }
 
 
 @contextmanager

@@ -4,10 +4,13 @@ They are drawn from below the ranges from which Linux (32768 and up) and macOS (
 ports of outgoing connections: a port found by binding to 0 may be taken by a mere client while its owner restarts.
 """
 
-import random
+import secrets
 import socket
 
 FIRST, LAST = 20_000, 32_000
+
+_given: set[int] = set()
+"""What this process was given: whoever asked for it may not listen yet."""
 
 
 def is_free(port: int) -> bool:
@@ -24,8 +27,11 @@ def is_free(port: int) -> bool:
 
 def free_port(taken: frozenset[int] = frozenset()) -> int:
     """Return a port that is free now and not in `taken`; another program may still win the race for it."""
-    for _ in range(200):
-        port = random.randrange(FIRST, LAST)
-        if port not in taken and is_free(port):
+    for attempt in range(400):
+        # By nobody's seed: processes that were made alike, or test alike, would all draw the same.
+        port = FIRST + secrets.randbelow(LAST - FIRST)
+        news = port not in _given or attempt >= 200
+        if news and port not in taken and is_free(port):
+            _given.add(port)
             return port
     raise OSError(f"no free port found between {FIRST} and {LAST}")

@@ -39,8 +39,8 @@ async def by_request(scene: Scene, *, repair: bool) -> ReconciliationResult:
     """Ask for a run as an API client does, twice; it must be one run."""
     start, end = last_hour()
     wish = {"provider": "stripe", "window": {"start": start, "end": end}, "repair": repair}
-    answers = [await scene.post("/reconciliations", wish) for _ in range(2)]
-    assert [answer.status for answer in answers] == [202, 200], answers
+    answers = [await scene.taken("/reconciliations", wish) for _ in range(2)]
+    assert [answer.status for answer in answers] in ([202, 200], [200, 200]), answers
     return await scene.result(answers[0].body["workflow_id"])
 
 
@@ -55,7 +55,7 @@ async def by_schedule(scene: Scene) -> ReconciliationResult:
         started[:] = [run.workflow_id for run in recent if run.workflow_id not in before]
         return bool(started)
 
-    await until("the schedule to start its run", fired, 30)
+    await until("the schedule to start its run", fired, 60)
     return await scene.result(started[-1])
 
 
@@ -147,7 +147,7 @@ async def bad_day(scene: Scene) -> Day:
     repaired = await by_request(scene, repair=True)
     await scene.completes(unheard, unpaid, unshipped)
     await scene.comes_to(uncancelled, OrderState.CANCELLED)
-    await until("the refund to be booked", lambda: booked_back(scene, refunded, 500), 40)
+    await until("the refund to be booked", lambda: booked_back(scene, refunded, 500), 60)
     await passed(datetime.now(UTC) + timedelta(seconds=1))  # a window ends at a whole second
     return Day(
         scene=scene,
@@ -194,7 +194,7 @@ async def lose_messages(scene: Scene) -> tuple[str, str, str, str]:
         parcels = await scene.world.control("GET", f"/warehouse/fulfilments?reference=main/{unshipped}")
         return [parcel["status"] for parcel in parcels["data"]] == ["shipped"]
 
-    await until("the parcel to leave", shipped, 20)
+    await until("the parcel to leave", shipped, 60)
     await mend(scene)
     await scene.world.control("PUT", "/warehouse", {"ship_after_seconds": None})
     uncancelled = await scene.buy()

@@ -29,7 +29,7 @@ async def deliver(scene: Scene, body: bytes, *, topic: str, event_id: str, secre
         shop_domain="main.myshopify.test",
         triggered_at=datetime.now(UTC).isoformat(),
     )
-    return await scene.post("/webhooks/shopify", body=body, headers=headers)
+    return await scene.taken("/webhooks/shopify", body=body, headers=headers)
 
 
 async def hold(scene: Scene, source: str, topic: str) -> None:
@@ -62,7 +62,8 @@ async def test_fifty_copies_at_once_are_one_event(scene: Scene) -> None:
     await scene.world.control("DELETE", "/webhooks/faults")  # the warehouse may speak; what the shop has is kept
     copies = [deliver(scene, body, topic="orders/paid", event_id=event_id) for _ in range(COPIES)]
     answers = await asyncio.gather(*copies)
-    assert Counter(answer.status for answer in answers) == {202: 1, 200: COPIES - 1}
+    # None is 202 where the first start was recorded just after its deadline, and said to be in doubt.
+    assert Counter(answer.status for answer in answers) in ({202: 1, 200: COPIES - 1}, {200: COPIES})
     await scene.completes(order_id)
     assert await scene.runs(f"event/shopify/{event_id}") == 1
     assert [entry.outcome for entry in scene.inbox(event_id)] == ["applied"]

@@ -134,7 +134,7 @@ async def test_cancelling_while_the_card_is_charged_leaves_nothing_behind(scene:
     async def charging() -> bool:
         return bool((await scene.ledger(order_id))["charges"])
 
-    await until("the provider to hold the money", charging, 20)
+    await until("the provider to hold the money", charging, 60)
     await asyncio.gather(
         scene.post(f"/orders/{order_id}/cancel", {"request_id": "one"}),
         scene.post(f"/orders/{order_id}/cancel", {"request_id": "two"}),

@@ -11,7 +11,7 @@ async def test_the_database_is_killed_while_orders_run(scene: Scene) -> None:
     await scene.world.control("PUT", "/warehouse", {"ship_after_seconds": 1})
     jobs = [scene.order() for _ in range(6)] + [scene.buy() for _ in range(4)]
     order_ids = await asyncio.gather(*jobs)
-    await until("some order to be charged", lambda: _charged(scene, order_ids), 30)
+    await until("some order to be charged", lambda: _charged(scene, order_ids), 60)
     await asyncio.to_thread(scene.stack.kill, "mariadb")
     # The functions need no database: the shop stays open.
     order_ids += [await scene.order(), await scene.buy()]
@@ -40,9 +40,9 @@ async def test_temporal_freezes_while_webhooks_arrive(scene: Scene) -> None:
         async def turned_away() -> bool:
             query = f"/webhooks/deliveries?event_id={shop['shopify', 'orders/paid']}"
             (delivery,) = (await scene.world.control("GET", query))["data"]
-            return (delivery["attempts"], delivery["last_code"]) == (1, 503)
+            return bool(delivery["attempts"] >= 1 and delivery["last_code"] == 503)
 
-        await until("the shop's webhook to be turned away", turned_away, 10)
+        await until("the shop's webhook to be turned away", turned_away, 60)
         assert (await scene.http.get(f"{scene.stack.url('functions')}/health/live")).status == 200
         assert (await scene.http.get(f"{scene.stack.url('functions')}/health/ready")).status == 503
     finally:
@@ -54,7 +54,7 @@ async def test_temporal_freezes_while_webhooks_arrive(scene: Scene) -> None:
         assert answer.status in {200, 202, 503}, answer
         return answer.status != 503
 
-    await until("the order to be taken", taken, 20)
+    await until("the order to be taken", taken, 60)
     await scene.completes(order_id, str(document["order_id"]))
     for bought in (order_id, str(document["order_id"])):
         assert (await scene.charged(bought))[0] == 1

@@ -65,7 +65,7 @@ async def harmed_orders(stack: BlockingStack, config: WorkerConfig, harmed: set[
 async def asked(scene: Scene, start: datetime, end: datetime, *, repair: bool = False) -> str:
     """Ask for a run as an API client; return its workflow's id."""
     window = {"start": start.isoformat(), "end": end.isoformat()}
-    answer = await scene.post("/reconciliations", {"provider": "stripe", "window": window, "repair": repair})
+    answer = await scene.taken("/reconciliations", {"provider": "stripe", "window": window, "repair": repair})
     assert answer.status in {200, 202}, (answer.status, answer.body)
     return str(answer.body["workflow_id"])
 
@@ -198,7 +198,7 @@ async def spoiled(scene: Scene, times: int) -> None:
         rules = (await scene.world.control("GET", "/faults"))["rules"]
         return sum(int(rule["fired"]) for rule in rules) >= times
 
-    await until(f"{times} calls to be spoiled", fired, 30)
+    await until(f"{times} calls to be spoiled", fired, 60)
 
 
 async def given_up(scene: Scene, handle: WorkflowHandle[Any, Any]) -> int:
@@ -242,7 +242,7 @@ async def second_worker(scene: Scene) -> AsyncIterator[ChildProcess]:
             except OSError:
                 return False
 
-        await until(f"the second worker (log: {log})", ready, 40)
+        await until(f"the second worker (log: {log})", ready, 60)
         yield process
     finally:
         assert await process.drain(15), "within its drain time"

@@ -64,8 +64,8 @@ async def delivered(scene: Scene, body: bytes) -> str:
     event_id = uuid.uuid4().hex
     secret = scene.stack.stack.layout.credentials.shopify_webhook_secret
     headers = shopify_headers(body, event_id, "orders/create", secret=secret)
-    answer = await scene.post("/webhooks/shopify", body=body, headers=headers)
-    assert answer.status == 202, answer
+    answer = await scene.taken("/webhooks/shopify", body=body, headers=headers)
+    assert answer.status in {200, 202}, answer
     return event_id
 
 
@@ -74,7 +74,7 @@ async def confirmed(scene: Scene) -> tuple[str, str]:
     user_id = f"user-{uuid.uuid4().hex[:8]}"
     address = f"{user_id}@canary.example"
     await scene.world.control("PUT", "/mail", {"refuse": 1})
-    assert (await scene.post("/users", {"user_id": user_id, "email": address})).status == 202
+    assert (await scene.taken("/users", {"user_id": user_id, "email": address})).status in {200, 202}
     token = await mailed_token(scene, address)
     path = f"/users/{user_id}/confirm"
     assert (await scene.post(path, {"token": "wrong" * 10}, headers={})).status == 422
@@ -112,7 +112,7 @@ async def test_temporal_stores_nothing_of_a_person_also_when_things_fail(scene: 
 async def test_an_erased_user_is_in_no_book_and_in_no_history(scene: Scene) -> None:
     # Still waiting for the confirmation: a server deletes what runs at once, and what has ended after some seconds.
     user_id, address = f"user-{uuid.uuid4().hex[:8]}", f"{uuid.uuid4().hex[:8]}@canary.example"
-    assert (await scene.post("/users", {"user_id": user_id, "email": address})).status == 202
+    assert (await scene.taken("/users", {"user_id": user_id, "email": address})).status in {200, 202}
     token = await mailed_token(scene, address)
     assert in_our_books(scene, address) == ["users"]
     handle = scene.client.get_workflow_handle(user_workflow_id(user_id))
@@ -143,13 +143,13 @@ async def test_an_erased_user_is_in_no_book_and_in_no_history(scene: Scene) -> N
     late = await scene.post(f"/users/{user_id}/confirm", {"token": token}, headers={})
     assert late.status == 404
     # The id is never given to somebody else.
-    assert (await scene.post("/users", {"user_id": user_id, "email": "eve@canary.example"})).status == 202
+    assert (await scene.taken("/users", {"user_id": user_id, "email": "eve@canary.example"})).status in {200, 202}
     ended: list[Any] = []
 
     async def over() -> bool:
         ended[:] = [(await handle.describe()).status]
         return str(ended[0].name) == "COMPLETED"
 
-    await until("the second registration to end", over, 20)
+    await until("the second registration to end", over, 60)
     assert scene.transact(lambda tx: tx.users.get(user_id)).state == "erased"
     assert (await scene.world.control("GET", "/mail?to=eve@canary.example"))["data"] == []

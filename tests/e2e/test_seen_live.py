@@ -116,7 +116,7 @@ async def trace_of(scene: Scene, what: str, complete: Callable[[Trace], bool]) -
         found[:] = [each for each in json.loads(done.out or "[]") if complete(each)]
         return bool(found)
 
-    await until(f"a whole trace of {what}", written, seconds=30)
+    await until(f"a whole trace of {what}", written, seconds=60)
     return found[0]
 
 

@@ -15,7 +15,7 @@ async def mailed_token(scene: Scene, address: str) -> str:
         mails[:] = (await scene.world.control("GET", f"/mail?to={address}"))["data"]
         return bool(mails)
 
-    await until("the confirmation mail", mailed, 30)
+    await until("the confirmation mail", mailed, 60)
     token = re.search(r"^([A-Za-z0-9_-]{40,})\s*$", mails[-1]["text"], re.MULTILINE)
     assert token is not None, mails[-1]["text"]
     return token.group(1)
@@ -27,7 +27,7 @@ async def test_only_the_mailed_token_confirms(scene: Scene) -> None:
     document = {"user_id": user_id, "email": address}
     answers = [await scene.post("/users", document) for _ in range(2)]
     assert [answer.status for answer in answers] == [202, 200]
-    assert (await scene.post("/users", document | {"email": "other@shop.example"})).status == 409
+    assert (await scene.taken("/users", document | {"email": "other@shop.example"})).status == 409
     token = await mailed_token(scene, address)
     path = f"/users/{user_id}/confirm"
     wrong = await scene.post(path, {"token": token[:-1] + ("x" if token[-1] != "x" else "y")}, headers={})
@@ -46,6 +46,6 @@ async def test_only_the_mailed_token_confirms(scene: Scene) -> None:
 async def test_a_mail_server_that_is_busy_gets_the_mail_later(scene: Scene) -> None:
     user_id = f"user-{uuid.uuid4().hex[:8]}"
     await scene.world.control("PUT", "/mail", {"refuse": 2})
-    assert (await scene.post("/users", {"user_id": user_id, "email": f"{user_id}@shop.example"})).status == 202
+    assert (await scene.taken("/users", {"user_id": user_id, "email": f"{user_id}@shop.example"})).status in {200, 202}
     token = await mailed_token(scene, f"{user_id}@shop.example")
     assert (await scene.post(f"/users/{user_id}/confirm", {"token": token}, headers={})).status == 200

@@ -66,7 +66,7 @@ def ended(fake: FakeAws, definition: str, folder: Path, instead: Mapping[str, st
         return process.wait(seconds), log.read_text("utf-8")
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def started(fake: FakeAws, definition: str, folder: Path, instead: Mapping[str, 
     finally:
         if process.poll() is None:
             process.kill()
-            process.wait(10)
+            process.wait(60)
 
 
 def _described(

@@ -101,10 +101,10 @@ def running(
         if process.stdin is not None:
             process.stdin.close()
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(60)
 
 
 def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:

@@ -137,7 +137,7 @@ def serving(gateway: Gateway, port: int) -> Iterator[None]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(60)
 
 
 @contextmanager

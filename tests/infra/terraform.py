@@ -133,7 +133,7 @@ def _end_all_of(process: "subprocess.Popen[bytes]") -> None:
     """End what a command left, its plugins too: each is half a gigabyte, and outlives a terraform that was killed."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)
+    process.wait(60)
 
 
 def copied(below: str, to: Path, env: Mapping[str, str] | None = None) -> Configuration:

@@ -62,8 +62,11 @@ async def client_of(worker: Container) -> Client:
 
 async def test_the_deploy_task_converged_schedules_and_search_attributes(worker: Container) -> None:
     client = await client_of(worker)
-    schedules = [each.id async for each in await client.list_schedules()]
-    assert sorted(schedules) == sorted(each.id for each in worker.config.schedules.values())
+    declared = sorted(each.id for each in worker.config.schedules.values())
+    async with asyncio.timeout(60):
+        # The server's list follows what it knows.
+        while sorted([each.id async for each in await client.list_schedules()]) != declared:
+            await asyncio.sleep(0.1)
     known = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace="default"))
     assert set(SEARCH_ATTRIBUTE_TYPES) <= set(known.custom_attributes)
 

@@ -44,7 +44,7 @@ def answering(temporal: str, namespace: str) -> Iterator[None]:
     thread = threading.Thread(target=run, name="answering")
     thread.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(60)
         yield
     finally:
         if not loop.is_closed():

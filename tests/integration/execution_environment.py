@@ -95,7 +95,7 @@ def executing(task_root: Path, handler: str, folder: Path, env: Mapping[str, str
         yield ExecutionEnvironment(log, process, api, started)
     finally:
         process.kill()  # as Lambda ends an environment that has no extensions: without a word
-        process.wait(15)
+        process.wait(60)
         api.close()
 
 

@@ -32,7 +32,7 @@ class HookReceiver:
         """Return the documents, each checked as a receiver does with the library of the standard."""
         return [Webhook(secret).verify(body, headers) for headers, body in self.got]
 
-    def wait_for(self, number: int, seconds: float = 20) -> None:
+    def wait_for(self, number: int, seconds: float = 60) -> None:
         """Wait until so many messages have come."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.got) >= number, seconds), f"{len(self.got)} of {number} came"
@@ -51,7 +51,7 @@ def hook_receiver() -> Iterator[HookReceiver]:
                 fault = kept.faults.pop(0) if kept.faults else 200
                 kept.arrived.notify_all()
             if fault == HANG:
-                kept.released.wait(30)
+                kept.released.wait(60)
             if fault == DRIP:
                 for _ in range(300):
                     if kept.released.wait(0.05):

@@ -9,8 +9,9 @@ Temporal) counts as a change.
 """
 
 import inspect
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,8 +56,13 @@ class Life:
 
 
 def _files(folder: Path) -> dict[Path, tuple[int, int]]:
-    found = ((file, file.stat()) for file in folder.rglob("*"))
-    return {file: (now.st_mtime_ns, now.st_size) for file, now in found}
+    found: dict[Path, tuple[int, int]] = {}
+    for parent, folders, names in os.walk(folder):
+        for file in (Path(parent, name) for name in (*folders, *names)):
+            with suppress(FileNotFoundError):  # other threads of the worker make and remove files meanwhile
+                now = file.stat()
+                found[file] = (now.st_mtime_ns, now.st_size)
+    return found
 
 
 _lived: ContextVar[Life | None] = ContextVar("lived", default=None)

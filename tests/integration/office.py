@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from tests.integration.outside_process import QUICK, OutsideProcess
+from tests.integration.outside_process import OutsideProcess
 from tests.unit.lake_books import lake_in
 from worker.contract.events import ProviderEvent
 from worker.contract.orders import OrderEvent, OrderLine, OrderStatus, PaymentMode, PlaceOrder
@@ -71,9 +71,9 @@ class Office:
         self.database = MysqlDatabase(engine, stocked=stocked)
         at = datetime.fromisoformat(outside.control("GET", "/clock")["now"])
         self.clock = MovedClock(at - datetime.now(UTC))
-        payments, shop = outside.payments(timeout=QUICK), outside.shop(timeout=QUICK)
+        payments, shop = outside.payments(), outside.shop()
         self.provider = payments
-        warehouse = outside.warehouse(timeout=QUICK)
+        warehouse = outside.warehouse()
         self.books = Bookkeeping(self.database, payments, shop, self.clock)
         self.orders = OrderService(self.database, payments, warehouse, self.books, self.clock)
         self.asking = Asking(self.database, payments, self.orders, self.clock)

@@ -23,8 +23,10 @@ from worker.gateways.warehouse import Warehouse
 
 Gateway = TypeVar("Gateway", StripePayments, ShopifyShop, Warehouse)
 
-PATIENT, QUICK = 10, 1
-"""Time-outs in seconds: for calls that answer, and for calls that are meant not to."""
+PATIENT, QUICK = 60, 1
+"""Time-outs in seconds: for calls that answer, however busy the machine is, and for calls that are meant not to."""
+HANGS = 0.3
+"""Seconds after which a call that hangs is cut off, so that who is patient learns soon that it has no answer."""
 
 
 class OutsideProcess:
@@ -37,7 +39,7 @@ class OutsideProcess:
         self._running.__enter__()
         self.base = self._running.url("simulator")
         self._made: list[StripePayments | ShopifyShop | Warehouse] = []
-        self._control = httpx2.Client(timeout=10)
+        self._control = httpx2.Client(timeout=60)
         self._settle()
         return self
 
@@ -49,7 +51,7 @@ class OutsideProcess:
         self._close_gateways()
         self.heal()
         store = self._running.stack.layout.data("simulator") / DATABASE
-        with closing(sqlite3.connect(store, timeout=10)) as database, database:
+        with closing(sqlite3.connect(store, timeout=60)) as database, database:
             database.execute("DELETE FROM documents")
             database.execute("DELETE FROM facts WHERE name <> 'salt'")
         self.control("POST", "/clock/set", {"now": datetime.now(UTC).isoformat()})
@@ -84,7 +86,8 @@ class OutsideProcess:
 
     def fault(self, route: str, kind: str, **more: Any) -> None:
         """Spoil the next call to a route (`POST /stripe/v1/refunds`), or as many as `times` says."""
-        self.control("PUT", "/faults", {"route": route, "kind": kind, **more})
+        hangs = {"seconds": HANGS} if kind.startswith("timeout") else {}
+        self.control("PUT", "/faults", {"route": route, "kind": kind, **hangs, **more})
 
     def heal(self) -> None:
         """Remove every fault."""

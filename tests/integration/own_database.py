@@ -17,11 +17,11 @@ from worker.repositories.schema import METADATA
 T = TypeVar("T")
 
 
-def engine_of(url: str, *, pool_size: int = 12, lock_wait: int = 5, read_timeout: int = 30) -> Engine:
+def engine_of(url: str, *, pool_size: int = 12, lock_wait: int = 20, read_timeout: int = 30) -> Engine:
     return make_engine(
         url,
         pool_size=pool_size,
-        connect_timeout=5,
+        connect_timeout=30,
         read_timeout=read_timeout,
         write_timeout=30,
         lock_wait=lock_wait,
@@ -130,7 +130,7 @@ _FILLED = " UNION ALL ".join(f"(SELECT '{name}' FROM {name} LIMIT 1)" for name i
 
 def at_once(times: int, work: Callable[[int], T]) -> list[T]:
     """Run `work(0..times-1)` in as many threads, all starting together; return the results in order."""
-    barrier = Barrier(times, timeout=30)
+    barrier = Barrier(times, timeout=60)
 
     def started(number: int) -> T:
         barrier.wait()

@@ -25,7 +25,7 @@ class ProviderProcess:
         self._data = data
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._http = stripe.RequestsClient(timeout=10)
+        self._http = stripe.RequestsClient(timeout=60)
 
     def __enter__(self) -> Self:
         self.start()
@@ -86,7 +86,7 @@ class ProviderProcess:
             f"http://127.0.0.1:{self.port}{path}", data=sent, method=method, headers=headers or {}
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - same
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - same
                 return answer.status, _read(answer.headers, answer.read())
         except urllib.error.HTTPError as error:
             with error:

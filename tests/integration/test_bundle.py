@@ -55,6 +55,8 @@ began = time.process_time()
 import apig_wsgi, flask, temporalio.client
 libraries = time.process_time() - began
 import functions.lambda_handler
+
+pytestmark = pytest.mark.timeout(600)  # the first makes the bundle: minutes on a busy machine
 print((time.process_time() - began) / libraries)
 """
 

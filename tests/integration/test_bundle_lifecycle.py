@@ -16,6 +16,9 @@ from infra.local.stack import Stack
 from tests.integration.api_gateway import answer_of, event_of
 from tests.integration.execution_environment import ExecutionEnvironment, FunctionError, executing
 from tests.integration.served_functions import Answer, functions_env, stripe_headers
+from tests.pressure import Stopwatch
+
+pytestmark = pytest.mark.timeout(600)  # the first makes the bundle: minutes on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +39,9 @@ def environment(temporal: BlockingStack, task_root: Path, tmp_path: Path) -> Ite
 def deliver(environment: ExecutionEnvironment, event_id: str) -> Answer:
     body = json.dumps({"id": event_id, "type": "payment_intent.succeeded"}).encode()
     event = event_of("POST", "/webhooks/stripe", body, list(stripe_headers(body).items()))
-    began = time.monotonic()
-    return answer_of(environment.invoke(event), time.monotonic() - began)
+    watch = Stopwatch()
+    answered = environment.invoke(event)
+    return answer_of(answered, watch.seconds)
 
 
 def get(environment: ExecutionEnvironment, path: str) -> Answer:
@@ -102,7 +106,7 @@ def test_without_a_server_it_says_so_in_time_and_recovers(
             proxy.heal()
         assert (away.status, away.code, away.headers["Retry-After"]) == (503, "temporal_unavailable", "1")
         assert away.seconds < 3
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while (answer := deliver(environment, event_id)).status == 503 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert answer.status in {200, 202}
@@ -128,7 +132,7 @@ def test_every_request_leaves_one_line_without_its_body(environment: ExecutionEn
 def test_a_source_without_a_secret_stops_the_init(temporal: BlockingStack, task_root: Path, tmp_path: Path) -> None:
     env = functions_env(temporal.url("temporal"), ORDERS_WEBHOOKS__STRIPE__SECRETS="[]")
     with executing(task_root, HANDLER, tmp_path, env) as environment:
-        assert environment.process.wait(30) != 0
+        assert environment.process.wait(60) != 0
         log = environment.log.read_text("utf-8")
     assert "webhooks.stripe.secrets: a source needs at least one secret" in log
     assert not environment.api.asked_first.is_set()
@@ -138,5 +142,5 @@ def test_without_an_environment_it_does_not_start(temporal: BlockingStack, task_
     env = functions_env(temporal.url("temporal"))
     del env["ORDERS_ENV"]
     with executing(task_root, HANDLER, tmp_path, env) as environment:
-        assert environment.process.wait(30) != 0
+        assert environment.process.wait(60) != 0
         assert "this bundle was built for production, test" in environment.log.read_text("utf-8")

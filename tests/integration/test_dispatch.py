@@ -1,4 +1,5 @@
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -21,6 +22,7 @@ from worker.contract.orders import OrderAnswer, OrderEvent, OrderEventKind, Orde
 from worker.contract.temporal_tls import TemporalConfig
 from worker.domain.errors import Conflict, InvalidInput, NotFound, PaymentDeclined, ProviderUnavailable
 from worker.observability.metrics import Metrics
+from worker.temporal import runtime as sdk_runtime
 from worker.temporal.client import connect
 from worker.temporal.dispatch import TemporalProcesses
 from worker.temporal.interceptors import ActivityInterceptor
@@ -279,12 +281,26 @@ async def test_a_server_that_is_away_is_told_within_the_bound() -> None:
         )
 
 
-async def test_the_sdks_own_metrics_can_be_read(temporal_server: str) -> None:
-    runtime, read = telemetry_runtime()
+@pytest.mark.parametrize("stolen", [0, 2], ids=["a free port", "ports that others took meanwhile"])
+async def test_the_sdks_own_metrics_can_be_read(
+    temporal_server: str, monkeypatch: pytest.MonkeyPatch, stolen: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        drawn = iter([other.getsockname()[1]] * stolen)
+        really = sdk_runtime._free_port
+        monkeypatch.setattr(sdk_runtime, "_free_port", lambda: next(drawn, None) or really())
+        runtime, read = telemetry_runtime()
     config = TemporalConfig(address=temporal_server, namespace="default", tls=False)
     client = await connect(config, DataConverter.default, runtime=runtime)
     await client.count_workflows()
     assert b'temporal_request_total{namespace="default",operation="CountWorkflowExecutions"' in read()
+
+
+def test_where_every_port_is_taken_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setattr(sdk_runtime, "_free_port", lambda: other.getsockname()[1])
+        with pytest.raises(ValueError, match="Address already in use"):
+            telemetry_runtime()
 
 
 async def test_a_worker_that_cannot_run_brings_the_process_down_with_its_error(client: Client) -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier, Event
 from typing import Any, Self
 
 import pytest
@@ -24,6 +26,7 @@ from worker.config import load
 from worker.temporal import vitals
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+PATIENCE = 60
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +63,7 @@ def variables(
 
 def doctor(*arguments: str) -> tuple[int, dict[str, list[dict[str, Any]]]]:
     """Return the exit code, and the lines by their check."""
-    done = CliRunner().invoke(cli, ["doctor", "--json", *arguments])
+    done = CliRunner().invoke(cli, ["doctor", "--json", *(arguments or ("--seconds", str(PATIENCE)))])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     lines: dict[str, list[dict[str, Any]]] = {}
     for line in json.loads(done.stdout)["lines"]:
@@ -141,7 +144,9 @@ def test_clocks_that_disagree_are_told_by_how_much(variables: pytest.MonkeyPatch
     for check in ("database clock", "Temporal clock"):
         assert lines[check].status is Status.FAIL
         assert "ahead of ours" in lines[check].what
-        assert any(f" {seconds}." in lines[check].what for seconds in (118, 119, 120))
+        (seconds,) = re.findall(r" (\d+)\.\d s ahead", lines[check].what)
+        # Two minutes, but for what the question took: within that nobody can tell.
+        assert 60 < int(seconds) <= 120
 
 
 def test_settings_that_are_not_usable_are_all_told_with_what_can_still_be_seen(variables: pytest.MonkeyPatch) -> None:
@@ -154,24 +159,25 @@ def test_settings_that_are_not_usable_are_all_told_with_what_can_still_be_seen(v
 
 
 def test_checks_run_at_once_and_one_that_breaks_off_is_a_line_of_its_own() -> None:
-    begun = time.monotonic()
+    begun, both, never = time.monotonic(), Barrier(2), Event()
 
     def breaks() -> list[Line]:
         raise OSError("no such luck")
 
-    def sleeps() -> list[Line]:
-        time.sleep(0.3)
-        return [ok("sleeps", "well")]
+    def meets() -> list[Line]:
+        both.wait(PATIENCE)
+        return [ok("meets", "the other")]
 
     def hangs() -> list[Line]:
-        time.sleep(5)
+        never.wait(PATIENCE)
         return []
 
-    lines = examine({"a": sleeps, "b": breaks, "c": sleeps, "d": hangs}, timedelta(seconds=1))
-    assert time.monotonic() - begun < 3
+    lines = examine({"a": meets, "b": breaks, "c": meets, "d": hangs}, timedelta(seconds=2))
+    assert time.monotonic() - begun < PATIENCE, "nobody waited for the end of what hangs"
+    never.set()
     assert [line.status for line in lines] == [Status.OK, Status.FAIL, Status.OK, Status.FAIL]
     assert "no such luck" in lines[1].what
-    assert "no answer within 1 s" in lines[3].what
+    assert "no answer within 2 s" in lines[3].what
     assert worst(lines) is Status.FAIL
     assert worst([]) is Status.OK
 

@@ -36,6 +36,7 @@ from tests.integration.served_functions import (
     warehouse_headers,
 )
 from tests.integration.temporal_namespace import fresh_namespace
+from tests.pressure import Stopwatch
 from worker.contract.names import FINGERPRINT_MEMO, Queue
 from worker.contract.settings import ROOT
 
@@ -354,7 +355,7 @@ class TestWebhooks:
         assert told in ({(202, "accepted"): 1, (200, "duplicate"): 199}, {(200, "duplicate"): 200})
         workflow_id = f"event/stripe/{event_id}"
         runs: list[str] = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not runs:  # the index of runs follows the start a little later
                 runs = [found.run_id async for found in client.list_workflows(f'WorkflowId = "{workflow_id}"')]
         assert runs == [(await described(client, workflow_id)).run_id]
@@ -425,13 +426,13 @@ class TestHttp:
         assert self.half_a_body(edge, hang_up=True).startswith(b"HTTP/1.1 400")
 
     def test_a_sender_that_stalls_is_given_up(self, edge: Edge) -> None:
-        started = time.monotonic()
+        watch = Stopwatch()
         assert self.half_a_body(edge, hang_up=False).startswith(b"HTTP/1.1 400")
-        assert time.monotonic() - started < 8
+        assert watch.seconds < 8
 
     @staticmethod
     def half_a_body(edge: Edge, *, hang_up: bool) -> bytes:
-        with socket.create_connection(("127.0.0.1", edge.port), timeout=15) as connection:
+        with socket.create_connection(("127.0.0.1", edge.port), timeout=60) as connection:
             head = "POST /webhooks/stripe HTTP/1.1\r\nHost: edge\r\nContent-Type: application/json\r\n"
             connection.sendall(f"{head}Content-Length: 10\r\n\r\n{{}}".encode())
             if hang_up:

@@ -113,7 +113,7 @@ def unsigned(temporal_server: str) -> Iterator[Flask]:
         client = await Client.connect(temporal_server, namespace=namespace)
         # The list follows with a delay: once it knows of one that is started now, it knows of all before.
         await client.start_workflow("Last", id="last", task_queue="nobody")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (found := (await client.count_workflows("")).count):
                 await asyncio.sleep(0.1)
         return found - 1

@@ -97,7 +97,7 @@ async def starts_of(address: str, traffic: Traffic) -> dict[str, int]:
     for workflow_id in wanted:
         await client.get_workflow_handle(workflow_id).describe()  # raises for a 2xx without a run
     counts: dict[str, int] = {}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(counts) < len(wanted):
             counts = {}
             async for found in client.list_workflows(f'WorkflowId STARTS_WITH "event/stripe/evt-{traffic.name}-"'):

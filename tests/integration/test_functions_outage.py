@@ -51,7 +51,7 @@ def gone(temporal: BlockingStack) -> Iterator[None]:
 
 def accepted_soon(edge: Edge, event_id: str) -> Answer:
     """Deliver until it is taken, as a sender does."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (answer := edge.deliver(event_id)).status == 503 and time.monotonic() < deadline:
         time.sleep(0.1)
     return answer
@@ -69,7 +69,7 @@ def flood(edge: Edge, count: int) -> tuple[list[Answer], list[Answer]]:
 
 
 def in_time(answers: list[Answer], looks: list[Answer]) -> None:
-    """Check who was answered how, and when. A machine that is busy elsewhere holds some answers up, so most count."""
+    """Check who was answered how, and when."""
     assert {answer.status for answer in answers} <= {202, 503}
     assert max(answer.seconds for answer in answers) < 3
     refused = [answer for answer in answers if answer.status == 503]
@@ -111,7 +111,7 @@ def test_while_temporal_is_gone_everybody_is_answered_in_time(temporal: Blocking
     assert accepted_soon(edge, f"evt-after-{known}-gone").status == 202
 
 
-@pytest.mark.parametrize("seconds", [0.2, 2.0])
+@pytest.mark.parametrize("seconds", [0.5, 2.0])
 def test_while_temporal_is_slow_everybody_is_answered_in_time(
     temporal: BlockingStack, tmp_path: Path, seconds: float
 ) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from functions.connection import RECEIVE_SECONDS
 from infra.local.freeports import free_port
 from tests.integration.served_functions import Edge, served
+from tests.pressure import Stopwatch
 
 PLACES = 4
 MARK = "jane.doe"
@@ -36,7 +37,7 @@ def processes(edge: Edge) -> str:
 
 def exchange(edge: Edge, sent: bytes) -> bytes:
     """Send the bytes and nothing more; return everything that comes back."""
-    with socket.create_connection(("127.0.0.1", edge.port), timeout=15) as connection:
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=60) as connection:
         received = b""
         try:
             connection.sendall(sent)
@@ -169,7 +170,7 @@ def test_after_all_that_no_defect_was_hit_and_it_still_serves(edge: Edge) -> Non
 
 
 def open_connections(edge: Edge, stack: ExitStack, count: int, said: bytes) -> list[socket.socket]:
-    opened = [stack.enter_context(socket.create_connection(("127.0.0.1", edge.port), timeout=30)) for _ in range(count)]
+    opened = [stack.enter_context(socket.create_connection(("127.0.0.1", edge.port), timeout=60)) for _ in range(count)]
     for connection in opened:
         connection.sendall(said)
     return opened
@@ -204,20 +205,21 @@ def test_whoever_is_slow_is_cut_off_and_keeps_nobody_waiting(edge: Edge) -> None
     ends: dict[str, list[float]] = {name: [] for name in SLOW}
     waited: list[float] = []
     with ExitStack() as stack:
-        began = time.monotonic()
+        began, watch = time.monotonic(), Stopwatch()
         slow = [
             (name, connection)
             for name, (said, _) in SLOW.items()
             for connection in open_connections(edge, stack, 2 * PLACES, said)
         ]
-        while slow and time.monotonic() < began + 3 * RECEIVE_SECONDS:
+        while slow and watch.seconds < 3 * RECEIVE_SECONDS:
             ended = [(name, connection) for name, connection in slow if has_ended(connection, SLOW[name][1])]
             for name, _ in ended:
-                ends[name].append(time.monotonic() - began)
+                assert time.monotonic() - began > RECEIVE_SECONDS - 0.5, name
+                ends[name].append(watch.seconds)
             slow = [each for each in slow if each not in ended]
             waited.append(edge.request("GET", "/health/live").seconds)
     assert not slow
-    assert all(RECEIVE_SECONDS - 0.5 < end < RECEIVE_SECONDS + 2 for each in ends.values() for end in each), ends
+    assert all(end < RECEIVE_SECONDS + 2 for each in ends.values() for end in each), ends
     assert max(waited) < 0.5
 
 
@@ -230,7 +232,7 @@ def received_until(connection: socket.socket, enough: int) -> list[bytes]:
 
 
 def test_requests_that_come_together_are_answered_one_after_the_other(edge: Edge) -> None:
-    with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=60) as connection:
         connection.sendall(LIVE + hook("Content-Length: 2") + LIVE + LIVE[:20])
         assert received_until(connection, 3) == [b"200", b"401", b"200"]
         connection.sendall(LIVE[20:])
@@ -238,14 +240,14 @@ def test_requests_that_come_together_are_answered_one_after_the_other(edge: Edge
 
 
 def test_who_ends_its_side_after_its_requests_gets_all_answers(edge: Edge) -> None:
-    began = time.monotonic()
+    watch = Stopwatch()
     assert STATUS.findall(exchange(edge, LIVE + LIVE)) == [b"200", b"200"]
-    assert time.monotonic() - began < 1, "and no next one is waited for"
+    assert watch.seconds < 1, "and no next one is waited for"
 
 
 def test_an_answer_that_comes_before_the_body_is_not_lost_over_it(edge: Edge) -> None:
     """Who closes over what was not read resets the connection, and the caller's system forgets what it received."""
-    with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=60) as connection:
         connection.sendall(head("POST /nowhere HTTP/1.1", "Content-Length: 900000"))
         for _ in range(9):
             connection.sendall(b"a" * 100_000)
@@ -255,14 +257,14 @@ def test_an_answer_that_comes_before_the_body_is_not_lost_over_it(edge: Edge) ->
 
 
 def test_a_refusal_arrives_also_with_much_left_to_say(edge: Edge) -> None:
-    with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=60) as connection:
         connection.sendall(head("GET / HTTP/1.1", "X-Note: " + "a" * 400_000))
         assert received_until(connection, 2) == [b"431"]
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/webhooks/stripe"])
 def test_what_follows_a_broken_body_is_no_request(edge: Edge, path: str) -> None:
-    with socket.create_connection(("127.0.0.1", edge.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", edge.port), timeout=60) as connection:
         connection.sendall(head(f"POST {path} HTTP/1.1", CHUNKED) + b"zz\r\n" + LIVE + LIVE)
         (status,) = received_until(connection, 2)
         assert status in {b"400", b"404"}
@@ -285,12 +287,12 @@ def test_more_connections_than_may_be_are_hung_up_on(tmp_path: Path) -> None:
 
 def test_an_idle_connection_does_not_hold_up_the_end(tmp_path: Path) -> None:
     with served(f"127.0.0.1:{free_port()}", tmp_path) as running:
-        connection = socket.create_connection(("127.0.0.1", running.port), timeout=10)
+        connection = socket.create_connection(("127.0.0.1", running.port), timeout=60)
         connection.sendall(LIVE)
         assert received_until(connection, 1) == [b"200"]
-        began = time.monotonic()
+        watch = Stopwatch()
         running.process.terminate()
-        running.process.wait(15)
-        assert time.monotonic() - began < 2.5
+        running.process.wait(60)
+        assert watch.seconds < 2.5
         connection.close()
         assert "Forcing" not in running.log.read_text("utf-8")

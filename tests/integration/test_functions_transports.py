@@ -28,6 +28,8 @@ from tests.integration.served_functions import (
 )
 from tests.integration.temporal_namespace import fresh_namespace
 
+pytestmark = pytest.mark.timeout(600)  # the first makes the bundle: minutes on a busy machine
+
 FORMS: dict[str, dict[str, bool]] = {
     "text": {},
     "base64": {"as_base64": True},

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from infra.local.freeports import free_port
-from tests.integration.outside_process import QUICK, OutsideProcess
+from tests.integration.outside_process import PATIENT, QUICK, OutsideProcess
 from worker.domain.errors import (
     NotFound,
     OrdersError,
@@ -272,19 +272,21 @@ def test_payouts_are_lines_that_belong_to_no_order(
 
 
 @pytest.mark.parametrize("kind", ["timeout_after", "reset_after", "wrong_body"])
-def test_a_lost_answer_is_asked_for_again_and_charges_once(outside: OutsideProcess, order_id: str, kind: str) -> None:
-    payments = outside.payments(timeout=QUICK)
-    outside.fault(INTENTS, kind)
+def test_a_lost_answer_is_asked_for_again_and_charges_once(
+    outside: OutsideProcess, payments: StripePayments, order_id: str, kind: str
+) -> None:
+    quick = outside.payments(timeout=QUICK)
+    outside.fault(INTENTS, kind, seconds=PATIENT)
     with pytest.raises(ProviderUnavailable):
-        authorise(payments, order_id)
+        authorise(quick, order_id)
     held = authorise(payments, order_id)
-    outside.fault(f"{INTENTS}/*/capture", kind)
+    outside.fault(f"{INTENTS}/*/capture", kind, seconds=PATIENT)
     with pytest.raises(ProviderUnavailable):
-        payments.capture(held.reference, idempotency_key=f"{order_id}:c")
+        quick.capture(held.reference, idempotency_key=f"{order_id}:c")
     assert payments.capture(held.reference, idempotency_key=f"{order_id}:c").captured_minor == 2500
-    outside.fault("POST /stripe/v1/refunds", kind)
+    outside.fault("POST /stripe/v1/refunds", kind, seconds=PATIENT)
     with pytest.raises(ProviderUnavailable):
-        payments.refund(held.reference, 500, idempotency_key=f"{order_id}:r")
+        quick.refund(held.reference, 500, idempotency_key=f"{order_id}:r")
     refund = payments.refund(held.reference, 500, idempotency_key=f"{order_id}:r")
     assert payments.refunds(held.reference) == [refund]
     assert outside.charges(order_id) == [1, 2000]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from infra.local.freeports import free_port
-from tests.integration.outside_process import QUICK, OutsideProcess
+from tests.integration.outside_process import PATIENT, QUICK, OutsideProcess
 from worker.domain.errors import NotFound, ProviderRejected, ProviderUnavailable, SourceUnreadable
 from worker.domain.ledger import ShopOrder
 from worker.gateways import shopify
@@ -195,7 +195,7 @@ def test_transactions_of_another_shape_are_refused(outside: OutsideProcess, shop
 
 def test_silence_is_unavailable(outside: OutsideProcess) -> None:
     quick = outside.shop(timeout=QUICK)
-    outside.fault("GET /shopify/admin/api/*/orders/1.json", "timeout_before")
+    outside.fault("GET /shopify/admin/api/*/orders/1.json", "timeout_before", seconds=PATIENT)
     with pytest.raises(ProviderUnavailable):
         quick.order_document("1")
     nobody = outside.shop(base=f"http://127.0.0.1:{free_port()}", timeout=QUICK)

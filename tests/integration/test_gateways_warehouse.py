@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from infra.local.freeports import free_port
-from tests.integration.outside_process import QUICK, OutsideProcess
+from tests.integration.outside_process import PATIENT, QUICK, OutsideProcess
 from worker.contract.shipping import ShipTo
 from worker.domain.errors import InvalidInput, NotFound, ProviderRejected, ProviderUnavailable, SourceUnreadable
 from worker.domain.ledger import Shipment, ShipmentState
@@ -78,13 +78,13 @@ def test_a_parcel_is_asked_for_with_its_address_which_no_list_repeats(
 
 @pytest.mark.parametrize("kind", ["timeout_after", "reset_after", "wrong_body"])
 def test_a_lost_answer_is_asked_for_again_and_sends_one_parcel(
-    outside: OutsideProcess, order_id: str, kind: str
+    outside: OutsideProcess, warehouse: Warehouse, order_id: str, kind: str
 ) -> None:
     quick = outside.warehouse(timeout=QUICK)
-    outside.fault(ASK, kind)
+    outside.fault(ASK, kind, seconds=PATIENT)
     with pytest.raises(ProviderUnavailable):
         ask(quick, order_id)
-    parcel = ask(quick, order_id)
+    parcel = ask(warehouse, order_id)
     assert outside.control("GET", f"/warehouse/fulfilments?reference=main/{order_id}")["count"] == 1
     assert parcel.state is ShipmentState.REQUESTED
 

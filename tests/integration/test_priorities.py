@@ -49,7 +49,7 @@ async def test_starts_of_the_functions(
     client: Client, temporal_server: str, workflow: WorkflowType, argument: object, expected: tuple[int, str]
 ) -> None:
     config = TemporalConfig(address=temporal_server, namespace=client.namespace, tls=False)
-    bridge = Temporal(config, deadline_ms=5000)
+    bridge = Temporal(config, deadline_ms=60_000)
     start = Start(
         workflow=workflow,
         workflow_id=uuid4().hex,

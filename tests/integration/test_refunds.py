@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from tests.integration.office import Office
-from tests.integration.outside_process import QUICK
 from worker.domain.errors import Conflict, DatabaseUnavailable, InvalidInput, NotFound, ProviderUnavailable
 from worker.domain.finding import FindingKind, Outcome
 from worker.domain.order import OrderState
@@ -24,7 +23,7 @@ def office(one_office: Office) -> Office:
 
 @pytest.fixture
 def refunds(office: Office) -> Refunds:
-    return Refunds(office.database, office.outside.payments(timeout=QUICK), office.books, office.clock)
+    return Refunds(office.database, office.outside.payments(), office.books, office.clock)
 
 
 def give(refunds: Refunds, order_id: str, amount_minor: int | None, request_id: str = "r-1") -> RefundPlan:
@@ -109,7 +108,7 @@ def test_what_somebody_refunded_at_the_provider_is_seen_and_booked(
     office: Office, refunds: Refunds, order_id: str
 ) -> None:
     payment = office.pay(order_id)
-    office.outside.payments(timeout=QUICK).refund(payment.reference, 2000, idempotency_key=f"dashboard-{order_id}")
+    office.outside.payments().refund(payment.reference, 2000, idempotency_key=f"dashboard-{order_id}")
     with pytest.raises(InvalidInput):
         refunds.plan("main", order_id, 501)
     assert give(refunds, order_id, None).amount_minor == 500

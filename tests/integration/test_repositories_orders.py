@@ -149,7 +149,7 @@ def test_a_move_from_a_state_that_has_passed_is_refused(database: MysqlDatabase)
 @pytest.mark.parametrize("locking", [False, True])
 def test_of_eight_movers_at_once_exactly_one_wins(database: MysqlDatabase, locking: bool) -> None:
     database.transact(lambda tx: tx.orders.add(order(), NOW, "worker"))
-    read = Barrier(8, timeout=30)
+    read = Barrier(8, timeout=60)
 
     def mover(number: int) -> str:
         seen = database.transact(lambda tx: tx.orders.get("main", "1001"))

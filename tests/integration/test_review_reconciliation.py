@@ -280,7 +280,7 @@ async def test_a_long_read_keeps_its_heartbeat(monkeypatch: pytest.MonkeyPatch) 
         def run(self, *_: object, progress: Callable[[str], None], **__: object) -> Run:
             progress("reading one very long list")
             for _beat in range(5):
-                assert beats.acquire(timeout=20)
+                assert beats.acquire(timeout=60)
             return Run(
                 run_id="r",
                 shop="main",

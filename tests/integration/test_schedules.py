@@ -229,7 +229,7 @@ async def test_backfill_runs_each_nominal_time_once_and_the_run_knows_it(client:
         for hour in range(3):
             nominal = start + timedelta(hours=hour)
             handle = client.get_workflow_handle(f"reconcile/main/stripe-{nominal:%Y-%m-%dT%H:%M:%SZ}")
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while True:
                     try:
                         result = await handle.result()
@@ -247,7 +247,7 @@ async def test_backfill_runs_each_nominal_time_once_and_the_run_knows_it(client:
 
 
 async def started(handle: WorkflowHandle[Any, Any]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await handle.describe()
@@ -323,7 +323,7 @@ async def test_the_backlog_of_a_queue_without_workers_is_seen(client: Client) ->
     for number in range(3):
         await client.start_workflow("Nobody", id=f"nobody-{number}", task_queue="lonely")
     labels = {"queue": "lonely", "kind": "workflow"}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while metrics.registry.get_sample_value("orders_queue_backlog", labels) != 3:
             await queue_backlog(client, ["lonely"], metrics).run()
             await asyncio.sleep(0.05)

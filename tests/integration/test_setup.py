@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 import venv
 import zipfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import pytest
 
 from infra.local import clean, mariadb, setup, statefile
 from infra.local.layout import PROJECT
+from tests.pressure import Stopwatch
 
 PYPROJECT = """
 [build-system]
@@ -33,6 +33,8 @@ version = "1"
 # Builds the wheel of an editable install with the standard library alone.
 BACKEND = """
 import pathlib, zipfile
+
+pytestmark = pytest.mark.timeout(600)  # the first makes an environment: minutes on a busy machine
 def build_editable(directory, config_settings=None, metadata_directory=None):
     name = "tiny-1-py3-none-any.whl"
     with zipfile.ZipFile(pathlib.Path(directory) / name, "w") as wheel:
@@ -91,7 +93,7 @@ class Clone:
 
     def setup(self) -> tuple[int, str]:
         with self.start() as process:
-            said, _ = process.communicate(timeout=120)
+            said, _ = process.communicate(timeout=280)
         return process.returncode, said
 
     def installed(self) -> str:
@@ -113,7 +115,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clone, list[str]]:
     made.lock("1.0")
     venv.create(made.directory / ".venv", with_pip=False)
     with made.start() as one, made.start() as other:
-        said = [process.communicate(timeout=120)[0] for process in (one, other)]
+        said = [process.communicate(timeout=280)[0] for process in (one, other)]
     assert (one.returncode, other.returncode) == (0, 0), said
     return made, said
 
@@ -130,9 +132,9 @@ def test_an_environment_that_an_interrupted_setup_left_is_made_anew(clone: tuple
 
 
 def test_once_it_is_installed_there_is_nothing_to_do(clone: tuple[Clone, list[str]]) -> None:
-    began = time.monotonic()
+    watch = Stopwatch()
     assert clone[0].setup() == (0, "setup: nothing to do: everything is installed\n")
-    assert time.monotonic() - began < 3, "0.2 s on an idle machine"
+    assert watch.seconds < 3, "0.2 s on an idle machine"
 
 
 def test_a_wrong_hash_is_refused_and_a_changed_lock_is_followed(clone: tuple[Clone, list[str]]) -> None:
@@ -157,7 +159,7 @@ def test_what_takes_long_is_done_at_once_unless_somebody_may_be_asked_something(
 
     def step() -> bool:
         with contextlib.suppress(threading.BrokenBarrierError):
-            return other.wait(0.2 if asks else 20) >= 0
+            return other.wait(0.2 if asks else 60) >= 0
         return False
 
     assert setup.all_of(step, step) == [not asks] * 2

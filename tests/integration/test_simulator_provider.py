@@ -290,23 +290,29 @@ def test_two_calls_at_once_under_one_key_conflict(
     provider: ProviderProcess, client: stripe.StripeClient, pay: Pay, order_id: str
 ) -> None:
     provider.sim("PUT", "provider/settings", {"latency_seconds": 0.5})
+    conflict = "409 idempotency_key_in_use"
     together = threading.Barrier(2)
 
-    def call() -> str:
+    def call(key: str) -> str:
         together.wait()
         try:
-            return pay({"idempotency_key": f"order/{order_id}:race"}).id
+            return pay({"idempotency_key": key}).id
         except stripe.StripeError as error:
             return f"{error.http_status} {body(error)['code']}"
 
-    try:
+    def at_once(key: str) -> set[str]:
         with ThreadPoolExecutor(2) as pool:
-            outcomes = {future.result() for future in [pool.submit(call), pool.submit(call)]}
+            outcomes = {future.result() for future in [pool.submit(call, key) for _ in range(2)]}
+        (intent_id,) = outcomes - {conflict}
+        assert len(client.v1.charges.list({"payment_intent": intent_id}).data) == 1
+        return outcomes
+
+    try:
+        # A busy machine may let one be over before the other comes: then two others are tried.
+        tries = (at_once(f"order/{order_id}:race-{number}") for number in range(20))
+        assert any(conflict in outcomes for outcomes in tries)
     finally:
         provider.sim("PUT", "provider/settings", {"latency_seconds": 0.0})
-    (intent_id,) = outcomes - {"409 idempotency_key_in_use"}
-    assert len(outcomes) == 2
-    assert len(client.v1.charges.list({"payment_intent": intent_id}).data) == 1
 
 
 # Lists, expansion, refusals

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from infra.local.members import Member
 from infra.local.stack import Stack
 from infra.local.supervised import State
 
+PATIENCE = 60.0
 WEB = """
 import http.server, os, sys
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -63,11 +65,17 @@ def web(name: str = "web", *, after: tuple[str, ...] = (), within_child: bool = 
     def ready(at: Layout) -> Awaitable[None]:
         return readiness.http_answers(f"http://{HOST}:{at.ports[name]}/")
 
-    return Member(name=name, ports=(name,), command=command, ready=ready, after=after, start_within=20)
+    return Member(name=name, ports=(name,), command=command, ready=ready, after=after, start_within=PATIENCE)
 
 
 def script(
-    name: str, text: str, *arguments: str, once: bool = False, drain: float = 5, after: tuple[str, ...] = ()
+    name: str,
+    text: str,
+    *arguments: str,
+    once: bool = False,
+    drain: float = PATIENCE,
+    after: tuple[str, ...] = (),
+    within: float = PATIENCE,
 ) -> Member:
     async def is_up(_at: Layout) -> None:
         if arguments and not Path(arguments[0] + ".up").exists():
@@ -75,11 +83,11 @@ def script(
 
     command = python(text, *arguments)
     return Member(
-        name=name, command=lambda _: command, ready=is_up, once=once, drain=drain, start_within=2, after=after
+        name=name, command=lambda _: command, ready=is_up, once=once, drain=drain, start_within=within, after=after
     )
 
 
-async def get(url: str, seconds: float = 2) -> str:
+async def get(url: str, seconds: float = PATIENCE) -> str:
     def read() -> str:
         with urllib.request.urlopen(url, timeout=seconds) as answer:  # noqa: S310 - always http
             return str(answer.read().decode())
@@ -87,7 +95,7 @@ async def get(url: str, seconds: float = 2) -> str:
     return await asyncio.to_thread(read)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -158,8 +166,10 @@ async def test_a_member_that_ends_early_is_told_at_once_not_at_the_deadline(tmp_
 
 
 async def test_a_member_that_never_gets_ready_is_given_up_at_its_deadline(tmp_path: Path) -> None:
-    member = script("idle", "import time; print('dreaming', flush=True); time.sleep(60)", str(tmp_path / "never"))
-    with pytest.raises(MemberFailedError, match=r"not ready after 2 s: not up(.|\n)*dreaming"):
+    member = script(
+        "idle", "import time; print('dreaming', flush=True); time.sleep(60)", str(tmp_path / "never"), within=4
+    )
+    with pytest.raises(MemberFailedError, match=r"not ready after 4 s: not up(.|\n)*dreaming"):
         async with Stack(tmp_path / "stack", members=[member]):
             pytest.fail("the stack must not come up")
     assert pids.marked(tmp_path / "stack") == set()
@@ -253,9 +263,19 @@ async def test_a_stolen_port_is_drawn_again(tmp_path: Path, monkeypatch: pytest.
             stranger.kill()
 
 
+def test_a_port_is_given_once_whatever_anybody_s_seed() -> None:
+    before = random.getstate()
+    try:
+        given = [free_port() for _ in range(2) if not random.seed(1) for _ in range(20)]
+    finally:
+        random.setstate(before)
+    assert len(set(given)) == 40
+
+
 SUPERVISOR = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background of a shell does not hear it
 sys.path.insert(0, sys.argv[2])
 from test_stack import web
 from infra.local.stack import Stack
@@ -283,7 +303,7 @@ def all_ready(directory: Path) -> Callable[[], bool]:
 async def test_members_die_with_a_killed_supervisor_and_its_rest_is_swept_up(tmp_path: Path) -> None:
     directory = tmp_path.resolve()
     with supervisor(directory) as killed:
-        await until(all_ready(directory), 30)
+        await until(all_ready(directory))
         record = statefile.read(directory)
         assert record is not None
         killed.kill()
@@ -299,10 +319,10 @@ async def test_members_die_with_a_killed_supervisor_and_its_rest_is_swept_up(tmp
 async def test_ctrl_c_stops_a_supervisor_in_order(tmp_path: Path) -> None:
     directory = tmp_path.resolve()
     with supervisor(directory) as stopped:
-        await until(all_ready(directory), 30)
+        await until(all_ready(directory))
         # asyncio.run turns SIGINT into a cancellation, which ends the `async with`.
         stopped.send_signal(signal.SIGINT)
-        await until(lambda: stopped.poll() is not None, 20)
+        await until(lambda: stopped.poll() is not None)
     assert pids.marked(directory) == set()
     assert statefile.read(directory) is None
 
@@ -354,7 +374,7 @@ async def test_the_watching_wrapper_passes_signals_and_the_exit_status_on(tmp_pa
     with subprocess.Popen(program, start_new_session=True) as watching:
         await until(lambda: Path(f"{drained}.up").exists())
         watching.terminate()
-        assert await asyncio.to_thread(watching.wait, 10) == 0
+        assert await asyncio.to_thread(watching.wait, PATIENCE) == 0
     assert drained.read_text(encoding="utf-8") == "drained"
     with subprocess.Popen([*program[:7], *python("raise SystemExit(9)")]) as failing:
-        assert await asyncio.to_thread(failing.wait, 10) == 9
+        assert await asyncio.to_thread(failing.wait, PATIENCE) == 9

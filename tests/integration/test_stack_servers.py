@@ -22,7 +22,7 @@ from worker.contract.names import SEARCH_ATTRIBUTE_TYPES
 
 
 @contextmanager
-def connected(url: str) -> Iterator[Any]:
+def connected(url: str, seconds: float = 60) -> Iterator[Any]:
     parts = urlsplit(url)
     connection = pymysql.connect(
         host=parts.hostname or "",
@@ -31,16 +31,16 @@ def connected(url: str) -> Iterator[Any]:
         password=parts.password or "",
         database=parts.path.lstrip("/"),
         ssl_disabled=True,
-        connect_timeout=2,
-        read_timeout=2,
+        connect_timeout=seconds,
+        read_timeout=seconds,
         autocommit=True,
     )
     with connection, connection.cursor() as cursor:
         yield cursor
 
 
-def value(url: str, question: str) -> Any:
-    with connected(url) as cursor:
+def value(url: str, question: str, seconds: float = 60) -> Any:
+    with connected(url, seconds) as cursor:
         cursor.execute(question)
         return cursor.fetchone()[0]
 
@@ -151,7 +151,7 @@ async def test_a_proxy_stands_between_settings_and_server_but_not_before_probes(
         assert await asyncio.to_thread(value, url, "SELECT 7") == 7
         proxy.black_hole()
         with pytest.raises(pymysql.OperationalError):
-            await asyncio.to_thread(value, url, "SELECT 7")
+            await asyncio.to_thread(value, url, "SELECT 7", 2)
 
 
 async def test_temporal_knows_our_search_attributes_and_survives_kill_with_its_data(tmp_path: Path) -> None:

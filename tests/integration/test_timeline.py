@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, delete
 
 from tests.integration.office import Office
-from tests.integration.outside_process import QUICK, OutsideProcess
+from tests.integration.outside_process import OutsideProcess
 from tests.integration.own_database import at_once
 from tests.integration.test_breaks_cli import SECRETS, orders
 from worker.contract.events import ProviderEvent
@@ -99,7 +99,7 @@ def test_a_sale_that_is_taken_back_tells_of_parcel_and_money(office: Office, jou
 
 
 def test_a_refund_is_asked_for_made_or_refused(office: Office, journal: Journal, order_id: str) -> None:
-    refunds = Refunds(office.database, office.outside.payments(timeout=QUICK), office.books, office.clock)
+    refunds = Refunds(office.database, office.outside.payments(), office.books, office.clock)
     office.pay(order_id)
     asked = Asked(request_id="r-1", requested_by="shop-app")
     plan = refunds.plan("main", order_id, 700, asked)

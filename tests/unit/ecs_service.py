@@ -70,4 +70,4 @@ def ecs_service() -> Iterator[EcsService]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)

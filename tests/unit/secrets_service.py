@@ -96,4 +96,4 @@ def secrets_service() -> Iterator[SecretsService]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)

@@ -11,6 +11,8 @@ from infra.local.faultproxy import FaultProxy
 from infra.local.freeports import free_port
 from infra.local.layout import HOST
 
+PATIENCE = 60.0
+
 
 async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer every chunk, and say goodbye after the client's end of file: needs half-closed connections to work."""
@@ -50,7 +52,7 @@ class Client:
     async def ask(self, text: bytes) -> bytes:
         self.writer.write(text)
         await self.writer.drain()
-        return await asyncio.wait_for(self.reader.readexactly(len(text)), 5)
+        return await asyncio.wait_for(self.reader.readexactly(len(text)), PATIENCE)
 
     async def close(self) -> None:
         self.writer.close()
@@ -62,7 +64,7 @@ async def test_a_healthy_proxy_is_transparent_to_half_closed_connections(proxy: 
     client = await Client.connect(proxy)
     assert await client.ask(b"x" * 200_000) == b"x" * 200_000
     client.writer.write_eof()
-    assert await asyncio.wait_for(client.reader.read(), 5) == b"bye"
+    assert await asyncio.wait_for(client.reader.read(), PATIENCE) == b"bye"
     await client.close()
     assert (proxy.accepted, proxy.cut) == (1, 0)
 
@@ -74,10 +76,9 @@ async def test_latency_delays_both_directions_and_ends_with_heal(proxy: FaultPro
     began = time.monotonic()
     await client.ask(b"slow")
     assert time.monotonic() - began >= 0.2
+    proxy.latency(10 * PATIENCE)
     proxy.heal()
-    began = time.monotonic()
     await client.ask(b"fast")
-    assert time.monotonic() - began < 0.1
     await client.close()
 
 
@@ -86,7 +87,7 @@ async def test_reset_cuts_what_is_open_and_welcomes_what_comes(proxy: FaultProxy
     await client.ask(b"open")
     proxy.reset()
     with pytest.raises(ConnectionResetError):
-        await asyncio.wait_for(client.reader.read(), 5)
+        await asyncio.wait_for(client.reader.read(), PATIENCE)
     await client.close()
     assert proxy.cut == 1
     after = await Client.connect(proxy)
@@ -107,7 +108,7 @@ async def test_a_black_hole_answers_nobody_and_delivers_when_healed(proxy: Fault
         await asyncio.wait_for(late.reader.read(1), 0.05)
     proxy.heal()
     for each in (client, late):
-        assert await asyncio.wait_for(each.reader.readexactly(4), 5) == b"kept"
+        assert await asyncio.wait_for(each.reader.readexactly(4), PATIENCE) == b"kept"
         await each.close()
 
 
@@ -120,7 +121,7 @@ async def test_a_black_hole_can_be_reset(proxy: FaultProxy) -> None:
     proxy.reset()
     proxy.heal()
     with pytest.raises(ConnectionResetError):
-        await asyncio.wait_for(stuck.reader.read(), 5)
+        await asyncio.wait_for(stuck.reader.read(), PATIENCE)
     await stuck.close()
 
 
@@ -129,7 +130,7 @@ async def test_refuse_cuts_and_refuses_until_healed_on_the_same_port(proxy: Faul
     await client.ask(b"open")
     proxy.refuse()
     with pytest.raises(ConnectionResetError):
-        await asyncio.wait_for(client.reader.read(), 5)
+        await asyncio.wait_for(client.reader.read(), PATIENCE)
     await client.close()
     with pytest.raises(ConnectionRefusedError):
         await Client.connect(proxy)
@@ -158,7 +159,7 @@ async def test_an_upstream_that_is_down_ends_the_connection_only() -> None:
     proxy.start()
     client = await Client.connect(proxy)
     with contextlib.suppress(ConnectionResetError):
-        assert await asyncio.wait_for(client.reader.read(), 5) == b""
+        assert await asyncio.wait_for(client.reader.read(), PATIENCE) == b""
     await client.close()
     assert proxy.accepted == 1
     proxy.close()

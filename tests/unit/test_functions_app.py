@@ -20,6 +20,7 @@ from functions.admission import Admission
 from functions.app import create_app
 from functions.routes import Auth, table
 from infra.local.freeports import free_port
+from tests.pressure import Stopwatch
 from tests.unit.functions_settings import BEARER, KEY, config
 
 STATUSES = {200, 202, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503}
@@ -174,11 +175,11 @@ class TestWebhooks:
         assert problem_of(response)["code"] == "too_large"
 
     def test_while_temporal_is_away_the_sender_is_asked_to_try_again(self, client: FlaskClient) -> None:
-        started = time.monotonic()
+        watch = Stopwatch()
         response = client.post("/webhooks/shopify", data=self.BODY, headers=shopify_headers(self.BODY))
         assert problem_of(response)["code"] == "temporal_unavailable"
         assert response.headers["Retry-After"] == "1"
-        assert time.monotonic() - started < 3
+        assert watch.seconds < 3
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -332,7 +333,7 @@ class TestAdmission:
         def slow(environ: dict[str, Any], start_response: Any) -> list[bytes]:
             if environ["PATH_INFO"] != "/health/live":
                 inside.release()
-                leave.wait(30)
+                leave.wait(60)
             start_response("200 OK", [])
             return [b"served"]
 
@@ -348,12 +349,12 @@ class TestAdmission:
         busy = [threading.Thread(target=call, args=("/orders",)) for _ in range(2)]
         for thread in busy:
             thread.start()
-            assert inside.acquire(timeout=10)
+            assert inside.acquire(timeout=60)
         assert json.loads(call("/orders")[0])["code"] == "overloaded"
         assert call("/health/live") == [b"served"]
         leave.set()
         for thread in busy:
-            thread.join(10)
+            thread.join(60)
         assert call("/orders") == [b"served"]
         assert statuses[0] == "503 Service Unavailable"
 

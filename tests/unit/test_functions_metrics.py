@@ -84,7 +84,7 @@ def test_two_processes_may_serve_one_port_while_one_takes_over(metrics: Metrics)
     try:
         old.shutdown()
         old.server_close()
-        with urllib.request.urlopen(f"http://{bind}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{bind}/metrics", timeout=60) as answer:
             text = answer.read().decode()
         assert "functions_in_flight 0.0" in text
         assert "whsec" not in text

@@ -9,7 +9,7 @@ from worker.housekeeping import Housekeeping, Upkeep, heartbeat
 from worker.observability.health import Pulse
 from worker.observability.metrics import Metrics
 
-PATIENCE = 10
+PATIENCE = 60
 
 
 def outcome(metrics: Metrics, job: str, name: str) -> float:
@@ -98,9 +98,9 @@ async def test_stopping_cancels_what_does_not_end(monkeypatch: pytest.MonkeyPatc
 
 async def test_the_heartbeat_beats() -> None:
     pulse = Pulse()
-    pulse._at -= 60
+    pulse._at -= 600
     await heartbeat(pulse).run()
-    assert pulse.age < 5
+    assert pulse.age < 60
 
 
 def a_break(currency: str, at_risk: int, first_seen: datetime) -> Break:

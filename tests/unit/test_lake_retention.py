@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,6 +78,24 @@ def test_zero_days_keep_runs_for_good_but_not_what_was_never_finished(tmp_path: 
     before = files(tmp_path)
     assert expire(tmp_path, kept_for(0), NOW) == 2
     assert before - files(tmp_path) == {"reading/shop=main/run=1/part-00000.parquet", "runs/.manifest.json.1234abcd"}
+
+
+def test_another_replica_may_remove_what_this_one_is_about_to_look_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / gathered(tmp_path)
+    before, look = files(tmp_path), os.scandir
+
+    def quicker(path: Any) -> Any:
+        if Path(path) == gone:
+            monkeypatch.setattr(os, "scandir", look)
+            shutil.rmtree(gone)
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", quicker)
+    assert expire(tmp_path, kept_for(400), NOW + 401 * DAY) > 0
+    assert files(tmp_path) == {name for name in before if name.startswith("lines/")}
+    assert not gone.exists()
 
 
 def test_a_lake_that_nobody_wrote_to_has_nothing_to_remove(tmp_path: Path) -> None:

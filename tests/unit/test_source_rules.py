@@ -155,6 +155,6 @@ class TestTokenBucket:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
         assert len(taken) == 400
         assert taken.count(0) == 100

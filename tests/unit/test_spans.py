@@ -28,7 +28,7 @@ from worker.observability.logging import add_trace
 from worker.temporal.tracing import tracing
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 def hex_of(digits: int) -> st.SearchStrategy[str]:
@@ -75,7 +75,7 @@ def test_a_file_of_spans_is_bounded_and_what_was_put_aside_is_still_read(
                 end_ns=number,
             )
         )
-        writer.close()
+        writer.close(PATIENCE)
     kept = sorted(tmp_path.iterdir())
     assert [file.name for file in kept] == ["spans.jsonl", "spans.jsonl.1"]
     assert sum(file.stat().st_size for file in kept) < 2 * 2000 + 1000
@@ -248,7 +248,8 @@ def test_with_tracing_the_access_log_s_trace_is_the_span_s(tmp_path: Path, caplo
         )
     (line,) = [record.fields for record in caplog.records if record.name == "functions.access"]  # type: ignore[attr-defined]
     deadline = time.monotonic() + PATIENCE
-    while not file.exists() and time.monotonic() < deadline:
+    # The file is made before its line is written.
+    while not (file.exists() and file.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.02)
     (made,) = read(file.read_text("utf-8"))
     assert line["trace_id"] == made.trace_id == TRACE

@@ -86,7 +86,6 @@ class Receiver:
 
     def __init__(self, *answers: tuple[int, Mapping[str, str], bytes]) -> None:
         self.bodies: list[bytes] = []
-        self.times: list[float] = []
         self._answers = list(answers)
         self._lock = threading.Lock()
         receiver = self
@@ -111,7 +110,6 @@ class Receiver:
     def take(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         with self._lock:
             self.bodies.append(body)
-            self.times.append(time.monotonic())
             return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
     def close(self) -> None:
@@ -190,9 +188,11 @@ class TestCommand:
             assert len(self.receiver.bodies) == 1
 
     def test_the_rate_is_kept(self) -> None:
+        began = time.monotonic()
         done = self.send("--count", "11", "--rate", "20", "--json")
+        took = time.monotonic() - began
         assert self.told(done)["answers"] == {"202 accepted": 11}
-        assert self.receiver.times[-1] - self.receiver.times[0] > 0.3  # 0.5 but for a first that arrives late
+        assert took >= 0.5  # of the sender, for whom no machine is too slow: the first may arrive late
 
     def test_the_secret_that_has_not_ended_signs(self) -> None:
         with pytest.MonkeyPatch.context() as patch:

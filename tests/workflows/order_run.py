@@ -34,12 +34,17 @@ class OrderRun:
         self.order_id = order_id
 
     async def deliver(
-        self, kind: OrderEventKind, event_id: str = "", detail: str = "", amount_minor: int | None = None
+        self,
+        kind: OrderEventKind,
+        event_id: str = "",
+        detail: str = "",
+        amount_minor: int | None = None,
+        update_id: str = "",
     ) -> OrderAnswer:
         """Deliver an event under an update id of its own (a repeated event id reaches the workflow again)."""
         event = order_event(kind, event_id, detail, amount_minor)
         answer: OrderAnswer = await self.handle.execute_update(
-            OrderMessage.DELIVER_EVENT, event, id=uuid.uuid4().hex, result_type=OrderAnswer
+            OrderMessage.DELIVER_EVENT, event, id=update_id or uuid.uuid4().hex, result_type=OrderAnswer
         )
         return answer
 

@@ -9,6 +9,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 from temporalio.testing import WorkflowEnvironment
 
 from tests.workflows.doubles import OrderDoubles
+from tests.workflows.histories import admitted
 from tests.workflows.order_run import order_worker, refused_as, running_order, start_order
 from tests.workflows.samples import CHARGED, COLLECTED
 from worker.contract.orders import OrderEventKind, PaymentMode, PlaceOrder
@@ -137,8 +138,8 @@ async def test_a_message_to_an_order_that_was_never_recorded_is_refused_and_does
     recording = doubles.conduct.hold("record_order")
     async with running_order(env, doubles, COLLECTED) as run:
         await recording.reached.wait()
-        early = asyncio.create_task(run.deliver(OrderEventKind.PAYMENT_CAPTURED))
-        await asyncio.wait({early}, timeout=0.2)
+        early = asyncio.create_task(run.deliver(OrderEventKind.PAYMENT_CAPTURED, update_id="early"))
+        await admitted(run.handle, "early")
         recording.release.set()
         with pytest.raises(WorkflowFailureError):
             await run.result()

@@ -6,7 +6,7 @@ possibility of doing them again; their answers are in the database and the repor
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,8 +31,7 @@ def kept_for(days: int) -> dict[str, timedelta]:
 def expire(lake: Path, kept: Mapping[str, timedelta], now: datetime) -> int:
     """Remove the files that were written too long ago, and folders that are left empty; return how many files."""
     removed = 0
-    # Files before the folders they are in.
-    for path in sorted(lake.rglob("*"), key=lambda path: len(path.parts), reverse=True):
+    for path in _bottom_up(lake):
         root = path.relative_to(lake).parts[0]
         # Not empty, or gone: another replica keeps house, too.
         with suppress(OSError):
@@ -63,3 +62,11 @@ def clear(places: Iterable[Path], now: datetime) -> int:
 def _touched(folder: Path) -> datetime:
     latest = max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
     return datetime.fromtimestamp(latest, UTC)
+
+
+def _bottom_up(lake: Path) -> Iterator[Path]:
+    """Yield files, and after them the folders they are in; not what goes meanwhile, over which a `rglob` would raise."""
+    for folder, _, names in os.walk(lake, topdown=False):
+        yield from (Path(folder, name) for name in names)
+        if Path(folder) != lake:
+            yield Path(folder)

@@ -8,6 +8,8 @@ import http.client
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 from temporalio.runtime import (
     LogForwardingConfig,
@@ -19,15 +21,25 @@ from temporalio.runtime import (
 )
 
 _SCRAPE_SECONDS = 2.0
+_DRAWS = 5
+"""Ports that are tried: each was free a moment before, and nobody loses so often against chance."""
 
 
 def telemetry_runtime() -> tuple[Runtime, Callable[[], bytes]]:
     """Return a runtime with metrics and forwarded logs, and a function that reads those metrics.
 
     The function returns b"" when they cannot be read: figures must not take the worker's own with them.
+    Raises ValueError when there is no port to serve them on.
     """
-    port = _free_port()
-    runtime = Runtime(
+    for _ in range(_DRAWS - 1):
+        port = _free_port()
+        with suppress(ValueError):
+            return _runtime(port), partial(_scrape, port)
+    return _runtime(port := _free_port()), partial(_scrape, port)
+
+
+def _runtime(port: int) -> Runtime:
+    return Runtime(
         telemetry=TelemetryConfig(
             metrics=PrometheusConfig(
                 bind_address=f"127.0.0.1:{port}", counters_total_suffix=True, durations_as_seconds=True
@@ -40,7 +52,6 @@ def telemetry_runtime() -> tuple[Runtime, Callable[[], bytes]]:
             ),
         )
     )
-    return runtime, lambda: _scrape(port)
 
 
 def _scrape(port: int) -> bytes:
@@ -56,7 +67,7 @@ def _scrape(port: int) -> bytes:
 
 
 def _free_port() -> int:
-    """Return a port that is free now: the SDK binds before it returns, and fails loudly if it was taken."""
+    """Return a port that is free now. Until the SDK binds it, some connection of this machine may take it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
