@@ -8,17 +8,19 @@ closing one. An entry is named by the bank's reference, else by its content; equ
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from datetime import UTC, date, datetime
 
 from worker.domain.continuity import Mark
 from worker.domain.errors import InvalidInput, InvalidStatement
 from worker.domain.ledger import BankEntry, BankStatus
 from worker.domain.money import format_minor, parse_major
-from worker.services.ports import RejectedRow, StatementScope
-from worker.statements.bank_csv import PROVIDER, masked, named, numbered
+from worker.services.ports import RejectedRow
+from worker.services.spool import Spool
+from worker.statements.bank_csv import masked, named, numbered
 from worker.statements.cells import FIRST_YEAR, LAST_YEAR, LONGEST, LONGEST_TEXT, RowRejected, passage, shown
-from worker.statements.table import Body
+from worker.statements.dialect import Line
+from worker.statements.table import Body, every_row
 from worker.statements.xml import Node, parse
 
 FORMAT = "camt053"
@@ -38,15 +40,13 @@ _REFERENCES = (
 _NO_REFERENCE = {"", "NOTPROVIDED", "NONREF"}
 
 
-def read(content: bytes) -> Body:
-    """Read a file. Raises InvalidStatement when it is not CAMT.053."""
+def read(content: bytes, rejects: Spool[RejectedRow]) -> Generator[Line, None, Body]:
+    """Yield the entries of a file. Raises InvalidStatement when it is not CAMT.053."""
     root = parse(content)
     body = root if root.name == _ROOT else root.first(_ROOT)
     if body is None:
         inside = next((child.name for child in root.children), "nothing")
         raise InvalidStatement(f"the file is XML, but no CAMT.053: its root is {root.name[:60]!r} with {inside[:60]!r}")
-    entries: list[BankEntry] = []
-    rejects: list[RejectedRow] = []
     checks: dict[str, str] = {}
     marks: list[Mark] = []
     rows = 0
@@ -61,22 +61,15 @@ def read(content: bytes) -> Body:
             try:
                 own.append(_entry(node, account, seen))
             except RowRejected as reason:
-                rejects.append(RejectedRow(line=node.line, column=reason.column, reason=reason.reason))
-        entries += own
+                rejects.add(RejectedRow(line=node.line, column=reason.column, reason=reason.reason))
+        yield from own
         marks += _marks(statement, account)
         # Checks are printed, logged and reported: an account number is not for all who read them.
         label = f"...{account[-4:]} {passage(statement.said('Id'), 40)}".strip()
         checks |= {f"{name} of {label}": result for name, result in _checks(statement, own).items()}
-    read_all = f"failed: {len(rejects)} of {rows} rejected" if rejects else f"ok: {rows} entries"
     return Body(
-        format=FORMAT,
-        provider=PROVIDER,
-        scope=StatementScope.BANK,
-        lines=(),
-        entries=tuple(entries),
-        rejects=tuple(rejects),
         rows=rows,
-        checks={"every row read": read_all} | checks,
+        checks={"every row read": every_row(len(rejects), f"{rows} entries", rows)} | checks,
         marks=tuple(marks),
         period=(min(start for start, _ in periods), max(end for _, end in periods)) if periods else None,
     )
