@@ -125,7 +125,7 @@ def in_bulk(folder: Path, path: Path) -> tuple[list[LedgerLine], tuple[RejectedR
         return None
     batch = lake.batches.find("main", "stripe", hashlib.sha256(path.read_bytes()).hexdigest())
     assert batch is not None
-    return sorted(lake.batches.lines(batch), key=repr), kept.rejects, checks_of(kept)
+    return sorted(lake.batches.lines(batch), key=repr), tuple(kept.rejects), checks_of(kept)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ _BOMS = (
     (b"\xfe\xff", "utf-16-be"),
 )
 
-Opens: TypeAlias = Callable[[], io.BufferedIOBase]
+Opens: TypeAlias = Callable[[], io.BufferedReader | io.BytesIO]
 """Opens a file at its beginning, as often as it is asked to; its bytes stay the same."""
 
 
