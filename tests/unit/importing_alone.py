@@ -95,7 +95,7 @@ def main(folder: Path) -> None:
             taken = taking.take(file.name, file, datetime.now(UTC))
             assert (taken.file.rows, taken.file.rejected) == (rows, rows if form is rejected else 0)
         peaks.append(peak_kb())
-    print(json.dumps(peaks))
+    sys.stdout.write(json.dumps(peaks))
 
 
 if __name__ == "__main__":
