@@ -1,5 +1,6 @@
 """Statement files taken in on a real database: once, whole or row by row, bank entries once over overlapping files."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -69,6 +70,7 @@ def test_a_damaged_file_is_kept_row_by_row_or_refused_whole(
         StatementImport(database, store, lambda: lake, "whole", whole=True).take("x.csv", content, NOW)
     assert database.transact(lambda tx: tx.statements.recent("whole", 5)) == []
     assert store.names("statements/") == []
+    assert lake.batches.find("whole", "shopify_payments", hashlib.sha256(content).hexdigest()) is None
     taken = StatementImport(database, store, lambda: lake, "rows").take("x.csv", content, NOW)
     assert (taken.added, taken.file.rejected, taken.read.made) == (True, 1, 6)
     rejects = database.transact(lambda tx: tx.statements.rejects(taken.file.sha256))

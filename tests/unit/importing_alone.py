@@ -82,7 +82,7 @@ def peak_kb() -> int:
 
 def main(folder: Path) -> None:
     """Import."""
-    columns.BATCH = FEW // 2  # type: ignore[misc]
+    columns.BATCH = FEW // 2
     lake: Any = Passing()
     database: Any = Nowhere()
     taking = StatementImport(database, FolderStore(folder / "store"), lambda: lake, "main")
