@@ -9,27 +9,36 @@ from tests.unit.lake_books import lake_in
 from tests.unit.statement_files import sample, table
 from worker.domain.errors import InvalidStatement
 from worker.statement_settings import StatementFormatConfig
-from worker.statements import bank_csv, importing, reader, self_checks
+from worker.statements import bank_csv, camt, importing, reader, self_checks, xml
 from worker.statements import parse as parsing
 from worker.statements.large_report import OddRows, checks_of
 from worker.statements.mapped import describe
 from worker.statements.parse import parse
 
 
-def test_a_document_that_is_read_as_a_whole_may_not_be_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_document_of_xml_one_entry_is_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     content = sample("camt053.xml")
-    monkeypatch.setattr(parsing, "LARGEST_DOCUMENT", len(content))
-    assert parse("x", content).made == 4
-    with pytest.raises(InvalidStatement, match="XML of more than .* ask for files of fewer days"):
-        parse("x", content + b"\n")
+    begins, ends = content.index(b"<Ntry>"), content.rindex(b"</Ntry>") + len(b"</Ntry>")
+    many = content[:begins] + content[begins:ends] * 50 + content[ends:]
+    monkeypatch.setattr(xml, "MOST_NODES", 100)
+    assert parse("x", many).made == 200
+    with pytest.raises(InvalidStatement, match="more than 100 elements"):
+        parse("x", content[:begins] + b"<Bal></Bal>" * 200 + content[begins:])
+    monkeypatch.setattr(camt, "MOST_ENTRIES", 100)
+    with pytest.raises(InvalidStatement, match="bank entries: ask the bank for files of fewer days"):
+        parse("x", many)
+
+
+def test_a_document_that_is_read_as_a_whole_may_not_be_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "LARGEST_DOCUMENT", 1_000)
     columns = {"line_id": "id", "created_at": "at", "gross": "amount"}
     acme = describe(
         "acme", StatementFormatConfig(provider="acme", columns=columns, items=".", currency="EUR", kind="charge")
     )
     row = b'[{"id": "1", "at": "2026-11-03 10:15:26", "amount": "1.00"}]'
     assert parse("x", row, own=[acme]).made == 1
-    with pytest.raises(InvalidStatement, match="JSON of more than .* ask for files of fewer days"):
-        parse("x", row.rjust(len(content) + 1), own=[acme])
+    with pytest.raises(InvalidStatement, match=r"JSON of more than .* ask for files of fewer days"):
+        parse("x", row.rjust(1_001), own=[acme])
 
 
 def test_a_file_without_the_end_of_a_line_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

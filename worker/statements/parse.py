@@ -30,12 +30,12 @@ from worker.statements import bank_csv, camt, paypal, paypal_settlement
 from worker.statements.detection import formats, in_order, locate
 from worker.statements.dialect import Dialect, Line
 from worker.statements.mapped import MappedJson
-from worker.statements.reader import Opens, Record, Records, Text, cut, decode
+from worker.statements.reader import PIECE, Opens, Record, Records, Text, cut, decode
 from worker.statements.table import Body, read_table
 from worker.statements.told import Told
 
-LARGEST_DOCUMENT = 32 << 20
-"""Bytes of an XML or JSON file: such a document is in memory as a whole, at ten times its size and more."""
+LARGEST_DOCUMENT = 16 << 20
+"""Bytes of a JSON file: such a document is in memory as a whole, at several times its size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +229,7 @@ def _opened(
     text = decode(opens)
     if text.first == "<" or wanted == camt.FORMAT:
         _must_be(camt.FORMAT, wanted)
-        body = camt.read(_whole(opens, "XML"), rejects)
+        body = camt.read(_pieces(opens), rejects)
         return _Opened(camt.FORMAT, bank_csv.PROVIDER, StatementScope.BANK, body)
     if (text.first in {"{", "["} and documents) or any(wanted == one.name for one in documents):
         return _document(text, wanted, documents, told, rejects)
@@ -262,9 +262,13 @@ def _document(
     fitting = [one for one in documents if wanted in {None, one.name}]
     if not fitting:
         raise InvalidStatement(f"the file is JSON, not {wanted}")
-    _whole(text.opens, "JSON")
     with text.open() as file:
-        content = file.read()
+        content = file.read(LARGEST_DOCUMENT + 1)
+    if len(content) > LARGEST_DOCUMENT:
+        raise InvalidStatement(
+            f"the file is JSON of more than {LARGEST_DOCUMENT >> 20} MB, which is read as a whole: "
+            "ask for files of fewer days, and import each"
+        )
     problems = []
     for one in fitting:
         try:
@@ -278,16 +282,10 @@ def _document(
     raise InvalidStatement(f"the file is JSON of no known format. {'; '.join(problems)}")
 
 
-def _whole(opens: Opens, what: str) -> bytes:
-    """Return the bytes of a document. Raises InvalidStatement for one that is too large to be read at once."""
+def _pieces(opens: Opens) -> Iterator[bytes]:
     with opens() as file:
-        content = file.read(LARGEST_DOCUMENT + 1)
-    if len(content) > LARGEST_DOCUMENT:
-        raise InvalidStatement(
-            f"the file is {what} of more than {LARGEST_DOCUMENT >> 20} MB, which is read as a whole: "
-            "ask for files of fewer days, and import each"
-        )
-    return content
+        while piece := file.read(PIECE):
+            yield piece
 
 
 def _sha256(opens: Opens) -> str:
