@@ -14,6 +14,7 @@ from worker.statements import parse as parsing
 from worker.statements.large_report import OddRows, checks_of
 from worker.statements.mapped import describe
 from worker.statements.parse import parse
+from worker.statements.told import Told
 
 
 def test_of_a_document_of_xml_one_entry_is_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +52,7 @@ def test_a_file_without_the_end_of_a_line_is_refused(monkeypatch: pytest.MonkeyP
 
 def test_a_bank_is_asked_for_smaller_files(monkeypatch: pytest.MonkeyPatch) -> None:
     content = table(["Date", "Amount", "Currency", "Text"], [["2026-11-03", "1.00", "EUR", str(n)] for n in range(3)])
-    acc = parsing.Told(account="DE1")
+    acc = Told(account="DE1")
     assert parse("x", content, told=acc).made == 3
     monkeypatch.setattr(bank_csv, "MOST_ENTRIES", 2)
     with pytest.raises(InvalidStatement, match="bank entries: ask the bank for files of fewer days"):
