@@ -5,9 +5,12 @@ gone with the notes.
 """
 
 import sqlite3
+import tempfile
 import weakref
 from collections.abc import Sequence
 from typing import Any
+
+from worker.domain.errors import NoRoom
 
 HELD = 1_000
 """Notes that are written at a time."""
@@ -23,20 +26,25 @@ class Scratch:
         self._made: sqlite3.Connection | None = None
 
     def add(self, *values: Any) -> None:
-        """Take one note: a value for each column."""
+        """Take one note: a value for each column. Raises NoRoom."""
         self._held.append(values)
         if len(self._held) >= HELD:
             self._write()
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        """Return what a query over `notes` finds."""
+        """Return what a query over `notes` finds. Raises NoRoom."""
         self._write()
         return self._connection.execute(sql).fetchall()
 
     def _write(self) -> None:
         some, self._held = self._held, []
         marks = ", ".join("?" * len(self._columns))
-        self._connection.executemany(f"insert into notes values ({marks})", some)  # noqa: S608 - question marks
+        try:
+            self._connection.executemany(f"insert into notes values ({marks})", some)  # noqa: S608 - question marks
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            raise NoRoom(f"notes about a file do not fit into {tempfile.gettempdir()}") from problem
 
     @property
     def _connection(self) -> sqlite3.Connection:
