@@ -67,7 +67,7 @@ def arrived(payout: dict[str, Any]) -> date:
 def imported(office: Office, name: str, content: bytes) -> str:
     store = FolderStore(office.lake_folder / "store")
     taken = StatementImport(office.database, store, lambda: office.lake, "main").take(name, content, office.clock.now())
-    assert taken.parsed.sound
+    assert taken.read.sound
     return taken.file.sha256
 
 

@@ -21,6 +21,7 @@ from worker.domain.payment import BookEntry, EntryKind
 from worker.repositories.database import MysqlDatabase
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.ports import Clock, PaymentGateway, ShopGateway, ShopPayment
+from worker.statements.parse import parse
 
 K = FindingKind
 
@@ -153,7 +154,7 @@ def test_the_six_real_rows_with_their_payout_and_its_booking(
     real = (fixtures_dir / "statements" / "shopify" / "payment_transactions_export.csv").read_bytes()
     shop = FilesAlone(MysqlDatabase(engine), tmp_path, Month(provider="shopify_payments"))
     taken = shop.take("export.csv", real)
-    for line in taken.parsed.lines:
+    for line in parse("export.csv", real).lines:
         booked = BookEntry(
             shop=shop.shop,
             order_id=line.order_id,

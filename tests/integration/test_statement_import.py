@@ -1,5 +1,6 @@
 """Statement files taken in on a real database: once, whole or row by row, bank entries once over overlapping files."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +20,7 @@ from worker.repositories.database import MysqlDatabase
 from worker.repositories.paging import PAGE
 from worker.services.ports import StatementFile, StatementScope, Transaction
 from worker.statements.importing import StatementImport
+from worker.statements.parse import parse
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -55,7 +57,7 @@ def test_a_file_is_taken_once_whatever_it_is_called(database: MysqlDatabase, sto
     stored = database.transact(lambda tx: tx.statements.get(first.file.sha256))
     assert stored == first.file
     assert (first.file.name, first.file.provider, first.file.rows) == ("activity.csv", "paypal", 10)
-    assert sorted(kept(lake, first.file), key=repr) == sorted(first.parsed.lines, key=repr)
+    assert sorted(kept(lake, first.file), key=repr) == sorted(parse("x", content).lines, key=repr)
     assert store.get(f"statements/paypal/{first.file.sha256}.csv") == content
     assert database.transact(lambda tx: tx.statements.recent("once", 5)) == [first.file]
 
@@ -68,8 +70,9 @@ def test_a_damaged_file_is_kept_row_by_row_or_refused_whole(
         StatementImport(database, store, lambda: lake, "whole", whole=True).take("x.csv", content, NOW)
     assert database.transact(lambda tx: tx.statements.recent("whole", 5)) == []
     assert store.names("statements/") == []
+    assert lake.batches.find("whole", "shopify_payments", hashlib.sha256(content).hexdigest()) is None
     taken = StatementImport(database, store, lambda: lake, "rows").take("x.csv", content, NOW)
-    assert (taken.added, taken.file.rejected, len(taken.parsed.lines)) == (True, 1, 6)
+    assert (taken.added, taken.file.rejected, taken.read.made) == (True, 1, 6)
     rejects = database.transact(lambda tx: tx.statements.rejects(taken.file.sha256))
     assert [(one.line, one.column) for one in rejects] == [(3, "net")]
 
@@ -88,7 +91,7 @@ def test_a_file_that_contradicts_itself_is_refused_whole_and_one_that_repeats_a_
 def test_lines_of_other_shops_are_counted_apart(database: MysqlDatabase, store: FolderStore, lake: Lake) -> None:
     content = sample("stripe_payout.csv").replace(b",main,1001", b",other,1001")
     taken = StatementImport(database, store, lambda: lake, "main").take("x", content, NOW)
-    assert (taken.foreign, taken.lines) == (2, 10)
+    assert (taken.foreign, taken.read.made) == (2, 10)
     assert sum(line.shop == "other" for line in kept(lake, taken.file)) == 2
 
 
@@ -124,7 +127,7 @@ def test_bank_entries_of_overlapping_files_are_there_once(
     second = taking.take("month.xml", month, NOW)
     assert (first.new_entries, second.new_entries) == (4, 0)
     stored = entries(database, "bank", date(2026, 9, 1), date(2026, 10, 1))
-    assert set(stored) == set(first.parsed.entries)
+    assert set(stored) == set(parse("x", day).entries)
     assert [entry.booked_on for entry in stored] == sorted(entry.booked_on for entry in stored)
     assert entries(database, "bank", date(2026, 9, 22), date(2026, 9, 23)) == []
     assert entries(database, "other", date(2026, 9, 1), date(2026, 10, 1)) == []

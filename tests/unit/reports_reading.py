@@ -75,6 +75,11 @@ class MemoryStore:
         except KeyError:
             raise NotFound(path) from None
 
+    def fetch(self, path: str, into: Path) -> Path:
+        copy = into / path.replace("/", "__")
+        copy.write_bytes(self.get(path))
+        return copy
+
     def names(self, prefix: str) -> list[str]:
         return sorted(path for path in self.files if path.startswith(prefix))
 

@@ -21,6 +21,7 @@ def test_what_is_put_is_got(store: FolderStore) -> None:
     assert store.get("runs/1/report.html") == b"one"
     store.put("runs/1/report.html", b"two")
     assert store.get("runs/1/report.html") == b"two"
+    assert store.fetch("runs/1/report.html", Path("nowhere")).read_bytes() == b"two", "a folder has it already"
     store.put("empty", b"")
     assert store.get("empty") == b""
 
@@ -30,6 +31,8 @@ def test_what_is_no_object_is_not_found(store: FolderStore, path: str) -> None:
     store.put("runs/1/report.html", b"one")
     with pytest.raises(NotFound):
         store.get(path)
+    with pytest.raises(NotFound):
+        store.fetch(path, Path("nowhere"))
 
 
 @pytest.mark.parametrize("path", ["", ".", "..", "../beside", "a/../../beside", "/etc/hostname", "a/../.."])

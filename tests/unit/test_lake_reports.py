@@ -13,8 +13,10 @@ from tests.unit.lake_books import lake_in
 from worker.domain.ledger import LedgerLine
 from worker.lake import repeats, stripe_report
 from worker.lake.columns import items_of
+from worker.lake.gathering import Lake
 from worker.lake.stripe_report import read_report
 from worker.services.ports import RejectedRow
+from worker.services.ports.lake import KeptReport
 from worker.statements.large_report import OddRows, checks_of
 from worker.statements.parse import parse
 
@@ -118,14 +120,18 @@ def written(folder: Path, rows: Sequence[Sequence[str]], end: str = "\n", bom: s
     return path
 
 
-def in_bulk(folder: Path, path: Path) -> tuple[list[LedgerLine], tuple[RejectedRow, ...], dict[str, str]] | None:
+def report_in_bulk(folder: Path, path: Path) -> tuple[Lake, KeptReport | None]:
     lake = lake_in(folder, rows_per_bucket=4)
-    kept = lake.keep_report("main", "stripe", path, OddRows("main"))
+    return lake, lake.keep_report("main", "stripe", path, OddRows("main"))
+
+
+def in_bulk(folder: Path, path: Path) -> tuple[list[LedgerLine], tuple[RejectedRow, ...], dict[str, str]] | None:
+    lake, kept = report_in_bulk(folder, path)
     if kept is None:
         return None
     batch = lake.batches.find("main", "stripe", hashlib.sha256(path.read_bytes()).hexdigest())
     assert batch is not None
-    return sorted(lake.batches.lines(batch), key=repr), kept.rejects, checks_of(kept)
+    return sorted(lake.batches.lines(batch), key=repr), tuple(kept.rejects), checks_of(kept)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +157,18 @@ def test_bulk_reads_what_the_parser_reads(
     assert set(lines) ^ set(parsed.lines) == set()
     assert len(lines) == len(parsed.lines) > 800
     assert checks == parsed.checks
+
+
+def test_what_is_told_of_a_file_is_the_same_either_way(tmp_path: Path) -> None:
+    path = written(tmp_path, rows(seed=7, count=400))
+    parsed = parse(path.name, path.read_bytes(), shop="main")
+    _, kept = report_in_bulk(tmp_path, path)
+    assert kept is not None
+    assert kept.sums == parsed.sums
+    assert (kept.rows, kept.batch.rows) == (parsed.rows, parsed.made)
+    assert (kept.batch.first_at, kept.batch.last_at) == (parsed.first_at, parsed.last_at)
+    assert kept.batch.name == parsed.sha256
+    assert kept.foreign == sum(line.shop not in {"", "main"} for line in parsed.lines) > 0
 
 
 @pytest.mark.parametrize("at_once", [10, 1000])

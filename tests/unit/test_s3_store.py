@@ -1,10 +1,14 @@
 """The bucket behind the object store's port: what lies below a prefix, over any number of pages."""
 
+import io
+from pathlib import Path
+
 import boto3
 import pytest
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from worker.domain.errors import InvalidInput, ProviderRejected, ProviderUnavailable
+from worker.domain.errors import InvalidInput, NotFound, ProviderRejected, ProviderUnavailable
 from worker.gateways.s3_store import S3Store
 
 
@@ -65,4 +69,19 @@ def test_a_browser_is_told_what_an_object_is(stubbed: tuple[S3Store, Stubber], p
     s3.add_response("put_object", {}, {"Bucket": "files", "Key": path, "Body": b"x", "ContentType": media_type})
     with s3:
         assert store.put(path, b"x") == path
+        s3.assert_no_pending_responses()
+
+
+def test_an_object_is_fetched_into_a_file_and_one_that_is_missing_is_not_found(
+    stubbed: tuple[S3Store, Stubber], tmp_path: Path
+) -> None:
+    store, s3 = stubbed
+    s3.add_response("head_object", {"ContentLength": 4, "ETag": '"1"'})
+    s3.add_response("get_object", {"Body": StreamingBody(io.BytesIO(b"a,b\n"), 4), "ContentLength": 4, "ETag": '"1"'})
+    s3.add_client_error("head_object", "404", http_status_code=404)
+    with s3:
+        copy = store.fetch("statements/drop/a.csv", tmp_path)
+        assert (copy.parent, copy.read_bytes()) == (tmp_path, b"a,b\n")
+        with pytest.raises(NotFound, match="no object"):
+            store.fetch("statements/drop/b.csv", tmp_path)
         s3.assert_no_pending_responses()

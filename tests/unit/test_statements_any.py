@@ -132,7 +132,7 @@ def test_detection_goes_by_names_alone() -> None:
 
 def test_the_reader_says_how_it_read() -> None:
     found = read("\ufeffa;b\r\n1;2\r\n".encode())
-    assert (found.encoding, found.delimiter, [record.line for record in found.records]) == ("utf-8", ";", [1, 2])
+    assert (found.text.encoding, found.delimiter, [record.line for record in found]) == ("utf-8", ";", [1, 2])
 
 
 def test_the_digest_is_of_the_bytes() -> None:

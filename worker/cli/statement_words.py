@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.output import print_table, when
+from worker.cli.output import print_table, remark, when
 from worker.contract.settings import ConfigurationError
 from worker.domain.money import format_minor
 from worker.statement_settings import StatementsConfig
 
 if TYPE_CHECKING:
     from worker.domain.continuity import Seam
-    from worker.services.ports import RejectedRow
+    from worker.services.ports import RejectedRows
     from worker.statements.dialect import Dialect
     from worker.statements.mapped import MappedJson
-    from worker.statements.parse import ParsedStatement
+    from worker.statements.parse import ReadStatement
     from worker.statements.told import Told
 
 Command = Callable[..., None]
@@ -35,6 +34,8 @@ FORMAT_NAMES = (
     "paypal_settlement",
     "camt053",
 )
+SHOWN = 1_000
+"""Rejected rows that are printed: a table of more is read by nobody, and takes a kilobyte of memory a row."""
 DATE_ORDERS = ("day-first", "month-first")
 """Written down here, so that a help text need not load every parser; a test holds them against the parsers."""
 
@@ -82,24 +83,18 @@ def own_formats(config: StatementsConfig) -> list[Dialect | MappedJson]:
     return found
 
 
-def describe_file(parsed: ParsedStatement) -> None:
+def describe_file(read: ReadStatement) -> None:
     """Print what was read: rows, checks, rejects, sums by kind, and the time it is of."""
     from worker.services.ports import StatementScope
 
-    what = (
-        f"{len(parsed.entries)} bank entries" if parsed.scope is StatementScope.BANK else f"{len(parsed.lines)} lines"
-    )
-    click.echo(f"{parsed.format}: {parsed.rows} rows, {what}, {len(parsed.rejects)} rejected, sha256 {parsed.sha256}")
-    checks_and_rejects(parsed.checks, parsed.rejects)
-    sums = Counter[tuple[str, str]]()
-    for line in parsed.lines:
-        sums[line.kind.value, line.currency] += line.net_minor
-    for entry in parsed.entries:
-        sums[entry.status.value, entry.currency] += entry.amount_minor
-    for (kind, currency), minor in sorted(sums.items()):
-        click.echo(f"  {kind}: net {currency} {format_minor(minor, currency, parsed.provider)}")
-    if parsed.first_at:
-        click.echo(f"  from {when(parsed.first_at)} to {when(parsed.last_at)} UTC")
+    what = f"{read.made} {'bank entries' if read.scope is StatementScope.BANK else 'lines'}"
+    click.echo(f"{read.format}: {read.rows} rows, {what}, {len(read.rejects)} rejected, sha256 {read.sha256}")
+    checks_and_rejects(read.checks, read.rejects)
+    for kind, sums in sorted(read.sums.items()):
+        for currency, minor in sorted(sums.items()):
+            click.echo(f"  {kind}: net {currency} {format_minor(minor, currency, read.provider)}")
+    if read.first_at:
+        click.echo(f"  from {when(read.first_at)} to {when(read.last_at)} UTC")
 
 
 def worst_joint(told: Sequence[Seam]) -> str:
@@ -115,13 +110,15 @@ def follows_words(seam: Seam, file: str, names: Mapping[str, str], provider: str
     return f"then {names.get(seam.file, seam.file)}: {seam.text({**names, file: 'this file'}, provider)}"
 
 
-def checks_and_rejects(checks: Mapping[str, str], rejects: Sequence[RejectedRow]) -> None:
-    """Print the self-checks of a file and its rejected rows."""
+def checks_and_rejects(checks: Mapping[str, str], rejects: RejectedRows) -> None:
+    """Print the self-checks of a file and the first of its rejected rows."""
     for name, result in checks.items():
         click.echo(f"  check {name}: {result}")
     if rejects:
         print_table(
             "rejected rows",
             ["line", "column", "reason"],
-            [(str(row.line), row.column, row.reason) for row in rejects],
+            [(str(row.line), row.column, row.reason) for row in rejects[:SHOWN]],
         )
+        if len(rejects) > SHOWN:
+            remark(f"and {len(rejects) - SHOWN} more; of an imported file `orders statements rejects --csv` has all")

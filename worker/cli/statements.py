@@ -49,18 +49,22 @@ def preview(
     file: Path, format_name: str | None, dates: str | None, decimal: str | None, account: str, *, as_json: bool
 ) -> None:
     """Say what an import would read and whether it would take it, without writing anything."""
-    from worker.statements.parse import parse
+    from worker.statements.parse import open_statement, opener, parse
 
     config = load_statements()
     told = told_of(dates, decimal, account)
-    parsed = parse(file.name, file.read_bytes(), format_name, told=told, own=own_formats(config))
+    own = own_formats(config)
     if as_json:
-        print_json(parsed)
+        print_json(parse(file.name, file.read_bytes(), format_name, told=told, own=own))
         return
-    describe_file(parsed)
-    if parsed.sound:
+    reading = open_statement(file.name, opener(file), format_name, told=told, own=own)
+    for _ in reading:
+        pass  # a preview tells of lines by their sums
+    read = reading.statement
+    describe_file(read)
+    if read.sound:
         click.echo("an import would take it whole")
-    elif config.on_reject == "file" and (parsed.rejects or parsed.failed):
+    elif config.on_reject == "file" and (read.rejects or read.failed):
         click.echo("an import would refuse it as a whole (statements.on_reject)")
     else:
         click.echo("an import would take what can be read; a comparison with it says what is missing or repeated")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -81,9 +83,12 @@ def import_files(
     if dry_run:
         _look(config, files, told=told, format_name=format_name)
         return
-    named = list(_named(config, files))
     taken: list[tuple[str, Imported]] = []
-    with reading(config) as database, Meter(shown=wanted(progress), unit="bytes") as meter:
+    with (
+        reading(config) as database,
+        Meter(shown=wanted(progress), unit="bytes") as meter,
+        _named(config, files) as named,
+    ):
         taking = StatementImport(
             database,
             store_of(config),
@@ -92,7 +97,7 @@ def import_files(
             own=own_formats(config.statements),
             whole=config.statements.on_reject == "file",
         )
-        weights = [_weight(file) for _, file in named]
+        weights = [file.stat().st_size for _, file in named]
         for number, (name, file) in enumerate(named):
             done = Progress(
                 step=f"{name} ({number + 1} of {len(named)})", done=sum(weights[:number]), total=sum(weights)
@@ -108,7 +113,7 @@ def import_files(
             if imported.added:
                 record(config, "imported", f"statement/{imported.file.sha256}", actor=actor, reason=reason)
             if not as_json:
-                describe_file(imported.parsed)
+                describe_file(imported.read)
                 _what_became_of(imported)
         if not as_json:
             _gaps(database, [imported for _, imported in taken])
@@ -129,47 +134,44 @@ def import_files(
 
 def _look(config: WorkerConfig, files: tuple[Path, ...], *, told: Told, format_name: str | None) -> None:
     """Say what each file holds, as `preview` does, and take none in."""
-    from worker.statements.parse import parse
+    from worker.statements.parse import open_statement, opener
 
-    for name, file in _named(config, files):
-        content = file.read_bytes() if isinstance(file, Path) else file
-        describe_file(parse(name, content, format_name, told=told, own=own_formats(config.statements)))
+    with _named(config, files) as named:
+        for name, file in named:
+            found = open_statement(name, opener(file), format_name, told=told, own=own_formats(config.statements))
+            for _ in found:
+                pass  # it tells of lines by their sums
+            describe_file(found.statement)
     remark("this was a dry run: nothing was imported")
 
 
-def _weight(file: Path | bytes) -> int:
-    return file.stat().st_size if isinstance(file, Path) else len(file)
-
-
 def _taken(
-    taking: StatementImport, name: str, file: Path | bytes, *, format_name: str | None, provider: str | None, told: Told
+    taking: StatementImport, name: str, file: Path, *, format_name: str | None, provider: str | None, told: Told
 ) -> Imported:
     now = datetime.now(UTC)
-    if isinstance(file, Path):
-        imported = taking.take_report(file, now, format_name=format_name, provider=provider)
-        if imported is not None:
-            return imported
-        file = file.read_bytes()
-    return taking.take(name, file, now, format_name=format_name, provider=provider, told=told)
+    imported = taking.take_report(name, file, now, format_name=format_name, provider=provider)
+    return imported or taking.take(name, file, now, format_name=format_name, provider=provider, told=told)
 
 
-def _named(config: WorkerConfig, paths: tuple[Path, ...]) -> Iterator[tuple[str, Path | bytes]]:
-    """Yield each file that is named, and the name and content of each that lies in the drop folder."""
-    if not paths:
-        store = store_of(config)
-        for key in store.names(config.statements.drop):
-            yield key, store.get(key)
+@contextmanager
+def _named(config: WorkerConfig, paths: tuple[Path, ...]) -> Iterator[list[tuple[str, Path]]]:
+    """Return the files that are named, or else those of the drop folder, each with its name."""
+    found = []
     for path in paths:
         inside = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-        for file in inside if path.is_dir() else [path]:
-            yield file.name, file
+        found += [(file.name, file) for file in (inside if path.is_dir() else [path])]
+    with TemporaryDirectory(prefix="orders-drop-") as folder:
+        if not paths:
+            store = store_of(config)
+            found = [(key, store.fetch(key, Path(folder))) for key in store.names(config.statements.drop)]
+        yield found
 
 
 def _compared(config: WorkerConfig, imported: Imported, actor: str) -> ReconciliationResult | None:
     """Reconcile the books with a file; None where it has nothing to compare with."""
     from worker.services.ports import StatementScope
 
-    if imported.file.scope is not StatementScope.LEDGER or not imported.lines:
+    if imported.file.scope is not StatementScope.LEDGER or not imported.read.made:
         return None
     request = Reconcile(
         shop=config.shop.name,
@@ -196,7 +198,7 @@ def _answered(
 
     if result is None:
         answers.append(imported.file)
-        if asked and imported.file.scope is StatementScope.LEDGER and not imported.lines:
+        if asked and imported.file.scope is StatementScope.LEDGER and not imported.read.made:
             remark("nothing to compare: the file has no line that could be read")
             return INCOMPLETE
         return 0
@@ -214,7 +216,7 @@ def _what_became_of(imported: Imported) -> None:
     if imported.foreign:
         click.echo(f"{imported.foreign} lines of other shops take no part")
     if imported.added and imported.file.scope is StatementScope.BANK:
-        click.echo(f"{imported.new_entries} of {len(imported.parsed.entries)} bank entries were new")
+        click.echo(f"{imported.new_entries} of {imported.read.made} bank entries were new")
     if imported.file.scope is StatementScope.PAYOUTS:
         click.echo("it tells of payouts alone: comparisons of statements of its time take it in")
 

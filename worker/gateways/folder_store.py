@@ -57,6 +57,13 @@ class FolderStore:
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise NotFound(f"no object {path!r} in the store") from None
 
+    def fetch(self, path: str, into: Path) -> Path:  # noqa: ARG002 - where a bucket's copies go
+        """Return the file itself. Raises NotFound."""
+        found = self._inside(path)
+        if not found.is_file():
+            raise NotFound(f"no object {path!r} in the store")
+        return found
+
     def names(self, prefix: str) -> list[str]:
         """Return the paths below `prefix`, sorted; what is still being written, hidden, or a link that leads out is left out."""
         folder = self._inside(prefix)

@@ -7,6 +7,7 @@ container they are its role's.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,16 @@ class S3Store:
             return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except (ClientError, BotoCoreError) as error:
             raise _translated(error, self._bucket, path) from error
+
+    def fetch(self, path: str, into: Path) -> Path:
+        """Return a copy, read in parts. Raises as `get` does."""
+        key = _key(path)
+        copy = into / sha256(key.encode()).hexdigest()
+        try:
+            self._client.download_file(self._bucket, key, str(copy))
+        except (ClientError, BotoCoreError) as error:
+            raise _translated(error, self._bucket, path) from error
+        return copy
 
     def names(self, prefix: str) -> list[str]:
         """Return the paths below `prefix`, sorted. Raises ProviderUnavailable, ProviderRejected, InvalidInput."""

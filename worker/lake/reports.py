@@ -20,6 +20,7 @@ from worker.lake.stripe_plain import SCHEMA
 from worker.lake.stripe_report import NotPlain, read_report
 from worker.services.ports import RejectedRow
 from worker.services.ports.lake import KeptReport, LineBatch, PayoutNet, RowParser
+from worker.services.spool import Spool
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,7 +37,7 @@ def keep_report(
     with engine(limits) as opened:
         about = report.about()
         buckets, tally = batches.buckets_of(about), tally_of(opened, about)
-        rejects: list[RejectedRow] = []
+        rejects = Spool[RejectedRow]()
         with ThreadPoolExecutor(limits.threads, "report") as pool:
             cutter = Cutter(opened, "lines", schema_of(LedgerLine), LINE_NAME, buckets, pool, tally)
             try:
@@ -44,7 +45,7 @@ def keep_report(
                     cutter.add(read.lines)
                     if read.odd:
                         lines, rejected = parser(report.header, read.odd)
-                        rejects += rejected
+                        rejects.extend(rejected)
                         for some in batches_of(LedgerLine, lines):
                             cutter.add(coded(some, SCHEMA))
             except NotPlain:
@@ -58,13 +59,14 @@ def keep_report(
     return KeptReport(
         batch=line_batch(batch),
         rows=batch.rows + len(rejects),
-        rejects=tuple(rejects),
+        rejects=rejects,
         repeated=batch.repeated,
         nets=tuple(
             PayoutNet(payout_id=payout, currency=currency, is_payout=is_payout, net_minor=net)
             for (payout, currency, is_payout), net in sorted(tally.nets.items())
             if payout
         ),
+        sums=tally.sums,
         foreign=sum(count for name, count in tally.shops.items() if name not in {"", shop}),
     )
 

@@ -29,6 +29,8 @@ class Tally:
         """Lines of each shop."""
         self.nets: Counter[tuple[str, str, bool]] = Counter()
         """What lines make in minor units: of a payout, in a currency, and whether they are the payout itself."""
+        self.sums: dict[str, Counter[str]] = {}
+        """What they make by kind and currency."""
 
     def add(self, lines: pa.RecordBatch, hashes: pa.UInt64Array) -> None:
         """Count lines, columns as `coded_schema` has them, in any order; `hashes` are of what COUNTED says, in any order."""
@@ -56,6 +58,6 @@ class Tally:
         for of, net in zip(*(sums.column(name).to_pylist() for name in ("of", "net_sum")), strict=True):
             left, kind = divmod(of, len(kinds.dictionary))
             payout, currency = divmod(left, len(currencies.dictionary))
-            is_payout = kinds.dictionary[kind].as_py() == LineKind.PAYOUT
-            key = (payouts.dictionary[payout].as_py(), currencies.dictionary[currency].as_py(), is_payout)
-            self.nets[key] += int(net)
+            kind_is, currency_is = kinds.dictionary[kind].as_py(), currencies.dictionary[currency].as_py()
+            self.nets[payouts.dictionary[payout].as_py(), currency_is, kind_is == LineKind.PAYOUT] += int(net)
+            self.sums.setdefault(kind_is, Counter())[currency_is] += int(net)

@@ -4,7 +4,8 @@ A page is read whole before it is handed on, so memory is bounded by the page an
 connection. Rows must be consumed within the transaction.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_
@@ -32,10 +33,11 @@ def paged(
         current = ordered.where(_after(keys, [last[key] for key in keys]))
 
 
-def chunked(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+def chunked(items: Iterable[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
     """Yield `items` in pieces of at most `size`."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+    left = iter(items)
+    while some := list(islice(left, size)):
+        yield some
 
 
 def _after(keys: Sequence[ColumnElement[Any]], values: Sequence[Any]) -> ColumnElement[bool]:

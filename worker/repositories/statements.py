@@ -4,7 +4,7 @@ A file is stored once: its SHA-256 is its key. Its lines are in the lake; those 
 imported are read from here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from worker.domain.ledger import LedgerLine, LineKind
 from worker.repositories.insertion import insert_once
 from worker.repositories.paging import PAGE, chunked, paged
 from worker.repositories.schema import STATEMENT_FILES, STATEMENT_LINES, STATEMENT_REJECTS
-from worker.services.ports import RejectedRow, StatementFile, StatementScope
+from worker.services.ports import RejectedRow, RejectedRows, StatementFile, StatementScope
 
 _ADD = insert(STATEMENT_FILES)
 _ADD_REJECT = insert(STATEMENT_REJECTS)
@@ -29,7 +29,7 @@ class MysqlStatementStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, file: StatementFile, rejects: Sequence[RejectedRow]) -> bool:
+    def add(self, file: StatementFile, rejects: RejectedRows) -> bool:
         """Store what is known of the file; return False when this very file (SHA-256) is there already."""
         values = {
             "sha256": file.sha256,

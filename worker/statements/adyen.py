@@ -15,13 +15,16 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from itertools import count
 
 from worker.domain.continuity import BATCHES, Mark
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.money import format_minor
 from worker.statements.cells import Cells, RowRejected, net_must_be
-from worker.statements.dialect import Dialect, Line, row_by_row
+from worker.statements.dialect import Dialect, FileCheck, Line, row_by_row
+from worker.statements.self_checks import MOST_PAYOUTS, Once
 
 PROVIDER = "adyen"
 KINDS = {
@@ -110,44 +113,63 @@ def _line_id(row: Cells) -> str:
     return hashlib.sha256("\n".join(row.text(column) for column in columns).encode()).hexdigest()[:24]
 
 
-def checks(lines_and_entries: Sequence[Line], rows: Sequence[Cells]) -> dict[str, str]:
-    """Each row once; and a batch that was paid out nets to zero in its settlement currency."""
-    read = [line for line in lines_and_entries if isinstance(line, LedgerLine)]
-    repeated = sorted(name for name, times in Counter(line.line_id for line in read).items() if times > 1)
-    found = {"each row once": f"failed: {len(repeated)} repeated, first {repeated[0]}" if repeated else "ok"}
-    sums: Counter[tuple[str, str]] = Counter()
-    closed: set[tuple[str, str]] = set()
-    for line in read:
-        key = (line.payout_id, line.currency)
-        sums[key] += line.net_minor
-        if line.kind is LineKind.PAYOUT:
-            closed.add(key)
-    settled = {(row.text("batch number"), row.text("net currency").upper()) for row in rows}
-    for key in sorted(settled & set(sums)):
-        batch, currency = key
-        total = f"{currency} {format_minor(sums[key], currency, PROVIDER)}"
-        if key not in closed:
-            found[f"batch {batch} {currency}"] = f"not in the file: no payout closes it; its rows make {total}"
-        else:
-            found[f"batch {batch} {currency}"] = f"{'failed' if sums[key] else 'ok'}: payout and rows net to {total}"
-    return found
+class Batches(FileCheck):
+    """A batch that was paid out nets to zero in its settlement currency; and which batches the file holds."""
 
+    def __init__(self) -> None:
+        self._sums: Counter[tuple[str, str]] = Counter()
+        self._closed: set[tuple[str, str]] = set()
+        self._settled: set[tuple[str, str]] = set()
+        self._numbers: defaultdict[str, set[int]] = defaultdict(set)
+        self._first_at: datetime | None = None
+        self._last_at: datetime | None = None
 
-def marks(read: Sequence[Line], rows: Sequence[Cells]) -> tuple[Mark, ...]:
-    """The numbers of the batches of each merchant account, one mark for those that follow one another."""
-    times = [line.created_at for line in read if isinstance(line, LedgerLine)]
-    numbers: defaultdict[str, set[int]] = defaultdict(set)
-    for row in rows:
-        if _NUMBER.fullmatch(number := row.text("batch number")):
-            numbers[row.text("merchant account")].add(int(number))
-    found = []
-    for account, batches in sorted(numbers.items()):
-        for opens in sorted(number for number in batches if number - 1 not in batches):
-            closes = next(number for number in count(opens) if number + 1 not in batches)
-            found.append(
-                Mark(account=account, unit=BATCHES, opens=opens, closes=closes, first_at=min(times), last_at=max(times))
-            )
-    return tuple(found)
+    def add(self, row: Cells, lines: Sequence[Line]) -> None:
+        """Sum up by batch and currency."""
+        for line in lines:
+            if isinstance(line, LedgerLine):
+                if len(self._sums) <= MOST_PAYOUTS:
+                    key = (line.payout_id, line.currency)
+                    self._sums[key] += line.net_minor
+                    if line.kind is LineKind.PAYOUT:
+                        self._closed.add(key)
+                at = line.created_at
+                self._first_at = at if self._first_at is None or at < self._first_at else self._first_at
+                self._last_at = at if self._last_at is None or at > self._last_at else self._last_at
+        if len(self._sums) <= MOST_PAYOUTS:
+            number = row.text("batch number")
+            self._settled.add((number, row.text("net currency").upper()))
+            if _NUMBER.fullmatch(number):
+                self._numbers[row.text("merchant account")].add(int(number))
+
+    def checks(self) -> dict[str, str]:
+        """Say of each batch what its rows make."""
+        if len(self._sums) > MOST_PAYOUTS:
+            return {"batches": f"not in the file: its batches are more than {MOST_PAYOUTS}, too many to sum up each"}
+        found = {}
+        for key in sorted(self._settled & set(self._sums)):
+            batch, currency = key
+            total = f"{currency} {format_minor(self._sums[key], currency, PROVIDER)}"
+            if key not in self._closed:
+                said = f"not in the file: no payout closes it; its rows make {total}"
+            else:
+                said = f"{'failed' if self._sums[key] else 'ok'}: payout and rows net to {total}"
+            found[f"batch {batch} {currency}"] = said
+        return found
+
+    def marks(self) -> tuple[Mark, ...]:
+        """The numbers of the batches of each merchant account, one mark for those that follow one another."""
+        if self._first_at is None or self._last_at is None or len(self._sums) > MOST_PAYOUTS:
+            return ()
+        first_at, last_at = self._first_at, self._last_at
+        found = []
+        for account, batches in sorted(self._numbers.items()):
+            for opens in sorted(number for number in batches if number - 1 not in batches):
+                closes = next(number for number in count(opens) if number + 1 not in batches)
+                found.append(
+                    Mark(account=account, unit=BATCHES, opens=opens, closes=closes, first_at=first_at, last_at=last_at)
+                )
+        return tuple(found)
 
 
 DIALECT = Dialect(
@@ -174,6 +196,5 @@ DIALECT = Dialect(
     ),
     optional=("merchant account", _METHOD),
     begin=row_by_row(lines),
-    checks=checks,
-    marks=marks,
+    checks=(partial(Once, "row"), Batches),
 )

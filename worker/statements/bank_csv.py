@@ -7,9 +7,9 @@ be told. Rows seldom have an id: content names them, and equal rows of one day a
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from operator import itemgetter
 
 from worker.domain.continuity import Mark
 from worker.domain.errors import InvalidStatement
@@ -17,7 +17,8 @@ from worker.domain.ledger import BankEntry, BankStatus
 from worker.services.ports import StatementScope
 from worker.statements import dates, numbers
 from worker.statements.cells import LONGEST, Cells, RowRejected, passage, shown
-from worker.statements.dialect import Dialect, Line, RowReader
+from worker.statements.dialect import Dialect, FileCheck, Line, RowReader
+from worker.statements.running_balance import Chain, Step
 from worker.statements.told import DateOrder, Told
 
 PROVIDER = "bank"
@@ -62,26 +63,36 @@ ALIASES = {
     "info": "status",
     "state": "status",
 }
+MOST_ENTRIES = 100_000
+"""Entries of one file: equal ones of a day are told apart by their number, for which all must be known."""
+TOO_MANY = f"it holds more than {MOST_ENTRIES} bank entries: ask the bank for files of fewer days, and import each"
 _REFERENCES = ("end-to-end", "bank reference", "reference")
 _PENDING = ("pending", "vorgemerkt", "unbooked")
 _AMOUNTS = ("amount", "debit", "credit", "balance")
 
 
-def begin(rows: Sequence[Cells], told: Told, _header: Sequence[str]) -> RowReader:
+def begin(rows: Iterable[Cells], told: Told, _header: Sequence[str]) -> RowReader:
     """Find out how the file writes numbers and dates. Raises InvalidStatement, also where no account is to be had."""
-    if rows and not rows[0].has("account") and not told.account:
-        raise InvalidStatement("the file names no bank account; say which one it is of (--account)")
-    amounts = ((row.text(column), row.text("currency").upper()) for row in rows for column in _AMOUNTS)
-    written = numbers.decide(amounts, PROVIDER, told.decimal)
-    for row in rows:
-        row.numbers = written
-    order = dates.decide((row.text(column) for row in rows for column in ("date", "value date")), told.dates)
+    amounts, days = numbers.Deciding(PROVIDER, told.decimal), dates.Deciding(told.dates)
+    for count, row in enumerate(rows, start=1):
+        if not row.has("account") and not told.account:
+            raise InvalidStatement("the file names no bank account; say which one it is of (--account)")
+        if count > MOST_ENTRIES:
+            raise InvalidStatement(TOO_MANY)
+        currency = row.text("currency").upper()
+        for column in _AMOUNTS:
+            amounts.look(row.text(column), currency)
+        for column in ("date", "value date"):
+            days.look(row.text(column))
+    written = amounts.decided()
+    order = days.decided()
     seen: Counter[str] = Counter()
 
-    def entry(row: Cells) -> list[Line]:
+    def read(row: Cells) -> list[Line]:
+        row.numbers = written
         return [_entry(row, order, told.account, seen)]
 
-    return entry
+    return read
 
 
 def _entry(row: Cells, order: DateOrder, account: str, seen: Counter[str]) -> BankEntry:
@@ -145,50 +156,56 @@ def _day(row: Cells, column: str, order: DateOrder) -> date:
     return row.within(column, day)
 
 
-def checks(_read: Sequence[Line], rows: Sequence[Cells]) -> dict[str, str]:
+class Balances(FileCheck):
     """Where rows carry a balance, each must be the one before it plus its amount."""
-    found = {}
-    for (_, currency), chain in sorted(_chains(rows).items()):
-        gaps = _gaps(chain)
-        said = f"failed: {len(gaps)} gaps, first in line {gaps[0]}" if gaps else f"ok: closes over {len(chain)} rows"
-        found[f"running balance {currency}"] = said
-    return found
 
+    def __init__(self) -> None:
+        self._chains: defaultdict[tuple[str, str], Chain] = defaultdict(Chain)
+        self._days: dict[tuple[str, str], tuple[date, date]] = {}
 
-def marks(read: Sequence[Line], rows: Sequence[Cells]) -> tuple[Mark, ...]:
-    """Return the balance of each account before its first row and after its last, where its rows say and it closes."""
-    days: defaultdict[tuple[str, str], list[date]] = defaultdict(list)
-    for entry in read:
-        if isinstance(entry, BankEntry):
-            days[entry.account, entry.currency].append(entry.booked_on)
-    accounts = {account for account, _ in days}
-    found = []
-    for (said, currency), chain in sorted(_chains(rows).items()):
-        account = "".join(said.split()) or next(iter(accounts), "")
-        own = days.get((account, currency))
-        if own and not _gaps(chain):
-            first, last = (datetime.combine(day, time(), UTC) for day in (min(own), max(own)))
-            opens, closes = chain[0][2] - chain[0][1], chain[-1][2]
-            end = last + timedelta(days=1)
-            found.append(
-                Mark(account=masked(account), unit=currency, opens=opens, closes=closes, first_at=first, last_at=end)
-            )
-    return tuple(found)
-
-
-def _chains(rows: Sequence[Cells]) -> dict[tuple[str, str], list[tuple[Cells, int, int]]]:
-    """Return rows, amounts and balances by account and currency, oldest first: whichever order closes better."""
-    steps: dict[tuple[str, str], list[tuple[Cells, int, int]]] = {}
-    for row in rows:
+    def add(self, row: Cells, lines: Sequence[Line]) -> None:
+        """Take a step, and the day."""
+        for entry in lines:
+            if isinstance(entry, BankEntry):
+                key, day = (entry.account, entry.currency), entry.booked_on
+                first, last = self._days.get(key, (day, day))
+                self._days[key] = min(first, day), max(last, day)
         if row.text("balance"):
             currency = row.currency("currency")
-            step = (row, _amount(row, currency), row.amount("balance", currency))
-            steps.setdefault((row.text("account"), currency), []).append(step)
-    return {key: min(chain, chain[::-1], key=lambda order: len(_gaps(order))) for key, chain in steps.items()}
+            step = Step(row.line, _amount(row, currency), row.amount("balance", currency))
+            self._chains[row.text("account"), currency].add(step)
 
+    def checks(self) -> dict[str, str]:
+        """Say of each currency whether its balance closes."""
+        found = {}
+        for (_, currency), chain in sorted(self._chains.items(), key=itemgetter(0)):
+            said = f"ok: closes over {chain.count} rows"
+            if chain.gap is not None:
+                said = f"failed: {chain.gaps} gaps, first in line {chain.gap[1].line}"
+            found[f"running balance {currency}"] = said
+        return found
 
-def _gaps(chain: Sequence[tuple[Cells, int, int]]) -> list[int]:
-    return [row.line for (_, _, before), (row, amount, balance) in pairwise(chain) if before + amount != balance]
+    def marks(self) -> tuple[Mark, ...]:
+        """Return the balance of each account before its first row and after its last, where its rows say and it closes."""
+        accounts = {account for account, _ in self._days}
+        found = []
+        for (said, currency), chain in sorted(self._chains.items(), key=itemgetter(0)):
+            account = "".join(said.split()) or next(iter(accounts), "")
+            own = self._days.get((account, currency))
+            if own and chain.gap is None:
+                first, last = (datetime.combine(day, time(), UTC) for day in own)
+                opening, closing = chain.ends
+                found.append(
+                    Mark(
+                        account=masked(account),
+                        unit=currency,
+                        opens=opening.balance_minor - opening.moved_minor,
+                        closes=closing.balance_minor,
+                        first_at=first,
+                        last_at=last + timedelta(days=1),
+                    )
+                )
+        return tuple(found)
 
 
 DIALECT = Dialect(
@@ -205,8 +222,7 @@ DIALECT = Dialect(
         "status",
     ),
     begin=begin,
-    checks=checks,
-    marks=marks,
+    checks=(Balances,),
     scope=StatementScope.BANK,
     aliases={name: ours for name, ours in ALIASES.items() if name != ours},
     totals=("amount", "debit", "credit"),

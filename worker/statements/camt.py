@@ -7,18 +7,21 @@ closing one. An entry is named by the bank's reference, else by its content; equ
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from worker.domain.continuity import Mark
 from worker.domain.errors import InvalidInput, InvalidStatement
 from worker.domain.ledger import BankEntry, BankStatus
 from worker.domain.money import format_minor, parse_major
-from worker.services.ports import RejectedRow, StatementScope
-from worker.statements.bank_csv import PROVIDER, masked, named, numbered
+from worker.services.ports import RejectedRow
+from worker.services.spool import Spool
+from worker.statements.bank_csv import MOST_ENTRIES, TOO_MANY, masked, named, numbered
 from worker.statements.cells import FIRST_YEAR, LAST_YEAR, LONGEST, LONGEST_TEXT, RowRejected, passage, shown
-from worker.statements.table import Body
+from worker.statements.dialect import Line
+from worker.statements.table import Body, every_row
 from worker.statements.xml import Node, parse
 
 FORMAT = "camt053"
@@ -38,45 +41,58 @@ _REFERENCES = (
 _NO_REFERENCE = {"", "NOTPROVIDED", "NONREF"}
 
 
-def read(content: bytes) -> Body:
-    """Read a file. Raises InvalidStatement when it is not CAMT.053."""
-    root = parse(content)
+class _Entries:
+    """The entries of one statement, and those that could not be read."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.good: list[BankEntry] = []
+        self.rejects: list[RejectedRow] = []
+        self._seen: Counter[str] = Counter()
+
+    def take(self, node: Node) -> None:
+        """Read an entry; whose account it is of may only be told behind it."""
+        self.count += 1
+        try:
+            self.good.append(_entry(node, "", self._seen))
+        except RowRejected as reason:
+            self.rejects.append(RejectedRow(line=node.line, column=reason.column, reason=reason.reason))
+
+
+def read(pieces: Iterable[bytes], rejects: Spool[RejectedRow]) -> Generator[Line, None, Body]:
+    """Yield the entries of a file that comes in pieces. Raises InvalidStatement when it is not CAMT.053."""
+    found: defaultdict[int, _Entries] = defaultdict(_Entries)
+    count = 0
+
+    def take(statement: Node, node: Node) -> None:
+        nonlocal count
+        count += 1
+        if count > MOST_ENTRIES:
+            raise InvalidStatement(TOO_MANY)
+        found[id(statement)].take(node)
+
+    root = parse(pieces, (_ROOT, "Stmt", "Ntry"), take)
     body = root if root.name == _ROOT else root.first(_ROOT)
     if body is None:
         inside = next((child.name for child in root.children), "nothing")
         raise InvalidStatement(f"the file is XML, but no CAMT.053: its root is {root.name[:60]!r} with {inside[:60]!r}")
-    entries: list[BankEntry] = []
-    rejects: list[RejectedRow] = []
     checks: dict[str, str] = {}
     marks: list[Mark] = []
     rows = 0
     periods = [period for statement in body.all("Stmt") if (period := _period(statement)) is not None]
     for statement in body.all("Stmt"):
-        own: list[BankEntry] = []
         account = _account(statement)
-        seen: Counter[str] = Counter()
-        nodes = statement.all("Ntry")
-        rows += len(nodes)
-        for node in nodes:
-            try:
-                own.append(_entry(node, account, seen))
-            except RowRejected as reason:
-                rejects.append(RejectedRow(line=node.line, column=reason.column, reason=reason.reason))
-        entries += own
+        own = found[id(statement)]
+        rows += own.count
+        rejects.extend(own.rejects)
+        yield from (replace(entry, account=account) for entry in own.good)
         marks += _marks(statement, account)
         # Checks are printed, logged and reported: an account number is not for all who read them.
         label = f"...{account[-4:]} {passage(statement.said('Id'), 40)}".strip()
         checks |= {f"{name} of {label}": result for name, result in _checks(statement, own).items()}
-    read_all = f"failed: {len(rejects)} of {rows} rejected" if rejects else f"ok: {rows} entries"
     return Body(
-        format=FORMAT,
-        provider=PROVIDER,
-        scope=StatementScope.BANK,
-        lines=(),
-        entries=tuple(entries),
-        rejects=tuple(rejects),
         rows=rows,
-        checks={"every row read": read_all} | checks,
+        checks={"every row read": every_row(len(rejects), f"{rows} entries", rows)} | checks,
         marks=tuple(marks),
         period=(min(start for start, _ in periods), max(end for _, end in periods)) if periods else None,
     )
@@ -227,12 +243,11 @@ def _balances(statement: Node) -> tuple[dict[tuple[str, str], int], dict[str, st
     return balances, unread
 
 
-def _checks(statement: Node, entries: Iterable[BankEntry]) -> dict[str, str]:
+def _checks(statement: Node, entries: _Entries) -> dict[str, str]:
     """Opening balance and booked entries make the closing balance; and there are as many entries as the bank counts."""
-    entries = list(entries)
     balances, found = _balances(statement)
     booked: Counter[str] = Counter()
-    for entry in entries:
+    for entry in entries.good:
         booked[entry.currency] += entry.amount_minor if entry.status is BankStatus.BOOKED else 0
     for currency in sorted(booked.keys() | {currency for _, currency in balances}):
         opening, closing = (balances.get((which, currency)) for which in ("opening", "closing"))
@@ -246,7 +261,7 @@ def _checks(statement: Node, entries: Iterable[BankEntry]) -> dict[str, str]:
         found[f"balance {currency}"] = said
     counted = statement.said("TxsSummry", "TtlNtries", "NbOfNtries")
     if counted:
-        there = len(statement.all("Ntry"))
+        there = entries.count
         right = counted == str(there)
         found["number of entries"] = "ok" if right else f"failed: the bank counts {counted[:20]}, there are {there}"
     return found

@@ -7,11 +7,12 @@ is refused, because a guess about money is an error nobody sees.
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from worker.domain.errors import InvalidInput
-from worker.domain.money import format_minor, parse_major
+from worker.domain.money import exponent, format_minor, parse_major
 from worker.statements.numbers import Numbers
 
 LONGEST = 128
@@ -28,6 +29,12 @@ _MOMENT = re.compile(
 _DAY = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?![\d])", re.ASCII)
 WRITTEN = Numbers(grouped=True, symbols=True)
 """As people write them: thousands grouped, a currency symbol before or after."""
+_WHOLE = 14
+"""Digits before the decimal mark from which an amount is none."""
+# What a file says again and again: its currencies, fees, and an amount that is looked at for the line and for a check.
+_digits_of = lru_cache(maxsize=1024)(exponent)
+_plain_of = lru_cache(maxsize=1024)(Numbers.plain)
+_minor_of = lru_cache(maxsize=1024)(parse_major)
 _OFFSET = re.compile(r"(?:GMT|UTC)?([+-]\d{2}:?[0-5]\d)", re.ASCII)
 T = TypeVar("T", datetime, date)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -104,25 +111,38 @@ class Cells:
         found = self.text(column)
         if not found and not required:
             return 0
-        plain = (numbers or self.numbers).plain(found)
+        numbers = numbers or self.numbers
+        # Nearly all are digits and a mark: a tenth of what the strict reading below takes, of which it is a part.
+        whole, mark, rest = found.removeprefix("-").partition(numbers.decimal)
+        if whole.isdecimal() and (rest.isdecimal() or not mark) and found.isascii() and len(whole) < _WHOLE:
+            digits = _digits_of(currency, self._provider)
+            if len(rest) <= digits:
+                minor = int(whole + rest.ljust(digits, "0"))
+                return -minor if found[0] == "-" else minor
+        plain = _plain_of(numbers, found)
         if plain is None:
             raise RowRejected(column, f"is no decimal amount: {shown(found)}")
         try:
-            return parse_major(plain.removeprefix("+"), currency, self._provider)
+            return _minor_of(plain.removeprefix("+"), currency, self._provider)
         except InvalidInput as error:
             raise RowRejected(column, str(error)) from None
 
     def moment(self, column: str, zone: tzinfo = UTC) -> datetime:
         """Return a date and time as UTC; `zone` holds where the cell names none. Raises RowRejected."""
         found = self.text(column)
-        match = _MOMENT.fullmatch(found)
-        if match is None:
-            raise RowRejected(column, f"is no date and time: {shown(found)}")
-        year, _, month, day, clock, offset = match.groups()
+        offset = ""
         try:
-            at = datetime.fromisoformat(f"{year}-{month:0>2}-{day:0>2}T{clock}")
+            if len(found) == 19 and found[4] == found[7] == "-" and found[13] == found[16] == ":" and found[10] in " T":
+                at = datetime.fromisoformat(found)
+            else:
+                match = _MOMENT.fullmatch(found)
+                if match is None:
+                    raise ValueError
+                year, _, month, day, clock, offset = match.groups()
+                at = datetime.fromisoformat(f"{year}-{month:0>2}-{day:0>2}T{clock}")
             at = at.replace(tzinfo=_offset(offset) if offset else zone)
-            at = at.astimezone(UTC)
+            if at.tzinfo is not UTC:
+                at = at.astimezone(UTC)
         except (ValueError, OverflowError):
             raise RowRejected(column, f"is no date and time: {shown(found)}") from None
         return self.within(column, at)
@@ -161,6 +181,7 @@ class Cells:
         return zone
 
 
+@lru_cache(maxsize=256)
 def zone_named(text: str) -> tzinfo | None:
     """Return the time zone of an abbreviation, an offset or an IANA name; None where there is none."""
     hours = _ABBREVIATIONS.get(text.upper())
@@ -197,6 +218,7 @@ _ABBREVIATIONS = {
 among them: the database's CET follows summer time, as statements that write CET all year mean it."""
 
 
+@lru_cache(maxsize=256)
 def _offset(text: str) -> tzinfo:
     if text in {"Z", "UTC"}:
         return UTC

@@ -61,9 +61,9 @@ def detect(header: Sequence[str], tables: Sequence[Dialect] = DIALECTS) -> Diale
 def locate(
     records: Sequence[Record], wanted: str | None, tables: Sequence[Dialect], known: Sequence[str] = FORMATS
 ) -> Found:
-    """Find the header near the top. Raises InvalidStatement, saying what was found and what can be read."""
+    """Find the header among the first records of a file. Raises InvalidStatement, saying what was found and what can be read."""
     asked = [dialect for dialect in tables if wanted in {None, dialect.name}]
-    for index, record in enumerate(records[:PREAMBLE]):
+    for index, record in enumerate(records):
         dialect = detect(record.cells, asked)
         if dialect is None:
             continue
@@ -76,7 +76,7 @@ def locate(
 
 
 def _what_is_wrong(records: Sequence[Record], candidates: Sequence[Dialect], known: Sequence[str]) -> str:
-    widest = max(records[:PREAMBLE], key=lambda record: len(record.cells))
+    widest = max(records, key=lambda record: len(record.cells))
     seen = ", ".join(repr(cell[:30]) for cell in widest.cells[:8])
     found = (
         f"no known statement header in the first {PREAMBLE} records; line {widest.line} reads {seen}"

@@ -1,6 +1,6 @@
 """What a statement format is to the parser: the columns it needs, how a row becomes lines, what the file must sum to."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -13,19 +13,37 @@ from worker.statements.told import Told
 
 Line: TypeAlias = LedgerLine | BankEntry
 RowReader: TypeAlias = Callable[[Cells], Sequence[Line]]
-"""Turns one row into its lines. Raises RowRejected."""
+"""Turns one row into its lines; is given the rows in their order, each once. Raises RowRejected."""
 
 
-Begin: TypeAlias = Callable[[Sequence[Cells], Told, Sequence[str]], RowReader]
+Begin: TypeAlias = Callable[[Iterable[Cells], Told, Sequence[str]], RowReader]
+"""Look at the header, and where needed at the rows: to go through them is to read the file once more."""
+
+
+class FileCheck:
+    """Something about one file as a whole that is counted while its rows are read: no row is held for it."""
+
+    def add(self, row: Cells, lines: Sequence[Line]) -> None:
+        """Count a row that was read, and what it became."""
+
+    def checks(self) -> dict[str, str]:
+        """Say what was checked, after the last row."""
+        return {}
+
+    def marks(self) -> tuple[Mark, ...]:
+        """Return what the file begins and ends with: balances, numbers of batches."""
+        return ()
 
 
 def row_by_row(lines: Callable[[Cells, str], list[LedgerLine]], numbers: Numbers = PLAIN) -> Begin:
     """Adapt a format whose rows can each be read alone; the second argument of `lines` is our shop."""
 
-    def begin(rows: Sequence[Cells], told: Told, _header: Sequence[str]) -> RowReader:
-        for row in rows:
+    def begin(_rows: Iterable[Cells], told: Told, _header: Sequence[str]) -> RowReader:
+        def read(row: Cells) -> Sequence[Line]:
             row.numbers = numbers
-        return lambda row: lines(row, told.shop)
+            return lines(row, told.shop)
+
+        return read
 
     return begin
 
@@ -42,10 +60,8 @@ class Dialect:
     begin: Begin
     """Look at all rows and the header (how does this file write numbers and dates?), then read them one by one.
     Raises InvalidStatement when the file leaves open what must not be guessed."""
-    checks: Callable[[Sequence[Line], Sequence[Cells]], dict[str, str]]
-    """Check the file as a whole over the lines and rows that were read."""
-    marks: Callable[[Sequence[Line], Sequence[Cells]], tuple[Mark, ...]] = lambda _lines, _rows: ()
-    """What the file begins and ends with: balances, numbers of batches."""
+    checks: tuple[Callable[[], FileCheck], ...] = ()
+    """What a file as a whole is checked for, each made anew for every file."""
     scope: StatementScope = StatementScope.LEDGER
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Other names of columns, as languages and versions have them: lower-case name in the file -> name used here."""

@@ -6,9 +6,10 @@ complete one another, and where all three are there, net must be gross less fee 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Any, NoReturn
 
 from worker.contract.settings import ConfigurationError
@@ -16,12 +17,10 @@ from worker.domain.errors import InvalidStatement
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.statement_settings import StatementFormatConfig
 from worker.statements.cells import Cells, RowRejected, net_must_be, shown, zone_named
-from worker.statements.dialect import Dialect, Line, row_by_row
+from worker.statements.dialect import Dialect, row_by_row
 from worker.statements.numbers import Numbers
 from worker.statements.reader import Record
-from worker.statements.self_checks import once, payout_sums
-from worker.statements.table import Body, read_table
-from worker.statements.told import Told
+from worker.statements.self_checks import Once, PayoutSums
 
 IDENTIFIERS = ("payment_reference", "order_id", "source_id", "payout_id", "method")
 FIELDS = frozenset(
@@ -53,7 +52,7 @@ def describe(name: str, described: StatementFormatConfig) -> "Dialect | MappedJs
         begin=row_by_row(
             reader.lines, Numbers(described.decimal, grouped=described.grouped, symbols=described.grouped)
         ),
-        checks=_checks,
+        checks=(partial(Once, "row"), PayoutSums),
         checked="gross less fee is net" if {"gross", "fee", "net"} <= described.columns.keys() else "",
     )
     return MappedJson(dialect, described.items) if described.items else dialect
@@ -178,11 +177,6 @@ class _Reader:
         return row.within(column, at)
 
 
-def _checks(read: Sequence[Line], _rows: Sequence[Cells]) -> dict[str, str]:
-    lines = [line for line in read if isinstance(line, LedgerLine)]
-    return once("row", lines) | payout_sums(lines)
-
-
 @dataclass(frozen=True, slots=True)
 class MappedJson:
     """A JSON document whose items are rows."""
@@ -196,8 +190,11 @@ class MappedJson:
         """The format's name."""
         return self.dialect.name
 
-    def read(self, text: str, told: Told) -> Body:
-        """Read a document; the line of a row is the number of its item, from 1. Raises InvalidStatement."""
+    def items_of(self, text: str) -> tuple[tuple[str, ...], list[Record]]:
+        """Return the names in a document's items, and the items under them; their lines are their numbers, from 1.
+
+        Raises InvalidStatement.
+        """
         try:
             document = json.loads(text, parse_float=str, parse_int=str, parse_constant=_refuse)
         except (ValueError, RecursionError) as problem:
@@ -212,7 +209,7 @@ class MappedJson:
         if missing:
             raise InvalidStatement(f"no item has {'; '.join(missing)}")
         body = [Record(at, tuple(item.get(name, "") for name in header)) for at, item in enumerate(items, start=1)]
-        return read_table(self.dialect, header, body, told)
+        return header, body
 
 
 def _flat(item: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[str, str]:

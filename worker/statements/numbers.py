@@ -5,8 +5,9 @@ may be a thousand or a bit more than one, `1,234.50` beside it settles the matte
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from worker.domain.errors import InvalidStatement
 from worker.domain.money import exponent
@@ -43,25 +44,61 @@ class Numbers:
         return plain is not None and len(plain.partition(".")[2]) <= digits
 
 
-def decide(amounts: Iterable[tuple[str, str]], provider: str, told: str = "") -> Numbers:
-    """Return how the (text, currency) pairs of a file are written; `told` insists on a decimal mark.
+class Deciding:
+    """Finds out how a file writes amounts, from all of them; what they look like is held, not the amounts."""
 
-    The mark under which the most amounts make sense; a cell that contradicts it is rejected with its row later.
-    Raises InvalidStatement when both would do and would not mean the same.
-    """
-    point, comma = Numbers(".", grouped=True), Numbers(",", grouped=True)
-    if told:
-        return point if told == "." else comma
-    cells = [(text, exponent(currency, provider)) for text, currency in amounts if text]
-    fit = {numbers: [numbers.fits(text, digits) for text, digits in cells] for numbers in (point, comma)}
-    if sum(fit[point]) != sum(fit[comma]):
-        return max(fit, key=lambda numbers: sum(fit[numbers]))
-    for (text, _), *both in zip(cells, fit[point], fit[comma], strict=True):
-        if both[0] != both[1]:
-            raise InvalidStatement(f"amounts are written in two ways, for example {text[:40]!r}; {_ASK}")
-        if both[0] and point.plain(text) != comma.plain(text):
-            raise InvalidStatement(f"{text[:40]!r} may be read in two ways and nothing in the file decides; {_ASK}")
-    return point
+    def __init__(self, provider: str, told: str = "") -> None:
+        """`told` insists on a decimal mark."""
+        self._provider = provider
+        self._told = told
+        self._fit = [0, 0]
+        """How many amounts make sense with a point for the decimal mark, and with a comma."""
+        self._differ = ""
+        """The first amount that makes sense in one way alone."""
+        self._open = ""
+        """The first that makes sense in both, and not the same, before any that does in one."""
+
+    def look(self, text: str, currency: str) -> None:
+        """Take the next amount."""
+        if self._told or not text:
+            return
+        point, comma, same = _ways(text.translate(_DIGITS), exponent(currency, self._provider))
+        self._fit[0] += point
+        self._fit[1] += comma
+        if not self._differ and not self._open:
+            if point != comma:
+                self._differ = text
+            elif point and not same:
+                self._open = text
+
+    def decided(self) -> Numbers:
+        """Return how they are written.
+
+        The mark under which the most amounts make sense; a cell that contradicts it is rejected with its row later.
+        Raises InvalidStatement when both would do and would not mean the same.
+        """
+        if self._told:
+            return _POINT if self._told == "." else _COMMA
+        point, comma = self._fit
+        if point != comma:
+            return _POINT if point > comma else _COMMA
+        if self._differ:
+            raise InvalidStatement(f"amounts are written in two ways, for example {self._differ[:40]!r}; {_ASK}")
+        if self._open:
+            raise InvalidStatement(
+                f"{self._open[:40]!r} may be read in two ways and nothing in the file decides; {_ASK}"
+            )
+        return _POINT
+
+
+_POINT, _COMMA = Numbers(".", grouped=True), Numbers(",", grouped=True)
+_DIGITS = str.maketrans("123456789", "000000000")
+
+
+@lru_cache(maxsize=4096)
+def _ways(shape: str, digits: int) -> tuple[bool, bool, bool]:
+    """Return whether what looks so makes sense with a point, with a comma, and whether both mean the same."""
+    return _POINT.fits(shape, digits), _COMMA.fits(shape, digits), _POINT.plain(shape) == _COMMA.plain(shape)
 
 
 _ASK = "say which mark is the decimal one (--decimal)"

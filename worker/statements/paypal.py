@@ -7,18 +7,18 @@ pending rows count, it alone can say. A row that moved nothing becomes a line of
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time, tzinfo
+from functools import partial
 
-from worker.domain.continuity import Mark
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.statements import dates, numbers
 from worker.statements.cells import Cells, RowRejected, net_must_be, passage, shown
-from worker.statements.dialect import Dialect, Line, RowReader
-from worker.statements.paypal_balance import balance_marks, moves, running_balances
+from worker.statements.dialect import Dialect, FileCheck, Line, RowReader
+from worker.statements.paypal_balance import Moves, RunningBalances, is_settled
 from worker.statements.paypal_words import ALIASES, FOREIGN, is_conversion, kind_of
-from worker.statements.self_checks import once
+from worker.statements.scratch import Scratch
+from worker.statements.self_checks import Once
 from worker.statements.told import DateOrder, Told
 
 PROVIDER = "paypal"
@@ -26,16 +26,30 @@ _AMOUNTS = ("gross", "fee", "net", "balance")
 _CLOCK = re.compile(r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?(?: ?([AaPp])\.?[Mm]\.?)?", re.ASCII)
 
 
-def begin(rows: Sequence[Cells], told: Told, header: Sequence[str]) -> RowReader:
+def begin(rows: Iterable[Cells], told: Told, header: Sequence[str]) -> RowReader:
     """Find out how the file writes numbers and dates, and which rows moved its balances. Raises InvalidStatement."""
-    amounts = ((row.text(column), row.text("currency").upper()) for row in rows for column in _AMOUNTS)
-    written = numbers.decide(amounts, PROVIDER, told.decimal)
+    amounts = numbers.Deciding(PROVIDER, told.decimal)
+    days = dates.Deciding(told.dates, usual=DateOrder.DAY_FIRST if FOREIGN & set(header) else None)
+    settled = True
     for row in rows:
+        currency = row.text("currency").upper()
+        for column in _AMOUNTS:
+            amounts.look(row.text(column), currency)
+        days.look(row.text("date"))
+        settled = settled and is_settled(row)
+    written = amounts.decided()
+    order = days.decided()
+    moves = Moves()
+    for row in () if settled else rows:
         row.numbers = written
-    usual = DateOrder.DAY_FIRST if FOREIGN & set(header) else None
-    order = dates.decide((row.text("date") for row in rows), told.dates, usual=usual)
-    moved = moves(rows)
-    return lambda row: [_line(row, order, moved=row.line in moved)]
+        moves.look(row)
+    moved = moves.moved()
+
+    def read(row: Cells) -> list[LedgerLine]:
+        row.numbers = written
+        return [_line(row, order, moved=moved(row))]
+
+    return read
 
 
 def _line(row: Cells, order: DateOrder, *, moved: bool) -> LedgerLine:
@@ -93,35 +107,39 @@ def _moment(row: Cells, order: DateOrder) -> datetime:
     return row.within("date", at)
 
 
-def checks(read: Sequence[Line], rows: Sequence[Cells]) -> dict[str, str]:
-    """Each transaction once, conversions in pairs, and every running balance without a gap."""
-    lines = [line for line in read if isinstance(line, LedgerLine)]
-    return once("transaction", lines) | _conversions(lines) | running_balances(rows, PROVIDER)
+class Conversions(FileCheck):
+    """Check that two lines of a conversion name each other, or both name what the money was converted for."""
+
+    def __init__(self) -> None:
+        self._lines = Scratch("name", "other", "currency", "positive")
+
+    def add(self, row: Cells, lines: Sequence[Line]) -> None:  # noqa: ARG002 - a check of lines
+        """Note both sides of conversions."""
+        for line in lines:
+            if isinstance(line, LedgerLine) and line.net_minor and is_conversion(line.type_text):
+                self._lines.add(line.line_id, line.payment_reference, line.currency, line.net_minor > 0)
+
+    def checks(self) -> dict[str, str]:
+        """Say how many there are, and which has one side alone."""
+        ((pairs, alone, first),) = self._lines.ask(_PAIRS)
+        if not pairs:
+            return {}
+        said = f"failed: {alone} without both sides, first {first}" if alone else f"ok: {pairs} with both sides"
+        return {"currency conversions": said}
 
 
-def marks(read: Sequence[Line], rows: Sequence[Cells]) -> tuple[Mark, ...]:
-    """The balance of each currency before the first row and after the last. The account stands in no export."""
-    return balance_marks(rows, {line.line_id: line.created_at for line in read if isinstance(line, LedgerLine)})
-
-
-def _conversions(lines: Sequence[LedgerLine]) -> dict[str, str]:
-    """Two lines of a conversion name each other, or both name what the money was converted for."""
-    converted = {line.line_id: line for line in lines if is_conversion(line.type_text) and line.net_minor}
-    if not converted:
-        return {}
-    pairs: defaultdict[str, list[LedgerLine]] = defaultdict(list)
-    for line in converted.values():
-        other = line.payment_reference
-        pairs[min(line.line_id, other) if other in converted else other or line.line_id].append(line)
-    alone = sorted(
-        name
-        for name, some in pairs.items()
-        if len({line.currency for line in some}) != 2 or len({line.net_minor > 0 for line in some}) != 2
-    )
-    said = (
-        f"failed: {len(alone)} without both sides, first {alone[0]}" if alone else f"ok: {len(pairs)} with both sides"
-    )
-    return {"currency conversions": said}
+_PAIRS = """
+with sides as (select name, other, currency, positive from notes where rowid in (select max(rowid) from notes group by name)),
+named as (
+    select currency, positive,
+        case when other in (select name from sides) then min(name, other) when other <> '' then other else name end as pair
+    from sides
+),
+pairs as (
+    select pair, count(distinct currency) <> 2 or count(distinct positive) <> 2 as alone from named group by pair
+)
+select count(*), coalesce(sum(alone), 0), min(case when alone then pair end) from pairs
+"""
 
 
 DIALECT = Dialect(
@@ -149,8 +167,7 @@ DIALECT = Dialect(
         "country",
     ),
     begin=begin,
-    checks=checks,
-    marks=marks,
+    checks=(partial(Once, "transaction"), Conversions, partial(RunningBalances, PROVIDER)),
     aliases=ALIASES,
     totals=("gross", "fee", "net"),
     checked="gross and fee make net",

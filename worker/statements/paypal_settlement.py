@@ -8,20 +8,21 @@ Source: PayPal documentation, "Settlement Report Specification"; real files.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from worker.domain.errors import InvalidStatement
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.money import exponent, format_minor
-from worker.services.ports import RejectedRow, StatementScope
+from worker.services.ports import RejectedRow
+from worker.services.spool import Spool
 from worker.statements.cells import Cells, RowRejected
-from worker.statements.dialect import Dialect, row_by_row
+from worker.statements.dialect import Dialect, FileCheck, Line, row_by_row
 from worker.statements.paypal import PROVIDER
 from worker.statements.paypal_words import kind_of
 from worker.statements.reader import Record
-from worker.statements.self_checks import once
-from worker.statements.table import Body, read_table
+from worker.statements.self_checks import Once
+from worker.statements.table import Body, every_row, read_table
 from worker.statements.told import Told
 
 FORMAT = "paypal_settlement"
@@ -29,68 +30,109 @@ _PASSED_OVER = {"RH", "FH", "SH", "RF", "RC", "FF", "FC"}
 _TOTALS = ("gross credits", "gross debits", "fee credits", "fee debits")
 
 
-@dataclass(slots=True)
-class Section:
-    """One section: its columns, its rows, what it says of itself."""
-
-    header: tuple[str, ...]
-    body: list[Record] = field(default_factory=list)
-    sums: list[Record] = field(default_factory=list)
-    count: Record | None = None
-
-
-def is_one(records: Sequence[Record]) -> bool:
+def is_one(first: Record) -> bool:
     """Whether a file is a settlement report: its first record is a report header."""
-    return bool(records) and records[0].cells[0].strip() == "RH"
+    return first.cells[0].strip() == "RH"
 
 
-def read(records: Sequence[Record], told: Told) -> Body:
-    """Read a settlement report. Raises InvalidStatement when it has no columns."""
-    sections, rejects = _sections(records)
-    if not sections:
+class Section(FileCheck):
+    """One section: what it says of itself, and what its rows make."""
+
+    def __init__(self, header: Record, strange: Spool[RejectedRow]) -> None:
+        """`strange` takes the records that are of no known type."""
+        self.header = header.cells
+        self.following: Record | None = None
+        """The header of the section that comes next, once this one was read."""
+        self._strange = strange
+        self._rows = 0
+        self._said: dict[str, Record] = {}
+        self._count: Record | None = None
+        self._sums: dict[str, Counter[str]] = {}
+
+    def body(self, records: Iterator[Record]) -> Iterator[Record]:
+        """Yield its rows, and keep what else stands in it."""
+        for record in records:
+            code = record.cells[0].strip().upper()
+            if code == "SB":
+                self._rows += 1
+                yield record
+            elif code == "CH":
+                self.following = record
+                return
+            elif code == "SF":
+                if len(record.cells) > 5:
+                    self._said[record.cells[1].strip().upper()] = record
+            elif code == "SC":
+                self._count = record
+            elif code not in _PASSED_OVER:
+                self._strange.add(_unknown(record, code))
+
+    def add(self, row: Cells, lines: Sequence[Line]) -> None:  # noqa: ARG002 - a check of lines
+        """Sum up by currency."""
+        for line in lines:
+            if not isinstance(line, LedgerLine):
+                continue
+            of = self._sums.setdefault(line.currency, Counter())
+            apart = line.line_id.endswith("-fee") and line.kind is LineKind.FEE
+            gross, fee = (0, -line.net_minor) if apart else (line.gross_minor, line.fee_minor)
+            of["gross credits" if gross >= 0 else "gross debits"] += abs(gross)
+            of["fee debits" if fee >= 0 else "fee credits"] += abs(fee)
+            of["net"] += line.net_minor
+
+    def checks(self) -> dict[str, str]:
+        """Say whether its rows make its sums, and are as many as it counts."""
+        checks = {}
+        for currency in sorted(self._sums.keys() | self._said.keys()):
+            if currency not in self._said:
+                checks[f"totals {currency}"] = "not in the file: no SF record of this currency"
+                continue
+            checks |= _sum_checks(self._said[currency].cells, currency, self._sums.get(currency, Counter()))
+        if self._count is None:
+            checks["number of rows"] = "failed: no SC record closes the section: the file is cut off"
+        else:
+            counted = self._count.cells[1].strip() if len(self._count.cells) > 1 else ""
+            right = counted == str(self._rows)
+            checks["number of rows"] = "ok" if right else f"failed: SC says {counted[:20]!r}, there are {self._rows}"
+        return checks
+
+
+def read(records: Iterable[Record], told: Told, rejects: Spool[RejectedRow]) -> Generator[Line, None, Body]:
+    """Yield the lines of a settlement report. Raises InvalidStatement when it has no columns."""
+    left, strange = iter(records), Spool[RejectedRow]()
+    following = _columns(left, strange)
+    if following is None:
         raise InvalidStatement(f"a {FORMAT} without columns (no CH record): the file is cut off, or is another report")
-    lines: list[LedgerLine] = []
-    checks: dict[str, str] = {}
-    rows = len(rejects)
-    for number, section in enumerate(sections, start=1):
-        body = read_table(_DIALECT, section.header, section.body, told)
-        lines += body.lines
-        rejects += body.rejects
+    once = Once("transaction")
+    rows, of_sections = 0, []
+    while following is not None:
+        section = Section(following, strange)
+        body = yield from read_table(_DIALECT, section.header, section.body(left), told, rejects, (once, section))
         rows += body.rows
-        prefix = f"section {number} " if len(sections) > 1 else ""
-        checks |= {prefix + name: result for name, result in _section_checks(section, body.lines).items()}
-    read_all = f"failed: {len(rejects)} of {rows} rejected" if rejects else f"ok: {rows} rows"
-    return Body(
-        format=FORMAT,
-        provider=PROVIDER,
-        scope=StatementScope.LEDGER,
-        lines=tuple(lines),
-        entries=(),
-        rejects=tuple(sorted(rejects, key=lambda row: row.line)),
-        rows=rows,
-        checks={"every row read": read_all} | once("transaction", lines) | checks,
-    )
+        of_sections.append(section.checks())
+        following = section.following
+    rows += len(strange)
+    rejects.extend(strange)
+    checks = {"every row read": every_row(len(rejects), f"{rows} rows", rows)} | once.checks()
+    for number, found in enumerate(of_sections, start=1):
+        prefix = f"section {number} " if len(of_sections) > 1 else ""
+        checks |= {prefix + name: result for name, result in found.items()}
+    return Body(rows=rows, checks=checks)
 
 
-def _sections(records: Sequence[Record]) -> tuple[list[Section], list[RejectedRow]]:
-    sections: list[Section] = []
-    rejects = []
+def _columns(records: Iterator[Record], strange: Spool[RejectedRow]) -> Record | None:
+    """Return the record that names the columns of the first section."""
     for record in records:
         code = record.cells[0].strip().upper()
         if code == "CH":
-            sections.append(Section(record.cells))
-        elif code in {"SB", "SF", "SC"} and sections:
-            section = sections[-1]
-            if code == "SB":
-                section.body.append(record)
-            elif code == "SF":
-                section.sums.append(record)
-            else:
-                section.count = record
-        elif code == "SB" or (code not in _PASSED_OVER and code not in {"SF", "SC"}):
-            reason = "stands before the columns" if code == "SB" else f"is of no known record type: {code[:10]!r}"
-            rejects.append(RejectedRow(line=record.line, column="", reason=reason))
-    return sections, rejects
+            return record
+        if code not in _PASSED_OVER and code not in {"SF", "SC"}:
+            strange.add(_unknown(record, code))
+    return None
+
+
+def _unknown(record: Record, code: str) -> RejectedRow:
+    reason = "stands before the columns" if code == "SB" else f"is of no known record type: {code[:10]!r}"
+    return RejectedRow(line=record.line, column="", reason=reason)
 
 
 def _lines(row: Cells, _shop: str) -> list[LedgerLine]:
@@ -146,31 +188,6 @@ def _minor(text: str, currency: str) -> int | None:
     return None if rest else whole
 
 
-def _section_checks(section: Section, lines: Sequence[LedgerLine]) -> dict[str, str]:
-    checks = {}
-    sums: dict[str, Counter[str]] = {}
-    for line in lines:
-        of = sums.setdefault(line.currency, Counter())
-        apart = line.line_id.endswith("-fee") and line.kind is LineKind.FEE
-        gross, fee = (0, -line.net_minor) if apart else (line.gross_minor, line.fee_minor)
-        of["gross credits" if gross >= 0 else "gross debits"] += abs(gross)
-        of["fee debits" if fee >= 0 else "fee credits"] += abs(fee)
-        of["net"] += line.net_minor
-    said = {record.cells[1].strip().upper(): record for record in section.sums if len(record.cells) > 5}
-    for currency in sorted(sums.keys() | said.keys()):
-        if currency not in said:
-            checks[f"totals {currency}"] = "not in the file: no SF record of this currency"
-            continue
-        checks |= _sum_checks(said[currency].cells, currency, sums.get(currency, Counter()))
-    if section.count is None:
-        checks["number of rows"] = "failed: no SC record closes the section: the file is cut off"
-    else:
-        counted = section.count.cells[1].strip() if len(section.count.cells) > 1 else ""
-        right = counted == str(len(section.body))
-        checks["number of rows"] = "ok" if right else f"failed: SC says {counted[:20]!r}, there are {len(section.body)}"
-    return checks
-
-
 def _sum_checks(cells: Sequence[str], currency: str, sums: Counter[str]) -> dict[str, str]:
     wrong = []
     for name, text in zip(_TOTALS, cells[2:6], strict=False):
@@ -207,6 +224,5 @@ _DIALECT = Dialect(
     needs=(),
     optional=(),
     begin=row_by_row(_lines),
-    checks=lambda _read, _rows: {},
     checked="",
 )

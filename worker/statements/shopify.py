@@ -7,12 +7,12 @@ name (`#1001`), read without the `#`; the checkout is the closest there is to a 
 """
 
 import hashlib
-from collections.abc import Sequence
+from functools import partial
 
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.statements.cells import WRITTEN, Cells, RowRejected, net_must_be
-from worker.statements.dialect import Dialect, Line, row_by_row
-from worker.statements.self_checks import once, payout_sums
+from worker.statements.dialect import Dialect, row_by_row
+from worker.statements.self_checks import Once, PayoutSums
 
 PROVIDER = "shopify_payments"
 TYPES = {
@@ -83,12 +83,6 @@ def _line_id(row: Cells) -> str:
     return hashlib.sha256("\n".join(row.text(column) for column in columns).encode()).hexdigest()[:24]
 
 
-def checks(read: Sequence[Line], _rows: Sequence[Cells]) -> dict[str, str]:
-    """Each row once; and where a payout stands among its own items, it must be their sum."""
-    lines_read = [line for line in read if isinstance(line, LedgerLine)]
-    return once("row", lines_read) | payout_sums(lines_read)
-
-
 DIALECT = Dialect(
     name="shopify_transactions",
     provider=PROVIDER,
@@ -103,6 +97,6 @@ DIALECT = Dialect(
         "vat",
     ),
     begin=row_by_row(lines, WRITTEN),
-    checks=checks,
+    checks=(partial(Once, "row"), PayoutSums),
     totals=("amount", "fee", "net"),
 )

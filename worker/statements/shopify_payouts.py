@@ -5,15 +5,15 @@ exports write fees without their sign, which shows in the sum. A payout has no i
 export names the bank's reference. What has failed or was cancelled has come back: two lines, that move nothing together.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.money import format_minor
 from worker.services.ports import StatementScope
 from worker.statements.cells import WRITTEN, Cells, RowRejected
-from worker.statements.dialect import Dialect, Line, row_by_row
-from worker.statements.self_checks import once
+from worker.statements.dialect import Dialect, row_by_row
+from worker.statements.self_checks import Once
 from worker.statements.shopify import PROVIDER
 
 PARTS = (
@@ -62,18 +62,13 @@ def lines(row: Cells, _shop: str) -> list[LedgerLine]:
     return [payout, back]
 
 
-def checks(read: Sequence[Line], _rows: Sequence[Cells]) -> dict[str, str]:
-    """Each payout once."""
-    return once("payout", [line for line in read if isinstance(line, LedgerLine)])
-
-
 DIALECT = Dialect(
     name="shopify_payouts",
     provider=PROVIDER,
     needs=(("payout date",), ("status",), ("charges",), ("refunds",), ("fees",), ("total",), ("currency",)),
     optional=(*PARTS, "payout id", "bank reference"),
     begin=row_by_row(lines, WRITTEN),
-    checks=checks,
+    checks=(partial(Once, "payout"),),
     scope=StatementScope.PAYOUTS,
     totals=("total",),
     checked="parts make the total",

@@ -7,14 +7,14 @@ The payouts report has one row a payout, `effective_at` for a time, and no singl
 Source: Stripe documentation, "Payout reconciliation report", "Payouts report" and "Reporting categories".
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from worker.domain.ledger import STRIPE_CATEGORIES, LedgerLine, LineKind
 from worker.services.ports import StatementScope
 from worker.statements.cells import Cells, net_must_be
-from worker.statements.dialect import Dialect, Line, row_by_row
-from worker.statements.self_checks import once, payout_sums
+from worker.statements.dialect import Dialect, row_by_row
+from worker.statements.self_checks import Once, PayoutSums
 
 PROVIDER = "stripe"
 
@@ -84,11 +84,8 @@ def payout_lines(row: Cells, shop: str) -> list[LedgerLine]:
     ]
 
 
-def checks(read: Sequence[Line], _rows: Sequence[Cells]) -> dict[str, str]:
-    """Each transaction once; and where a payout stands among its own items, it must be their sum."""
-    lines_read = [line for line in read if isinstance(line, LedgerLine)]
-    return once("balance transaction", lines_read) | payout_sums(lines_read)
-
+CHECKS = (partial(Once, "balance transaction"), PayoutSums)
+"""Each transaction once; and where a payout stands among its own items, it must be their sum."""
 
 _MONEY = (("balance_transaction_id",), ("currency",), ("gross",), ("fee",), ("net",), ("reporting_category",))
 _ITEMISED = Dialect(
@@ -110,7 +107,7 @@ _ITEMISED = Dialect(
         _REFUND_ORDER,
     ),
     begin=row_by_row(lines),
-    checks=checks,
+    checks=CHECKS,
     totals=("gross", "fee", "net"),
 )
 _PAYOUTS = Dialect(
@@ -119,7 +116,7 @@ _PAYOUTS = Dialect(
     needs=(("payout_id",), ("effective_at_utc", "effective_at"), *_MONEY),
     optional=("source_id", "payout_expected_arrival_date", "payout_status", "trace_id"),
     begin=row_by_row(payout_lines),
-    checks=lambda read, _rows: once("payout", [line for line in read if isinstance(line, LedgerLine)]),
+    checks=(partial(Once, "payout"),),
     totals=("gross", "fee", "net"),
     scope=StatementScope.PAYOUTS,
 )

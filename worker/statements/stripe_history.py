@@ -9,7 +9,7 @@ Payouts were called transfers until 2017. Times are UTC, to the minute. Metadata
 from worker.domain.ledger import LedgerLine, LineKind
 from worker.statements.cells import Cells, net_must_be
 from worker.statements.dialect import Dialect, row_by_row
-from worker.statements.stripe import PROVIDER, checks
+from worker.statements.stripe import CHECKS, PROVIDER
 
 TYPES = {
     "charge": LineKind.CHARGE,
@@ -96,6 +96,6 @@ DIALECT = Dialect(
         _SHOP,
     ),
     begin=row_by_row(lines),
-    checks=checks,
+    checks=CHECKS,
     totals=("amount", "fee", "net"),
 )

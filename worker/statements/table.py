@@ -1,15 +1,18 @@
-"""The rows of a table, read by a dialect: lines, rejects, and what was checked."""
+"""The rows of a table, read by a dialect one after the other: lines, rejects, and what was checked."""
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime
 
 from worker.domain.continuity import Mark
-from worker.domain.ledger import TOTAL_WORDS, BankEntry, LedgerLine
+from worker.domain.ledger import TOTAL_WORDS
 from worker.domain.money import format_minor
-from worker.services.ports import RejectedRow, StatementScope
-from worker.statements.cells import Cells, RowRejected
-from worker.statements.dialect import Dialect, Line
+from worker.services.ports import RejectedRow
+from worker.services.spool import Spool
+from worker.statements.cells import PLAIN, Cells, RowRejected
+from worker.statements.dialect import Dialect, FileCheck, Line
+from worker.statements.numbers import Numbers
 from worker.statements.reader import Record
 from worker.statements.told import Told
 
@@ -19,14 +22,8 @@ TRAILING = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """What was read from a file, whatever its kind."""
+    """What was read from a file beside its lines and its rejects, whatever its kind."""
 
-    format: str
-    provider: str
-    scope: StatementScope
-    lines: tuple[LedgerLine, ...]
-    entries: tuple[BankEntry, ...]
-    rejects: tuple[RejectedRow, ...]
     rows: int
     checks: Mapping[str, str]
     period: tuple[datetime, datetime] | None = None
@@ -34,90 +31,129 @@ class Body:
     marks: tuple[Mark, ...] = ()
     """What it begins and ends with, where the format tells."""
 
-    @property
-    def times(self) -> tuple[datetime, datetime] | None:
-        """From when to when the file tells of; an entry of a bank counts for its whole day. None: of nothing."""
-        if self.period is not None:
-            return self.period
-        if self.entries:
-            days = [datetime.combine(entry.booked_on, time(), UTC) for entry in self.entries]
-            return min(days), max(days) + timedelta(days=1)
-        moments = [line.created_at for line in self.lines]
-        return (min(moments), max(moments)) if moments else None
+
+class _Rows:
+    """The records below a header, but for the totals at their end. To go through them again is to read the file again."""
+
+    def __init__(self, dialect: Dialect, header: Sequence[str], records: Iterable[Record]) -> None:
+        self._columns = {column: at for at, column in enumerate(dialect.names(header))}
+        self._width = len(header)
+        self._provider = dialect.provider
+        self._records = records
+        self.totals: list[Record] = []
+        """Once they were gone through: the rows that sum up the others."""
+
+    def records(self) -> Iterator[Record]:
+        held: deque[Record] = deque()
+        for record in self._records:
+            held.append(record)
+            if len(held) > TRAILING:
+                yield held.popleft()
+        self.totals = _totals(held)
+        for _ in self.totals:
+            held.pop()
+        yield from held
+
+    def cells(self, record: Record) -> Cells | None:
+        """Return the cells of a record by the names of the header; None where there are more or fewer."""
+        if len(record.cells) != self._width:
+            return None
+        return Cells(self._columns, record.cells, self._provider, record.line)
+
+    def __iter__(self) -> Iterator[Cells]:
+        return filter(None, map(self.cells, self.records()))
+
+    def misfit(self, record: Record) -> RejectedRow:
+        reason = f"has {len(record.cells)} cells where the header has {self._width}"
+        return RejectedRow(line=record.line, column="", reason=reason)
 
 
-def read_table(dialect: Dialect, header: Sequence[str], body: Sequence[Record], told: Told) -> Body:
-    """Read the records below a header. Raises InvalidStatement where the file leaves open how to read it."""
-    columns = {column: at for at, column in enumerate(dialect.names(header))}
-    body, totals = _split(body)
-    rejects = []
-    rows = []
-    for record in body:
-        if len(record.cells) == len(header):
-            rows.append(Cells(columns, record.cells, dialect.provider, record.line))
-        else:
-            reason = f"has {len(record.cells)} cells where the header has {len(header)}"
-            rejects.append(RejectedRow(line=record.line, column="", reason=reason))
-    reader = dialect.begin(rows, told, dialect.plain(header))
-    lines: list[Line] = []
-    good = []
-    for row in rows:
+def read_table(
+    dialect: Dialect,
+    header: Sequence[str],
+    records: Iterable[Record],
+    told: Told,
+    rejects: Spool[RejectedRow],
+    counting: Sequence[FileCheck] | None = None,
+) -> Generator[Line, None, Body]:
+    """Yield the lines of the records below a header; rows that cannot be read go to `rejects`.
+
+    `counting` is what the file is checked for, otherwise what the dialect says. `records` can be gone through again
+    where the dialect looks at all of them first. Raises InvalidStatement where the file leaves open how to read it.
+    """
+    counting = [check() for check in dialect.checks] if counting is None else counting
+    rows = _Rows(dialect, header, records)
+    read = dialect.begin(rows, told, dialect.plain(header))
+    count, before = 0, len(rejects)
+    currencies: set[str] = set()
+    numbers = PLAIN
+    for record in rows.records():
+        count += 1
+        row = rows.cells(record)
+        if row is None:
+            rejects.add(rows.misfit(record))
+            continue
         try:
-            lines += reader(row)
-            good.append(row)
-        except RowRejected as reason_given:
-            rejects.append(RejectedRow(line=row.line, column=reason_given.column, reason=reason_given.reason))
-    checks = {
-        "every row read": f"failed: {len(rejects)} of {len(body)} rejected" if rejects else f"ok: {len(body)} rows"
-    }
+            lines = read(row)
+        except RowRejected as reason:
+            rejects.add(RejectedRow(line=row.line, column=reason.column, reason=reason.reason))
+            continue
+        for check in counting:
+            check.add(row, lines)
+        if dialect.totals:
+            currencies.add(row.text("currency").upper())
+            numbers = row.numbers
+        yield from lines
+    rejected = len(rejects) - before
+    checks = {"every row read": every_row(rejected, f"{count} rows", count)}
     if dialect.checked:
-        checks[dialect.checked] = f"ok: on {len(good)} rows"
-    for record in totals:
-        cells = (
-            Cells(columns, record.cells, dialect.provider, record.line) if len(record.cells) == len(header) else None
-        )
-        checks[f"total in line {record.line}"] = _total(dialect, cells, good, whole=not rejects)
-    return Body(
-        format=dialect.name,
-        provider=dialect.provider,
-        scope=dialect.scope,
-        lines=tuple(line for line in lines if isinstance(line, LedgerLine)),
-        entries=tuple(line for line in lines if isinstance(line, BankEntry)),
-        rejects=tuple(sorted(rejects, key=lambda row: row.line)),
-        rows=len(body),
-        checks=checks | dialect.checks(lines, good),
-        marks=dialect.marks(lines, good),
-    )
+        checks[dialect.checked] = f"ok: on {count - rejected} rows"
+    for record in rows.totals:
+        said = _total(dialect, rows.cells(record), rows, currencies, numbers, whole=not rejected)
+        checks[f"total in line {record.line}"] = said
+    for check in counting:
+        checks |= check.checks()
+    return Body(rows=count, checks=checks, marks=tuple(mark for check in counting for mark in check.marks()))
 
 
-def _split(body: Sequence[Record]) -> tuple[Sequence[Record], list[Record]]:
+def every_row(rejected: int, read: str, count: int) -> str:
+    """Say whether every row could be read; `read` is how many of what there are."""
+    return f"failed: {rejected} of {count} rejected" if rejected else f"ok: {read}"
+
+
+def _totals(end: Iterable[Record]) -> list[Record]:
     """Tell the rows of totals at the end of a file from the rows they sum up."""
     totals: list[Record] = []
-    for record in reversed(body[-TRAILING:]):
+    for record in reversed(list(end)):
         first = next((cell.strip() for cell in record.cells if cell.strip()), "")
         if first.rstrip(":").casefold() not in TOTAL_WORDS:
             break
         totals.insert(0, record)
-    return body[: len(body) - len(totals)], totals
+    return totals
 
 
-def _total(dialect: Dialect, total: Cells | None, rows: Sequence[Cells], *, whole: bool) -> str:
-    """Compare a row of totals with the sum of the rows; it is no movement of money, so it becomes no line."""
+def _total(
+    dialect: Dialect, total: Cells | None, rows: Iterable[Cells], found: set[str], numbers: Numbers, *, whole: bool
+) -> str:
+    """Compare a row of totals with the sum of the rows; it is no movement of money, so it becomes no line.
+
+    The rows are read once more for each column: files with totals are few, and few are large.
+    """
     if total is None or not any(total.text(column) for column in dialect.totals):
         return "not in the file: the row holds no amount that could be compared"
-    currencies = {row.text("currency").upper() for row in rows} or {total.text("currency").upper()}
+    currencies = found or {total.text("currency").upper()}
     if len(currencies) != 1:
         return "not in the file: one total over several currencies says nothing"
     if not whole:
         return "not in the file: rows were rejected"
     (currency,) = currencies
-    total.numbers = rows[0].numbers if rows else total.numbers
+    total.numbers = numbers
     wrong = []
     try:
         for column in dialect.totals:
             if total.text(column):
                 said = total.amount(column, currency)
-                summed = sum(row.amount(column, currency) for row in rows)
+                summed = sum(row.amount(column, currency, numbers=numbers) for row in rows)
                 if said != summed:
                     shown = [format_minor(minor, currency, dialect.provider) for minor in (said, summed)]
                     wrong.append(f"{column} says {shown[0]}, the rows make {shown[1]}")

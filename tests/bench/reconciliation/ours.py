@@ -50,10 +50,11 @@ def main(url: str, server: str, statement: str, store: str) -> None:
     gc.set_threshold(20_000, 20, 20)
     spent, peaks = Spent(int(server)), {"start": peak_mb()}
     with spent.step("import"):
-        taken = taking.take_report(Path(statement), datetime.now(UTC))
+        file = Path(statement)
+        taken = taking.take_report(file.name, file, datetime.now(UTC))
         if taken is None:
             # Below the size from which reports are read in bulk.
-            taken = taking.take(Path(statement).name, Path(statement).read_bytes(), datetime.now(UTC))
+            taken = taking.take(file.name, file, datetime.now(UTC))
     peaks["import"] = peak_mb()
     request = Reconcile(shop=config.shop.name, provider=config.provider.name, statement_sha256=taken.file.sha256)
     with spent.step("gather"):

@@ -219,6 +219,13 @@ class ObjectStore(Protocol):
         """Read the object. Raises NotFound."""
         ...
 
+    def fetch(self, path: str, into: Path) -> Path:
+        """Return a local file with the object's content: itself in a folder, else a copy in the folder `into`.
+
+        Raises NotFound.
+        """
+        ...
+
     def names(self, prefix: str) -> list[str]:
         """Return the paths of the objects below `prefix` (which ends with a slash), sorted; none is no error."""
         ...

@@ -20,7 +20,7 @@ from worker.domain.matching.rules import Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
 from worker.domain.payment import BookEntry
-from worker.services.ports.reconciliation import RejectedRow
+from worker.services.ports.reconciliation import RejectedRow, RejectedRows
 
 R = TypeVar("R")
 
@@ -99,10 +99,12 @@ class KeptReport:
     batch: LineBatch
     rows: int
     """Records below the header."""
-    rejects: tuple[RejectedRow, ...]
+    rejects: RejectedRows
     repeated: tuple[str, ...]
     """Line ids that stand more than once."""
     nets: tuple[PayoutNet, ...]
+    sums: Mapping[str, Mapping[str, int]]
+    """What lines make by kind and currency, in minor units."""
     foreign: int
     """Lines of other shops."""
 

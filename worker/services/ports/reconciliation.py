@@ -257,10 +257,26 @@ class RejectedRow:
     reason: str
 
 
+class RejectedRows(Protocol):
+    """Rejected rows, of which there may be any number."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def __iter__(self) -> Iterator[RejectedRow]:
+        """Return them in the order of the file, as often as it is asked for."""
+        ...
+
+    def __getitem__(self, some: slice, /) -> Sequence[RejectedRow]:
+        """Return the first ones."""
+        ...
+
+
 class StatementStore(Protocol):
     """Imported statement files; their lines are in the lake."""
 
-    def add(self, file: StatementFile, rejects: Sequence[RejectedRow]) -> bool:
+    def add(self, file: StatementFile, rejects: RejectedRows) -> bool:
         """Store what is known of the file; return False when this very file (SHA-256) is there already."""
         ...
 
