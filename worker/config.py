@@ -198,6 +198,8 @@ class ReconciliationConfig:
     lookback_seconds: int
     repair: bool
     repairs: dict[str, RepairConfig]
+    close_again_seconds: tuple[int, ...] = (21600, 86400, 86400, 172800, 345600, 604800)
+    close_months: int = 12
     rules: dict[str, RulesConfig] = field(default_factory=dict)
 
 

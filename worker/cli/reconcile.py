@@ -15,6 +15,7 @@ from worker.cli.reconcile_again import diff, replay, watch
 from worker.cli.reconcile_answer import answer, reconcile, show_run
 from worker.cli.reconcile_backfill import backfill
 from worker.cli.reconcile_dry import dry_run
+from worker.cli.reconcile_months import open_months_of
 from worker.cli.reconcile_report import report
 from worker.cli.settings import load
 from worker.connections import reading
@@ -118,6 +119,7 @@ def list_runs(limit: int, *, as_json: bool) -> None:
     config = load()
     with reading(config) as database:
         runs = database.transact(lambda tx: tx.runs.recent(config.shop.name, limit))
+        left_open = open_months_of(config, database)
     if as_json:
         print_json(runs)
         return
@@ -138,6 +140,8 @@ def list_runs(limit: int, *, as_json: bool) -> None:
         ],
         least=("source", "provider", "pending", "matched", "from (UTC)"),
     )
+    for provider, month in left_open:
+        click.secho(f"{provider}: {month.text}", fg="yellow")
 
 
 @command.command(epilog=examples("orders reconcile show 41f0c9d2", "orders reconcile show 41f0c9d2 --json"))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from worker.domain.closing import OpenMonth
 from worker.domain.finding import OPEN_STATUSES, Break, FindingKind, RepairState, Verdict
 
 TOP = 5
@@ -31,6 +32,8 @@ class AlertTrigger(StrEnum):
     """The last scheduled run had to make up for windows whose own run never came."""
     DEAD_WEBHOOKS = "dead_webhooks"
     """Webhooks that we send to the shop's own programs were given up and wait for a person."""
+    MONTH_OPEN = "month_open"
+    """A month was due to be closed and is not: its run never came, failed, or could not read everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,7 @@ class AlertRule:
     min_at_risk: Mapping[str, int] = field(default_factory=dict)
     """Minor units by currency: one of them must be reached; empty: any amount."""
     min_age: timedelta = timedelta(0)
-    """Breaks younger than this do not count."""
+    """Breaks younger than this do not count, nor do months that are overdue for less."""
 
     def __post_init__(self) -> None:
         if self.period <= timedelta(0):
@@ -72,6 +75,8 @@ class Situation:
     breaks: Sequence[Break]
     dead_webhooks: int = 0
     """Dead letters of the shop, whichever run looks."""
+    open_months: Sequence[OpenMonth] = ()
+    """Months that were due and are not closed, whichever run looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +147,10 @@ def weigh(rule: AlertRule, situation: Situation, now: datetime) -> Concern | Non
         dead = situation.dead_webhooks
         reason = f"dead letters: {dead}; orders outbound list --state dead"
         return _concern(situation, dead, (reason,)) if dead >= rule.min_count else None
+    if rule.when is AlertTrigger.MONTH_OPEN:
+        months = [month for month in situation.open_months if now - month.due_at >= rule.min_age]
+        reasons = tuple(month.text for month in months)
+        return _concern(situation, len(months), reasons) if len(months) >= rule.min_count else None
     counted = [item for item in situation.breaks if _counts(rule, item, now)]
     at_risk: defaultdict[str, int] = defaultdict(int)
     for item in counted:

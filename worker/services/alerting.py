@@ -11,9 +11,11 @@ from typing import Any
 
 from worker.contract.reconciliation import Mode
 from worker.domain.alert import Alert, AlertRule, AlertState, Change, Concern, Situation, advance, weigh
+from worker.domain.closing import OpenMonth
 from worker.domain.errors import InvalidInput, NotFound, ProviderRejected, ProviderUnavailable
 from worker.domain.finding import Verdict
 from worker.domain.money import format_minor
+from worker.services.closing import CloseRules, months_left_open
 from worker.services.ports import Clock, Database, Notice, Notifier, Run, Transaction
 
 GIVEN_UP_AFTER = timedelta(days=3)
@@ -25,11 +27,19 @@ TYPE = "reconciliation.alert"
 class AlertService:
     """Weighs the rules of the settings and sends what they have to tell."""
 
-    def __init__(self, database: Database, notifier: Notifier, clock: Clock, rules: Sequence[AlertRule]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        notifier: Notifier,
+        clock: Clock,
+        rules: Sequence[AlertRule],
+        closes: CloseRules | None = None,
+    ) -> None:
         self._database = database
         self._notifier = notifier
         self._clock = clock
         self._rules = rules
+        self._closes = closes or {}
 
     def evaluate(self, run_id: str, interval: timedelta) -> dict[str, str]:
         """Weigh every rule after a run; return what changed, by rule. Doing it again changes nothing more.
@@ -43,7 +53,9 @@ class AlertService:
                 raise NotFound(f"run {run_id} was never begun")
             tx.runs.lock(run.shop, run.provider)
             now = self._clock.now()
-            situation = _situation(run, interval, tx)
+            rule_of_close = self._closes.get((run.shop, run.provider))
+            months = months_left_open(tx, rule_of_close, run.shop, run.provider, now) if rule_of_close else ()
+            situation = _situation(run, interval, months, tx)
             changes = {}
             for rule in self._rules:
                 before = tx.alerts.newest(run.shop, run.provider, rule.name)
@@ -144,7 +156,7 @@ def sample(rule: AlertRule, shop: str, provider: str, at: datetime) -> list[Noti
     ]
 
 
-def _situation(run: Run, interval: timedelta, tx: Transaction) -> Situation:
+def _situation(run: Run, interval: timedelta, months: Sequence[OpenMonth], tx: Transaction) -> Situation:
     scheduled = run.requested_by == "schedule" and run.of_api
     windows = (run.window_end - run.window_start) // interval if scheduled and interval else 1
     return Situation(
@@ -157,6 +169,7 @@ def _situation(run: Run, interval: timedelta, tx: Transaction) -> Situation:
         report=run.report,
         breaks=tx.breaks.open(run.shop, run.provider),
         dead_webhooks=tx.outbound.dead(run.shop),
+        open_months=months,
     )
 
 

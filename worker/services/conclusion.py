@@ -11,6 +11,7 @@ from datetime import datetime
 from operator import attrgetter
 
 from worker.contract.reconciliation import Mode
+from worker.domain.closing import is_month
 from worker.domain.finding import (
     OPEN_STATUSES,
     Break,
@@ -139,6 +140,8 @@ class Conclusion:
         tx.runs.finish(finished, weighed.statements, told)
         # A window asked for by hand continues the watermark but never starts it: the schedule would go on from there.
         covered = run.of_api and tx.runs.watermark(run.shop, run.provider, run.mode) is not None
+        # A close of anything but a month closes none.
+        covered = covered and (run.mode is not Mode.CLOSE or is_month(Span(run.window_start, run.window_end)))
         if finished.verdict != Verdict.INCOMPLETE and covered:
             tx.runs.advance_watermark(run.shop, run.provider, run.window_start, run.window_end, run.mode)
         return finished

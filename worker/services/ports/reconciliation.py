@@ -113,10 +113,14 @@ class RunStore(Protocol):
         """Return the newest complete run of that source over exactly this window, or None."""
         ...
 
+    def closes(self, shop: str, provider: str, since: datetime) -> list[Run]:
+        """Return the runs that were to close a month and began since then, complete or not, oldest first."""
+        ...
+
     def watermark(self, shop: str, provider: str, mode: Mode = Mode.FULL) -> datetime | None:
         """Return up to when complete runs of a mode cover time without a hole, or None before the first.
 
-        Closing has none: a month is closed or not.
+        Of closing it is the end of the last month that is closed, and before it every one is.
         """
         ...
 
