@@ -27,7 +27,7 @@ class AlertTrigger(StrEnum):
     REPAIR_FAILED = "repair_failed"
     """Open breaks whose repair failed or was refused: they wait for a person."""
     INCOMPLETE = "incomplete"
-    """The last run could not read or explain everything."""
+    """A run could not read or explain everything, of an API or of a file, and none has since."""
     SCHEDULE_MISSED = "schedule_missed"
     """The last scheduled run had to make up for windows whose own run never came."""
     DEAD_WEBHOOKS = "dead_webhooks"
@@ -68,7 +68,7 @@ class Situation:
     provider: str
     run_id: str
     verdict: str
-    """Of the last run over the provider's API; a statement file's run does not count."""
+    """Of the last run; `incomplete` as long as any stands that is."""
     incomplete_because: tuple[str, ...]
     missed_windows: int
     report: str
@@ -132,6 +132,8 @@ class Alert:
     last_notified_at: datetime | None = None
     notices: int = 0
     """How many were made; the number of a notice is part of its id."""
+    standing: tuple[str, ...] = ()
+    """The incomplete runs it is about, oldest first; each is one until a later run answers it. Empty of other rules."""
 
 
 def weigh(rule: AlertRule, situation: Situation, now: datetime) -> Concern | None:
@@ -172,7 +174,14 @@ def weigh(rule: AlertRule, situation: Situation, now: datetime) -> Concern | Non
 
 
 def advance(
-    rule: AlertRule, before: Alert | None, concern: Concern | None, *, shop: str, provider: str, now: datetime
+    rule: AlertRule,
+    before: Alert | None,
+    concern: Concern | None,
+    *,
+    shop: str,
+    provider: str,
+    now: datetime,
+    standing: tuple[str, ...] = (),
 ) -> tuple[Alert | None, Change | None]:
     """Return the alert's next state and what is to be told, either None when there is nothing.
 
@@ -201,6 +210,7 @@ def advance(
             concern=concern,
             last_notified_at=now,
             notices=1,
+            standing=standing,
         )
         return opened, Change.OPENED
     back = before.state is AlertState.CLOSED
@@ -211,6 +221,7 @@ def advance(
         opened_at=now if back else before.opened_at,
         last_seen_at=now,
         concern=concern,
+        standing=standing,
     )
     if not _period_over(rule, before, now):
         return seen, None

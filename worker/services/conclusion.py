@@ -112,9 +112,13 @@ class Conclusion:
         bookings: list[BankCredit] = []
         if payouts or (facts.run.of_api and facts.bank_alone):
             known = gathered.recalled(
-                "bank", lambda: self._database.transact(lambda tx: bank_document(tx, facts.run.shop, scope, rules))
+                "bank",
+                lambda: self._database.transact(
+                    lambda tx: bank_document(tx, facts.run.shop, scope, rules, _gaps_from(facts))
+                ),
             )
             span, bookings = bookings_of(known)
+            facts = replace(facts, incomplete_because=facts.incomplete_because + tuple(known.get("gaps", ())))
         if span is None:
             return facts, match_payouts(payouts, scope, rules)
         at_bank = match_bank(payouts, bookings, span, scope, rules)
@@ -243,6 +247,18 @@ class _Weighed:
             "breaks_resolved": of_status[BreakStatus.RESOLVED],
         } | {AT_RISK + currency: minor for currency, minor in sorted(self.standing.at_risk.items())}
         return replace(self.run, counts=counts)
+
+
+def _gaps_from(facts: RunFacts) -> datetime:
+    """Return from when on a gap between bank statements keeps a run from being complete.
+
+    The window of a full run grows while it is incomplete. What a gap hides there is looked for as long as payouts are
+    looked back at; after that it is the close of its month that says so.
+    """
+    scope, rules = facts.payout_scope, facts.rules
+    if not facts.run.of_api or facts.run.mode is not Mode.FULL:
+        return scope.window_start
+    return max(scope.window_start, scope.cut - rules.payout_lookback - rules.bank_grace)
 
 
 def _openings(tx: Transaction, run: Run) -> dict[str, Opening] | None:
