@@ -160,7 +160,7 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "alerts.notices": lambda tx: tx.alerts.notices("none"),
     "alerts.listed": lambda tx: tx.alerts.listed(None, 0),
     "alerts.listed by state": lambda tx: tx.alerts.listed("state-1", 0),
-    "statements.lines": lambda tx: list(tx.statements.lines("none")),
+    "statements.lines": lambda tx: list(tx.statements.lines("none", "none")),
     "statements.marks": lambda tx: tx.statements.marks("none", "stripe"),
     "numbers.complete": lambda tx: tx.numbers.complete("none"),
     "numbers.lacking": lambda tx: tx.numbers.lacking("none"),
@@ -177,7 +177,7 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "figures.events": lambda tx: tx.figures.events(["outcome-1"], NOW),
     "figures.runs": lambda tx: tx.figures.runs(["shop-1"], NOW + 30 * HOUR),
     "figures.last_runs": lambda tx: tx.figures.last_runs(["shop-1"], NOW + 30 * HOUR),
-    "statements.rejects": lambda tx: tx.statements.rejects("none"),
+    "statements.rejects": lambda tx: tx.statements.rejects("none", "none"),
 }
 
 

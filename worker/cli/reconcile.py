@@ -88,7 +88,7 @@ def run(
         raise click.UsageError("a window needs both --from and --to")
     config = load()
     span = Span(start, end) if start is not None and end is not None else None
-    file = _imported(config, statement) if statement is not None else None
+    file = _imported(config, shop or config.shop.name, statement) if statement is not None else None
     if file is None and shop not in {None, config.shop.name}:
         raise click.UsageError(f"the shop and the warehouse at hand are {config.shop.name}'s, not {shop}'s")
     request = Reconcile(
@@ -153,11 +153,11 @@ def show(run_id: str, *, as_json: bool) -> None:
     show_run(config, run_id, as_json=as_json)
 
 
-def _imported(config: WorkerConfig, sha256: str) -> StatementFile:
+def _imported(config: WorkerConfig, shop: str, sha256: str) -> StatementFile:
     with reading(config) as database:
-        file = database.transact(lambda tx: tx.statements.get(sha256))
+        file = database.transact(lambda tx: tx.statements.get(shop, sha256))
     if file is None:
         raise NotFound(
-            f"no imported statement file has the SHA-256 {sha256[:12]}...; `orders statements import` adds one"
+            f"no statement file imported for {shop} has the SHA-256 {sha256[:12]}...; `orders statements import` adds one"
         )
     return file
