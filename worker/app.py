@@ -31,7 +31,7 @@ from worker.contract.settings import ConfigurationError
 from worker.domain.capture import CapturePolicy
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import Outcome
-from worker.domain.matching.rules import Compared, FeeSchedule, Grace, Reference, Rules, Tolerance
+from worker.domain.matching.rules import Compared, FeeSchedule, Grace, Moved, Reference, Rules, Tolerance
 from worker.gateways.clock import SystemClock
 from worker.gateways.mail import SmtpMail
 from worker.gateways.shopify import ShopifyShop
@@ -322,7 +322,12 @@ def _rules(provider: str, table: RulesConfig) -> Rules:
             for currency, one in table.tolerances.items()
         },
         graces=tuple(
-            Grace(method=one.method, internal=_seconds(one.internal_seconds), external=_seconds(one.external_seconds))
+            Grace(
+                moved=Moved(one.moved) if one.moved else None,
+                method=one.method,
+                internal=_seconds(one.internal_seconds),
+                external=_seconds(one.external_seconds),
+            )
             for one in table.graces
         ),
         fees=tuple(FeeSchedule(**asdict(one)) for one in table.fees),

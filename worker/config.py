@@ -136,8 +136,9 @@ class ToleranceConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraceConfig:
-    """How long either side may be silent about payments of one method (empty: all), instead of the payment grace."""
+    """How long either side may be silent about what was moved by one method (empty: all), instead of the payment grace."""
 
+    moved: str = ""
     method: str = ""
     internal_seconds: int | None = None
     external_seconds: int | None = None
