@@ -27,7 +27,7 @@ rules = st.builds(
     day_of_month=st.integers(1, 28),
     offset=st.timedeltas(timedelta(0), timedelta(hours=23)),
     again=st.lists(st.timedeltas(HOUR, 20 * DAY), max_size=3).map(tuple),
-    most_months=st.integers(1, 30),
+    most_months=st.integers(1, 10),
 )
 
 
@@ -50,7 +50,7 @@ def test_the_last_month_due_is_over_and_the_one_after_it_is_not_due(rule: CloseR
     assert month_before(month_after(month).start) == month
 
 
-@given(rules, times, st.integers(0, 40), st.data())
+@given(rules, times, st.integers(0, 14), st.data())
 def test_closing_what_is_open_oldest_first_leaves_nothing_and_never_a_month_twice(
     rule: CloseRule, now: datetime, months_ago: int, data: st.DataObject
 ) -> None:
@@ -103,7 +103,7 @@ def test_a_run_that_has_not_ended_keeps_its_month_for_a_day_and_is_dead_then() -
     assert (left.under_way, left.tries) == ("", 1)
     assert left.text == (
         "2026-09 was due to be closed on 2026-10-04 06:00 UTC: one run did not close it, "
-        "tried from 2026-10-04 12:00 UTC on"
+        "the next try comes after 2026-10-04 12:00 UTC"
     )
 
 

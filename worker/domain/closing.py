@@ -85,11 +85,13 @@ class OpenMonth:
     @property
     def text(self) -> str:
         """What is known of it, in a sentence."""
-        tried = {0: "no run has tried", 1: "one run did not close it"}.get(
-            self.tries, f"{self.tries} runs did not close it"
-        )
-        then = f"run {self.under_way} is at it" if self.under_way else f"tried from {_said(self.again_at)} on"
-        return f"{self} was due to be closed on {_said(self.due_at)}: {tried}, {then}"
+        due = f"{self} was due to be closed on {_said(self.due_at)}"
+        if self.under_way:
+            return f"{due}: run {self.under_way} is at it"
+        if not self.tries:
+            return f"{due}: no run came to it, the next one of a schedule starts it"
+        tried = "one run did not close it" if self.tries == 1 else f"{self.tries} runs did not close it"
+        return f"{due}: {tried}, the next try comes after {_said(self.again_at)}"
 
 
 def month_after(month: Span) -> Span:
