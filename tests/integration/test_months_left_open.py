@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from unittest.mock import create_autospec
 
 import pytest
@@ -16,6 +17,7 @@ from temporalio.worker import Worker
 from tests.integration.office import Office
 from tests.integration.own_database import at_once
 from tests.integration.temporal_namespace import fresh_namespace
+from tests.integration.test_services_runs_again import orders
 from tests.workflows.sandbox import sandbox
 from worker.activities.alerts import AlertActivities
 from worker.activities.closing import ClosingActivities
@@ -290,3 +292,18 @@ async def test_runs_of_schedules_on_two_workers_see_to_the_months_that_were_left
     closes_made = office.database.transact(lambda tx: tx.runs.closes("main", "stripe", since))
     done = [Span(run.window_start, run.window_end) for run in closes_made]
     assert done == [first, *missed], "in order, each once"
+
+
+def test_the_list_of_runs_ends_with_the_months_that_are_open(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The declared close is on the fourth, at six: months are due by the clock of whoever asks.
+    rule = CloseRule(day_of_month=4, offset=6 * HOUR)
+    newest = rule.last_due(datetime.now(UTC))
+    begun = month_before(newest.start).start
+    office.database.transact(lambda tx: tx.runs.advance_watermark("main", "stripe", begun, begun, Mode.CLOSE))
+    told = orders(office, tmp_path, monkeypatch, "list")
+    *_, older, newer = told.output.splitlines()
+    assert older.startswith(f"stripe: {begun:%Y-%m} was due to be closed on ")
+    assert newer.startswith(f"stripe: {newest.start:%Y-%m} was due to be closed on ")
+    assert newer.endswith("no run came to it, the next one of a schedule starts it")
