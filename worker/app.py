@@ -12,6 +12,7 @@ from temporalio.client import Client
 
 from worker.activities.addresses import AddressActivities
 from worker.activities.alerts import AlertActivities
+from worker.activities.closing import ClosingActivities
 from worker.activities.events import EventActivities
 from worker.activities.journal import JournalActivities
 from worker.activities.line_cancelling import LineActivities
@@ -24,13 +25,13 @@ from worker.activities.refunds import RefundActivities
 from worker.activities.resolution import ResolutionActivities
 from worker.activities.users import UserActivities
 from worker.config import RulesConfig, WorkerConfig
-from worker.connections import lake_of, shop_of, store_of
+from worker.connections import close_rules_of, lake_of, shop_of, store_of
 from worker.contract.names import Queue
 from worker.contract.settings import ConfigurationError
 from worker.domain.capture import CapturePolicy
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import Outcome
-from worker.domain.matching.rules import Compared, FeeSchedule, Grace, Reference, Rules, Tolerance
+from worker.domain.matching.rules import Compared, FeeSchedule, Grace, Moved, Reference, Rules, Tolerance
 from worker.gateways.clock import SystemClock
 from worker.gateways.mail import SmtpMail
 from worker.gateways.shopify import ShopifyShop
@@ -53,6 +54,7 @@ from worker.services.alerting import AlertService
 from worker.services.asking import Asking
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.capture_on_shipment import CaptureOnShipment
+from worker.services.closing import MonthlyClose
 from worker.services.events import EventService
 from worker.services.expiry import Expiry
 from worker.services.inquiry import Inquiry
@@ -173,7 +175,10 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
         ReportingService(database, ReportFiles(store_of(config))),
         processes,
     )
-    alert_activities = AlertActivities(AlertService(database, notifier_of(config, mail), clock, alert_rules_of(config)))
+    alert_activities = AlertActivities(
+        AlertService(database, notifier_of(config, mail), clock, alert_rules_of(config), close_rules_of(config))
+    )
+    closing_activities = ClosingActivities(MonthlyClose(database, clock, close_rules_of(config)))
     outbound = OutboundService(database, clock, subscriptions)
     outbound_activities = OutboundActivities(outbound, outbound_of(config))
     plan: dict[Queue, Duties] = {
@@ -229,6 +234,8 @@ def compose(config: WorkerConfig, client: Client, engine: Engine, user_keys: Use
             [ReconciliationWorkflow],
             [
                 reconciliation_activities.plan_window,
+                closing_activities.claim_month,
+                closing_activities.next_month,
                 reconciliation_activities.compare_books,
                 reconciliation_activities.gather_books,
                 reconciliation_activities.sift_bucket,
@@ -315,7 +322,12 @@ def _rules(provider: str, table: RulesConfig) -> Rules:
             for currency, one in table.tolerances.items()
         },
         graces=tuple(
-            Grace(method=one.method, internal=_seconds(one.internal_seconds), external=_seconds(one.external_seconds))
+            Grace(
+                moved=Moved(one.moved) if one.moved else None,
+                method=one.method,
+                internal=_seconds(one.internal_seconds),
+                external=_seconds(one.external_seconds),
+            )
             for one in table.graces
         ),
         fees=tuple(FeeSchedule(**asdict(one)) for one in table.fees),

@@ -136,8 +136,9 @@ class ToleranceConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraceConfig:
-    """How long either side may be silent about payments of one method (empty: all), instead of the payment grace."""
+    """How long either side may be silent about what was moved by one method (empty: all), instead of the payment grace."""
 
+    moved: str = ""
     method: str = ""
     internal_seconds: int | None = None
     external_seconds: int | None = None
@@ -198,6 +199,8 @@ class ReconciliationConfig:
     lookback_seconds: int
     repair: bool
     repairs: dict[str, RepairConfig]
+    close_again_seconds: tuple[int, ...] = (21600, 86400, 86400, 172800, 345600, 604800)
+    close_months: int = 12
     rules: dict[str, RulesConfig] = field(default_factory=dict)
 
 

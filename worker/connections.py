@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker.contract.settings import ROOT
+from worker.contract.reconciliation import Mode
+from worker.contract.settings import ROOT, ConfigurationError
 
 if TYPE_CHECKING:
     from worker.config import DatabaseConfig, WorkerConfig
     from worker.contract.encryption import EncryptionConfig
     from worker.gateways.shopify import ShopifyShop
     from worker.repositories.engine import Engine
+    from worker.services.closing import CloseRules
     from worker.services.ports import Database, ObjectStore
     from worker.services.ports.lake import RunLake
     from worker.services.user_keys import UserKeys
@@ -51,6 +54,25 @@ def reading(config: WorkerConfig) -> Iterator[Database]:
         yield MysqlDatabase(engine)
     finally:
         engine.dispose()
+
+
+def close_rules_of(config: WorkerConfig) -> CloseRules:
+    """Return when months are closed, as the declared schedules say. Raises ConfigurationError."""
+    from worker.domain.closing import CloseRule  # noqa: PLC0415 - help texts do without it
+
+    settings = config.reconciliation
+    if settings.close_months < 1 or any(seconds < 1 for seconds in settings.close_again_seconds):
+        raise ConfigurationError(["reconciliation: close_months and each of close_again_seconds must be at least 1"])
+    return {
+        (one.shop, one.provider): CloseRule(
+            day_of_month=one.day_of_month,
+            offset=timedelta(seconds=one.offset_seconds),
+            again=tuple(timedelta(seconds=seconds) for seconds in settings.close_again_seconds),
+            most_months=settings.close_months,
+        )
+        for one in config.schedules.values()
+        if one.mode == Mode.CLOSE
+    }
 
 
 def store_of(config: WorkerConfig) -> ObjectStore:

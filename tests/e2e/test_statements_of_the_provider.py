@@ -61,7 +61,7 @@ async def test_the_file_agrees_with_the_api_and_is_known_again(scene: Scene, tmp
 
     assert "imported before" in again.out
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    stored = scene.transact(lambda tx: tx.statements.get(digest))
+    stored = scene.transact(lambda tx: tx.statements.get("main", digest))
     rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
     assert (stored.rows, stored.rejected, stored.provider) == (len(rows), 0, "stripe")
     assert kept(scene, digest) == len(rows)
@@ -84,7 +84,7 @@ async def test_a_damaged_row_is_rejected_by_its_line_and_the_rest_is_kept(scene:
     shown = await scene.cli("statements", "import", str(file), "--no-reconcile")
     assert "1 rejected" in shown.out
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    (reject,) = scene.transact(lambda tx: tx.statements.rejects(digest))
+    (reject,) = scene.transact(lambda tx: tx.statements.rejects("main", digest))
     assert (reject.line, reject.column) == (len(lines), "gross")
     assert reject.reason
     assert reject.reason in shown.out

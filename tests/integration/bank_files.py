@@ -8,7 +8,7 @@ from tests.unit.statement_files import table
 from worker.domain.money import format_minor
 
 ACCOUNT = "DE02120300000000202051"
-_OPENING = 100_000
+OPENING = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,18 +21,18 @@ class Booking:
     payer: str = "Stripe Technology Europe"
 
 
-def camt(first: date, last: date, bookings: Sequence[Booking], number: str = "1") -> bytes:
+def camt(first: date, last: date, bookings: Sequence[Booking], number: str = "1", opening: int = OPENING) -> bytes:
     """Write a statement of [first, last], both whole days of a bank in Germany, in winter."""
     entries = "".join(_entry(one, f"{number}-{place}") for place, one in enumerate(bookings))
     before = first - timedelta(days=1)
-    closing = _OPENING + sum(one.minor for one in bookings)
+    closing = opening + sum(one.minor for one in bookings)
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt>
 <GrpHdr><MsgId>M{number}</MsgId><CreDtTm>{last + timedelta(days=1)}T05:00:00</CreDtTm></GrpHdr>
 <Stmt><Id>STMT-{number}</Id>
 <FrToDt><FrDtTm>{before}T23:00:00Z</FrDtTm><ToDtTm>{last}T23:00:00Z</ToDtTm></FrToDt>
 <Acct><Id><IBAN>{ACCOUNT}</IBAN></Id><Ccy>EUR</Ccy></Acct>
-{_balance("OPBD", _OPENING, first)}{_balance("CLBD", closing, last)}
+{_balance("OPBD", opening, first)}{_balance("CLBD", closing, last)}
 {entries}</Stmt></BkToCstmrStmt></Document>""".encode()
 
 

@@ -1,20 +1,29 @@
 """A day whose file was never imported: said by the run over its neighbour, and gone when the file comes."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import Engine
 
-from tests.integration.month_of_files import Month
+from tests.integration.bank_files import OPENING, camt
+from tests.integration.month_of_files import Month, month
 from tests.integration.own_database import emptied
 from tests.integration.test_payout_files import FilesAlone
 from tests.unit.statement_files import table
+from worker.contract.reconciliation import Mode
 from worker.domain.finding import Verdict
+from worker.domain.matching.rules import Rules
+from worker.domain.matching.scope import Scope
 from worker.domain.money import format_minor
 from worker.domain.payment import BookEntry, EntryKind
 from worker.repositories.database import MysqlDatabase
+from worker.services.conclusion import _gaps_from
 from worker.services.continuity import gaps_of
+from worker.services.ports import Clock, Run, source_of
+from worker.services.run_facts import RunFacts
+from worker.services.verification import Verification
 
 NAMES = ("Date", "Time", "TimeZone", "Type", "Status", "Currency", "Gross", "Fee", "Net", "Transaction ID", "Invoice Number", "Balance")  # fmt: skip
 FIRST = date(2026, 9, 1)
@@ -72,3 +81,67 @@ def test_whoever_begins_anew_after_months_lacks_nothing(shop: FilesAlone) -> Non
     later = shop.take("day-40.csv", activity(40)).file
     assert gaps_of(shop.database, later) == []
     assert tuple(shop.run(later.sha256).incomplete_because) == ()
+
+
+def test_a_bank_statement_that_lacks_is_said_by_the_run_whose_payouts_it_would_tell_of(
+    engine: Engine, tmp_path: Path
+) -> None:
+    emptied(engine)
+    made = month("stripe")
+    shop = FilesAlone(MysqlDatabase(engine), tmp_path, made)
+    shop.take("payouts.csv", made.list_of_payouts())
+    statement = shop.take("statement.csv", made.statement(shop.shop)).file.sha256
+    reached, balance = FIRST, OPENING
+    parts: list[tuple[str, bytes]] = []
+    for number, last in enumerate((FIRST + timedelta(days=7), FIRST + timedelta(days=8), FIRST + timedelta(days=24))):
+        bookings = [one for one in made.booked if reached <= one.on <= last]
+        parts.append((f"bank-{number}.xml", camt(reached, last, bookings, f"{number}", balance)))
+        reached, balance = last + timedelta(days=1), balance + sum(one.minor for one in bookings)
+    lacking = sum(one.minor for one in made.booked if one.on == FIRST + timedelta(days=8))
+    for number in (0, 2):
+        shop.take(*parts[number])
+
+    run = shop.run(statement)
+    (because,) = run.incomplete_because
+    assert run.verdict == Verdict.INCOMPLETE
+    assert because.startswith("bank statement bank-2.xml does not follow the one before: EUR of ...")
+    assert because.endswith(f"EUR {format_minor(lacking, 'EUR')} moved in no imported file")
+
+    shop.take(*parts[1])
+    run = shop.run(statement)
+    assert run.verdict != Verdict.INCOMPLETE
+    assert run.incomplete_because == ()
+    # Whatever the file that came later says: what the run knew is kept with it.
+    assert Verification(shop.database, shop.lake, cast("Clock", shop)).replay(run.run_id).identical
+
+
+@pytest.mark.parametrize(("mode", "days", "said"), [("full", 5, True), ("full", 20, False), ("close", 20, True)])
+def test_a_full_run_says_so_as_long_as_payouts_are_looked_back_at_and_a_close_of_its_whole_month(
+    mode: str, days: int, said: bool
+) -> None:
+    gap = datetime(2026, 9, 9, tzinfo=UTC)
+    cut = gap + timedelta(days=days)
+    # Its window has grown since the gap: the run of each day was incomplete.
+    none = timedelta(0)
+    scope = Scope(
+        window_start=gap - timedelta(days=1),
+        window_end=cut,
+        horizon_start=gap - timedelta(days=6),
+        payment_grace=none,
+        shipment_grace=none,
+        order_grace=none,
+    )
+    rules = Rules(provider="stripe", payout_lookback=timedelta(days=10), bank_grace=timedelta(days=3))
+    run = Run(
+        run_id="r",
+        shop="main",
+        provider="stripe",
+        window_start=scope.window_start,
+        window_end=cut,
+        source=source_of(Mode(mode)),
+        requested_by="schedule",
+        workflow_id="w",
+        started_at=cut,
+    )
+    facts = RunFacts(run=run, scope=scope, rules=rules, legs_read=frozenset(), incomplete_because=(), unread_rows=())
+    assert (_gaps_from(facts) <= gap) is said

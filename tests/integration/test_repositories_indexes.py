@@ -132,6 +132,7 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "runs.before": lambda tx: tx.runs.before("shop-1", "provider-1", "api", NOW),
     "runs.after": lambda tx: tx.runs.after("shop-1", "provider-1", "api", NOW),
     "runs.of_window": lambda tx: tx.runs.of_window("shop-1", "provider-1", "api", NOW - HOUR, NOW),
+    "runs.closes": lambda tx: tx.runs.closes("shop-1", "provider-1", NOW - HOUR),
     "runs.statements": lambda tx: tx.runs.statements("none"),
     "runs.findings": lambda tx: tx.runs.findings("none"),
     "runs.each_finding": lambda tx: list(tx.runs.each_finding("none", breaks=False)),
@@ -160,7 +161,8 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "alerts.notices": lambda tx: tx.alerts.notices("none"),
     "alerts.listed": lambda tx: tx.alerts.listed(None, 0),
     "alerts.listed by state": lambda tx: tx.alerts.listed("state-1", 0),
-    "statements.lines": lambda tx: list(tx.statements.lines("none")),
+    "statements.lines": lambda tx: list(tx.statements.lines("none", "none")),
+    "statements.get": lambda tx: tx.statements.get("none", "none"),
     "statements.marks": lambda tx: tx.statements.marks("none", "stripe"),
     "numbers.complete": lambda tx: tx.numbers.complete("none"),
     "numbers.lacking": lambda tx: tx.numbers.lacking("none"),
@@ -177,7 +179,7 @@ QUERIES: dict[str, Callable[[Transaction], object]] = {
     "figures.events": lambda tx: tx.figures.events(["outcome-1"], NOW),
     "figures.runs": lambda tx: tx.figures.runs(["shop-1"], NOW + 30 * HOUR),
     "figures.last_runs": lambda tx: tx.figures.last_runs(["shop-1"], NOW + 30 * HOUR),
-    "statements.rejects": lambda tx: tx.statements.rejects("none"),
+    "statements.rejects": lambda tx: tx.statements.rejects("none", "none"),
 }
 
 

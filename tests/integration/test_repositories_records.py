@@ -192,9 +192,9 @@ def test_a_statement_file_is_stored_whole_and_once(database: MysqlDatabase) -> N
     rejects = [RejectedRow(line=9, column="amount", reason="not a number"), RejectedRow(line=2, column="", reason="?")]
     assert database.transact(lambda tx: tx.statements.add(FILE, rejects))
     assert not database.transact(lambda tx: tx.statements.add(replace(FILE, name="again.csv"), []))
-    assert database.transact(lambda tx: tx.statements.get(FILE.sha256)) == FILE
-    assert database.transact(lambda tx: list(tx.statements.lines(FILE.sha256))) == []
-    assert database.transact(lambda tx: tx.statements.rejects(FILE.sha256)) == rejects
+    assert database.transact(lambda tx: tx.statements.get(FILE.shop, FILE.sha256)) == FILE
+    assert database.transact(lambda tx: list(tx.statements.lines(FILE.shop, FILE.sha256))) == []
+    assert database.transact(lambda tx: tx.statements.rejects(FILE.shop, FILE.sha256)) == rejects
 
 
 def test_lines_that_a_release_without_a_lake_stored_are_read(database: MysqlDatabase, engine: Engine) -> None:
@@ -207,7 +207,7 @@ def test_lines_that_a_release_without_a_lake_stored_are_read(database: MysqlData
         for row in rows:
             del row["shop"]
         connection.execute(insert(STATEMENT_LINES), rows)
-    assert database.transact(lambda tx: list(tx.statements.lines(file.sha256))) == lines
+    assert database.transact(lambda tx: list(tx.statements.lines(file.shop, file.sha256))) == lines
 
 
 def test_naive_times_are_refused(database: MysqlDatabase) -> None:

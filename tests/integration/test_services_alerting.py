@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
@@ -16,15 +16,16 @@ from tests.integration.office import Office
 from tests.integration.own_database import at_once
 from worker.domain.alert import AlertRule, AlertState, AlertTrigger
 from worker.domain.errors import ProviderUnavailable
+from worker.domain.finding import Verdict
 from worker.domain.repair_policy import RepairMode, RepairPolicy
 from worker.domain.window import Span
 from worker.gateways.notifier import Endpoint, EndpointNotifier
 from worker.services.alerting import AlertService
-from worker.services.ports import Notice
+from worker.services.ports import Notice, Run, Transaction
 
 _numbers = count(1)
 OLD, NEW = "whsec_b2xkLXNlY3JldC1vZi1hbGVydHM=", "whsec_bmV3LXNlY3JldC1vZi1hbGVydHM="
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 RULE = AlertRule(name="open_breaks", when=AlertTrigger.BREAKS, to=("ops", "finance"), period=timedelta(days=1))
 
 
@@ -209,6 +210,73 @@ def test_an_incomplete_run_raises_an_alert_of_its_own_until_one_is_complete(
     service.deliver()
     reasons = json.loads(receiver.got[0][1])["data"]["reasons"]
     assert any("ledger" in reason for reason in reasons)
+
+
+def stored(office: Office, run_id: str, source: str, days: tuple[int, int], because: str = "") -> str:
+    """Store a run over some days that could not read everything, or did; return its id."""
+    at = office.clock.now()
+    first = at.replace(hour=0, minute=0, second=0, microsecond=0) - 90 * DAY
+    run = Run(
+        run_id=run_id,
+        shop="main",
+        provider="stripe",
+        window_start=first + days[0] * DAY,
+        window_end=first + days[1] * DAY,
+        source=source,
+        requested_by="test",
+        workflow_id="w",
+        started_at=at,
+    )
+    done = replace(
+        run,
+        finished_at=at,
+        verdict=Verdict.INCOMPLETE if because else Verdict.RECONCILED,
+        incomplete_because=(because,) if because else (),
+    )
+
+    def work(tx: Transaction) -> None:
+        tx.runs.begin(run)
+        tx.runs.finish(done, (), ())
+
+    office.database.transact(work)
+    return run_id
+
+
+def test_runs_over_files_and_over_the_api_share_one_alert_that_closes_when_each_is_answered(
+    office: Office, receiver: Receiver
+) -> None:
+    rule = AlertRule(name="incomplete_run", when=AlertTrigger.INCOMPLETE, to=("ops",))
+    service = alerting(office, receiver, rule)
+    opened, closed = {"incomplete_run": "opened"}, {"incomplete_run": "closed"}
+    first, second, whole = "statement:" + "1" * 64, "statement:" + "2" * 64, "statement:" + "3" * 64
+    story: list[tuple[str, str, tuple[int, int], str, dict[str, str]]] = [
+        ("file", first, (1, 2), "2 rows could not be read", opened),
+        ("file of the next day", second, (2, 3), "1 row could not be read", {}),
+        ("the API, of neither day", "api", (10, 11), "the ledger could not be read", {}),
+        # None of these is an answer to what the files lack.
+        ("another file", "statement:" + "4" * 64, (3, 4), "", {}),
+        ("a light run", "api/light", (1, 3), "", {}),
+        ("the API again", "api", (10, 12), "", {}),
+        # The file itself, corrected; then one of the whole week, which tells of the other day too.
+        ("the file again", first, (1, 2), "", {}),
+        ("the week", whole, (0, 7), "", closed),
+        # Closed within the period: open again, and not told again.
+        ("a month that lacks a source", "api/close", (0, 30), "the ledger could not be read", {}),
+        ("the next month", "api/close", (30, 60), "", {}),
+        ("a full run", "api", (0, 60), "", {}),
+        ("the month again", "api/close", (0, 30), "", {}),
+    ]
+    counted = []
+    for name, source, days, because, told in story:
+        office.advance(timedelta(seconds=1))
+        run_id = stored(office, name.replace(" ", "-"), source, days, because)
+        assert service.evaluate(run_id, HOUR) == told, name
+        assert service.evaluate(run_id, HOUR) == {}, "the activity is done again"
+        (alert,) = office.database.transact(lambda tx: tx.alerts.listed(None, 5))
+        counted.append(alert.concern.subjects if alert.state is AlertState.OPEN else 0)
+    assert counted == [1, 2, 3, 3, 3, 2, 1, 0, 1, 1, 1, 0]
+    service.deliver()
+    assert receiver.types == ["opened", "closed"]
 
 
 def test_what_waits_for_a_person_raises_an_alert_of_its_own(

@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, text
 
+from tests.integration.bank_files import Booking, camt
 from tests.integration.own_database import at_once, migrated_database
 from tests.unit.lake_books import lake_in
 from tests.unit.statement_files import changed, sample
@@ -18,8 +20,8 @@ from worker.gateways.folder_store import FolderStore
 from worker.lake.gathering import Lake
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.paging import PAGE
-from worker.services.ports import StatementFile, StatementScope, Transaction
-from worker.statements.importing import StatementImport
+from worker.services.ports import RejectedRow, StatementFile, StatementScope, Transaction
+from worker.statements.importing import Imported, StatementImport
 from worker.statements.parse import parse
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
@@ -27,10 +29,15 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
-def database(database_url: str) -> Iterator[MysqlDatabase]:
+def engine(database_url: str) -> Iterator[Engine]:
     """Shared by the tests of this file: each uses a shop of its own."""
     with migrated_database(database_url) as engine:
-        yield MysqlDatabase(engine)
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def database(engine: Engine) -> MysqlDatabase:
+    return MysqlDatabase(engine)
 
 
 @pytest.fixture
@@ -54,12 +61,75 @@ def test_a_file_is_taken_once_whatever_it_is_called(database: MysqlDatabase, sto
     taking = StatementImport(database, store, lambda: lake, "once")
     first, again = [taking.take(name, content, NOW) for name in ("activity.csv", "copy of activity.csv")]
     assert (first.added, again.added) == (True, False)
-    stored = database.transact(lambda tx: tx.statements.get(first.file.sha256))
+    stored = database.transact(lambda tx: tx.statements.get("once", first.file.sha256))
     assert stored == first.file
     assert (first.file.name, first.file.provider, first.file.rows) == ("activity.csv", "paypal", 10)
     assert sorted(kept(lake, first.file), key=repr) == sorted(parse("x", content).lines, key=repr)
     assert store.get(f"statements/paypal/{first.file.sha256}.csv") == content
     assert database.transact(lambda tx: tx.statements.recent("once", 5)) == [first.file]
+
+
+def stored(
+    database: MysqlDatabase, shop: str, sha256: str
+) -> tuple[StatementFile | None, list[StatementFile], list[RejectedRow]]:
+    """Return a shop's file, all its files, and the rows of the one that could not be read."""
+
+    def work(tx: Transaction) -> tuple[StatementFile | None, list[StatementFile], list[RejectedRow]]:
+        files = tx.statements
+        return files.get(shop, sha256), files.recent(shop, 5), files.rejects(shop, sha256)
+
+    return database.transact(work)
+
+
+def booked(database: MysqlDatabase, shop: str) -> list[int]:
+    entries = database.transact(lambda tx: list(tx.bank.entries(shop, date(2026, 9, 1), date(2026, 9, 9))))
+    return [entry.amount_minor for entry in entries]
+
+
+def test_one_file_serves_every_shop_on_the_account_each_for_itself(
+    database: MysqlDatabase, store: FolderStore, lake: Lake
+) -> None:
+    content = changed(sample("shopify_transactions.csv"), 3, {"Net": "1.00"})
+    shops = [f"shop-{number}" for number in range(4)]
+
+    def take(number: int) -> Imported:
+        return StatementImport(database, store, lambda: lake, shops[number % 4]).take("x.csv", content, NOW)
+
+    taken = at_once(8, take)
+    for number, shop in enumerate(shops):
+        mine = [taken[number], taken[number + 4]]
+        assert sorted(one.added for one in mine) == [False, True], "once for each shop, however often at once"
+        file = mine[0].file
+        found, recent, rejects = stored(database, shop, file.sha256)
+        assert (found, recent) == (file, [file])
+        parsed = parse("x.csv", content, shop=shop)
+        assert rejects == list(parsed.rejects) != []
+        assert sorted(kept(lake, file), key=repr) == sorted(parsed.lines, key=repr)
+    assert stored(database, "nobody", taken[0].file.sha256) == (None, [], [])
+
+
+def test_one_bank_statement_serves_two_shops_and_one_that_an_older_release_took_in_stays_its_shop_s(
+    database: MysqlDatabase, store: FolderStore, lake: Lake, engine: Engine
+) -> None:
+    content = camt(
+        date(2026, 9, 1), date(2026, 9, 3), [Booking(on=date(2026, 9, 2), minor=500, text="po_1", payer="S")]
+    )
+    first = StatementImport(database, store, lambda: lake, "one").take("bank.xml", content, NOW)
+    with engine.begin() as connection:
+        older = text("UPDATE statement_files SET content_sha256 = NULL WHERE shop = 'one'")
+        connection.execute(older)
+    again, second = (
+        StatementImport(database, store, lambda: lake, shop).take("bank.xml", content, NOW) for shop in ("one", "two")
+    )
+    assert [one.added for one in (first, again, second)] == [True, False, True]
+    assert (first.new_entries, second.new_entries) == (1, 1)
+    for shop in ("one", "two"):
+        assert [file.sha256 for file in stored(database, shop, first.file.sha256)[1]] == [first.file.sha256]
+        assert booked(database, shop) == [500]
+    # A release that knows one file of a SHA-256 finds one.
+    with engine.connect() as connection:
+        known = text("SELECT shop FROM statement_files WHERE sha256 = :sha256")
+        assert connection.execute(known, {"sha256": first.file.sha256}).scalar_one() == "one"
 
 
 def test_a_damaged_file_is_kept_row_by_row_or_refused_whole(
@@ -73,7 +143,7 @@ def test_a_damaged_file_is_kept_row_by_row_or_refused_whole(
     assert lake.batches.find("whole", "shopify_payments", hashlib.sha256(content).hexdigest()) is None
     taken = StatementImport(database, store, lambda: lake, "rows").take("x.csv", content, NOW)
     assert (taken.added, taken.file.rejected, taken.read.made) == (True, 1, 6)
-    rejects = database.transact(lambda tx: tx.statements.rejects(taken.file.sha256))
+    rejects = database.transact(lambda tx: tx.statements.rejects(taken.file.shop, taken.file.sha256))
     assert [(one.line, one.column) for one in rejects] == [(3, "net")]
 
 
@@ -105,7 +175,7 @@ def test_what_a_file_tells_of_is_stored_with_it(database: MysqlDatabase, store: 
         StatementScope.BANK,
     ]
     for file in taken.values():
-        assert database.transact(lambda tx, file=file: tx.statements.get(file.sha256)) == file  # type: ignore[misc]
+        assert database.transact(lambda tx, file=file: tx.statements.get(file.shop, file.sha256)) == file  # type: ignore[misc]
     assert store.names("statements/bank/") == [f"statements/bank/{taken['camt053.xml'].sha256}.xml"]
     assert {line.kind for line in kept(lake, taken["stripe_payouts.csv"])} == {
         LineKind.PAYOUT,

@@ -10,6 +10,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from tests.replay.order_stories import ORDERS, REFUND, Handle, Walk, shipped
 from tests.workflows.doubles import (
+    LEFT_OPEN,
+    MONTH,
     AddressDoubles,
     EventDoubles,
     OrderDoubles,
@@ -30,7 +32,7 @@ from worker.contract.orders import (
     ResolveOrder,
 )
 from worker.contract.outbound import Notification
-from worker.contract.reconciliation import Reconcile, Window
+from worker.contract.reconciliation import Mode, Reconcile, Window
 from worker.contract.users import AddressStatus, ConfirmUser, ResendConfirmation, UserStatus
 from worker.domain.errors import SourceUnreadable
 from worker.domain.finding import Verdict
@@ -178,6 +180,28 @@ def address(*digests: str, state: ChangeState = ChangeState.PENDING) -> Walk:
     return walk
 
 
+def scheduled(mode: Mode, *, taken: bool = False, left_open: bool = False) -> Walk:
+    """Return the walk of a run of a schedule; the month is another run's already, or one is left open."""
+
+    async def walk(env: WorkflowEnvironment) -> Handle:
+        doubles = ReconciliationDoubles()
+        doubles.left_open = [LEFT_OPEN] if left_open else []
+        doubles.claimed = {MONTH.start: "another"} if taken else {}
+        async with serving(env.client, [ReconciliationWorkflow], activities_of(doubles)) as queue:
+            handle = await env.client.start_workflow(
+                ReconciliationWorkflow.run,
+                Reconcile(shop="main", provider="stripe", mode=mode),
+                id=f"reconcile/main/stripe/{uuid.uuid4().hex}",
+                task_queue=queue,
+            )
+            await ended(handle)
+            if left_open:
+                await doubles.conduct.attempts("weigh_alerts", 2)
+        return handle
+
+    return walk
+
+
 def reconciliation(verdict: Verdict, *failing: str, **counts: int) -> Walk:
     """Return the walk of a run whose comparison answers this; each of `failing` fails once."""
 
@@ -228,6 +252,9 @@ PATHS: dict[WorkflowType, dict[str, Walk]] = {
     },
     WorkflowType.RECONCILIATION: {
         "reconciled": reconciliation(Verdict.RECONCILED, matched=3),
+        "scheduled_with_a_month_left_open": scheduled(Mode.FULL, left_open=True),
+        "closed": scheduled(Mode.CLOSE),
+        "closed_by_another": scheduled(Mode.CLOSE, taken=True),
         "repaired": reconciliation(Verdict.BREAKS, matched=2, breaks_open=1, breaks_new=1),
         "alerted": reconciliation(Verdict.BREAKS, matched=2, breaks_open=1, breaks_new=1),
         "in_parts": reconciliation(Verdict.RECONCILED, buckets=1, rows=6, matched=3),

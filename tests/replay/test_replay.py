@@ -17,6 +17,7 @@ from tests.unit.test_sealing import OLD, config
 from tests.workflows.sandbox import sandbox
 from worker.activities.addresses import AddressActivities
 from worker.activities.alerts import AlertActivities
+from worker.activities.closing import ClosingActivities
 from worker.activities.events import EventActivities
 from worker.activities.journal import JournalActivities
 from worker.activities.line_cancelling import LineActivities
@@ -52,6 +53,7 @@ WORKFLOWS: list[type[Any]] = [
 ACTIVITIES = [
     AddressActivities,
     AlertActivities,
+    ClosingActivities,
     OrderActivities,
     OutboundActivities,
     EventActivities,

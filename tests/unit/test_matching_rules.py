@@ -13,7 +13,7 @@ from worker.domain.ledger import LedgerLine, LineKind
 from worker.domain.matching.bridge import statements
 from worker.domain.matching.disputed import disputes
 from worker.domain.matching.payments import match_payments
-from worker.domain.matching.rules import Compared, FeeSchedule, Grace, Reference, Rules, Side, Tolerance
+from worker.domain.matching.rules import Compared, FeeSchedule, Grace, Moved, Reference, Rules, Side, Tolerance
 from worker.domain.matching.shipments import match_shipments
 from worker.domain.matching.suggestions import suggested
 from worker.domain.payment import EntryKind
@@ -217,6 +217,71 @@ def test_grace_by_method_and_side() -> None:
         pending, broken = broken, pending
     assert (pending.order_id, pending.outcome, pending.break_on) == ("slow", Outcome.PENDING, LONG_AGO + 5 * DAY)
     assert (broken.order_id, broken.outcome) == ("cash", Outcome.BREAK)
+
+
+def refund_of_ours(books: Books) -> None:
+    books.entries.append(entry("001", -300))
+
+
+def refund_of_theirs(books: Books) -> None:
+    books.lines.append(line("001", -300))
+
+
+def dispute_of_ours(books: Books) -> None:
+    books.entries.append(replace(entry("001", -1001), kind=EntryKind.DISPUTE, reference="dp_1"))
+
+
+def dispute_of_theirs(books: Books) -> None:
+    books.lines.append(line("001", -1001, LineKind.DISPUTE, source="dp_1"))
+
+
+def payment_of_ours(books: Books) -> None:
+    books.entries.append(entry("late", 4000))
+
+
+@pytest.mark.parametrize(
+    ("harm", "kind", "moved", "side"),
+    [
+        (refund_of_ours, K.REFUND_MISSING, Moved.REFUND, Side.EXTERNAL),
+        (refund_of_theirs, K.REFUND_EXCEEDS, Moved.REFUND, Side.INTERNAL),
+        (dispute_of_ours, K.DISPUTED, Moved.DISPUTE, Side.EXTERNAL),
+        (dispute_of_theirs, K.DISPUTED, Moved.DISPUTE, Side.INTERNAL),
+        (payment_of_ours, K.MISSING_EXTERNAL, Moved.PAYMENT, Side.EXTERNAL),
+    ],
+)
+def test_what_was_moved_has_a_grace_of_its_own_that_no_other_kind_and_no_other_side_gets(
+    harm: Callable[[Books], None], kind: FindingKind, moved: Moved, side: Side
+) -> None:
+    books = clean()
+    harm(books)
+    assert only(found(books, Rules()), kind).outcome is Outcome.BREAK
+    for of in Moved:
+        for late in Side:
+            own = Grace(moved=of, internal=DAY) if late is Side.INTERNAL else Grace(moved=of, external=DAY)
+            patient = (of, late) == (moved, side)
+            item = only(found(books, Rules(graces=(own,))), kind, Outcome.PENDING if patient else Outcome.BREAK)
+            assert not patient or item.break_on == LONG_AGO + DAY
+
+
+def test_the_narrowest_grace_counts_first_by_what_was_moved_then_by_method() -> None:
+    hour = timedelta(hours=1)
+    graces = (
+        Grace(external=2 * DAY),
+        Grace(method="sepa_debit", external=3 * DAY),
+        Grace(moved=Moved.REFUND, external=4 * DAY),
+        Grace(moved=Moved.REFUND, method="sepa_debit", external=DAY),
+    )
+
+    def of(number: int, moved: Moved, method: str) -> timedelta:
+        return Rules(graces=graces[:number]).grace(Side.EXTERNAL, [method], hour, moved)
+
+    assert [of(number, Moved.REFUND, "sepa_debit") for number in range(5)] == [
+        hour,
+        *(days * DAY for days in (2, 3, 4, 1)),
+    ]
+    assert [of(number, Moved.REFUND, "card") for number in range(5)] == [hour, *(days * DAY for days in (2, 2, 4, 4))]
+    assert [of(number, Moved.DISPUTE, "sepa_debit") for number in (3, 4)] == [3 * DAY, 3 * DAY]
+    assert Rules(graces=graces).longest_grace(hour) == 4 * DAY, "so far back a run must look"
 
 
 def test_the_references_of_the_rules_find_the_order_in_their_order() -> None:

@@ -14,7 +14,7 @@ from worker.cli.reconcile_backfill import length, windows
 from worker.contract.reconciliation import Mode, Reconcile, ReconciliationResult, Window
 from worker.domain.errors import InvalidInput
 from worker.domain.finding import Outcome
-from worker.domain.matching.rules import Compared, FeeSchedule, Grace, Reference, Rules, Tolerance
+from worker.domain.matching.rules import Compared, FeeSchedule, Grace, Moved, Reference, Rules, Tolerance
 from worker.domain.matching.rules_codec import decode_rules, encode_rules
 from worker.domain.window import Span, month_before
 from worker.services.ports import Run, source_of
@@ -34,7 +34,14 @@ rules = st.builds(
         st.sampled_from(["EUR", "JPY"]), st.builds(Tolerance, absolute_minor=amounts, relative_bp=amounts)
     ),
     graces=st.lists(
-        st.builds(Grace, method=st.text(max_size=4), internal=st.none() | spans, external=st.none() | spans), max_size=3
+        st.builds(
+            Grace,
+            moved=st.none() | st.sampled_from(Moved),
+            method=st.text(max_size=4),
+            internal=st.none() | spans,
+            external=st.none() | spans,
+        ),
+        max_size=3,
     ).map(tuple),
     fees=st.lists(st.builds(FeeSchedule, basis_points=amounts, fixed_minor=amounts), max_size=2).map(tuple),
     fee_variance=weights,
@@ -49,6 +56,11 @@ rules = st.builds(
 @given(rules)
 def test_rules_are_the_same_after_they_were_a_document(some: Rules) -> None:
     assert decode_rules(encode_rules(some)) == some
+
+
+def test_a_grace_for_everything_is_written_as_the_release_before_knew_it() -> None:
+    (written,) = encode_rules(Rules(graces=(Grace(method="card", internal=timedelta(days=1)),)))["graces"]
+    assert set(written) == {"method", "internal"}
 
 
 def test_a_rule_this_code_does_not_know_is_refused_and_one_that_is_missing_has_its_default() -> None:

@@ -12,6 +12,7 @@ from tests.workflows.order_book import OrderBook
 from tests.workflows.samples import order_event
 from worker.activities.addresses import AddressConfirmation, Begun, OneChange
 from worker.activities.alerts import AlertOrder
+from worker.activities.closing import BooksOf, ClaimedMonth, CloseOrder
 from worker.activities.events import Filing, Receipt, Received
 from worker.activities.journal import CancellationAsked
 from worker.activities.line_cancelling import UnwantedLines
@@ -371,6 +372,10 @@ class UserDoubles:
             return str(self.state)
 
 
+MONTH = Window(start="2026-10-01T00:00:00+00:00", end="2026-11-01T00:00:00+00:00")
+LEFT_OPEN = Window(start="2026-09-01T00:00:00+00:00", end=MONTH.start)
+
+
 class ReconciliationDoubles:
     """Steps of ReconciliationWorkflow: windows are the domain's, the books' answer is given."""
 
@@ -391,6 +396,9 @@ class ReconciliationDoubles:
         self.judged: list[int] = []
         self.stored: dict[str, RunAnswer] = {}
         """Runs that are concluded, by their ids."""
+        self.left_open: list[Window] = []
+        self.claimed: dict[str, str] = {}
+        """Runs by the start of the month that they close."""
         self._parts = {"buckets": buckets, "rows": rows}
         self._pieces = pieces
         self._verdict = verdict
@@ -402,6 +410,18 @@ class ReconciliationDoubles:
         async with self.conduct.step("plan_window", plan):
             span = self._span(plan)
             return Window(start=span.start.isoformat(), end=span.end.isoformat())
+
+    @activity.defn
+    async def claim_month(self, order: CloseOrder) -> ClaimedMonth:
+        async with self.conduct.step("claim_month", order):
+            month = order.request.window or MONTH
+            done = self.claimed.setdefault(month.start, order.run_id)
+            return ClaimedMonth(window=month, run_id=done, mine=done == order.run_id)
+
+    @activity.defn
+    async def next_month(self, books: BooksOf) -> Window | None:
+        async with self.conduct.step("next_month", books):
+            return next((month for month in self.left_open if month.start not in self.claimed), None)
 
     @activity.defn
     async def compare_books(self, order: RunOrder) -> RunAnswer:

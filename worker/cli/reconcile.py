@@ -15,6 +15,7 @@ from worker.cli.reconcile_again import diff, replay, watch
 from worker.cli.reconcile_answer import answer, reconcile, show_run
 from worker.cli.reconcile_backfill import backfill
 from worker.cli.reconcile_dry import dry_run
+from worker.cli.reconcile_months import open_months_of
 from worker.cli.reconcile_report import report
 from worker.cli.settings import load
 from worker.connections import reading
@@ -87,7 +88,7 @@ def run(
         raise click.UsageError("a window needs both --from and --to")
     config = load()
     span = Span(start, end) if start is not None and end is not None else None
-    file = _imported(config, statement) if statement is not None else None
+    file = _imported(config, shop or config.shop.name, statement) if statement is not None else None
     if file is None and shop not in {None, config.shop.name}:
         raise click.UsageError(f"the shop and the warehouse at hand are {config.shop.name}'s, not {shop}'s")
     request = Reconcile(
@@ -118,6 +119,7 @@ def list_runs(limit: int, *, as_json: bool) -> None:
     config = load()
     with reading(config) as database:
         runs = database.transact(lambda tx: tx.runs.recent(config.shop.name, limit))
+        left_open = open_months_of(config, database)
     if as_json:
         print_json(runs)
         return
@@ -138,6 +140,8 @@ def list_runs(limit: int, *, as_json: bool) -> None:
         ],
         least=("source", "provider", "pending", "matched", "from (UTC)"),
     )
+    for provider, month in left_open:
+        click.secho(f"{provider}: {month.text}", fg="yellow")
 
 
 @command.command(epilog=examples("orders reconcile show 41f0c9d2", "orders reconcile show 41f0c9d2 --json"))
@@ -149,11 +153,11 @@ def show(run_id: str, *, as_json: bool) -> None:
     show_run(config, run_id, as_json=as_json)
 
 
-def _imported(config: WorkerConfig, sha256: str) -> StatementFile:
+def _imported(config: WorkerConfig, shop: str, sha256: str) -> StatementFile:
     with reading(config) as database:
-        file = database.transact(lambda tx: tx.statements.get(sha256))
+        file = database.transact(lambda tx: tx.statements.get(shop, sha256))
     if file is None:
         raise NotFound(
-            f"no imported statement file has the SHA-256 {sha256[:12]}...; `orders statements import` adds one"
+            f"no statement file imported for {shop} has the SHA-256 {sha256[:12]}...; `orders statements import` adds one"
         )
     return file

@@ -134,7 +134,7 @@ def show(sha256: str, *, as_json: bool) -> None:
     config = load()
     with reading(config) as database:
         file = _imported(database, config.shop.name, sha256)
-        rejects = database.transact(lambda tx: tx.statements.rejects(file.sha256))
+        rejects = database.transact(lambda tx: tx.statements.rejects(file.shop, file.sha256))
         files, told = database.transact(lambda tx: seams_of(tx, file.shop, file.provider))
     if as_json:
         print_json({"file": file, "rejects": rejects, "follows": [one for one in told if one.file == file.sha256]})
@@ -160,7 +160,7 @@ def rejects(sha256: str, *, as_csv: bool, as_json: bool) -> None:
     config = load()
     with reading(config) as database:
         file = _imported(database, config.shop.name, sha256)
-        rows = database.transact(lambda tx: tx.statements.rejects(file.sha256))
+        rows = database.transact(lambda tx: tx.statements.rejects(file.shop, file.sha256))
     if as_csv:
         from worker.reports import rejects_csv
 
@@ -173,7 +173,7 @@ def rejects(sha256: str, *, as_csv: bool, as_json: bool) -> None:
 
 def _imported(database: Database, shop: str, sha256: str) -> StatementFile:
     """Return the file of a SHA-256 or of its beginning. Raises NotFound."""
-    file = database.transact(lambda tx: tx.statements.get(sha256))
+    file = database.transact(lambda tx: tx.statements.get(shop, sha256))
     if file is None:
         recent = database.transact(lambda tx: tx.statements.recent(shop, _RECENT))
         fitting = [one for one in recent if len(sha256) >= _SHORTEST and one.sha256.startswith(sha256)]

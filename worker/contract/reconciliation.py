@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+SCHEDULE = "schedule"
+"""Who asked for the runs that a schedule starts, and for those that see to what it left open."""
+
 
 class Mode(StrEnum):
     """What a run compares."""
@@ -40,7 +43,7 @@ class Reconcile:
     statement_sha256: str | None = None
     """Compare the books with this imported statement file instead of the provider's API."""
     repair: bool = True
-    requested_by: str = "schedule"
+    requested_by: str = SCHEDULE
     mode: str = Mode.FULL.value
     """One of `Mode`. Of a statement file, which tells of money alone, only the full one."""
 

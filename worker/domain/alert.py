@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from worker.domain.closing import OpenMonth
 from worker.domain.finding import OPEN_STATUSES, Break, FindingKind, RepairState, Verdict
 
 TOP = 5
@@ -26,11 +27,13 @@ class AlertTrigger(StrEnum):
     REPAIR_FAILED = "repair_failed"
     """Open breaks whose repair failed or was refused: they wait for a person."""
     INCOMPLETE = "incomplete"
-    """The last run could not read or explain everything."""
+    """A run could not read or explain everything, of an API or of a file, and none has since."""
     SCHEDULE_MISSED = "schedule_missed"
     """The last scheduled run had to make up for windows whose own run never came."""
     DEAD_WEBHOOKS = "dead_webhooks"
     """Webhooks that we send to the shop's own programs were given up and wait for a person."""
+    MONTH_OPEN = "month_open"
+    """A month was due to be closed and is not: its run never came, failed, or could not read everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,7 @@ class AlertRule:
     min_at_risk: Mapping[str, int] = field(default_factory=dict)
     """Minor units by currency: one of them must be reached; empty: any amount."""
     min_age: timedelta = timedelta(0)
-    """Breaks younger than this do not count."""
+    """Breaks younger than this do not count, nor do months that are overdue for less."""
 
     def __post_init__(self) -> None:
         if self.period <= timedelta(0):
@@ -65,13 +68,15 @@ class Situation:
     provider: str
     run_id: str
     verdict: str
-    """Of the last run over the provider's API; a statement file's run does not count."""
+    """Of the last run; `incomplete` as long as any stands that is."""
     incomplete_because: tuple[str, ...]
     missed_windows: int
     report: str
     breaks: Sequence[Break]
     dead_webhooks: int = 0
     """Dead letters of the shop, whichever run looks."""
+    open_months: Sequence[OpenMonth] = ()
+    """Months that were due and are not closed, whichever run looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +132,8 @@ class Alert:
     last_notified_at: datetime | None = None
     notices: int = 0
     """How many were made; the number of a notice is part of its id."""
+    standing: tuple[str, ...] = ()
+    """The incomplete runs it is about, oldest first; each is one until a later run answers it. Empty of other rules."""
 
 
 def weigh(rule: AlertRule, situation: Situation, now: datetime) -> Concern | None:
@@ -142,6 +149,10 @@ def weigh(rule: AlertRule, situation: Situation, now: datetime) -> Concern | Non
         dead = situation.dead_webhooks
         reason = f"dead letters: {dead}; orders outbound list --state dead"
         return _concern(situation, dead, (reason,)) if dead >= rule.min_count else None
+    if rule.when is AlertTrigger.MONTH_OPEN:
+        months = [month for month in situation.open_months if now - month.due_at >= rule.min_age]
+        reasons = tuple(month.text for month in months)
+        return _concern(situation, len(months), reasons) if len(months) >= rule.min_count else None
     counted = [item for item in situation.breaks if _counts(rule, item, now)]
     at_risk: defaultdict[str, int] = defaultdict(int)
     for item in counted:
@@ -163,7 +174,14 @@ def weigh(rule: AlertRule, situation: Situation, now: datetime) -> Concern | Non
 
 
 def advance(
-    rule: AlertRule, before: Alert | None, concern: Concern | None, *, shop: str, provider: str, now: datetime
+    rule: AlertRule,
+    before: Alert | None,
+    concern: Concern | None,
+    *,
+    shop: str,
+    provider: str,
+    now: datetime,
+    standing: tuple[str, ...] = (),
 ) -> tuple[Alert | None, Change | None]:
     """Return the alert's next state and what is to be told, either None when there is nothing.
 
@@ -192,6 +210,7 @@ def advance(
             concern=concern,
             last_notified_at=now,
             notices=1,
+            standing=standing,
         )
         return opened, Change.OPENED
     back = before.state is AlertState.CLOSED
@@ -202,6 +221,7 @@ def advance(
         opened_at=now if back else before.opened_at,
         last_seen_at=now,
         concern=concern,
+        standing=standing,
     )
     if not _period_over(rule, before, now):
         return seen, None

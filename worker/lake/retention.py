@@ -16,7 +16,7 @@ UNFINISHED = "reading"
 UNFINISHED_KEPT = timedelta(days=7)
 """A run that was cut off and not gone on with for so long will not be."""
 _HALF_WRITTEN_KEPT = timedelta(days=1)
-ABANDONED = ("orders-lake-*", "orders-report-*", "orders-spill-*")
+ABANDONED = ("orders-drop-*", "orders-lake-*", "orders-report-*", "orders-spill-*", "orders-statement-*")
 """What processes make for themselves where files are temporary; one that is killed leaves it, at the size of a run."""
 ABANDONED_KEPT = timedelta(hours=6)
 """No step lasts as long (worker/workflows/policies.py), and a command that does writes into what is its own."""

@@ -19,6 +19,7 @@ ALERTS = table(
     required("notices", Integer),
     required("subjects", Integer),
     required("summary", JSON),
+    Column("standing", JSON),
     Index("alerts_by_rule", "shop", "provider", "rule", "opened_at"),
     Index("alerts_by_state", "state", "opened_at", "alert_id"),
     Index("alerts_by_time", "opened_at", "alert_id"),

@@ -75,6 +75,7 @@ class MysqlAlertStore:
             "notices": alert.notices,
             "subjects": alert.concern.subjects,
             "summary": asdict(alert.concern),
+            "standing": list(alert.standing),
         }
         self._connection.execute(_SAVE, values)
         for notice in notices:
@@ -128,6 +129,7 @@ def _alert(row: Row[Any]) -> Alert:
         last_seen_at=row.last_seen_at,
         last_notified_at=row.last_notified_at,
         notices=row.notices,
+        standing=tuple(row.standing or ()),
         concern=Concern(**{**summary, "top": tuple(summary["top"]), "reasons": tuple(summary["reasons"])}),
     )
 

@@ -14,6 +14,7 @@ from worker.domain.ledger import BankEntry, BankStatus
 from worker.domain.window import Span
 from worker.repositories.paging import chunked, paged
 from worker.repositories.schema import BANK_ENTRIES, STATEMENT_FILES
+from worker.repositories.statement_keys import key_of
 from worker.services.ports import StatementScope
 
 _C = BANK_ENTRIES.c
@@ -46,10 +47,11 @@ class MysqlBankStore:
 
     def add(self, shop: str, sha256: str, entries: Sequence[BankEntry]) -> int:
         """Store what a file holds and return how many entries are known from it: new ones, and pending ones now booked."""
+        key = key_of(self._connection, shop, sha256)
         # In the order of the key: two files of one account that are stored at once wait for each other, and no more.
         for some in chunked(sorted(entries, key=lambda one: (one.account, one.entry_id))):
-            self._connection.execute(_KEEP, [_values(shop, sha256, entry) for entry in some])
-        counted = select(func.count()).select_from(BANK_ENTRIES).where(_C.sha256 == sha256)
+            self._connection.execute(_KEEP, [_values(shop, key, entry) for entry in some])
+        counted = select(func.count()).select_from(BANK_ENTRIES).where(_C.sha256 == key)
         return self._connection.execute(counted).scalar_one()
 
     def entries(self, shop: str, start: date, end: date) -> Iterator[BankEntry]:

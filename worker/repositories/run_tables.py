@@ -59,4 +59,5 @@ WATERMARKS = table(
     key("provider", PROVIDER),
     Column("reached_at", UtcDateTime),
     Column("light_reached_at", UtcDateTime),
+    Column("closed_until", UtcDateTime),
 )

@@ -20,7 +20,7 @@ from worker.repositories.locks import lock_run, lock_watermark
 from worker.repositories.many_rows import ManyRows
 from worker.repositories.paging import CHUNK, DOCUMENTS, paged
 from worker.repositories.schema import RUN_FINDINGS, RUN_STATEMENTS, RUNS, WATERMARKS
-from worker.services.ports import Run
+from worker.services.ports import Run, source_of
 
 _BEGIN = insert(RUNS)
 _GET = select(RUNS).where(RUNS.c.run_id == bindparam("of_run"))
@@ -75,11 +75,21 @@ _OF_WINDOW = (
     .order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
     .limit(1)
 )
+_CLOSES = (
+    select(RUNS)
+    .where(
+        RUNS.c.shop == bindparam("of_shop"),
+        RUNS.c.provider == bindparam("of_provider"),
+        RUNS.c.source == source_of(Mode.CLOSE),
+        RUNS.c.started_at >= bindparam("since"),
+    )
+    .order_by(RUNS.c.started_at, RUNS.c.run_id)
+)
 _WATERMARK = select(WATERMARKS).where(
     WATERMARKS.c.shop == bindparam("of_shop"), WATERMARKS.c.provider == bindparam("of_provider")
 )
-_REACHED = {Mode.FULL: "reached_at", Mode.LIGHT: "light_reached_at"}
-"""Columns of the watermarks. A month is closed or not: there is no watermark of closing."""
+_REACHED = {Mode.FULL: "reached_at", Mode.LIGHT: "light_reached_at", Mode.CLOSE: "closed_until"}
+"""Columns of the watermarks."""
 
 
 class MysqlRunStore:
@@ -202,10 +212,15 @@ class MysqlRunStore:
         row = self._connection.execute(_OF_WINDOW, asked).one_or_none()
         return None if row is None else _run(row)
 
+    def closes(self, shop: str, provider: str, since: datetime) -> list[Run]:
+        """Return the runs that were to close a month and began since then, complete or not, oldest first."""
+        asked = {"of_shop": shop, "of_provider": provider, "since": since}
+        return [_run(row) for row in self._connection.execute(_CLOSES, asked)]
+
     def watermark(self, shop: str, provider: str, mode: Mode = Mode.FULL) -> datetime | None:
         """Return up to when complete runs of a mode cover time without a hole, or None before the first."""
         row = self._connection.execute(_WATERMARK, {"of_shop": shop, "of_provider": provider}).one_or_none()
-        return None if row is None or mode not in _REACHED else getattr(row, _REACHED[mode])
+        return None if row is None else getattr(row, _REACHED[mode])
 
     def advance_watermark(
         self, shop: str, provider: str, start: datetime, end: datetime, mode: Mode = Mode.FULL

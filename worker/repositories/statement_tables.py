@@ -1,4 +1,8 @@
-"""The tables of statement files and bank accounts; see schema.py for what holds of all tables."""
+"""The tables of statement files and bank accounts; see schema.py for what holds of all tables.
+
+A file is a shop's: `sha256`, by which its rejects and bank entries know it, is the key that statement_keys.py gives it, and
+`content_sha256` the digest of its bytes; empty where a release stored it that knew only the one.
+"""
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Date, ForeignKey, Index, String, Text
 
@@ -32,8 +36,10 @@ STATEMENT_FILES = table(
     required("checks", JSON),
     required("scope", WORD, server_default="ledger"),
     Column("marks", JSON),
+    Column("content_sha256", SHA256),
     Index("statement_files_by_shop", "shop", "imported_at", "sha256"),
     Index("statement_files_by_scope", "shop", "scope", "last_at"),
+    Index("statement_files_of_shop", "shop", "content_sha256", unique=True),
 )
 
 STATEMENT_LINES = table(

@@ -1,7 +1,7 @@
 """Imported statement files, in MySQL: what each is, what was checked, which rows could not be read.
 
-A file is stored once: its SHA-256 is its key. Its lines are in the lake; those of files that a release without one
-imported are read from here.
+A file is stored once for a shop: statement_keys.py says by which key. Its lines are in the lake; those of files that a
+release without one imported are read from here.
 """
 
 from collections.abc import Iterator
@@ -16,11 +16,13 @@ from worker.domain.ledger import LedgerLine, LineKind
 from worker.repositories.insertion import insert_once
 from worker.repositories.paging import PAGE, chunked, paged
 from worker.repositories.schema import STATEMENT_FILES, STATEMENT_LINES, STATEMENT_REJECTS
+from worker.repositories.statement_keys import key_of, keys_of
 from worker.services.ports import RejectedRow, RejectedRows, StatementFile, StatementScope
 
 _ADD = insert(STATEMENT_FILES)
 _ADD_REJECT = insert(STATEMENT_REJECTS)
 _GET = select(STATEMENT_FILES).where(STATEMENT_FILES.c.sha256 == bindparam("of_file"))
+_OWNER = select(STATEMENT_FILES.c.shop).where(STATEMENT_FILES.c.sha256 == bindparam("of_file"))
 
 
 class MysqlStatementStore:
@@ -30,9 +32,11 @@ class MysqlStatementStore:
         self._connection = connection
 
     def add(self, file: StatementFile, rejects: RejectedRows) -> bool:
-        """Store what is known of the file; return False when this very file (SHA-256) is there already."""
-        values = {
-            "sha256": file.sha256,
+        """Store what is known of the file; return False when the shop has this very file (SHA-256) already."""
+        first, further = keys_of(file.shop, file.sha256)
+        values: dict[str, Any] = {
+            "sha256": first,
+            "content_sha256": file.sha256,
             "shop": file.shop,
             "provider": file.provider,
             "file_format": file.format,
@@ -47,15 +51,19 @@ class MysqlStatementStore:
             "marks": [_mark_values(mark) for mark in file.marks],
         }
         if not insert_once(self._connection, _ADD, values):
-            return False
+            if self._connection.execute(_OWNER, {"of_file": first}).scalar_one_or_none() in {file.shop, None}:
+                return False
+            values["sha256"] = further
+            if not insert_once(self._connection, _ADD, values):
+                return False
         for start, rejected in enumerate(chunked(rejects, PAGE)):
-            rows = [_reject_values(file.sha256, start * PAGE + index, row) for index, row in enumerate(rejected)]
+            rows = [_reject_values(values["sha256"], start * PAGE + index, row) for index, row in enumerate(rejected)]
             self._connection.execute(_ADD_REJECT, rows)
         return True
 
-    def get(self, sha256: str) -> StatementFile | None:
-        """Return the file or None."""
-        row = self._connection.execute(_GET, {"of_file": sha256}).one_or_none()
+    def get(self, shop: str, sha256: str) -> StatementFile | None:
+        """Return the shop's file or None."""
+        row = self._connection.execute(_GET, {"of_file": key_of(self._connection, shop, sha256)}).one_or_none()
         return None if row is None else _file(row)
 
     def recent(self, shop: str, limit: int) -> list[StatementFile]:
@@ -88,21 +96,23 @@ class MysqlStatementStore:
         found = map(_file, self._connection.execute(wanted.order_by(files.imported_at, files.sha256)))
         return {file.sha256: file for file in found}
 
-    def lines(self, sha256: str) -> Iterator[LedgerLine]:
+    def lines(self, shop: str, sha256: str) -> Iterator[LedgerLine]:
         """Stream the lines of a file that was imported before there was a lake, in file order."""
-        statement = select(STATEMENT_LINES).where(STATEMENT_LINES.c.sha256 == sha256)
+        of_file = STATEMENT_LINES.c.sha256 == key_of(self._connection, shop, sha256)
+        statement = select(STATEMENT_LINES).where(of_file)
         return map(_line, paged(self._connection, statement, [STATEMENT_LINES.c.position]))
 
-    def rejects(self, sha256: str) -> list[RejectedRow]:
+    def rejects(self, shop: str, sha256: str) -> list[RejectedRow]:
         """Return the rejected rows in file order."""
-        statement = select(STATEMENT_REJECTS).where(STATEMENT_REJECTS.c.sha256 == sha256)
+        of_file = STATEMENT_REJECTS.c.sha256 == key_of(self._connection, shop, sha256)
+        statement = select(STATEMENT_REJECTS).where(of_file)
         rows = paged(self._connection, statement, [STATEMENT_REJECTS.c.position])
         return [RejectedRow(line=row.line_number, column=row.column_name, reason=row.reason) for row in rows]
 
 
 def _file(row: Row[Any]) -> StatementFile:
     return StatementFile(
-        sha256=row.sha256,
+        sha256=row.content_sha256 or row.sha256,
         shop=row.shop,
         provider=row.provider,
         format=row.file_format,

@@ -9,15 +9,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from worker.contract.reconciliation import Mode
-from worker.domain.alert import Alert, AlertRule, AlertState, Change, Concern, Situation, advance, weigh
+from worker.contract.reconciliation import SCHEDULE, Mode
+from worker.domain.alert import Alert, AlertRule, AlertState, AlertTrigger, Change, Concern, Situation, advance, weigh
+from worker.domain.closing import OpenMonth
 from worker.domain.errors import InvalidInput, NotFound, ProviderRejected, ProviderUnavailable
 from worker.domain.finding import Verdict
 from worker.domain.money import format_minor
+from worker.services.closing import CloseRules, months_left_open
 from worker.services.ports import Clock, Database, Notice, Notifier, Run, Transaction
 
 GIVEN_UP_AFTER = timedelta(days=3)
 """A notice that could not be delivered for so long is news no more; `orders alerts show` still tells of it."""
+
+MOST_STANDING = 50
+"""How many incomplete runs one alert is about at most, the newest: whoever imports a folder of damaged files knows."""
 
 TYPE = "reconciliation.alert"
 
@@ -25,11 +30,19 @@ TYPE = "reconciliation.alert"
 class AlertService:
     """Weighs the rules of the settings and sends what they have to tell."""
 
-    def __init__(self, database: Database, notifier: Notifier, clock: Clock, rules: Sequence[AlertRule]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        notifier: Notifier,
+        clock: Clock,
+        rules: Sequence[AlertRule],
+        closes: CloseRules | None = None,
+    ) -> None:
         self._database = database
         self._notifier = notifier
         self._clock = clock
         self._rules = rules
+        self._closes = closes or {}
 
     def evaluate(self, run_id: str, interval: timedelta) -> dict[str, str]:
         """Weigh every rule after a run; return what changed, by rule. Doing it again changes nothing more.
@@ -43,17 +56,27 @@ class AlertService:
                 raise NotFound(f"run {run_id} was never begun")
             tx.runs.lock(run.shop, run.provider)
             now = self._clock.now()
-            situation = _situation(run, interval, tx)
+            rule_of_close = self._closes.get((run.shop, run.provider))
+            months = months_left_open(tx, rule_of_close, run.shop, run.provider, now) if rule_of_close else ()
+            situation = _situation(run, interval, months, tx)
             changes = {}
             for rule in self._rules:
                 before = tx.alerts.newest(run.shop, run.provider, rule.name)
-                concern = weigh(rule, situation, now)
-                raised_by = tx.runs.get(before.concern.run_id) if before is not None else None
-                if not _says_something(rule, run, concern, raised_by):
-                    continue
+                standing = _standing(tx, run, before) if rule.when is AlertTrigger.INCOMPLETE else []
+                concern = weigh(rule, _as_they_stand(situation, standing), now)
+                if rule.when is AlertTrigger.SCHEDULE_MISSED and not _by_schedule(run):
+                    continue  # one on demand, or over a file, knows nothing of the schedule
                 if before is not None and concern is not None and before.concern.run_id == run_id:
                     continue  # this run was weighed before; its activity is done again
-                after, change = advance(rule, before, concern, shop=run.shop, provider=run.provider, now=now)
+                after, change = advance(
+                    rule,
+                    before,
+                    concern,
+                    shop=run.shop,
+                    provider=run.provider,
+                    now=now,
+                    standing=tuple(one.run_id for one in standing),
+                )
                 if after is None:
                     continue
                 notices = [] if change is None else _notices(rule, after, change, now)
@@ -144,9 +167,8 @@ def sample(rule: AlertRule, shop: str, provider: str, at: datetime) -> list[Noti
     ]
 
 
-def _situation(run: Run, interval: timedelta, tx: Transaction) -> Situation:
-    scheduled = run.requested_by == "schedule" and run.of_api
-    windows = (run.window_end - run.window_start) // interval if scheduled and interval else 1
+def _situation(run: Run, interval: timedelta, months: Sequence[OpenMonth], tx: Transaction) -> Situation:
+    windows = (run.window_end - run.window_start) // interval if _by_schedule(run) and interval else 1
     return Situation(
         shop=run.shop,
         provider=run.provider,
@@ -157,25 +179,53 @@ def _situation(run: Run, interval: timedelta, tx: Transaction) -> Situation:
         report=run.report,
         breaks=tx.breaks.open(run.shop, run.provider),
         dead_webhooks=tx.outbound.dead(run.shop),
+        open_months=months,
     )
 
 
-def _says_something(rule: AlertRule, run: Run, concern: Concern | None, raised_by: Run | None) -> bool:
-    """Tell whether a run has a say over a rule.
+def _by_schedule(run: Run) -> bool:
+    return run.requested_by == SCHEDULE and run.of_api
 
-    One over a statement file knows nothing of the API, one on demand nothing of the schedule. That a run is in order
-    is no answer to what one of another mode complained of, unless it is a full one and the other was light.
+
+def _standing(tx: Transaction, run: Run, before: Alert | None) -> list[Run]:
+    """Return the incomplete runs that no later one has answered, this one included, oldest first."""
+    told = (before.standing or (before.concern.run_id,)) if before and before.state is AlertState.OPEN else ()
+    earlier = (tx.runs.get(run_id) for run_id in told if run_id != run.run_id)
+    left = [one for one in earlier if one is not None and not _answers(run, one)]
+    return [*left, run][-MOST_STANDING:] if run.verdict == Verdict.INCOMPLETE else left
+
+
+def _answers(run: Run, earlier: Run) -> bool:
+    """Tell whether what a run says takes the place of what an incomplete one before it said.
+
+    That a run is in order is no answer to what one of another mode complained of, unless it is a full one and the other
+    was light; what could not be read of a file is answered over that file, or over another that tells of its whole time.
     """
-    has = {
-        "incomplete": run.of_api,
-        "schedule_missed": run.of_api and run.requested_by == "schedule",
-    }.get(rule.when)
-    if has is None:
-        return True
-    answers = raised_by is None or run.mode in {raised_by.mode, Mode.FULL}
-    if raised_by is not None and raised_by.mode is Mode.CLOSE:
-        answers = run.mode is Mode.CLOSE
-    return has and (concern is not None or answers)
+    covers = run.window_start <= earlier.window_start and run.window_end >= earlier.window_end
+    complete = run.verdict != Verdict.INCOMPLETE
+    if earlier.mode is Mode.CLOSE:
+        return run.mode is Mode.CLOSE and covers
+    if earlier.of_api:
+        return run.of_api and (run.mode is earlier.mode or (run.mode is Mode.FULL and complete))
+    return run.source == earlier.source or (covers and run.mode is Mode.FULL and (complete or not run.of_api))
+
+
+def _as_they_stand(situation: Situation, standing: Sequence[Run]) -> Situation:
+    """Return the situation with the incomplete runs that stand, the newest first."""
+    if not standing:
+        return situation
+    newest = standing[-1]
+    return replace(
+        situation,
+        run_id=newest.run_id,
+        verdict=newest.verdict,
+        report=newest.report,
+        incomplete_because=tuple(
+            because if len(standing) == 1 else f"run {one.run_id}: {because}"
+            for one in reversed(standing)
+            for because in one.incomplete_because
+        ),
+    )
 
 
 def _notices(rule: AlertRule, alert: Alert, change: Change, at: datetime) -> list[Notice]:

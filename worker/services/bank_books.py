@@ -15,23 +15,28 @@ from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.money import exponent
 from worker.domain.window import Span
+from worker.services.continuity import bank_gaps
 from worker.services.ports import Transaction
 
 
-def bank_document(tx: Transaction, shop: str, scope: Scope, rules: Rules = PLAIN) -> dict[str, Any]:
+def bank_document(
+    tx: Transaction, shop: str, scope: Scope, rules: Rules = PLAIN, gaps_from: datetime | None = None
+) -> dict[str, Any]:
     """Return the span of time that bank statements cover and what was booked in it, as JSON values.
 
-    It reaches as far back as a payout of the scope may have been booked before its day.
+    It reaches as far back as a payout of the scope may have been booked before its day. Gaps between the statements are
+    told of the scope's window, or from `gaps_from` on where that is later.
     """
     covered = tx.bank.covered(shop, payouts_named(scope, rules).start, scope.cut)
     if not covered:
-        return {"span": None, "bookings": []}
+        return {"span": None, "bookings": [], "gaps": []}
     # Spans that touch are one; of several the latest counts: between them nothing is known.
     span = covered[-1]
     for earlier in reversed(covered[:-1]):
         if earlier.end >= span.start:
             span = replace(span, start=min(span.start, earlier.start))
     return {
+        "gaps": bank_gaps(tx, shop, max(gaps_from or scope.window_start, scope.window_start), scope.cut),
         "span": [span.start.isoformat(), span.end.isoformat()],
         "bookings": [
             {

@@ -78,19 +78,16 @@ class BookReader:
             if request.provider != self._payments.name:
                 raise InvalidInput(f"the ledger at hand is {self._payments.name}'s, not {request.provider}'s")
             return None
-        file = self._database.transact(lambda tx: tx.statements.get(sha256))
+        file = self._database.transact(lambda tx: tx.statements.get(request.shop, sha256))
         if file is None:
-            raise InvalidInput(f"no imported statement file has the SHA-256 {sha256[:12]}...")
+            raise InvalidInput(f"no statement file imported for {request.shop} has the SHA-256 {sha256[:12]}...")
         if file.scope is not StatementScope.LEDGER:
             raise InvalidInput(
                 f"the statement file {sha256[:12]}... tells of {_SCOPES[file.scope]}, not of single payments: "
                 "there is nothing in it that orders could be compared with"
             )
-        if (file.shop, file.provider) != (request.shop, request.provider):
-            raise InvalidInput(
-                f"the statement file {sha256[:12]}... is of {file.shop} and {file.provider}, "
-                f"not of {request.shop} and {request.provider}"
-            )
+        if file.provider != request.provider:
+            raise InvalidInput(f"the statement file {sha256[:12]}... is of {file.provider}, not of {request.provider}")
         return file
 
     def read(
@@ -128,7 +125,7 @@ class BookReader:
         lists = PayoutFiles(self._database, gathering, request.shop, request.provider)
         file = self.statement(request)
         if file is not None:
-            rejects = self._database.transact(lambda tx: tx.statements.rejects(file.sha256))
+            rejects = self._database.transact(lambda tx: tx.statements.rejects(file.shop, file.sha256))
             progress("reading the statement file")
             gathering.statement(file.sha256, lambda: self._stored_lines(file))
             at_hand = None
@@ -218,7 +215,7 @@ class BookReader:
 
     def _stored_lines(self, file: StatementFile) -> Iterable[LedgerLine]:
         """Return the lines of a file that a release without a lake imported."""
-        return self._database.transact(lambda tx: tuple(tx.statements.lines(file.sha256)))
+        return self._database.transact(lambda tx: tuple(tx.statements.lines(file.shop, file.sha256)))
 
 
 def _unread(file: StatementFile, rejects: Iterable[RejectedRow]) -> tuple[UnreadRow, ...]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from operator import attrgetter
 
 from worker.contract.reconciliation import Mode
+from worker.domain.closing import is_month
 from worker.domain.finding import (
     OPEN_STATUSES,
     Break,
@@ -111,9 +112,13 @@ class Conclusion:
         bookings: list[BankCredit] = []
         if payouts or (facts.run.of_api and facts.bank_alone):
             known = gathered.recalled(
-                "bank", lambda: self._database.transact(lambda tx: bank_document(tx, facts.run.shop, scope, rules))
+                "bank",
+                lambda: self._database.transact(
+                    lambda tx: bank_document(tx, facts.run.shop, scope, rules, _gaps_from(facts))
+                ),
             )
             span, bookings = bookings_of(known, facts.run.provider)
+            facts = replace(facts, incomplete_because=facts.incomplete_because + tuple(known.get("gaps", ())))
         if span is None:
             return facts, match_payouts(payouts, scope, rules)
         at_bank = match_bank(payouts, bookings, span, scope, rules)
@@ -139,6 +144,8 @@ class Conclusion:
         tx.runs.finish(finished, weighed.statements, told)
         # A window asked for by hand continues the watermark but never starts it: the schedule would go on from there.
         covered = run.of_api and tx.runs.watermark(run.shop, run.provider, run.mode) is not None
+        # A close of anything but a month closes none.
+        covered = covered and (run.mode is not Mode.CLOSE or is_month(Span(run.window_start, run.window_end)))
         if finished.verdict != Verdict.INCOMPLETE and covered:
             tx.runs.advance_watermark(run.shop, run.provider, run.window_start, run.window_end, run.mode)
         return finished
@@ -240,6 +247,18 @@ class _Weighed:
             "breaks_resolved": of_status[BreakStatus.RESOLVED],
         } | {AT_RISK + currency: minor for currency, minor in sorted(self.standing.at_risk.items())}
         return replace(self.run, counts=counts)
+
+
+def _gaps_from(facts: RunFacts) -> datetime:
+    """Return from when on a gap between bank statements keeps a run from being complete.
+
+    The window of a full run grows while it is incomplete. What a gap hides there is looked for as long as payouts are
+    looked back at; after that it is the close of its month that says so.
+    """
+    scope, rules = facts.payout_scope, facts.rules
+    if not facts.run.of_api or facts.run.mode is not Mode.FULL:
+        return scope.window_start
+    return max(scope.window_start, scope.cut - rules.payout_lookback - rules.bank_grace)
 
 
 def _openings(tx: Transaction, run: Run) -> dict[str, Opening] | None:

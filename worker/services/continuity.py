@@ -1,10 +1,10 @@
 """Which imported statement files do not follow one another: a day whose file was never imported is told, not guessed."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from worker.domain.continuity import Joint, Seam, seams
-from worker.services.ports import Database, StatementFile, Transaction
+from worker.services.ports import Database, StatementFile, StatementScope, Transaction
 
 NEAR = timedelta(days=35)
 """Files further apart than this are no neighbours: whoever begins anew after months lacks no file."""
@@ -29,6 +29,21 @@ def gaps_of(database: Database, file: StatementFile) -> list[str]:
         f"statement {names[one.file]} does not follow the one before: {one.text(names, file.provider)}"
         for one in told
         if one.joint is Joint.GAP and file.sha256 in {one.file, one.before} and _near(one)
+    ]
+
+
+def bank_gaps(tx: Transaction, shop: str, start: datetime, end: datetime) -> list[str]:
+    """Return, in sentences, what lies between a shop's bank statements in [start, end] and is in no imported file."""
+    files, told = seams_of(tx, shop)
+    names = {sha256: one.name for sha256, one in files.items()}
+    return [
+        f"bank statement {names[one.file]} does not follow the one before: {one.text(names, files[one.file].provider)}"
+        for one in told
+        if one.joint is Joint.GAP
+        and files[one.file].scope is StatementScope.BANK
+        and _near(one)
+        and (one.closed_at or one.mark.first_at) <= end
+        and one.mark.first_at >= start
     ]
 
 

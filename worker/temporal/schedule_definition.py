@@ -35,6 +35,7 @@ from worker.contract import names
 from worker.contract.ids import is_valid_part
 from worker.contract.reconciliation import Mode, Reconcile
 from worker.contract.sealing import SealError, is_sealed, key_id_of
+from worker.domain.closing import LONGEST
 from worker.domain.errors import InvalidInput
 
 PREFIX = "reconcile-"
@@ -57,7 +58,6 @@ Fields = dict[str, Value]
 _SHOP = SearchAttributeKey.for_keyword(names.SearchAttribute.SHOP)
 _MIN_CATCHUP_SECONDS = 10  # the server's own floor
 _MIN_RUN_SECONDS = 3600
-_CLOSE_TIMEOUT = timedelta(days=1)
 _DAY = 86_400
 _EVERY_MONTH_HAS = 28
 _CALENDAR = ("second", "minute", "hour", "day_of_month", "month", "day_of_week", "year")
@@ -145,7 +145,7 @@ def run_timeout(interval_seconds: int) -> timedelta:
 
     A close (interval 0) holds up nothing before the next month.
     """
-    return timedelta(seconds=max(4 * interval_seconds, _MIN_RUN_SECONDS)) if interval_seconds else _CLOSE_TIMEOUT
+    return timedelta(seconds=max(4 * interval_seconds, _MIN_RUN_SECONDS)) if interval_seconds else LONGEST
 
 
 def _problems(schedule: ScheduleConfig) -> list[str]:

@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from worker.contract.reconciliation import Progress, Reconcile, ReconciliationResult
     from worker.domain.finding import Verdict
     from worker.workflows.alerting import Alerting
+    from worker.workflows.closing import Closing
     from worker.workflows.comparing import Comparing
     from worker.workflows.policies import COMPARISON, DATABASE, REPORT
 
@@ -24,6 +25,7 @@ class ReconciliationWorkflow:
 
     def __init__(self) -> None:
         self._comparing = Comparing()
+        self._closing = Closing()
 
     @workflow.query
     def progress(self) -> Progress:
@@ -34,16 +36,24 @@ class ReconciliationWorkflow:
     async def run(self, request: Reconcile) -> ReconciliationResult:
         """Return the verdict and the counts."""
         self._comparing.begin()
+        self._closing.begin(request)
         info = workflow.info()
         # Set by the server for runs of a schedule, catch-up and backfill included: the window follows from it.
         nominal = info.typed_search_attributes.get(NOMINAL_TIME) or workflow.now()
-        window = await workflow.execute_local_activity_method(
-            ReconciliationActivities.plan_window,
-            Plan(request=request, nominal=nominal.isoformat()),
-            summary="window",
-            **DATABASE,
-        )
         run_id = hashlib.sha256(f"{info.workflow_id}\n{info.first_execution_run_id}".encode()).hexdigest()[:12]
+        if self._closing.claims:
+            claimed = await self._closing.claim(request, nominal, run_id)
+            if not claimed.mine:
+                workflow.set_current_details(f"The month is left to run `{claimed.run_id}`")
+                return ReconciliationResult(run_id=claimed.run_id, verdict=claimed.verdict, window=claimed.window)
+            window = claimed.window
+        else:
+            window = await workflow.execute_local_activity_method(
+                ReconciliationActivities.plan_window,
+                Plan(request=request, nominal=nominal.isoformat()),
+                summary="window",
+                **DATABASE,
+            )
         answer = await self._comparing.compare(
             RunOrder(request=request, window=window, run_id=run_id, workflow_id=info.workflow_id)
         )
@@ -60,6 +70,7 @@ class ReconciliationWorkflow:
             ReconciliationActivities.write_report, run_id, summary="report", **REPORT
         )
         await Alerting().raise_alerts(run_id, request.interval_seconds)
+        await self._closing.see_to_open_months(request, answer.verdict)
         counts = answer.counts
         workflow.set_current_details(f"Verdict **{answer.verdict}**, run `{run_id}`, report `{report}`")
         return ReconciliationResult(

@@ -12,6 +12,7 @@ from worker.config import WorkerConfig
 from worker.domain.errors import OrdersError, SchemaMismatch
 
 if TYPE_CHECKING:
+    from worker.repositories.engine import Engine
     from worker.temporal.schedules import Change
 
 CONNECT_SECONDS = 3
@@ -46,12 +47,24 @@ def database(config: WorkerConfig) -> list[Line]:
         if at != needed:
             remedy = "nothing, when this is a rollback; else install the release that fits"
             return [*lines, warn("migrations", f"schema {at} is newer than this code's {needed}", remedy)]
-        return [*lines, ok("migrations", f"schema {at}, as this code needs it")]
+        return [*lines, ok("migrations", f"schema {at}, as this code needs it"), *_months(config, engine)]
     except OrdersError as problem:
         remedy = f"{_START}: database.url (ORDERS_DATABASE__URL)"
         return [fail("database", str(problem), remedy), _unseen("migrations", "the database does not answer")]
     finally:
         engine.dispose()
+
+
+def _months(config: WorkerConfig, engine: "Engine") -> list[Line]:
+    """Look for months that were due to be closed and are not."""
+    from worker.cli.reconcile_months import open_months_of
+    from worker.repositories.database import MysqlDatabase
+
+    left = open_months_of(config, MysqlDatabase(engine))
+    remedy = "orders reconcile list says what its runs answered; the runs of the schedules try it again"
+    return [warn("months", f"{provider}: {month.text}", remedy) for provider, month in left] or [
+        ok("months", "every month that was due is closed")
+    ]
 
 
 def temporal(config: WorkerConfig) -> list[Line]:

@@ -10,7 +10,7 @@ from worker.domain.finding import FindingKind, Repair
 from worker.domain.ledger import LineKind
 from worker.domain.matching.issue import Issue
 from worker.domain.matching.movements import Account
-from worker.domain.matching.rules import PLAIN, Rules, Side
+from worker.domain.matching.rules import PLAIN, Moved, Rules, Side
 from worker.domain.matching.scope import Scope
 from worker.domain.money import format_minor
 
@@ -42,7 +42,8 @@ def refund_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list[
                 difference_minor=difference,
                 at_risk_minor=difference,
                 cause=f"we booked refunds of {amount} that the provider did not make{reason}",
-                break_on=_last(_ours_alone(account)) + rules.grace(Side.EXTERNAL, account.methods, scope.payment_grace),
+                break_on=_last(_ours_alone(account))
+                + rules.grace(Side.EXTERNAL, account.methods, scope.payment_grace, Moved.REFUND),
                 repair=Repair.ASK_PROVIDER,
                 repair_reference=account.order_id,
             )
@@ -53,7 +54,8 @@ def refund_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list[
             difference_minor=difference,
             at_risk_minor=-difference,
             cause=f"the provider gave back {amount} more than our books hold",
-            break_on=_last(_theirs_alone(account)) + rules.grace(Side.INTERNAL, account.methods, scope.payment_grace),
+            break_on=_last(_theirs_alone(account))
+            + rules.grace(Side.INTERNAL, account.methods, scope.payment_grace, Moved.REFUND),
             repair=Repair.DELIVER_REFUND if account.order_id else Repair.NONE,
             repair_reference=account.order_id,
         )
@@ -88,7 +90,7 @@ def dispute_issues(account: Account, scope: Scope, rules: Rules = PLAIN) -> list
             difference_minor=difference,
             at_risk_minor=abs(difference),
             cause=cause,
-            break_on=_last(times) + rules.grace(side, account.methods, scope.payment_grace),
+            break_on=_last(times) + rules.grace(side, account.methods, scope.payment_grace, Moved.DISPUTE),
             repair=Repair.DELIVER_DISPUTE if account.order_id and late else Repair.NONE,
             repair_reference=account.order_id,
         )

@@ -73,12 +73,23 @@ class Tolerance:
         return not apart or (bool(bounds) and all(bounds))
 
 
+class Moved(StrEnum):
+    """What was moved, for a patience of its own: a provider may tell of one at once and of another days later."""
+
+    PAYMENT = "payment"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    """Withdrawn by a dispute, or returned from one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grace:
-    """How long either side may be silent about payments of one method; None leaves it to the next wider rule."""
+    """How long either side may be silent about what one method moved; None leaves it to the next wider rule."""
 
+    moved: Moved | None = None
+    """None: whatever was moved."""
     method: str = ""
-    """Empty: of every method."""
+    """Of the payment. Empty: of every method."""
     internal: timedelta | None = None
     external: timedelta | None = None
 
@@ -187,11 +198,20 @@ class Rules:
         """Tell whether a difference is within the tolerance of its currency; 0 always is."""
         return self.tolerances.get(currency, _NONE).allows(ours_minor, difference_minor)
 
-    def grace(self, side: Side, methods: Iterable[str], otherwise: timedelta) -> timedelta:
-        """Return how long `side` may be late with payments of these methods: the longest of theirs."""
-        wide = next((g for grace in self.graces if not grace.method and (g := grace.of(side)) is not None), otherwise)
-        own = {grace.method: patience for grace in self.graces if (patience := grace.of(side)) is not None}
-        return max((own.get(method, wide) for method in methods), default=wide)
+    def grace(
+        self, side: Side, methods: Iterable[str], otherwise: timedelta, moved: Moved = Moved.PAYMENT
+    ) -> timedelta:
+        """Return how long `side` may be late with what was moved by these methods: the longest of theirs.
+
+        A grace for what was moved goes before one for its method alone, and either before one for everything.
+        """
+        said = {(grace.moved, grace.method): own for grace in self.graces if (own := grace.of(side)) is not None}
+
+        def narrowest(method: str) -> timedelta:
+            order = ((moved, method), (moved, ""), (None, method), (None, ""))
+            return next((said[one] for one in order if one in said), otherwise)
+
+        return max(map(narrowest, methods), default=narrowest(""))
 
     def longest_grace(self, otherwise: timedelta) -> timedelta:
         """Return the longest patience with anybody: a run must look back at least this far."""

@@ -31,7 +31,9 @@ def decode_rules(document: Mapping[str, Any]) -> Rules:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        # What a rule does not say is not written: a release that does not know of it yet can judge by the rest.
+        said = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {name: _plain(item) for name, item in said if item is not None}
     if isinstance(value, Mapping):
         return {key: _plain(value[key]) for key in sorted(value)}
     if isinstance(value, tuple):

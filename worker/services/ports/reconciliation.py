@@ -113,10 +113,14 @@ class RunStore(Protocol):
         """Return the newest complete run of that source over exactly this window, or None."""
         ...
 
+    def closes(self, shop: str, provider: str, since: datetime) -> list[Run]:
+        """Return the runs that were to close a month and began since then, complete or not, oldest first."""
+        ...
+
     def watermark(self, shop: str, provider: str, mode: Mode = Mode.FULL) -> datetime | None:
         """Return up to when complete runs of a mode cover time without a hole, or None before the first.
 
-        Closing has none: a month is closed or not.
+        Of closing it is the end of the last month that is closed, and before it every one is.
         """
         ...
 
@@ -229,7 +233,7 @@ class StatementScope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementFile:
-    """One imported statement file."""
+    """One imported statement file, of one shop: the same bytes may be another shop's too."""
 
     sha256: str
     shop: str
@@ -277,15 +281,15 @@ class StatementStore(Protocol):
     """Imported statement files; their lines are in the lake."""
 
     def add(self, file: StatementFile, rejects: RejectedRows) -> bool:
-        """Store what is known of the file; return False when this very file (SHA-256) is there already."""
+        """Store what is known of the file; return False when its shop has this very file (SHA-256) already."""
         ...
 
     def recent(self, shop: str, limit: int) -> list[StatementFile]:
         """Return the files imported last, newest first."""
         ...
 
-    def get(self, sha256: str) -> StatementFile | None:
-        """Return the file or None."""
+    def get(self, shop: str, sha256: str) -> StatementFile | None:
+        """Return the shop's file or None."""
         ...
 
     def telling(
@@ -298,11 +302,11 @@ class StatementStore(Protocol):
         """Return the files that say what they begin and end with, by SHA-256, of one provider or of all."""
         ...
 
-    def lines(self, sha256: str) -> Iterator[LedgerLine]:
+    def lines(self, shop: str, sha256: str) -> Iterator[LedgerLine]:
         """Stream the lines of a file that was imported before there was a lake, in file order."""
         ...
 
-    def rejects(self, sha256: str) -> list[RejectedRow]:
+    def rejects(self, shop: str, sha256: str) -> list[RejectedRow]:
         """Return the rejected rows in file order."""
         ...
 
