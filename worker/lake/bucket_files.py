@@ -1,11 +1,12 @@
-"""The Parquet files of buckets, written side by side however many there are.
+"""The Parquet files of buckets, however many there are, each row written to Parquet once and in groups worth reading.
 
-A Parquet file holds in memory, until it is closed, where each column of each of its groups begins; and a group of few rows
-costs whoever reads it nearly as much as one of many. So the rows of very many buckets wait in plain streams, of which nothing
-stays in memory, and become Parquet bucket after bucket, in groups of full size.
+A group of few rows costs whoever reads it nearly as much as one of many, and what a file holds in memory until it is closed
+grows with its groups. So rows wait, shelf by shelf: a plain stream of the rows of some buckets that follow each other, in
+pieces that lie bucket by bucket. A shelf is small enough for its buckets to become Parquet side by side, and its pieces are
+few enough to cost nothing, which those of a hundred buckets each in a stream of its own are not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -14,8 +15,10 @@ import pyarrow.parquet as pq
 
 from worker.lake.engine import ROW_GROUP
 
-SIDE_BY_SIDE = 32
-"""Buckets up to which their files are written at once."""
+SHELF = 10
+"""Buckets of a shelf."""
+AT_ONCE = 50_000
+"""Rows of a shelf that become Parquet together."""
 _REPEATING = frozenset(("customer_minor", "payout_at"))
 """Columns that are no dictionaries and are written as one."""
 _COMPRESSION = "none"
@@ -31,60 +34,82 @@ class BucketFiles:
         self._folder = folder
         self._schema = schema
         self._pool = pool
-        self._streamed = buckets > SIDE_BY_SIDE
-        self._files: dict[int, pq.ParquetWriter] = {}
-        self._streams: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
+        self._shelves: dict[int, _Shelf] = {}
 
-    def add(self, bucket: int, rows: pa.RecordBatch) -> None:
-        """Write rows of a bucket."""
-        if self._streamed:
-            if bucket not in self._streams:
-                self._streams[bucket] = pa.ipc.new_stream(self._waiting(bucket), self._schema)
-            self._streams[bucket].write_batch(rows)
-            return
-        if bucket not in self._files:
-            self._files[bucket] = _parquet(self._path(bucket), self._schema)
-        self._files[bucket].write_table(pa.Table.from_batches([rows]), ROW_GROUP)
+    def add(self, rows: pa.RecordBatch, counts: Sequence[tuple[int, int]]) -> None:
+        """Take rows that lie bucket by bucket, ascending; `counts` says how many are of each bucket that has some."""
+        shelves: dict[int, list[tuple[int, int]]] = {}
+        for bucket, count in counts:
+            shelves.setdefault(bucket // SHELF, []).append((bucket, count))
+        at = 0
+        for number, those in shelves.items():
+            count = sum(count for _, count in those)
+            if number not in self._shelves:
+                self._shelves[number] = _Shelf(self._folder / f"shelf-{number:03d}.arrows", self._schema)
+            self._shelves[number].add(rows.slice(at, count), those)
+            at += count
 
     def close(self) -> list[tuple[int, Path]]:
         """Finish the files; return them, each with its bucket: of no rows at all an empty one."""
-        for stream in self._streams.values():
-            stream.close()
-        list(self._pool.map(self._become_parquet, self._streams))
-        if not self._streams and not self._files:
-            self._files[0] = _parquet(self._path(0), self._schema)
-        for file in self._files.values():
-            file.close()
-        return [(bucket, self._path(bucket)) for bucket in sorted({*self._streams, *self._files})]
+        made = [file for files in self._pool.map(self._become_parquet, self._shelves.values()) for file in files]
+        if made:
+            return sorted(made)
+        _parquet(self._path(0), self._schema).close()
+        return [(0, self._path(0))]
 
-    def _become_parquet(self, bucket: int) -> None:
-        waiting = self._waiting(bucket)
-        with pa.ipc.open_stream(waiting) as stream, _parquet(self._path(bucket), self._schema) as file:
-            for group in _groups(stream):
-                file.write_table(group, ROW_GROUP)
-        Path(waiting).unlink()
+    def _become_parquet(self, shelf: "_Shelf") -> list[tuple[int, Path]]:
+        files: dict[int, pq.ParquetWriter] = {}
+        for bucket, rows in shelf.taken(AT_ONCE):
+            if bucket not in files:
+                files[bucket] = _parquet(self._path(bucket), self._schema)
+            files[bucket].write_table(rows, ROW_GROUP)
+        for file in files.values():
+            file.close()
+        return [(bucket, self._path(bucket)) for bucket in files]
 
     def _path(self, bucket: int) -> Path:
         return self._folder / f"bucket-{bucket:03d}.parquet"
 
-    def _waiting(self, bucket: int) -> str:
-        return str(self._path(bucket).with_suffix(".arrows"))
+
+class _Shelf:
+    """Rows of some buckets, in a stream on disk."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path = path
+        self._stream = pa.ipc.new_stream(str(path), schema)
+        self._counts: list[list[tuple[int, int]]] = []
+        """Of each piece, how many of its rows are of which bucket, one after the other."""
+
+    def add(self, rows: pa.RecordBatch, counts: list[tuple[int, int]]) -> None:
+        """Put a piece onto it."""
+        self._stream.write_batch(rows)
+        self._counts.append(counts)
+
+    def taken(self, at_once: int) -> Iterator[tuple[int, pa.Table]]:
+        """Yield its rows, of one bucket at a time; about so many are in memory. Nothing is left of it then."""
+        self._stream.close()
+        with pa.ipc.open_stream(str(self._path)) as stream:
+            held: list[tuple[pa.RecordBatch, list[tuple[int, int]]]] = []
+            for rows, counts in zip(stream, self._counts, strict=True):
+                held.append((rows, counts))
+                if sum(some.num_rows for some, _ in held) >= at_once:
+                    yield from _by_bucket(held)
+                    held = []
+            if held:
+                yield from _by_bucket(held)
+        self._path.unlink()
 
 
-def _groups(stream: pa.ipc.RecordBatchStreamReader) -> Iterator[pa.Table]:
-    """Yield the rows of a stream, about as many at a time as a group has."""
-    held: list[pa.RecordBatch] = []
-    for rows in stream:
-        held.append(rows)
-        if sum(some.num_rows for some in held) >= ROW_GROUP:
-            yield _together(held)
-            held = []
-    if held:
-        yield _together(held)
-
-
-def _together(held: list[pa.RecordBatch]) -> pa.Table:
-    return pa.Table.from_batches(held).unify_dictionaries().combine_chunks()
+def _by_bucket(held: list[tuple[pa.RecordBatch, list[tuple[int, int]]]]) -> Iterator[tuple[int, pa.Table]]:
+    pieces = pa.Table.from_batches([rows for rows, _ in held]).unify_dictionaries().to_batches()
+    found: dict[int, list[pa.RecordBatch]] = {}
+    for rows, (_, counts) in zip(pieces, held, strict=True):
+        at = 0
+        for bucket, count in counts:
+            found.setdefault(bucket, []).append(rows.slice(at, count))
+            at += count
+    for bucket, some in found.items():
+        yield bucket, pa.Table.from_batches(some).combine_chunks()
 
 
 def _parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
