@@ -1,13 +1,16 @@
-"""The Parquet files of buckets, however many there are, each row written to Parquet once and in groups worth reading.
+"""The Parquet files of buckets, each row written to Parquet once and in groups worth reading, however many buckets there are.
 
-A group of few rows costs whoever reads it nearly as much as one of many, and what a file holds in memory until it is closed
-grows with its groups. So rows wait, shelf by shelf: a plain stream of the rows of some buckets that follow each other, in
-pieces that lie bucket by bucket. A shelf is small enough for its buckets to become Parquet side by side, and its pieces are
-few enough to cost nothing, which those of a hundred buckets each in a stream of its own are not.
+A group of few rows costs whoever reads it nearly as much as one of many, and a file holds in memory, until it is closed,
+where each column of each of its groups begins. So the files of a few buckets are written as their rows come; of more, the
+rows wait, shelf by shelf: a plain stream of the rows of some neighbouring buckets, in pieces that lie bucket by bucket.
+Later a shelf's few files are written side by side. A stream for each of a hundred buckets would be a hundred small pieces
+where ten do, and what a piece costs hardly depends on its rows.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,15 +18,18 @@ import pyarrow.parquet as pq
 
 from worker.lake.engine import ROW_GROUP
 
-SHELF = 10
-"""Buckets of a shelf."""
-AT_ONCE = 50_000
-"""Rows of a shelf that become Parquet together."""
+SIDE_BY_SIDE = 10
+"""Buckets whose files are written at once, and so those of a shelf."""
+AT_ONCE = 100_000
+"""Rows of a shelf that become Parquet together, some 25 MB."""
 _REPEATING = frozenset(("customer_minor", "payout_at"))
 """Columns that are no dictionaries and are written as one."""
 _COMPRESSION = "none"
 """What repeats is a dictionary already, and ids and amounts hardly ever do: to compress them took half of the writing for a
 third of the room, and each step that reads them would undo it."""
+
+Counts = Sequence[tuple[int, int]]
+"""Of rows that lie bucket by bucket, ascending: each bucket that has some, and how many."""
 
 
 class BucketFiles:
@@ -34,38 +40,48 @@ class BucketFiles:
         self._folder = folder
         self._schema = schema
         self._pool = pool
+        self._waits = buckets > SIDE_BY_SIDE
         self._shelves: dict[int, _Shelf] = {}
+        self._files: dict[int, pq.ParquetWriter] = {}
 
-    def add(self, rows: pa.RecordBatch, counts: Sequence[tuple[int, int]]) -> None:
-        """Take rows that lie bucket by bucket, ascending; `counts` says how many are of each bucket that has some."""
-        shelves: dict[int, list[tuple[int, int]]] = {}
-        for bucket, count in counts:
-            shelves.setdefault(bucket // SHELF, []).append((bucket, count))
+    def add(self, rows: pa.RecordBatch, counts: Counts) -> None:
+        """Take rows that lie bucket by bucket; `counts` tells of which buckets."""
+        if not self._waits:
+            for bucket, some in _parted(rows, counts):
+                self._write(self._files, bucket, pa.Table.from_batches([some]))
+            return
         at = 0
-        for number, those in shelves.items():
-            count = sum(count for _, count in those)
+        for number, group in groupby(counts, lambda count: count[0] // SIDE_BY_SIDE):
+            of_shelf = list(group)
             if number not in self._shelves:
                 self._shelves[number] = _Shelf(self._folder / f"shelf-{number:03d}.arrows", self._schema)
-            self._shelves[number].add(rows.slice(at, count), those)
+            count = sum(count for _, count in of_shelf)
+            self._shelves[number].add(rows.slice(at, count), of_shelf)
             at += count
 
     def close(self) -> list[tuple[int, Path]]:
         """Finish the files; return them, each with its bucket: of no rows at all an empty one."""
-        made = [file for files in self._pool.map(self._become_parquet, self._shelves.values()) for file in files]
-        if made:
-            return sorted(made)
-        _parquet(self._path(0), self._schema).close()
-        return [(0, self._path(0))]
+        made = [
+            bucket for buckets in self._pool.map(self._become_parquet, self._shelves.values()) for bucket in buckets
+        ]
+        if not made and not self._files:
+            self._files[0] = _parquet(self._path(0), self._schema)
+        for file in self._files.values():
+            file.close()
+        return [(bucket, self._path(bucket)) for bucket in sorted({*made, *self._files})]
 
-    def _become_parquet(self, shelf: "_Shelf") -> list[tuple[int, Path]]:
+    def _become_parquet(self, shelf: "_Shelf") -> list[int]:
         files: dict[int, pq.ParquetWriter] = {}
-        for bucket, rows in shelf.taken(AT_ONCE):
-            if bucket not in files:
-                files[bucket] = _parquet(self._path(bucket), self._schema)
-            files[bucket].write_table(rows, ROW_GROUP)
+        for bucket, rows in shelf.taken():
+            self._write(files, bucket, rows)
         for file in files.values():
             file.close()
-        return [(bucket, self._path(bucket)) for bucket in files]
+        return list(files)
+
+    def _write(self, files: dict[int, pq.ParquetWriter], bucket: int, rows: pa.Table) -> None:
+        if bucket not in files:
+            files[bucket] = _parquet(self._path(bucket), self._schema)
+        files[bucket].write_table(rows, ROW_GROUP)
 
     def _path(self, bucket: int) -> Path:
         return self._folder / f"bucket-{bucket:03d}.parquet"
@@ -77,39 +93,43 @@ class _Shelf:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path = path
         self._stream = pa.ipc.new_stream(str(path), schema)
-        self._counts: list[list[tuple[int, int]]] = []
-        """Of each piece, how many of its rows are of which bucket, one after the other."""
+        self._counts: list[Counts] = []
+        """Of each piece."""
 
-    def add(self, rows: pa.RecordBatch, counts: list[tuple[int, int]]) -> None:
+    def add(self, rows: pa.RecordBatch, counts: Counts) -> None:
         """Put a piece onto it."""
         self._stream.write_batch(rows)
         self._counts.append(counts)
 
-    def taken(self, at_once: int) -> Iterator[tuple[int, pa.Table]]:
-        """Yield its rows, of one bucket at a time; about so many are in memory. Nothing is left of it then."""
+    def taken(self) -> Iterator[tuple[int, pa.Table]]:
+        """Yield all rows, those of one bucket at a time, about AT_ONCE in memory; then the shelf is gone."""
         self._stream.close()
         with pa.ipc.open_stream(str(self._path)) as stream:
-            held: list[tuple[pa.RecordBatch, list[tuple[int, int]]]] = []
-            for rows, counts in zip(stream, self._counts, strict=True):
-                held.append((rows, counts))
-                if sum(some.num_rows for some, _ in held) >= at_once:
-                    yield from _by_bucket(held)
-                    held = []
-            if held:
-                yield from _by_bucket(held)
+            held: list[pa.RecordBatch] = []
+            since = 0
+            for number, rows in enumerate(stream, 1):
+                held.append(rows)
+                if sum(some.num_rows for some in held) >= AT_ONCE or number == len(self._counts):
+                    yield from _by_bucket(held, self._counts[since:number])
+                    held, since = [], number
         self._path.unlink()
 
 
-def _by_bucket(held: list[tuple[pa.RecordBatch, list[tuple[int, int]]]]) -> Iterator[tuple[int, pa.Table]]:
-    pieces = pa.Table.from_batches([rows for rows, _ in held]).unify_dictionaries().to_batches()
-    found: dict[int, list[pa.RecordBatch]] = {}
-    for rows, (_, counts) in zip(pieces, held, strict=True):
-        at = 0
-        for bucket, count in counts:
-            found.setdefault(bucket, []).append(rows.slice(at, count))
-            at += count
+def _by_bucket(pieces: list[pa.RecordBatch], counts: list[Counts]) -> Iterator[tuple[int, pa.Table]]:
+    alike = pa.Table.from_batches(pieces).unify_dictionaries().to_batches()
+    found: defaultdict[int, list[pa.RecordBatch]] = defaultdict(list)
+    for rows, of_rows in zip(alike, counts, strict=True):
+        for bucket, some in _parted(rows, of_rows):
+            found[bucket].append(some)
     for bucket, some in found.items():
         yield bucket, pa.Table.from_batches(some).combine_chunks()
+
+
+def _parted(rows: pa.RecordBatch, counts: Counts) -> Iterator[tuple[int, pa.RecordBatch]]:
+    at = 0
+    for bucket, count in counts:
+        yield bucket, rows.slice(at, count)
+        at += count
 
 
 def _parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
