@@ -20,8 +20,8 @@ from worker.lake.engine import ROW_GROUP
 
 SIDE_BY_SIDE = 10
 """Buckets whose files are written at once, and so those of a shelf."""
-AT_ONCE = 100_000
-"""Rows of a shelf that become Parquet together, some 25 MB."""
+AT_ONCE = 50_000
+"""Rows of a shelf that become Parquet together, some 12 MB."""
 _REPEATING = frozenset(("customer_minor", "payout_at"))
 """Columns that are no dictionaries and are written as one."""
 _COMPRESSION = "none"
