@@ -89,7 +89,7 @@ class Batches:
     def take(self, opened: Engine, files: Sequence[Path], rows: int, shop: str, provider: str, name: str) -> Batch:
         """Keep the lines of Parquet files as a batch, in buckets for so many rows."""
         buckets, tally, schema = self.buckets_of(rows), tally_of(opened, rows), coded_schema(LINES)
-        with ThreadPoolExecutor(1, "cutting") as pool:
+        with ThreadPoolExecutor(self._limits.threads, "cutting") as pool:
             cutter = Cutter(opened, "lines", LINES, LINE_NAME, buckets, pool, tally)
             for file in files:
                 with pq.ParquetFile(file) as source:

@@ -1,12 +1,16 @@
-"""The Parquet files of buckets, written side by side however many there are.
+"""The Parquet files of buckets, each row written to Parquet once and in groups worth reading, however many buckets there are.
 
-A Parquet file holds in memory, until it is closed, where each column of each of its groups begins; and a group of few rows
-costs whoever reads it nearly as much as one of many. So the rows of very many buckets wait in plain streams, of which nothing
-stays in memory, and become Parquet bucket after bucket, in groups of full size.
+A group of few rows costs whoever reads it nearly as much as one of many, and a file holds in memory, until it is closed,
+where each column of each of its groups begins. So the files of a few buckets are written as their rows come; of more, the
+rows wait, shelf by shelf: a plain stream of the rows of some neighbouring buckets, in pieces that lie bucket by bucket.
+Later a shelf's few files are written side by side. A stream for each of a hundred buckets would be a hundred small pieces
+where ten do, and what a piece costs hardly depends on its rows.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,13 +18,18 @@ import pyarrow.parquet as pq
 
 from worker.lake.engine import ROW_GROUP
 
-SIDE_BY_SIDE = 32
-"""Buckets up to which their files are written at once."""
+SIDE_BY_SIDE = 10
+"""Buckets whose files are written at once, and so those of a shelf."""
+AT_ONCE = 50_000
+"""Rows of a shelf that become Parquet together, some 12 MB."""
 _REPEATING = frozenset(("customer_minor", "payout_at"))
 """Columns that are no dictionaries and are written as one."""
 _COMPRESSION = "none"
 """What repeats is a dictionary already, and ids and amounts hardly ever do: to compress them took half of the writing for a
 third of the room, and each step that reads them would undo it."""
+
+Counts = Sequence[tuple[int, int]]
+"""Of rows that lie bucket by bucket, ascending: each bucket that has some, and how many."""
 
 
 class BucketFiles:
@@ -31,60 +40,96 @@ class BucketFiles:
         self._folder = folder
         self._schema = schema
         self._pool = pool
-        self._streamed = buckets > SIDE_BY_SIDE
+        self._waits = buckets > SIDE_BY_SIDE
+        self._shelves: dict[int, _Shelf] = {}
         self._files: dict[int, pq.ParquetWriter] = {}
-        self._streams: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
 
-    def add(self, bucket: int, rows: pa.RecordBatch) -> None:
-        """Write rows of a bucket."""
-        if self._streamed:
-            if bucket not in self._streams:
-                self._streams[bucket] = pa.ipc.new_stream(self._waiting(bucket), self._schema)
-            self._streams[bucket].write_batch(rows)
+    def add(self, rows: pa.RecordBatch, counts: Counts) -> None:
+        """Take rows that lie bucket by bucket; `counts` tells of which buckets."""
+        if not self._waits:
+            for bucket, some in _parted(rows, counts):
+                self._write(self._files, bucket, pa.Table.from_batches([some]))
             return
-        if bucket not in self._files:
-            self._files[bucket] = _parquet(self._path(bucket), self._schema)
-        self._files[bucket].write_table(pa.Table.from_batches([rows]), ROW_GROUP)
+        at = 0
+        for number, group in groupby(counts, lambda count: count[0] // SIDE_BY_SIDE):
+            of_shelf = list(group)
+            if number not in self._shelves:
+                self._shelves[number] = _Shelf(self._folder / f"shelf-{number:03d}.arrows", self._schema)
+            count = sum(count for _, count in of_shelf)
+            self._shelves[number].add(rows.slice(at, count), of_shelf)
+            at += count
 
     def close(self) -> list[tuple[int, Path]]:
         """Finish the files; return them, each with its bucket: of no rows at all an empty one."""
-        for stream in self._streams.values():
-            stream.close()
-        list(self._pool.map(self._become_parquet, self._streams))
-        if not self._streams and not self._files:
+        made = [
+            bucket for buckets in self._pool.map(self._become_parquet, self._shelves.values()) for bucket in buckets
+        ]
+        if not made and not self._files:
             self._files[0] = _parquet(self._path(0), self._schema)
         for file in self._files.values():
             file.close()
-        return [(bucket, self._path(bucket)) for bucket in sorted({*self._streams, *self._files})]
+        return [(bucket, self._path(bucket)) for bucket in sorted({*made, *self._files})]
 
-    def _become_parquet(self, bucket: int) -> None:
-        waiting = self._waiting(bucket)
-        with pa.ipc.open_stream(waiting) as stream, _parquet(self._path(bucket), self._schema) as file:
-            for group in _groups(stream):
-                file.write_table(group, ROW_GROUP)
-        Path(waiting).unlink()
+    def _become_parquet(self, shelf: "_Shelf") -> list[int]:
+        files: dict[int, pq.ParquetWriter] = {}
+        for bucket, rows in shelf.taken():
+            self._write(files, bucket, rows)
+        for file in files.values():
+            file.close()
+        return list(files)
+
+    def _write(self, files: dict[int, pq.ParquetWriter], bucket: int, rows: pa.Table) -> None:
+        if bucket not in files:
+            files[bucket] = _parquet(self._path(bucket), self._schema)
+        files[bucket].write_table(rows, ROW_GROUP)
 
     def _path(self, bucket: int) -> Path:
         return self._folder / f"bucket-{bucket:03d}.parquet"
 
-    def _waiting(self, bucket: int) -> str:
-        return str(self._path(bucket).with_suffix(".arrows"))
+
+class _Shelf:
+    """Rows of some buckets, in a stream on disk."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path = path
+        self._stream = pa.ipc.new_stream(str(path), schema)
+        self._counts: list[Counts] = []
+        """Of each piece."""
+
+    def add(self, rows: pa.RecordBatch, counts: Counts) -> None:
+        """Put a piece onto it."""
+        self._stream.write_batch(rows)
+        self._counts.append(counts)
+
+    def taken(self) -> Iterator[tuple[int, pa.Table]]:
+        """Yield all rows, those of one bucket at a time, about AT_ONCE in memory; then the shelf is gone."""
+        self._stream.close()
+        with pa.ipc.open_stream(str(self._path)) as stream:
+            held: list[pa.RecordBatch] = []
+            since = 0
+            for number, rows in enumerate(stream, 1):
+                held.append(rows)
+                if sum(some.num_rows for some in held) >= AT_ONCE or number == len(self._counts):
+                    yield from _by_bucket(held, self._counts[since:number])
+                    held, since = [], number
+        self._path.unlink()
 
 
-def _groups(stream: pa.ipc.RecordBatchStreamReader) -> Iterator[pa.Table]:
-    """Yield the rows of a stream, about as many at a time as a group has."""
-    held: list[pa.RecordBatch] = []
-    for rows in stream:
-        held.append(rows)
-        if sum(some.num_rows for some in held) >= ROW_GROUP:
-            yield _together(held)
-            held = []
-    if held:
-        yield _together(held)
+def _by_bucket(pieces: list[pa.RecordBatch], counts: list[Counts]) -> Iterator[tuple[int, pa.Table]]:
+    alike = pa.Table.from_batches(pieces).unify_dictionaries().to_batches()
+    found: defaultdict[int, list[pa.RecordBatch]] = defaultdict(list)
+    for rows, of_rows in zip(alike, counts, strict=True):
+        for bucket, some in _parted(rows, of_rows):
+            found[bucket].append(some)
+    for bucket, some in found.items():
+        yield bucket, pa.Table.from_batches(some).combine_chunks()
 
 
-def _together(held: list[pa.RecordBatch]) -> pa.Table:
-    return pa.Table.from_batches(held).unify_dictionaries().combine_chunks()
+def _parted(rows: pa.RecordBatch, counts: Counts) -> Iterator[tuple[int, pa.RecordBatch]]:
+    at = 0
+    for bucket, count in counts:
+        yield bucket, rows.slice(at, count)
+        at += count
 
 
 def _parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

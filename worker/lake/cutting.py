@@ -92,13 +92,12 @@ class Cutter:
         (rows,) = pa.Table.from_batches(held, self._schema).unify_dictionaries().combine_chunks().to_batches()
         held.clear()
         if self._buckets == 1 and self._tally is None:
-            self._files.add(0, rows)
+            self._files.add(rows, [(0, rows.num_rows)])
             return
         buckets, order = self._by_bucket(rows)
-        rows, at = rows.take(order), 0  # which are not held twice from here on
-        for count in pc.value_counts(buckets).to_pylist():
-            self._files.add(count["values"], rows.slice(at, count["counts"]))
-            at += count["counts"]
+        counts = [(count["values"], count["counts"]) for count in pc.value_counts(buckets).to_pylist()]
+        rows = rows.take(order)  # which are not held twice from here on
+        self._files.add(rows, counts)
 
     def _by_bucket(self, rows: pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
         """Return the buckets of the rows, ascending, and the places of the rows in this order."""

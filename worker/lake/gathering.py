@@ -203,16 +203,13 @@ class GatheringRun:
         # Closed before the transaction ends: until then its connection is in use.
         with (
             engine(self._limits) as opened,
-            ThreadPoolExecutor(1, "cutting") as pool,
+            ThreadPoolExecutor(self._limits.threads, "cutting") as pool,
             closing(entry_batches(blocks)) as batches,
         ):
             cutter = Cutter(opened, "entries", ENTRY_SCHEMA, ENTRY_NAME, self._kept.buckets, pool)
             for batch in batches:
                 cutter.add(batch)
-            for number, (bucket, path) in enumerate(cutter.close()):
-                rows = pq.ParquetFile(path).metadata.num_rows
-                stored = self._files.publish(path, f"{self._reference}/entries-{bucket:03d}-{number}.parquet", rows)
-                self._entries.append((bucket, stored))
+            self._entries = list(pool.map(self._publish, enumerate(cutter.close())))
 
     def booked_orders(self) -> list[str]:
         """Return the orders of the entries, each once, sorted."""
@@ -248,6 +245,11 @@ class GatheringRun:
         }
         self._files.write_json(f"{self._reference}/manifest.json", manifest)
         return self._lake.gathered(self._reference)
+
+    def _publish(self, made: tuple[int, tuple[int, Path]]) -> tuple[int, StoredFile]:
+        number, (bucket, path) = made
+        rows = pq.read_metadata(path).num_rows
+        return bucket, self._files.publish(path, f"{self._reference}/entries-{bucket:03d}-{number}.parquet", rows)
 
     @property
     def _kept(self) -> Batch:
