@@ -21,6 +21,11 @@ def _authorities() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
+def _origin(url: str) -> tuple[str, str, int | None]:
+    address = httpx2.URL(url)
+    return address.scheme, address.host, address.port
+
+
 class JsonClient:
     """A pooled, thread-safe client of one base address. `name` is how errors call the system."""
 
@@ -38,12 +43,15 @@ class JsonClient:
         content: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> httpx2.Response:
-        """Return a 2xx answer.
+        """Return a 2xx answer. `path` is below the base address, or the whole address of a page that an answer named.
 
         Raises ProviderUnavailable (no answer, 429, 5xx, and credentials that are refused: ours to mend, not the
-        order's fault), NotFound (404), Conflict (409), ProviderRejected (other).
+        order's fault), NotFound (404), Conflict (409), ProviderRejected (other, and a page that lies with somebody else:
+        the credentials would go there).
         """
         url = path if path.startswith(("http://", "https://")) else f"{self._base}{path}"
+        if _origin(url) != _origin(self._base):
+            raise ProviderRejected(f"{self._name} names a page at {httpx2.URL(url).host}, which is not {self._base}")
         try:
             with call_span(self._name, method, path) as told:
                 answer = self._client.request(method, url, params=params, content=content, headers=headers)
