@@ -7,9 +7,9 @@
 -- than a finding shows, and no difference brought along from before the window. Never more generous than the rules are:
 -- tests/unit/test_lake_sifting.py holds both against each other. Suspects are left to the rules whatever they are.
 --
--- Asked for one of `parts` of the keys at a time: what is held of every key does not spill.
+-- Asked for a part of the keys at a time (moved.sql): what is held of every key does not spill.
 insert into agreed
-with movement as (from moved where part % $parts = $part),
+with movement as (from {moved}),
 paid as (
     select
         key, payment,

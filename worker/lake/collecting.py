@@ -28,8 +28,8 @@ _NAMED = {
     "payment_of_line": PAYMENT_OF_LINE,
 }
 _COLLECT = (_FOLDER / "collect.sql").read_text("utf-8")
-_MOVED = (_FOLDER / "moved.sql").read_text("utf-8").format(**_NAMED)
-_AGREE = (_FOLDER / "agree.sql").read_text("utf-8").format(most_facts=MAX_FACTS)
+_MOVED = (_FOLDER / "moved.sql").read_text("utf-8")
+_AGREE = (_FOLDER / "agree.sql").read_text("utf-8")
 _OWNED_LINES = pa.schema(
     [*schema_of(LedgerLine), pa.field("payment_owner", pa.string()), pa.field("source_owner", pa.string())]
 )
@@ -79,8 +79,8 @@ class Books:
         self._shop = shop
         for name, paths in (("entry", all_entries), ("line", all_lines)):
             view(opened, name, paths or [_nothing(opened, name)])
-        view(opened, "aside_entry", [_together(opened, "entry", aside_entries)])
-        view(opened, "aside_line", [_together(opened, "line", aside_lines)])
+        view(opened, "aside_entry", aside_entries)
+        view(opened, "aside_line", aside_lines)
         opened.connection.execute(_NEAR)
 
     def loose(self) -> Loose:
@@ -154,13 +154,18 @@ class Books:
 
 def clear_agreeing(opened: Engine, scope: Scope, rows_at_once: int) -> None:
     """Put the judged keys that agree as a whole into `agreed`, looking at about so many rows at a time."""
-    opened.connection.execute(_MOVED)
+    sql = opened.connection
+    rows = sum(_count(opened, f"select count(*) from judged_{name}") for name in ("entry", "line"))  # noqa: S608 - our own names
     moments = {name: naive(getattr(scope, name)) for name in ("window_start", "cut")}
     moments["horizon"] = naive(scope.horizon_start)
-    parts = max(1, -(-_count(opened, "select count(*) from moved") // rows_at_once))
+    parts = max(1, -(-rows // rows_at_once))
+    moved = opened.folder / "moved"
+    sql.execute("set threads = 1")  # one file a part
+    sql.execute(_MOVED.format(**_NAMED, parts=parts, folder=quoted(moved)))
+    sql.execute("reset threads")
     for part in range(parts):
-        opened.connection.execute(_AGREE, moments | {"parts": parts, "part": part})
-    opened.connection.execute("drop table moved")
+        if written := sorted(moved.glob(f"part={part}/*.parquet")):
+            sql.execute(_AGREE.format(moved=parquet(written), most_facts=MAX_FACTS), moments)
 
 
 def _sums(opened: Engine, scope: Scope, entries: str, lines: str) -> tuple[WindowSums, ...]:
@@ -193,13 +198,6 @@ def _pieces(opened: Engine, name: str, schema: pa.Schema, pieces: int) -> tuple[
 def _nothing(opened: Engine, name: str) -> Path:
     path = opened.folder / f"no-{name}.parquet"
     pq.write_table((ENTRY_SCHEMA if name == "entry" else schema_of(LedgerLine)).empty_table(), path)
-    return path
-
-
-def _together(opened: Engine, name: str, paths: Sequence[Path]) -> Path:
-    """Return one file of all rows: they are few, are asked for a dozen times, and every file takes time to open."""
-    path = opened.folder / f"all-aside-{name}.parquet"
-    opened.connection.execute(f"copy (from {parquet(paths)}) to {quoted(path)} (format parquet)")
     return path
 
 
