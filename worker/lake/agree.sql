@@ -7,22 +7,9 @@
 -- than a finding shows, and no difference brought along from before the window. Never more generous than the rules are:
 -- tests/unit/test_lake_sifting.py holds both against each other. Suspects are left to the rules whatever they are.
 --
--- Asked for one of `parts` of the keys at a time: what is held of every key does not spill.
+-- Asked for a part of the keys at a time (moved.sql): what is held of every key does not spill.
 insert into agreed
-with movement as (
-    select
-        key, {entry_class} as class, payment_reference as payment, amount_minor as ours, 0 as theirs, currency,
-        occurred_at as moved_at, true as plain, hash(kind, reference) as record, null as object, 1 as booked
-    from judged_entry
-    where hash(key) % $parts = $part
-    union all
-    select
-        key, {line_class}, {payment_of_line}, 0, gross_minor, currency,
-        created_at, customer_currency in ('', currency) or customer_minor = 0, hash(line_id, kind),
-        hash(kind, case when source_id in ('', payment_reference) then line_id else source_id end), 0
-    from judged_line
-    where key not like 'line/%' and hash(key) % $parts = $part
-),
+with movement as (from {moved}),
 paid as (
     select
         key, payment,

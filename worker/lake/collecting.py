@@ -13,7 +13,7 @@ from worker.domain.matching.rules import Reference, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.matching.sums import WindowSums
 from worker.lake.columns import ENTRY_SCHEMA, naive, schema_of
-from worker.lake.engine import Engine, quoted
+from worker.lake.engine import Engine, parquet, quoted
 from worker.lake.naming import ENTRY_CLASS, ENTRY_NAME, LINE_CLASS, LINE_NAME, PAYMENT_OF_LINE
 from worker.lake.sifting import sums_of, view
 from worker.services.ports.lake import BY_NUMBER, Loose
@@ -28,7 +28,8 @@ _NAMED = {
     "payment_of_line": PAYMENT_OF_LINE,
 }
 _COLLECT = (_FOLDER / "collect.sql").read_text("utf-8")
-_AGREE = (_FOLDER / "agree.sql").read_text("utf-8").format(**_NAMED, most_facts=MAX_FACTS)
+_MOVED = (_FOLDER / "moved.sql").read_text("utf-8")
+_AGREE = (_FOLDER / "agree.sql").read_text("utf-8")
 _OWNED_LINES = pa.schema(
     [*schema_of(LedgerLine), pa.field("payment_owner", pa.string()), pa.field("source_owner", pa.string())]
 )
@@ -153,12 +154,18 @@ class Books:
 
 def clear_agreeing(opened: Engine, scope: Scope, rows_at_once: int) -> None:
     """Put the judged keys that agree as a whole into `agreed`, looking at about so many rows at a time."""
+    sql = opened.connection
     rows = sum(_count(opened, f"select count(*) from judged_{name}") for name in ("entry", "line"))  # noqa: S608 - our own names
     moments = {name: naive(getattr(scope, name)) for name in ("window_start", "cut")}
     moments["horizon"] = naive(scope.horizon_start)
     parts = max(1, -(-rows // rows_at_once))
+    moved = opened.folder / "moved"
+    sql.execute("set threads = 1")  # one file a part
+    sql.execute(_MOVED.format(**_NAMED, parts=parts, folder=quoted(moved)))
+    sql.execute("reset threads")
     for part in range(parts):
-        opened.connection.execute(_AGREE, moments | {"parts": parts, "part": part})
+        if written := sorted(moved.glob(f"part={part}/*.parquet")):
+            sql.execute(_AGREE.format(moved=parquet(written), most_facts=MAX_FACTS), moments)
 
 
 def _sums(opened: Engine, scope: Scope, entries: str, lines: str) -> tuple[WindowSums, ...]:
