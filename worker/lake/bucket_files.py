@@ -104,7 +104,8 @@ class _Shelf:
     def taken(self) -> Iterator[tuple[int, pa.Table]]:
         """Yield all rows, those of one bucket at a time, about AT_ONCE in memory; then the shelf is gone."""
         self._stream.close()
-        with pa.ipc.open_stream(str(self._path)) as stream:
+        # Opened by its name it would be mapped, and all of it that was read count as memory until the end.
+        with pa.OSFile(str(self._path)) as file, pa.ipc.open_stream(file) as stream:
             held: list[pa.RecordBatch] = []
             since = 0
             for number, rows in enumerate(stream, 1):
