@@ -17,7 +17,8 @@ from types import SimpleNamespace, TracebackType
 from typing import Any, Protocol, Self
 
 import pytest
-from temporalio.exceptions import ActivityError, FailureError, RetryState
+from temporalio.exceptions import ActivityError, FailureError, RetryState, TimeoutType
+from temporalio.exceptions import TimeoutError as StepTimeout
 from temporalio.testing import ActivityEnvironment
 
 from tests.integration.turns import Turns
@@ -148,6 +149,8 @@ class ActedWorkflow:
                 self._turns.process(f"slow {name}", lambda: self._left_alone(method, given))
                 self._turns.at(f"waits for {name}")
                 self.now += late
+                if self._cancelled and current_thread().name == PROCESS:
+                    raise StepTimeout(f"{name} timed out", type=TimeoutType.START_TO_CLOSE, last_heartbeat_details=[])
                 continue
             try:
                 return self._once(method, given, attempt)

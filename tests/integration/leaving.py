@@ -56,6 +56,13 @@ def rest(office: Office, first: dict[str, object]) -> dict[str, object]:
 
 def close(office: Office, order_id: str, to: OrderState = OrderState.COMPLETED) -> OrderState:
     key = f"order/main/{order_id}:rest"
-    status = office.remainder.close("main", order_id, to=to, reason="cancelled", key=key)
+    status = office.remainder.close(
+        "main",
+        order_id,
+        to=to,
+        reason="cancelled",
+        key=key,
+        stop=lambda: office.orders.stop_fulfilment("main", order_id),
+    )
     assert status is not None
     return OrderState(status.state)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.leaving import by, close, half, held, left
 from tests.integration.office import Office
+from tests.integration.turns import Turns
 from worker.contract.orders import OrderEvent, OrderEventKind
 from worker.domain.capture import CapturePolicy
 from worker.domain.errors import ProviderUnavailable
@@ -205,3 +206,34 @@ def test_what_was_captured_may_be_refunded_while_the_rest_waits(office: Office, 
     refunds.carry_out("main", order_id, plan, "refund/1")
     assert office.retry(order_id, GOOD).status.state == OrderState.PAID
     assert office.booked(order_id) == [1250, 1250, -1250], "what was given back is not asked for again"
+
+
+@pytest.mark.parametrize("until", ["slow before request", "slow after request"])
+@pytest.mark.parametrize("closes", ["at once", "when it has stopped the parcels"])
+def test_a_rest_that_is_closed_does_not_leave_because_somebody_stood_still_who_asks_for_it(
+    office: Office, order_id: str, until: str, closes: str
+) -> None:
+    """The step that asks for the rest was given up, and goes on when the rest is closed, or while it is."""
+    lapsed(office, order_id)
+    office.retry(order_id, GOOD)
+
+    def choose(names: list[str]) -> str:
+        stopped = "order has stopped them" in turns.story
+        slow = until not in turns.story or (stopped and closes != "at once")
+        return next(name for name in (["slow", "order"] if slow else ["order", "slow"]) if name in names)
+
+    turns = Turns(choose, lambda _name, _moment: None)
+    office.orders._warehouse = turns.seen(office.orders._warehouse, "request")
+
+    def closing() -> None:
+        office.orders.stop_fulfilment("main", order_id)
+        turns.at("has stopped them")
+        assert close(office, order_id) is OrderState.COMPLETED
+
+    turns.process("order", closing)
+    turns.process("slow", lambda: office.orders.request_rest("main", order_id, f"{order_id}:again"))
+    turns.play()
+    waiting = office.outside.control("GET", f"/warehouse/fulfilments?reference=main/{order_id}")["data"]
+    assert sorted(each["status"] for each in waiting) == ["cancelled", "cancelled", "shipped"]
+    assert ShipmentState.REQUESTED not in {each.state for each in office.parcels_of(order_id)}
+    assert office.booked(order_id) == [1250, 1250, -1250]
