@@ -147,9 +147,11 @@ class ActedWorkflow:
         for attempt in range(1, tries + 1):
             if late is not None and attempt == 1:
                 self._turns.process(f"slow {name}", lambda: self._left_alone(method, given))
+                cancelled = self._cancelled
                 self._turns.at(f"waits for {name}")
                 self.now += late
-                if self._cancelled and current_thread().name == PROCESS:
+                # A step that is to be cancelled is not tried again when it is given up.
+                if cancelled is not self._cancelled and current_thread().name == PROCESS:
                     raise StepTimeout(f"{name} timed out", type=TimeoutType.START_TO_CLOSE, last_heartbeat_details=[])
                 continue
             try:

@@ -209,21 +209,21 @@ def test_what_was_captured_may_be_refunded_while_the_rest_waits(office: Office, 
 
 
 @pytest.mark.parametrize("until", ["slow before request", "slow after request"])
-@pytest.mark.parametrize("closes", ["at once", "when it has stopped the parcels"])
+@pytest.mark.parametrize("goes_on", ["in the end", "order has stopped them", "order before refund"])
 def test_a_rest_that_is_closed_does_not_leave_because_somebody_stood_still_who_asks_for_it(
-    office: Office, order_id: str, until: str, closes: str
+    office: Office, order_id: str, until: str, goes_on: str
 ) -> None:
-    """The step that asks for the rest was given up, and goes on when the rest is closed, or while it is."""
+    """The step that asks for the rest was given up, and goes on while the rest is closed, or when it is."""
     lapsed(office, order_id)
     office.retry(order_id, GOOD)
 
     def choose(names: list[str]) -> str:
-        stopped = "order has stopped them" in turns.story
-        slow = until not in turns.story or (stopped and closes != "at once")
+        slow = until not in turns.story or goes_on in turns.story
         return next(name for name in (["slow", "order"] if slow else ["order", "slow"]) if name in names)
 
     turns = Turns(choose, lambda _name, _moment: None)
     office.orders._warehouse = turns.seen(office.orders._warehouse, "request")
+    office.remainder._payments = turns.seen(office.remainder._payments, "refund")
 
     def closing() -> None:
         office.orders.stop_fulfilment("main", order_id)
