@@ -78,6 +78,8 @@ class Reversal:
                 return order
             if not stopped and waiting(tx, shop, order_id):
                 return None
+            if (over := self._left_unpaid(tx, order, reason)) is not None:
+                return over
             if order.state not in _PAID:
                 return order
             return tx.orders.move(order, OrderState.REFUNDING, at=self._clock.now(), actor=ACTOR, reason=reason)
@@ -87,6 +89,16 @@ class Reversal:
             order = self._database.transact(partial(work, stopped=True))
         assert order is not None
         return order
+
+    def _left_unpaid(self, tx: Transaction, order: Order, reason: str) -> Order | None:
+        """End an order for a person to see whose goods left when its hold had lapsed; None for any other.
+
+        What was taken for those that left before is not given back, and it does not end as one without goods.
+        """
+        if order.state is not OrderState.LAPSED or not has_left(tx, order):
+            return None
+        why = f"a parcel has left when the authorisation had lapsed: {reason}"[:500]
+        return tx.orders.move(order, OrderState.NEEDS_ATTENTION, at=self._clock.now(), actor=ACTOR, reason=why)
 
     def settle(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         """Give back the money of an event that came when its order was over without goods; return whether it all went.
@@ -213,9 +225,7 @@ class Reversal:
             def move(state: OrderState, because: str) -> Order:
                 return tx.orders.move(current, state, at=self._clock.now(), actor=ACTOR, reason=because)
 
-            if current.state is OrderState.LAPSED and has_left(tx, current):
-                # What was to pay for it is gone, and nobody has paid otherwise: that is not undone by an end without goods.
-                move(OrderState.NEEDS_ATTENTION, f"a parcel has left and is not paid: {reason}"[:500])
+            if self._left_unpaid(tx, current, reason) is not None:
                 return True
             if current.captured_minor == 0 and not why:
                 if current.state in METHOD_WELCOME | {OrderState.RECEIVED, OrderState.PAYING}:
