@@ -124,11 +124,13 @@ class ActedWorkflow:
         """Cancel the process itself, as an operator may."""
         self._cancelled = True
 
-    def message(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Be the handler of a message. Raises what it is refused with."""
+    def message(self, name: str, given: Any) -> Any:
+        """Be the handler of an update, by its method's name. Raises what it is refused with."""
+        if name in _VALIDATORS:
+            getattr(self.order, _VALIDATORS[name])(given)
         self._messages += 1
         try:
-            return _through(work())
+            return _through(getattr(self.order, name)(given))
         finally:
             self._messages -= 1
 
@@ -177,7 +179,11 @@ class ActedWorkflow:
         return environment.run(getattr(owner, method.__name__), given)
 
     async def _wait_condition(
-        self, over: Callable[[], bool], *, timeout: timedelta | None = None, timeout_summary: str = ""
+        self,
+        over: Callable[[], bool],
+        *,
+        timeout: timedelta | None = None,  # noqa: ASYNC109 - the SDK's name
+        timeout_summary: str = "",
     ) -> None:
         own = current_thread().name == PROCESS
 
@@ -196,6 +202,7 @@ class ActedWorkflow:
             raise TimeoutError
 
 
+_VALIDATORS = {"cancel": "_may_cancel", "refund": "_may_refund", "retry_payment": "_may_retry_payment"}
 _FIELDS = list(PlaceOrder.__dataclass_fields__)
 
 

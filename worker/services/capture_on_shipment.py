@@ -81,9 +81,7 @@ class CaptureOnShipment:
         self._database.transact(work)
         return self._standing(order)
 
-    def lapse(
-        self, shop: str, order_id: str, *, may_retry: bool, stop: Callable[[], object] = nothing
-    ) -> OrderStatus:
+    def lapse(self, shop: str, order_id: str, *, may_retry: bool, stop: Callable[[], object] = nothing) -> OrderStatus:
         """Let an order whose authorisation is gone and whose parcels are stopped wait for another method, or end it.
 
         Of one that has left in part, what the provider captured is booked first: the other method pays the rest, no more.
