@@ -225,10 +225,13 @@ def test_a_rest_that_is_closed_does_not_leave_because_somebody_stood_still_who_a
     office.orders._warehouse = turns.seen(office.orders._warehouse, "request")
     office.remainder._payments = turns.seen(office.remainder._payments, "refund")
 
-    def closing() -> None:
+    def stop() -> None:
         office.orders.stop_fulfilment("main", order_id)
+
+    def closing() -> None:
+        stop()
         turns.at("has stopped them")
-        assert close(office, order_id) is OrderState.COMPLETED
+        assert close(office, order_id, stop=stop) is OrderState.COMPLETED
 
     turns.process("order", closing)
     turns.process("slow", lambda: office.orders.request_rest("main", order_id, f"{order_id}:again"))
