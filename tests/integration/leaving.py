@@ -1,11 +1,14 @@
 """Orders that leave in parts, as tests of the office let them: by a policy, piece by piece, and closed."""
 
+from collections.abc import Callable
+
 from tests.integration.office import Office
 from worker.contract.orders import OrderEvent, OrderEventKind, ParcelLine, PaymentMode
 from worker.domain.capture import CapturePolicy
 from worker.domain.order import OrderState
 from worker.services.capture_on_shipment import CaptureOnShipment
 from worker.services.remainder import Remainder
+from worker.services.reversal import nothing
 
 ONE = [{"sku": "MUG", "quantity": 1}]
 """Half of the office's order of 2500 for two mugs."""
@@ -54,8 +57,11 @@ def rest(office: Office, first: dict[str, object]) -> dict[str, object]:
     return found
 
 
-def close(office: Office, order_id: str, to: OrderState = OrderState.COMPLETED) -> OrderState:
+def close(
+    office: Office, order_id: str, to: OrderState = OrderState.COMPLETED, stop: Callable[[], object] = nothing
+) -> OrderState:
+    """Close the rest; what `stop` does not stop leaves all the same."""
     key = f"order/main/{order_id}:rest"
-    status = office.remainder.close("main", order_id, to=to, reason="cancelled", key=key)
+    status = office.remainder.close("main", order_id, to=to, reason="cancelled", key=key, stop=stop)
     assert status is not None
     return OrderState(status.state)

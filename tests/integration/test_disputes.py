@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.leaving import close, half, left
 from tests.integration.office import Office
 from worker.contract.events import ProviderEvent
 from worker.contract.orders import OrderEvent, OrderEventKind, PaymentMode
@@ -220,3 +221,35 @@ def test_subscribers_are_told_once_of_what_becomes_of_a_dispute(office: Office, 
     messages = database.transact(lambda tx: tx.outbound.of_order("main", a))
     assert [message.kind for message in messages] == ["dispute.open", "dispute.lost"]
     assert [json.loads(message.body)["data"]["amount_minor"] for message in messages] == [2500, 2500]
+
+
+def test_a_rest_that_is_closed_comes_from_the_payment_that_no_dispute_withdrew(office: Office, a: str) -> None:
+    """Two methods paid at the shop, the later one is disputed: of that nothing is left to give back."""
+    office.place(a, mode=PaymentMode.COLLECTED_BY_SHOP, method=None)
+    for amount in (1500, 1000):
+        payment = office.provider.authorise(
+            shop="main",
+            order_id=a,
+            amount_minor=amount,
+            currency="EUR",
+            method="pm_card_visa",
+            idempotency_key=f"{a}:{amount}",
+        )
+        office.provider.capture(payment.reference, idempotency_key=f"{a}:{amount}:capture")
+        event = OrderEvent(
+            event_id=f"paid-{payment.reference}",
+            kind=OrderEventKind.PAYMENT_CAPTURED,
+            occurred_at=office.clock.now().isoformat(),
+            reference=payment.reference,
+        )
+        office.orders.apply("main", a, event)
+    office.fulfil(a)
+    (parcel,) = office.parcels_of(a)
+    assert left(office, a, half(office, parcel.shipment_id)) == "applied"
+    dispute = opened(office, a)
+    assert (dispute["amount"], dispute["payment_intent"]) == (1000, payment.reference), "all of the later one"
+    told(office, "created", dispute)
+    office.orders.stop_fulfilment("main", a)
+    assert close(office, a) is OrderState.COMPLETED
+    order = office.order(a)
+    assert (order.kept_minor, order.refunded_minor) == (1250, 250), "one mug left, and is paid for"

@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from tests.integration.leaving import ONE
+from tests.integration.leaving import ONE, half, left
 from tests.integration.office import Office
 from worker.contract.orders import PaymentMode
 from worker.contract.shipping import ShipTo
@@ -150,3 +150,31 @@ def test_a_parcel_that_the_warehouse_alone_gave_up_is_no_news(office: Office, or
     office.outside.control("POST", "/warehouse/fail", {"id": parcel["id"]})
     assert given_up(office, order_id) is OrderState.CANCELLED
     assert office.parcels_of(order_id) == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_rest_that_another_process_notes_while_the_order_is_stopped_does_not_leave(
+    office: Office, order_id: str, mode: PaymentMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event of a first parcel names its rest when that parcel is being stopped, and is taken in before it was found gone."""
+    bring(office, order_id, mode)
+    office.fulfil(order_id)
+    (parcel,) = office.parcels_of(order_id)
+    gone = half(office, parcel.shipment_id)
+    real = office.orders._warehouse.cancel
+
+    def told_first(shipment_id: str) -> ShipmentState:
+        if not any(each.shipment_id == gone["rest"] for each in office.parcels_of(order_id)):
+            assert left(office, order_id, gone) == "applied"
+        return real(shipment_id)
+
+    monkeypatch.setattr(office.orders._warehouse, "cancel", told_first)
+    office.orders.stop_fulfilment("main", order_id)
+    assert {each["id"]: each["status"] for each in at_the_warehouse(office, order_id)} == {
+        parcel.shipment_id: "shipped",
+        gone["rest"]: "cancelled",
+    }
+    assert {each.shipment_id: each.state for each in office.parcels_of(order_id)} == {
+        parcel.shipment_id: ShipmentState.SHIPPED,
+        gone["rest"]: ShipmentState.FAILED,
+    }

@@ -6,9 +6,10 @@ from itertools import count
 
 import pytest
 
-from tests.integration.leaving import by, close, half, held, left
+from tests.integration.leaving import by, close, half, held, left, rest
 from tests.integration.office import Office
-from worker.contract.orders import OrderEvent, OrderEventKind
+from tests.integration.turns import Turns
+from worker.contract.orders import OrderEvent, OrderEventKind, ParcelLine
 from worker.domain.capture import CapturePolicy
 from worker.domain.errors import ProviderUnavailable
 from worker.domain.finding import Outcome
@@ -205,3 +206,74 @@ def test_what_was_captured_may_be_refunded_while_the_rest_waits(office: Office, 
     refunds.carry_out("main", order_id, plan, "refund/1")
     assert office.retry(order_id, GOOD).status.state == OrderState.PAID
     assert office.booked(order_id) == [1250, 1250, -1250], "what was given back is not asked for again"
+
+
+@pytest.mark.parametrize("until", ["slow before request", "slow after request"])
+@pytest.mark.parametrize("goes_on", ["in the end", "order has stopped them", "order before refund"])
+def test_a_rest_that_is_closed_does_not_leave_because_somebody_stood_still_who_asks_for_it(
+    office: Office, order_id: str, until: str, goes_on: str
+) -> None:
+    """The step that asks for the rest was given up, and goes on while the rest is closed, or when it is."""
+    lapsed(office, order_id)
+    office.retry(order_id, GOOD)
+
+    def choose(names: list[str]) -> str:
+        slow = until not in turns.story or goes_on in turns.story
+        return next(name for name in (["slow", "order"] if slow else ["order", "slow"]) if name in names)
+
+    turns = Turns(choose, lambda _name, _moment: None)
+    office.orders._warehouse = turns.seen(office.orders._warehouse, "request")
+    office.remainder._payments = turns.seen(office.remainder._payments, "refund")
+
+    def stop() -> None:
+        office.orders.stop_fulfilment("main", order_id)
+
+    def closing() -> None:
+        stop()
+        turns.at("has stopped them")
+        assert close(office, order_id, stop=stop) is OrderState.COMPLETED
+
+    turns.process("order", closing)
+    turns.process("slow", lambda: office.orders.request_rest("main", order_id, f"{order_id}:again"))
+    turns.play()
+    waiting = office.outside.control("GET", f"/warehouse/fulfilments?reference=main/{order_id}")["data"]
+    assert sorted(each["status"] for each in waiting) == ["cancelled", "cancelled", "shipped"]
+    assert ShipmentState.REQUESTED not in {each.state for each in office.parcels_of(order_id)}
+    assert office.booked(order_id) == [1250, 1250, -1250]
+
+
+def all_gone(office: Office, order_id: str) -> None:
+    """Let the hold lapse when a part has left, and the rest leave although it was stopped."""
+    lapsed(office, order_id)
+    event = OrderEvent(
+        event_id=f"gone-{order_id}",
+        kind=OrderEventKind.SHIPPED,
+        occurred_at=office.clock.now().isoformat(),
+        reference=f"ful_{order_id}",
+        contents=(ParcelLine(quantity=1, sku="MUG"),),
+    )
+    office.orders.apply("main", order_id, event)
+    assert office.order(order_id).state is OrderState.LAPSED
+
+
+def test_what_left_unpaid_when_its_hold_had_lapsed_is_no_order_without_goods(office: Office, order_id: str) -> None:
+    all_gone(office, order_id)
+    assert office.expiry.expire("main", order_id).state == OrderState.LAPSED
+    assert office.reverse(order_id, OrderState.REFUNDED).state == OrderState.NEEDS_ATTENTION
+    assert office.booked(order_id) == [1250], "what is paid of it is not given back"
+
+
+def test_paying_for_what_has_left_meanwhile_completes_the_order(office: Office, order_id: str) -> None:
+    all_gone(office, order_id)
+    assert office.retry(order_id, GOOD).status.state == OrderState.COMPLETED
+    assert office.booked(order_id) == [1250, 1250]
+
+
+def test_a_hold_that_lapses_when_all_has_left_is_a_persons_matter(office: Office, order_id: str) -> None:
+    by(office, CapturePolicy.LAST_PARCEL)
+    first = half(office, held(office, order_id))
+    left(office, order_id, first)
+    left(office, order_id, rest(office, first))
+    (payment,) = office.payments_of(order_id)
+    office.outside.payments().cancel(payment.reference, idempotency_key=f"{order_id}:lapse")
+    assert office.shipped.lapse("main", order_id, may_retry=True).state == OrderState.NEEDS_ATTENTION

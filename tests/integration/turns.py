@@ -2,7 +2,8 @@
 
 A process is a function in a thread of its own, of which exactly one runs at a time. It stops before and after each call of a
 gateway that is `seen`, and there it may be stalled for as long as the test likes, killed, or left without its answer. No call
-is made within a transaction, so a process that stands still holds nothing that another waits for.
+is made within a transaction, so a process that stands still holds nothing that another waits for. It may also wait until
+something is so, which another brings about.
 """
 
 from collections.abc import Callable
@@ -29,6 +30,7 @@ class Turns:
         self._turns: dict[str, Event] = {}
         self._stands: dict[str, str] = {}
         self._fates: dict[str, BaseException | None] = {}
+        self._waits: dict[str, tuple[Callable[[], bool], bool]] = {}
         self._stopped = Event()
         self._threads: dict[str, Thread] = {}
         self._failed: list[BaseException] = []
@@ -57,7 +59,9 @@ class Turns:
     def play(self) -> None:
         """Let them all go on until they are done. Raises what one of them raised."""
         while self._turns:
-            name = self._choose(sorted(self._turns))
+            able = [name for name in sorted(self._turns) if self._may_go_on(name)]
+            assert able, f"all wait for each other: {sorted(self._turns)}, {self.story}"
+            name = self._choose(able)
             if name in self._stands:
                 self._fates[name] = self._fate(name, self._stands.pop(name))
             self._stopped.clear()
@@ -80,6 +84,28 @@ class Turns:
         self._stopped.set()
         self._wait(name)
         return self._fates.pop(name)
+
+    def until(self, ready: Callable[[], bool], moment: str, *, gives_up: bool = False) -> bool:
+        """Have the process that runs wait until something is so; tell whether it is. One that `gives_up` may not wait for it."""
+        name = current_thread().name
+        if ready():
+            return True
+        assert self._threads.get(name) is current_thread(), f"nobody else is there to bring about: {moment}"
+        self.story.append(f"{name} {moment}")
+        self._waits[name] = (ready, gives_up)
+        self._stopped.set()
+        self._wait(name)
+        del self._waits[name]
+        if ready():
+            return True
+        self.story.append(f"{name} waits no longer")
+        return False
+
+    def _may_go_on(self, name: str) -> bool:
+        if name not in self._waits:
+            return True
+        ready, gives_up = self._waits[name]
+        return gives_up or ready()
 
     def _wait(self, name: str) -> None:
         turn = self._turns[name]

@@ -1,4 +1,4 @@
-"""The bucket behind the object store's port: what lies below a prefix, over any number of pages."""
+"""The bucket behind the object store's port: what lies below a prefix, over any number of pages, and files that are held."""
 
 import io
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.response import StreamingBody
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from worker.domain.errors import InvalidInput, NotFound, ProviderRejected, ProviderUnavailable
 from worker.gateways.s3_store import S3Store
@@ -85,3 +85,35 @@ def test_an_object_is_fetched_into_a_file_and_one_that_is_missing_is_not_found(
         with pytest.raises(NotFound, match="no object"):
             store.fetch("statements/drop/b.csv", tmp_path)
         s3.assert_no_pending_responses()
+
+
+def test_a_file_that_is_held_is_taken_in_under_the_path_that_is_told_at_last(
+    stubbed: tuple[S3Store, Stubber], tmp_path: Path
+) -> None:
+    store, s3 = stubbed
+    source = tmp_path / "report.csv"
+    source.write_bytes(b"a,b\n")
+    with s3, store.holding(source) as put:
+        # Nothing was asked of the bucket so far: what is not written down below would be refused.
+        taken = {"Bucket": "files", "Key": "statements/1.csv", "ContentType": "text/csv; charset=utf-8"}
+        s3.add_response("put_object", {}, taken | {"Body": ANY, "ChecksumAlgorithm": ANY})
+        assert put("statements/1.csv") == "statements/1.csv"
+        s3.assert_no_pending_responses()
+
+
+def test_a_file_that_is_held_and_told_no_path_is_not_kept(stubbed: tuple[S3Store, Stubber], tmp_path: Path) -> None:
+    store, s3 = stubbed
+    with s3, pytest.raises(InvalidInput), store.holding(tmp_path / "report.csv") as put:
+        put("../other/report.csv")
+    with s3, store.holding(tmp_path / "report.csv"):
+        pass  # it was read, and is no statement: the bucket, which has no answer, was asked for nothing
+
+
+def test_a_file_that_the_bucket_does_not_take_says_so_where_it_is_told_its_path(
+    stubbed: tuple[S3Store, Stubber], tmp_path: Path
+) -> None:
+    store, s3 = stubbed
+    (tmp_path / "report.csv").write_bytes(b"a,b\n")
+    s3.add_client_error("put_object", "SlowDown", http_status_code=503)
+    with s3, pytest.raises(ProviderUnavailable, match="did not take"), store.holding(tmp_path / "report.csv") as put:
+        put("statements/1.csv")

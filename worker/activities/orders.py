@@ -218,7 +218,12 @@ class OrderActivities:
     @activity.defn
     def lapse_payment(self, step: Step) -> OrderStatus:
         """Let an order whose authorisation is gone wait for another method, or end it."""
-        return self._waiting.shipped.lapse(step.shop, step.order_id, may_retry=step.may_retry)
+        return self._waiting.shipped.lapse(
+            step.shop,
+            step.order_id,
+            may_retry=step.may_retry,
+            stop=lambda: self._orders.stop_fulfilment(step.shop, step.order_id),
+        )
 
     @activity.defn
     def request_fulfilment(self, step: Step) -> OrderStatus:
@@ -276,7 +281,12 @@ class OrderActivities:
     def close_rest(self, reverse: Reverse) -> OrderStatus | None:
         """End an order of which a part has left: the rest's share is let go, or given back."""
         return self._waiting.remainder.close(
-            reverse.shop, reverse.order_id, to=OrderState(reverse.to), reason=reverse.reason, key=reverse.key
+            reverse.shop,
+            reverse.order_id,
+            to=OrderState(reverse.to),
+            reason=reverse.reason,
+            key=reverse.key,
+            stop=lambda: self._stopped(reverse),
         )
 
     def _kept_by_nobody(self, status: OrderStatus) -> OrderStatus:

@@ -5,12 +5,12 @@ and all that was captured, never from one parcel: whatever comes twice, late or 
 Goods that left and money that cannot be taken are a person's matter at once (`needs_attention`), never a silent loss.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from worker.contract.orders import OrderStatus
 from worker.domain.capture import CapturePolicy, Claim, claim
-from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
+from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected, ProviderUnavailable
 from worker.domain.money import Money
 from worker.domain.order import Order, OrderState
 from worker.domain.parcels import Goods
@@ -18,8 +18,9 @@ from worker.domain.payment import Payment, PaymentState, held
 from worker.domain.stock import Fate
 from worker.services.letting_go import decided
 from worker.services.order_messages import book_capture, capture_entry
-from worker.services.parcels import goods_of, sent, standing, waiting_for_rest
+from worker.services.parcels import goods_of, sent, standing, waiting, waiting_for_rest
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
+from worker.services.reversal import nothing
 from worker.services.warehousing import ACTOR
 
 _MONEY_THERE = frozenset({OrderState.PAID, OrderState.FULFILLING})
@@ -80,12 +81,14 @@ class CaptureOnShipment:
         self._database.transact(work)
         return self._standing(order)
 
-    def lapse(self, shop: str, order_id: str, *, may_retry: bool) -> OrderStatus:
+    def lapse(self, shop: str, order_id: str, *, may_retry: bool, stop: Callable[[], object] = nothing) -> OrderStatus:
         """Let an order whose authorisation is gone and whose parcels are stopped wait for another method, or end it.
 
         Of one that has left in part, what the provider captured is booked first: the other method pays the rest, no more.
-        Raises NotFound, ProviderUnavailable.
+        `stop` stops a parcel that was noted after the others were stopped. Raises NotFound, ProviderUnavailable.
         """
+        if self._database.transact(lambda tx: waiting(tx, shop, order_id)):
+            stop()
         to = OrderState.LAPSED if may_retry else OrderState.DECLINED
         order = self._order(shop, order_id)
         lost = self._lost(order) if order.state is OrderState.AUTHORISED else None
@@ -95,11 +98,16 @@ class CaptureOnShipment:
             current = tx.orders.lock(shop, order_id)
             if current.state is not OrderState.AUTHORISED:
                 return
+            if waiting(tx, shop, order_id):
+                raise ProviderUnavailable(f"a parcel of order {shop}/{order_id} is not stopped yet")
             if lost is not None and lost.captured_minor > 0:
                 tx.payments.save(shop, order_id, lost, now)
                 book_capture(tx, capture_entry(current, lost, now))
                 current = tx.orders.lock(shop, order_id)
             goods = goods_of(tx, current)
+            if goods.complete:
+                self._give_up(tx, current, goods, lost or held(tx.payments.of_order(shop, order_id)))
+                return
             reason = "the authorisation was let go before the parcel left"
             if goods.parcels:
                 owed = Money(current.owed_minor, current.currency)

@@ -6,7 +6,7 @@ from worker.domain.payment import IN_FLIGHT, Payment, PaymentState
 from worker.services.letting_go import let_go
 from worker.services.order_messages import status_of
 from worker.services.orders import OrderService
-from worker.services.parcels import has_left
+from worker.services.parcels import has_left, waiting
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
 from worker.services.warehousing import ACTOR
 
@@ -30,7 +30,8 @@ class Expiry:
         """End an order whose time to be paid has passed: `expired`, or `declined` after a refusal.
 
         One that holds part of its money stays where it is: that money has to go back first. So does one whose hold lapsed
-        when a part of it had left: its rest is closed (worker.services.remainder). Raises NotFound.
+        when a part of it had left: its rest is closed (worker.services.remainder); or of which a parcel was noted since: that
+        is stopped. Raises NotFound.
         """
         order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
         if order is None or order.state not in _ENDS:
@@ -45,7 +46,7 @@ class Expiry:
             current = tx.orders.lock(shop, order_id)
             if current.state not in _ENDS or current.kept_minor > 0:
                 return current
-            if current.state is OrderState.LAPSED and has_left(tx, current):
+            if current.state is OrderState.LAPSED and (has_left(tx, current) or waiting(tx, shop, order_id)):
                 return current
             to, reason = _ENDS[current.state]
             return tx.orders.move(current, to, at=self._clock.now(), actor=ACTOR, reason=reason)

@@ -167,6 +167,11 @@ def has_left(tx: Transaction, order: Order) -> bool:
     return any(parcel.state is ShipmentState.SHIPPED for parcel in tx.shipments.of_order(order.shop, order.order_id))
 
 
+def waiting(tx: Transaction, shop: str, order_id: str) -> bool:
+    """Tell whether our books know of a parcel of the order that was asked for and is neither gone nor stopped."""
+    return any(parcel.state is ShipmentState.REQUESTED for parcel in tx.shipments.of_order(shop, order_id))
+
+
 def sent(tx: Transaction, order: Order, at: datetime, actor: str, reason: str = "") -> Order:
     """Take a paid order to its end: all that is owed of it has left."""
     order = waiting_for_rest(tx, order, at, actor)

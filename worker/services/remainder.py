@@ -4,6 +4,9 @@ Whatever was stopped is not owed any more. What is held for it is let go, what w
 made before count towards that. The order is completed then, or waits for a person who is to see that the rest never came.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from worker.contract.orders import OrderStatus
 from worker.domain.dispute import withdrawn_of
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
@@ -14,8 +17,9 @@ from worker.domain.refund import Held, allot
 from worker.domain.stock import Fate
 from worker.services.bookkeeping import Bookkeeping
 from worker.services.capture_on_shipment import CaptureOnShipment
-from worker.services.parcels import goods_of, sent, standing, waiting_for_rest
+from worker.services.parcels import goods_of, sent, standing, waiting, waiting_for_rest
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
+from worker.services.reversal import ROUNDS, nothing
 from worker.services.warehousing import ACTOR
 
 
@@ -36,26 +40,33 @@ class Remainder:
         self._shipped = shipped
         self._clock = clock
 
-    def close(self, shop: str, order_id: str, *, to: OrderState, reason: str, key: str) -> OrderStatus | None:
+    def close(
+        self, shop: str, order_id: str, *, to: OrderState, reason: str, key: str, stop: Callable[[], object] = nothing
+    ) -> OrderStatus | None:
         """Let go of the rest's share and end the order in `to` (`completed` or `needs_attention`); again it is the same.
 
-        Its parcels that have not left must have been stopped. `key` prefixes the idempotency keys. What cannot be given
-        back ends in `needs_attention`. Returns None when the order was never recorded. Raises ProviderUnavailable.
+        Its parcels that have not left must have been stopped; `stop` stops one that was asked for after that, by a step that
+        was given up and went on. `key` prefixes the idempotency keys. What cannot be given back ends in
+        `needs_attention`. Returns None when the order was never recorded. Raises ProviderUnavailable.
         """
-        order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))
-        if order is None:
+        if self._database.transact(lambda tx: tx.orders.get(shop, order_id)) is None:
             return None
-        if order.state is OrderState.AUTHORISED:
-            self._shipped.capture(shop, order_id, f"{key}:capture", closing=True)
-        order = self._order(shop, order_id)
-        if order.state not in TERMINAL:
-            refused = self._give_back(order, key)
-            self._end(order, to, reason, refused)
+        for left in reversed(range(ROUNDS)):
+            if self._database.transact(lambda tx: waiting(tx, shop, order_id)):
+                stop()
+            if self._order(shop, order_id).state is OrderState.AUTHORISED:
+                self._shipped.capture(shop, order_id, f"{key}:capture", closing=True)
+            order = self._order(shop, order_id)
+            if order.state in TERMINAL:
+                break
+            due = due_of(order, self._database.transact(partial(goods_of, order=order)))
+            refused = self._give_back(order, due, key)
+            if self._end(order, to, reason, refused, due, last=left == 0):
+                break
         return self._database.transact(lambda tx: standing(tx, shop, order_id))
 
-    def _give_back(self, order: Order, key: str) -> str:
+    def _give_back(self, order: Order, due: int, key: str) -> str:
         """Give back what was taken beyond what is due; return why it was refused, empty when it was not."""
-        due = due_of(order, self._database.transact(lambda tx: goods_of(tx, order)))
         try:
             # What was refunded and not heard of comes first: an answer that was lost is not asked for again.
             holding = self._holding(order)
@@ -86,21 +97,27 @@ class Remainder:
             found.append(Held(payment_reference=payment.reference, left_minor=left))
         return found
 
-    def _end(self, order: Order, to: OrderState, reason: str, refused: str) -> None:
-        def work(tx: Transaction) -> None:
+    def _end(self, order: Order, to: OrderState, reason: str, refused: str, given_for: int, *, last: bool) -> bool:
+        """End the order; tell whether it is over, and not a parcel on its way after all. `given_for`: what was due before."""
+
+        def work(tx: Transaction) -> bool:
             now = self._clock.now()
             current = tx.orders.lock(order.shop, order.order_id)
             if current.state in TERMINAL:
-                return
+                return True
+            if not last and waiting(tx, order.shop, order.order_id):
+                return False
             goods = goods_of(tx, current)
             said = f"{goods.pieces_left} of {goods.pieces} pieces sent; {reason}"
             tx.stock.settle(order.shop, order.order_id, Fate.RELEASED, now, ACTOR)
             current = waiting_for_rest(tx, current, now, ACTOR)
             due = due_of(current, goods)
             over = Money(max(current.kept_minor - due, 0), current.currency)
-            unpaid = current.state is OrderState.LAPSED and current.captured_minor < due
-            if unpaid:  # only its hold was to pay for what left, and nobody has paid otherwise
-                said = f"{said}; {Money(due - current.captured_minor, current.currency)} of what was sent are not paid"
+            # Only its hold was to pay for what left, and nobody has paid otherwise; or more left when it was given back for.
+            missing = max(due - current.captured_minor, due - current.kept_minor if due > given_for else 0)
+            unpaid = missing > 0
+            if unpaid:
+                said = f"{said}; {Money(missing, current.currency)} of what was sent are not paid"
             elif current.state is OrderState.LAPSED and to is not OrderState.NEEDS_ATTENTION:
                 current = tx.orders.move(current, OrderState.PAID, at=now, actor=ACTOR, reason="what was sent is paid")
                 current = waiting_for_rest(tx, current, now, ACTOR)
@@ -113,8 +130,9 @@ class Remainder:
                 tx.orders.move(current, OrderState.NEEDS_ATTENTION, at=now, actor=ACTOR, reason=said[:500])
             else:
                 sent(tx, current, now, ACTOR, said[:500])
+            return True
 
-        self._database.transact(work)
+        return self._database.transact(work)
 
     def _order(self, shop: str, order_id: str) -> Order:
         order = self._database.transact(lambda tx: tx.orders.get(shop, order_id))

@@ -16,7 +16,7 @@ from worker.domain.timeline import Happening, of_request
 from worker.services.authorising import CLOCK_SKEW
 from worker.services.letting_go import decided, let_go
 from worker.services.order_messages import book_capture, capture_entry, refused_payment, status_of
-from worker.services.parcels import has_left
+from worker.services.parcels import goods_of, has_left, sent
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
 from worker.services.warehousing import ACTOR
 
@@ -139,7 +139,9 @@ class Retries:
                 book_capture(tx, capture_entry(current, payment, now))
             to = _next(current, payment)
             if to is not None:
-                tx.orders.move(current, to, at=now, actor=ACTOR, reason="with another payment method")
+                current = tx.orders.move(current, to, at=now, actor=ACTOR, reason="with another payment method")
+                if to is OrderState.PAID and goods_of(tx, current).complete:  # the last of it left meanwhile
+                    sent(tx, current, now, ACTOR)
             return tx.orders.get(order.shop, order.order_id) or current, wanted
 
         return self._database.transact(work)

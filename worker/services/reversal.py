@@ -12,7 +12,6 @@ from worker.contract.ids import order_workflow_id
 from worker.contract.orders import OrderEvent, OrderEventKind, OrderStatus
 from worker.domain.dispute import withdrawn_of
 from worker.domain.errors import NotFound, PaymentDeclined, ProviderRejected
-from worker.domain.ledger import ShipmentState
 from worker.domain.money import format_minor
 from worker.domain.order import METHOD_WELCOME, TERMINAL, WITHOUT_GOODS, Order, OrderState
 from worker.domain.payment import IN_FLIGHT, Payment, Refund
@@ -20,7 +19,7 @@ from worker.services.authorising import CLOCK_SKEW
 from worker.services.bookkeeping import SHOP_PAYMENTS, Bookkeeping
 from worker.services.letting_go import let_go
 from worker.services.order_messages import book_capture, capture_entry, status_of
-from worker.services.parcels import known_order
+from worker.services.parcels import has_left, known_order, waiting
 from worker.services.ports import Clock, Database, PaymentGateway, Transaction
 from worker.services.warehousing import ACTOR
 
@@ -77,8 +76,10 @@ class Reversal:
             order = tx.orders.lock(shop, order_id)
             if order.state in TERMINAL:
                 return order
-            if not stopped and _waiting(tx, shop, order_id):
+            if not stopped and waiting(tx, shop, order_id):
                 return None
+            if (over := self._left_unpaid(tx, order, reason)) is not None:
+                return over
             if order.state not in _PAID:
                 return order
             return tx.orders.move(order, OrderState.REFUNDING, at=self._clock.now(), actor=ACTOR, reason=reason)
@@ -88,6 +89,16 @@ class Reversal:
             order = self._database.transact(partial(work, stopped=True))
         assert order is not None
         return order
+
+    def _left_unpaid(self, tx: Transaction, order: Order, reason: str) -> Order | None:
+        """End an order for a person to see whose goods left when its hold had lapsed; None for any other.
+
+        What was taken for those that left before is not given back, and it does not end as one without goods.
+        """
+        if order.state is not OrderState.LAPSED or not has_left(tx, order):
+            return None
+        why = f"a parcel has left when the authorisation had lapsed: {reason}"[:500]
+        return tx.orders.move(order, OrderState.NEEDS_ATTENTION, at=self._clock.now(), actor=ACTOR, reason=why)
 
     def settle(self, shop: str, order_id: str, event: OrderEvent) -> bool:
         """Give back the money of an event that came when its order was over without goods; return whether it all went.
@@ -202,7 +213,7 @@ class Reversal:
             current = tx.orders.lock(order.shop, order.order_id)
             if current.state in TERMINAL:
                 return True
-            if not last and (current.state in _PAID or _waiting(tx, order.shop, order.order_id)):
+            if not last and (current.state in _PAID or waiting(tx, order.shop, order.order_id)):
                 return False
             why = list(refusals)
             kept = current.kept_minor
@@ -214,6 +225,8 @@ class Reversal:
             def move(state: OrderState, because: str) -> Order:
                 return tx.orders.move(current, state, at=self._clock.now(), actor=ACTOR, reason=because)
 
+            if self._left_unpaid(tx, current, reason) is not None:
+                return True
             if current.captured_minor == 0 and not why:
                 if current.state in METHOD_WELCOME | {OrderState.RECEIVED, OrderState.PAYING}:
                     move(OrderState.CANCELLED, reason)
@@ -236,10 +249,6 @@ class Reversal:
 
 def _key(order: Order) -> str:
     return f"{order_workflow_id(order.shop, order.order_id)}:reverse"
-
-
-def _waiting(tx: Transaction, shop: str, order_id: str) -> bool:
-    return any(parcel.state is ShipmentState.REQUESTED for parcel in tx.shipments.of_order(shop, order_id))
 
 
 def _sum(refunds: list[Refund]) -> int:

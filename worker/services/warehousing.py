@@ -4,6 +4,7 @@ As with every use case of orders (worker.services.orders) each step may be repea
 transaction.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from worker.contract.orders import OrderEvent, OrderStatus
@@ -26,9 +27,10 @@ from worker.services.parcels import (
 from worker.services.ports import Clock, Database, Transaction, WarehouseGateway
 
 ACTOR = "order workflow"
-_WITH_THE_WAREHOUSE = frozenset({OrderState.PAID, OrderState.FULFILLING, OrderState.NEEDS_ATTENTION})
+_WITH_THE_WAREHOUSE = frozenset({OrderState.PAID, OrderState.FULFILLING, OrderState.LAPSED, OrderState.NEEDS_ATTENTION})
 """States in which the warehouse may have been asked for a parcel that is not to leave any more."""
-_WITH_PARCEL = frozenset({OrderState.PAID, OrderState.FULFILLING, OrderState.SHIPPED, OrderState.COMPLETED})
+_WITH_PARCEL = frozenset({OrderState.PAID, OrderState.FULFILLING})
+"""States in which a parcel that was asked for is wanted."""
 
 
 class Warehousing:
@@ -80,29 +82,35 @@ class Warehousing:
         order = self._order(shop, order_id)
         if order.state not in _WITH_THE_WAREHOUSE and not held_for_parcel(order):
             return status_of(order)
-        for parcel in self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id)):
+        noted = self._database.transact(lambda tx: tx.shipments.of_order(shop, order_id))
+        for parcel in noted:
             self._stop_or_note(shop, order_id, parcel)
-        for parcel in self._never_noted(shop, order_id):
+        for parcel in self._not_among(noted, shop, order_id):
             self._stop_or_note(shop, order_id, parcel)
         return self._database.transact(lambda tx: standing(tx, shop, order_id))
 
-    def _never_noted(self, shop: str, order_id: str) -> list[Shipment]:
-        """Return parcels that the warehouse holds for the order, or sent, and that our books did not know; they do then."""
+    def _not_among(self, noted: Sequence[Shipment], shop: str, order_id: str) -> list[Shipment]:
+        """Return parcels that the warehouse holds for the order, or sent, and that were not `noted`; our books have them then.
+
+        Another process may have noted one meanwhile, to stop it in its turn: it is not relied on, for it may stand still.
+        """
+        dealt_with = {each.shipment_id for each in noted}
         there = [each for each in self._warehouse.parcels(shop, order_id) if each.state is not ShipmentState.FAILED]
+        more = [each for each in there if each.shipment_id not in dealt_with]
 
         def work(tx: Transaction) -> list[Shipment]:
             tx.orders.lock(shop, order_id)
-            known = {each.shipment_id for each in tx.shipments.of_order(shop, order_id)}
-            found = [
-                replace(each, state=ShipmentState.REQUESTED, shipped_at=None, contents=())
-                for each in there
-                if each.shipment_id not in known
-            ]
-            for each in found:
-                note_requested(tx, shop, each, self._clock.now(), ACTOR)
+            known = {each.shipment_id: each for each in tx.shipments.of_order(shop, order_id)}
+            found = []
+            for each in more:
+                if each.shipment_id not in known:
+                    unheard_of = replace(each, state=ShipmentState.REQUESTED, shipped_at=None, contents=())
+                    note_requested(tx, shop, unheard_of, self._clock.now(), ACTOR)
+                    known[each.shipment_id] = unheard_of
+                found.append(known[each.shipment_id])
             return found
 
-        return self._database.transact(work) if there else []
+        return self._database.transact(work) if more else []
 
     def _stop_or_note(self, shop: str, order_id: str, parcel: Shipment) -> None:
         if parcel.state is not ShipmentState.SHIPPED and self._stop(shop, parcel) is ShipmentState.SHIPPED:
@@ -118,16 +126,19 @@ class Warehousing:
         """Note a parcel that was asked for; return the order, which the warehouse has then."""
         shop, order_id = order.shop, order.order_id
 
-        def work(tx: Transaction) -> Order:
+        def work(tx: Transaction) -> tuple[Order, bool]:
             current = tx.orders.lock(shop, order_id)
-            known = {each.shipment_id for each in tx.shipments.of_order(shop, order_id)}
+            known = {each.shipment_id: each.state for each in tx.shipments.of_order(shop, order_id)}
             if parcel.shipment_id not in known:
                 note_requested(tx, shop, parcel, self._clock.now(), ACTOR)
-            return waiting_for_rest(tx, current, self._clock.now(), ACTOR)
+            # Also where it was completed: its rest was closed while the warehouse accepted the parcel with it.
+            wanted = current.state in _WITH_PARCEL or held_for_parcel(current)
+            waits = known.get(parcel.shipment_id, ShipmentState.REQUESTED) is ShipmentState.REQUESTED
+            return waiting_for_rest(tx, current, self._clock.now(), ACTOR), waits and not wanted
 
-        recorded = self._database.transact(work)
-        if recorded.state not in _WITH_PARCEL and not held_for_parcel(recorded):
-            self._stop(shop, parcel)  # it was given up while the warehouse accepted the parcel
+        recorded, given_up = self._database.transact(work)
+        if given_up:
+            self._stop(shop, parcel)
         return recorded
 
     def _found(self, shop: str, order_id: str) -> "_Found":
