@@ -124,6 +124,8 @@ def test_two_at_once_make_one_environment(clone: tuple[Clone, list[str]]) -> Non
     made, said = clone
     for told in ("another set-up of this checkout is at work", "nothing to do", "installing 1 Python packages"):
         assert sum(told in each for each in said) == 1
+    compiled = list((made.directory / ".venv" / "lib").rglob("dependency.*.pyc"))
+    assert len(compiled) == 1, "before anybody has imported it"
     assert made.installed() == "1.0"
 
 
