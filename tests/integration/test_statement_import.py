@@ -20,6 +20,7 @@ from worker.gateways.folder_store import FolderStore
 from worker.lake.gathering import Lake
 from worker.repositories.database import MysqlDatabase
 from worker.repositories.paging import PAGE
+from worker.services.continuity import bank_currencies
 from worker.services.ports import RejectedRow, StatementFile, StatementScope, Transaction
 from worker.statements.importing import Imported, StatementImport
 from worker.statements.parse import parse
@@ -272,3 +273,16 @@ def test_the_time_that_bank_files_cover(database: MysqlDatabase) -> None:
     spans = database.transact(lambda tx: tx.bank.covered("covered", NOW + DAY, NOW + 3 * DAY))
     assert spans == [Span(NOW + DAY, NOW + 2 * DAY), Span(NOW + 2 * DAY, NOW + 3 * DAY)]
     assert database.transact(lambda tx: tx.bank.covered("covered", NOW - DAY, NOW)) == []
+
+
+def test_a_bank_statement_without_a_booking_tells_of_its_account(
+    database: MysqlDatabase, store: FolderStore, lake: Lake
+) -> None:
+    quiet = camt(date(2026, 9, 1), date(2026, 9, 3), [])
+    StatementImport(database, store, lambda: lake, "quiet").take("bank.xml", quiet, NOW)
+
+    def told(start: datetime) -> list[str]:
+        return database.transact(lambda tx: bank_currencies(tx, "quiet", start))
+
+    assert told(datetime(2026, 9, 2, tzinfo=UTC)) == ["EUR"]
+    assert told(datetime(2026, 9, 10, tzinfo=UTC)) == []

@@ -49,14 +49,24 @@ def test_less_than_the_provider_s_smallest_unit_is_told_all_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("booked", "outcome"), [(["EUR"], Outcome.WARNING), (["EUR", "USD"], Outcome.BREAK), ([], Outcome.BREAK)]
+    ("booked", "quiet", "outcome"),
+    [
+        (["EUR"], [], Outcome.WARNING),
+        (["EUR", "USD"], [], Outcome.BREAK),
+        ([], [], Outcome.BREAK),
+        (["EUR"], ["EUR", "USD"], Outcome.BREAK),
+        ([], ["EUR"], Outcome.WARNING),
+    ],
 )
 def test_of_an_account_whose_statements_nobody_imports_nothing_is_known_to_be_missing(
-    booked: list[str], outcome: Outcome
+    booked: list[str], quiet: list[str], outcome: Outcome
 ) -> None:
-    """Dollars arrive on another account than euros; that none was looked at is told, and is no loss."""
+    """Dollars arrive on another account than euros; that none was looked at is told, and is no loss.
+
+    A statement without a booking looks at its account, too.
+    """
     bookings = [credit(f"c_{code}", 5, "interest", at=AT, currency=code) for code in booked]
     told = payout("po_1", 10_000, currency="USD", at=AT)
-    (found,) = match_bank([told], bookings, Span(AT, CUT), SCOPE, Rules(provider="stripe"))
+    (found,) = match_bank([told], bookings, Span(AT, CUT), SCOPE, Rules(provider="stripe"), quiet)
     assert (found.kind, found.outcome) == (FindingKind.PAYOUT_MISSING_AT_BANK, outcome)
     assert ("no statement at hand has a booking in USD" in found.cause) is (outcome is Outcome.WARNING)

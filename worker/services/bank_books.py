@@ -15,7 +15,7 @@ from worker.domain.matching.rules import PLAIN, Rules
 from worker.domain.matching.scope import Scope
 from worker.domain.money import exponent
 from worker.domain.window import Span
-from worker.services.continuity import bank_gaps
+from worker.services.continuity import bank_currencies, bank_gaps
 from worker.services.ports import Transaction
 
 
@@ -29,13 +29,14 @@ def bank_document(
     """
     covered = tx.bank.covered(shop, payouts_named(scope, rules).start, scope.cut)
     if not covered:
-        return {"span": None, "bookings": [], "gaps": []}
+        return {"span": None, "bookings": [], "gaps": [], "currencies": []}
     # Spans that touch are one; of several the latest counts: between them nothing is known.
     span = covered[-1]
     for earlier in reversed(covered[:-1]):
         if earlier.end >= span.start:
             span = replace(span, start=min(span.start, earlier.start))
     return {
+        "currencies": bank_currencies(tx, shop, span.start),
         "gaps": bank_gaps(tx, shop, max(gaps_from or scope.window_start, scope.window_start), scope.cut),
         "span": [span.start.isoformat(), span.end.isoformat()],
         "bookings": [

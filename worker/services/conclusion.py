@@ -110,6 +110,7 @@ class Conclusion:
         # A file without payouts says nothing of them; an API says that there are none, whatever the bank booked.
         span: Span | None = None
         bookings: list[BankCredit] = []
+        accounts: frozenset[str] = frozenset()
         if payouts or (facts.run.of_api and facts.bank_alone):
             known = gathered.recalled(
                 "bank",
@@ -118,10 +119,11 @@ class Conclusion:
                 ),
             )
             span, bookings = bookings_of(known, facts.run.provider)
+            accounts = frozenset(known.get("currencies", ()))
             facts = replace(facts, incomplete_because=facts.incomplete_because + tuple(known.get("gaps", ())))
         if span is None:
             return facts, match_payouts(payouts, scope, rules)
-        at_bank = match_bank(payouts, bookings, span, scope, rules)
+        at_bank = match_bank(payouts, bookings, span, scope, rules, accounts)
         arrived = {(one.key, one.currency) for one in at_bank if one.kind is FindingKind.MATCHED}
         facts = replace(facts, legs_read=facts.legs_read | {Leg.BANK})
         return facts, match_payouts(payouts, scope, rules, arrived) + suggested(at_bank, rules)

@@ -47,5 +47,11 @@ def bank_gaps(tx: Transaction, shop: str, start: datetime, end: datetime) -> lis
     ]
 
 
+def bank_currencies(tx: Transaction, shop: str, start: datetime) -> list[str]:
+    """Return the currencies of accounts whose balance a bank statement of the shop tells that ends at `start` or later."""
+    banks = (file for file in tx.statements.marks(shop, None).values() if file.scope is StatementScope.BANK)
+    return sorted({mark.unit for file in banks for mark in file.marks if mark.last_at >= start})
+
+
 def _near(seam: Seam) -> bool:
     return seam.closed_at is None or seam.mark.first_at - seam.closed_at <= NEAR

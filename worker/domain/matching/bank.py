@@ -6,7 +6,7 @@ suggested. One credit may hold several payouts, and one payout may come in sever
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -42,17 +42,24 @@ SEVERITY = (
 
 
 def match_bank(
-    payouts: Iterable[PayoutSums], bookings: Iterable[BankCredit], covered: Span, scope: Scope, rules: Rules = PLAIN
+    payouts: Iterable[PayoutSums],
+    bookings: Iterable[BankCredit],
+    covered: Span,
+    scope: Scope,
+    rules: Rules = PLAIN,
+    accounts: Collection[str] = (),
 ) -> tuple[Finding, ...]:
     """Compare payouts with the bank's bookings; one finding per payout or unexplained credit, sorted by key.
 
     A finding's `ours` is the payout, its `theirs` what the bank booked. `covered` is what the bank statements at hand
     cover: a payout due outside of it, or not due yet at the cut, is not missing. `payouts` must hold every payout
-    that a credit of the span may name.
+    that a credit of the span may name. `accounts` are the currencies whose balances statements at hand tell of, whether
+    anything was booked there or not.
     """
     payouts, bookings = tuple(payouts), tuple(bookings)
     # Of an account whose statements nobody imports nothing is known; what is said to be missing there must be looked at.
-    untold = {one.currency for one in payouts} - {one.currency for one in bookings} if bookings else set()
+    looked_at = {one.currency for one in bookings} | set(accounts)
+    untold = {one.currency for one in payouts} - looked_at if looked_at else set()
     booked = sorted(
         (one for one in bookings if one.booked_at < scope.cut),
         key=lambda one: (one.booked_at, one.credit_id, one.amount_minor),
@@ -72,8 +79,8 @@ def match_bank(
             ]
         elif len(group.payouts) == 1:
             alone = group.payouts[0]
-            looked_at = alone.currency not in untold
-            findings.append(_alone(alone, group.credits, covered, scope, rules, account_told=looked_at))
+            account_told = alone.currency not in untold
+            findings.append(_alone(alone, group.credits, covered, scope, rules, account_told=account_told))
         else:
             for currency in sorted({one.currency for one in group.payouts}):
                 some = [one for one in group.payouts if one.currency == currency]
