@@ -45,6 +45,8 @@ ELSEWHERE = {
     ),
     "conclude_run": "test_services_reconciliation.py",
     "write_report": "test_services_reconciliation.py",
+    "claim_month": "test_months_left_open.py",
+    "next_month": "test_months_left_open.py",
     "weigh_alerts": "test_services_alerting.py",
     "send_notices": "test_services_alerting.py",
 }

@@ -26,6 +26,8 @@ from tests.integration.conftest import BUNDLE_CACHE
 from tests.integration.execution_environment import isolated_environ, isolated_python
 from tests.integration.served_functions import functions_env
 
+pytestmark = pytest.mark.timeout(600)  # the first makes the bundle: minutes on a busy machine
+
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}
 ZIPPED_BUDGET, UNZIPPED_BUDGET = 25_000_000, 80_000_000
 COLD_START_BUDGET = 1.15
@@ -55,8 +57,6 @@ began = time.process_time()
 import apig_wsgi, flask, temporalio.client
 libraries = time.process_time() - began
 import functions.lambda_handler
-
-pytestmark = pytest.mark.timeout(600)  # the first makes the bundle: minutes on a busy machine
 print((time.process_time() - began) / libraries)
 """
 

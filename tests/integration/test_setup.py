@@ -21,6 +21,8 @@ from infra.local import clean, mariadb, setup, statefile
 from infra.local.layout import PROJECT
 from tests.pressure import Stopwatch
 
+pytestmark = pytest.mark.timeout(600)  # the first makes an environment: minutes on a busy machine
+
 PYPROJECT = """
 [build-system]
 requires = []
@@ -33,8 +35,6 @@ version = "1"
 # Builds the wheel of an editable install with the standard library alone.
 BACKEND = """
 import pathlib, zipfile
-
-pytestmark = pytest.mark.timeout(600)  # the first makes an environment: minutes on a busy machine
 def build_editable(directory, config_settings=None, metadata_directory=None):
     name = "tiny-1-py3-none-any.whl"
     with zipfile.ZipFile(pathlib.Path(directory) / name, "w") as wheel:

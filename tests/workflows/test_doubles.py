@@ -9,6 +9,7 @@ from temporalio.activity import _Definition
 from tests.workflows import doubles
 from tests.workflows.outbound_doubles import OutboundDoubles
 from worker.activities.alerts import AlertActivities
+from worker.activities.closing import ClosingActivities
 from worker.activities.events import EventActivities
 from worker.activities.journal import JournalActivities
 from worker.activities.line_cancelling import LineActivities
@@ -25,7 +26,7 @@ PAIRS = [
     ((ResolutionActivities,), doubles.ResolutionDoubles),
     ((UserActivities,), doubles.UserDoubles),
     ((OutboundActivities,), OutboundDoubles),
-    ((ReconciliationActivities, AlertActivities), doubles.ReconciliationDoubles),
+    ((ReconciliationActivities, ClosingActivities, AlertActivities), doubles.ReconciliationDoubles),
 ]
 
 
