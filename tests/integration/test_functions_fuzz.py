@@ -54,7 +54,7 @@ bounded = settings(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-unread = settings(bounded, phases=[Phase.generate])
+unread = settings(bounded, max_examples=8, phases=[Phase.generate])
 """Without the document's own cases, each bound of each field in turn: fifteen hundred, most of them made at the cost of
 an example. Who is nobody is refused before anybody reads a field, and with a key they are all sent."""
 
