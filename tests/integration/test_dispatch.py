@@ -315,7 +315,7 @@ async def test_a_worker_that_cannot_run_brings_the_process_down_with_its_error(c
     executor.shutdown()
 
 
-class StartsOnce(Plugin):
+class StartsLate(Plugin):
     """Holds a worker's start back until another one has failed and that is known."""
 
     def __init__(self, failed: Worker) -> None:
@@ -339,7 +339,7 @@ class StartsOnce(Plugin):
 async def test_a_worker_that_still_starts_when_another_fails_is_stopped_too(client: Client) -> None:
     elsewhere = Client(client.service_client, namespace="there-is-no-such-namespace")
     broken = Worker(elsewhere, task_queue="users", workflows=[TinyOrder])
-    late = Worker(client, task_queue="users", workflows=[TinyOrder], plugins=[StartsOnce(broken)])
+    late = Worker(client, task_queue="users", workflows=[TinyOrder], plugins=[StartsLate(broken)])
     with pytest.raises(RuntimeError, match="there-is-no-such-namespace"):
         await asyncio.wait_for(run_until_signal([broken, late], grace_seconds=PATIENCE), PATIENCE)
     assert late.is_shutdown
